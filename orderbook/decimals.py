@@ -1,0 +1,76 @@
+r"""Prices and sizes: decimal text in, exact values out.
+
+A price is `[0-9]{1,10}(\.[0-9]+)?` above 0 with at most 8 decimals once trailing zeros are gone; it
+becomes an int of 1e-8 units, below 1e18 and so within int64. A size is
+`[0-9]{1,18}(\.[0-9]{1,18})?`; it becomes its shortest spelling, because size in 1e-18 units would
+need 128 bits. ASCII only. Two spellings of one number give one value.
+"""
+
+import re
+from functools import lru_cache
+from typing import Final
+
+PRICE_UNITS: Final = 10**8
+"""Price units to one unit of the quote currency."""
+
+_PRICE = re.compile(r"([0-9]{1,10})(?:\.([0-9]+))?")
+_SIZE = re.compile(r"[0-9]{1,18}(?:\.[0-9]{1,18})?")
+
+
+class MalformedNumberError(ValueError):
+    """The text is not a price or size of the feed."""
+
+
+@lru_cache(maxsize=1 << 16)
+def parse_price(text: str) -> int:
+    """Return a price in units of 1e-8.
+
+    Raises:
+        MalformedNumberError: where the text is no price.
+
+    >>> parse_price("9236.4"), parse_price("09236.40000000000")
+    (923640000000, 923640000000)
+    """
+    match = _PRICE.fullmatch(text)
+    if match is None:
+        raise MalformedNumberError(
+            f"price {text[:40]!r} is not a decimal of at most 10 digits before the point"
+        )
+    decimals = (match[2] or "").rstrip("0")
+    if len(decimals) > 8:
+        raise MalformedNumberError(f"price {text[:40]!r} has more than 8 decimals")
+    price = int(match[1]) * PRICE_UNITS + int(decimals.ljust(8, "0"))
+    if price == 0:
+        raise MalformedNumberError(f"price {text[:40]!r} is not above 0")
+    return price
+
+
+def parse_size(text: str) -> str:
+    """Return a size in its shortest spelling, without outer zeros; zero is the empty string.
+
+    Raises:
+        MalformedNumberError: where the text is no size.
+
+    >>> parse_size("00.1620"), parse_size("12"), parse_size("0.00000000")
+    ('.162', '12', '')
+    """
+    if _SIZE.fullmatch(text) is None:
+        raise MalformedNumberError(
+            f"size {text[:40]!r} is not a decimal of at most 18 digits a side of the point"
+        )
+    if "." in text:
+        text = text.rstrip("0").rstrip(".")
+    return text.lstrip("0")
+
+
+def price_to_float(price: int) -> float:
+    """Return the float64 nearest to a price, or to a difference of two, in units of 1e-8.
+
+    Division of two ints rounds once, so the result is the nearest float also above 2**53 units.
+    """
+    return price / PRICE_UNITS
+
+
+def size_to_float(size: str) -> float:
+    """Return the float64 nearest to a size in its shortest spelling."""
+    return float(size) if size else 0.0

@@ -1,0 +1,123 @@
+"""The one step of the core: a batch of tape rows in, a batch of summaries out.
+
+`Engine` is the seam: whatever runs a book (live, replay, import, verify) calls it and nothing
+behind it, so that another implementation can stand beside the plain one.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import pyarrow as pa
+
+from orderbook.saved import load_state, save_state
+from orderbook.schema import Feed
+from orderbook.tracker import Tracker, TrackerState
+
+
+@dataclass(frozen=True, slots=True)
+class RowSpan:
+    """Which rows a batch held; `first_*` and `last_*` are None where it held none (a tick).
+
+    Attributes:
+        rows, frames: how many rows, and how many of them are of kind `frame`.
+        first_seq, last_seq: their numbers.
+        first_time, last_time: their recv_time, nanoseconds since 1970.
+        first_connection, last_connection: their connections.
+    """
+
+    rows: int = 0
+    frames: int = 0
+    first_seq: int | None = None
+    last_seq: int | None = None
+    first_time: int | None = None
+    last_time: int | None = None
+    first_connection: int | None = None
+    last_connection: int | None = None
+
+    @property
+    def next_seq(self) -> int | None:
+        """Number of the row after the batch."""
+        return None if self.last_seq is None else self.last_seq + 1
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What one batch of rows did.
+
+    Attributes:
+        span: the rows it came from.
+        summaries: rows of `FLOW_SUMMARY_SCHEMA`, in seq order.
+        anomalies: rows of `ANOMALY_SCHEMA`, in seq order.
+        absent_deletes, noop_sets: how often the batch removed an absent level or set a held size.
+    """
+
+    span: RowSpan
+    summaries: pa.RecordBatch
+    anomalies: pa.RecordBatch
+    absent_deletes: int
+    noop_sets: int
+
+
+class Engine(Protocol):
+    """State in, batch in, batch out. A state belongs to one product and picks up where it left off."""
+
+    def start(self, product: str, feed: Feed) -> Any:
+        """Return the state before a product's first row: no connection, no book."""
+
+    def step(self, state: Any, rows: pa.RecordBatch) -> tuple[Any, Step]:
+        """Apply a batch of `TAPE_SCHEMA` in seq order; the state passed in must not be used again."""
+
+    def save(self, state: Any) -> bytes:
+        """Return a state in the form that all engines share; the state stays usable."""
+
+    def load(self, saved: bytes) -> Any:
+        """Return the state that was saved."""
+
+    def check(self, state: Any) -> None:
+        """Assert the invariants of the book; for tests."""
+
+
+class PlainEngine:
+    """The readable reference: one Python call a row, two SortedDicts."""
+
+    def start(self, product: str, feed: Feed) -> TrackerState:
+        """Return the state before a product's first row."""
+        return TrackerState(product, feed)
+
+    def step(self, state: TrackerState, rows: pa.RecordBatch) -> tuple[TrackerState, Step]:
+        """Apply a batch of rows. O(changes x log levels)."""
+        tracker = Tracker(state)
+        absent_deletes, noop_sets = state.book.absent_deletes, state.book.noop_sets
+        seq, recv_time, connection, kind, payload = (column.to_pylist() for column in _plain_columns(rows))
+        for row in zip(seq, recv_time, connection, kind, payload, strict=True):
+            tracker.row(*row)
+        span = RowSpan()
+        if seq:
+            frames = kind.count("frame")
+            ends = (column[end] for column in (seq, recv_time, connection) for end in (0, -1))
+            span = RowSpan(len(seq), frames, *ends)
+        return state, Step(
+            span=span,
+            summaries=tracker.summaries.to_batch(),
+            anomalies=tracker.anomalies.to_batch(),
+            absent_deletes=state.book.absent_deletes - absent_deletes,
+            noop_sets=state.book.noop_sets - noop_sets,
+        )
+
+    def save(self, state: TrackerState) -> bytes:
+        """Return a state in the form that all engines share. O(levels)."""
+        return save_state(state)
+
+    def load(self, saved: bytes) -> TrackerState:
+        """Return the state that was saved. O(levels log levels)."""
+        return load_state(saved)
+
+    def check(self, state: TrackerState) -> None:
+        """Assert the invariants of the book."""
+        state.book.check()
+
+
+def _plain_columns(rows: pa.RecordBatch) -> list[pa.Array]:
+    """Return the columns of a batch, times as int64."""
+    seq, recv_time, connection, kind, payload = rows.columns
+    return [seq, recv_time.view(pa.int64()), connection, kind, payload]

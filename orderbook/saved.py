@@ -1,0 +1,49 @@
+"""The saved form of a product's state, shared by all engines: recovery and seeking go on from it."""
+
+import msgspec
+
+from orderbook.book import OrderBookState
+from orderbook.schema import Feed
+from orderbook.tracker import TrackerState
+
+
+class SavedState(msgspec.Struct, frozen=True):
+    """A `TrackerState` as plain values; levels are (price in 1e-8 units, size), prices ascending."""
+
+    product: str
+    feed: Feed
+    is_known: bool
+    bids: list[tuple[int, str]]
+    asks: list[tuple[int, str]]
+    counts_sequence: bool
+    last_sequence: int | None
+
+
+def save_state(state: TrackerState) -> bytes:
+    """Return a state as MessagePack. O(levels)."""
+    book = state.book
+    return msgspec.msgpack.encode(
+        SavedState(
+            product=state.product,
+            feed=state.feed,
+            is_known=book.is_known,
+            bids=list(book.bids.items()),
+            asks=list(book.asks.items()),
+            counts_sequence=state.counts_sequence,
+            last_sequence=state.last_sequence,
+        )
+    )
+
+
+def load_state(saved: bytes) -> TrackerState:
+    """Return the state that was saved.
+
+    Raises:
+        msgspec.DecodeError: where the bytes are no saved state.
+    """
+    values = msgspec.msgpack.decode(saved, type=SavedState)
+    book = OrderBookState()
+    book.bids.update(values.bids)
+    book.asks.update(values.asks)
+    book.is_known = values.is_known
+    return TrackerState(values.product, values.feed, book, values.counts_sequence, values.last_sequence)

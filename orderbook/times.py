@@ -1,0 +1,64 @@
+"""Times of the feed: `2026-08-09T21:05:48.506659391Z` to int64 nanoseconds since 1970 and back."""
+
+import re
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Final
+
+NS: Final = 1_000_000_000
+"""Nanoseconds in a second."""
+
+MAX_TIME_NS: Final = 2**63 - 1
+"""The last instant that a timestamp column holds: 2262-04-11T23:47:16.854775807Z."""
+
+_SECOND = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}")
+
+
+@lru_cache(maxsize=1024)
+def _parse_second(text: str) -> int | None:
+    """Return the nanoseconds of `YYYY-MM-DDTHH:MM:SS`, None where it is no real instant since 1970."""
+    if _SECOND.fullmatch(text) is None:
+        return None
+    try:
+        instant = datetime.fromisoformat(text).replace(tzinfo=UTC)
+    except ValueError:
+        return None
+    seconds = (instant - datetime(1970, 1, 1, tzinfo=UTC)) // _ONE_SECOND
+    return seconds * NS if 0 <= seconds * NS <= MAX_TIME_NS else None
+
+
+_ONE_SECOND = datetime(1970, 1, 1, 0, 0, 1, tzinfo=UTC) - datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def parse_time(text: str) -> int | None:
+    """Return an instant in nanoseconds since 1970, None where the text is not of the feed's form.
+
+    The form is `YYYY-MM-DDTHH:MM:SS[.1-9 digits]Z`, ASCII, a real instant of 1970 to 2262.
+
+    >>> parse_time("1970-01-01T00:00:01.5Z")
+    1500000000
+    >>> parse_time("2026-02-30T00:00:00Z") is None
+    True
+    """
+    second = _parse_second(text[:19])
+    if second is None:
+        return None
+    rest = text[19:]
+    if rest == "Z":
+        return second
+    digits = rest[1:-1]
+    well_formed = rest[:1] == "." and rest[-1:] == "Z" and len(digits) <= 9
+    if not (well_formed and digits.isascii() and digits.isdigit()):
+        return None
+    time = second + int(digits.ljust(9, "0"))
+    return time if time <= MAX_TIME_NS else None
+
+
+def format_time(time_ns: int) -> str:
+    """Return nanoseconds since 1970 as ISO text with 9 digits.
+
+    >>> format_time(1_500_000_000)
+    '1970-01-01T00:00:01.500000000Z'
+    """
+    seconds, fraction = divmod(time_ns, NS)
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{fraction:09d}Z"

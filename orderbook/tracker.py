@@ -1,0 +1,136 @@
+"""What the rows of a tape do to the book of one product, row by row.
+
+- `connected` and `disconnected` clear the book: nothing is known until the next snapshot.
+- A frame applies whole or not at all; a malformed one changes nothing.
+- Every accepted snapshot, and every accepted update that finds a book, gives one summary.
+- What is wrong is written down as an anomaly and never raised.
+"""
+
+from dataclasses import dataclass, field
+
+import msgspec
+import pyarrow as pa
+
+from orderbook.book import OrderBookState
+from orderbook.decoder import decode_frame
+from orderbook.frames import BookEvent, BookFrame, MalformedFrame
+from orderbook.schema import ANOMALY_SCHEMA, TIME, Feed
+from orderbook.summary import SummaryColumns
+
+
+class _Connected(msgspec.Struct):
+    products: list[str] = msgspec.field(default_factory=list)
+
+
+_CONNECTED = msgspec.json.Decoder(_Connected)
+
+
+@dataclass(slots=True)
+class TrackerState:
+    """Everything that carries over from one batch of rows to the next, for one product.
+
+    Attributes:
+        product, feed: whose rows, in which dialect.
+        book: the book as it stands.
+        counts_sequence: whether this connection's sequence_num can be checked here: it counts a
+            whole connection, so only where the connection serves this product alone.
+        last_sequence: the last sequence_num of this connection.
+    """
+
+    product: str
+    feed: Feed
+    book: OrderBookState = field(default_factory=OrderBookState)
+    counts_sequence: bool = False
+    last_sequence: int | None = None
+
+
+class AnomalyColumns:
+    """Collects the anomalies of one batch of rows, column by column."""
+
+    def __init__(self) -> None:
+        self._rows: list[tuple[int, int, str, str]] = []
+
+    def add(self, seq: int, recv_time: int, kind: str, detail: str) -> None:
+        """Append one anomaly."""
+        self._rows.append((seq, recv_time, kind, detail))
+
+    def to_batch(self) -> pa.RecordBatch:
+        """Return the columns as a batch of `ANOMALY_SCHEMA`."""
+        seq, recv_time, kind, detail = zip(*self._rows, strict=True) if self._rows else ((), (), (), ())
+        return pa.RecordBatch.from_arrays(
+            [
+                pa.array(seq, pa.int64()),
+                pa.array(recv_time, pa.int64()).view(TIME),
+                pa.array(kind, pa.string()),
+                pa.array(detail, pa.string()),
+            ],
+            schema=ANOMALY_SCHEMA,
+        )
+
+
+class Tracker:
+    """Applies the rows of one batch to a `TrackerState`, collecting summaries and anomalies."""
+
+    def __init__(self, state: TrackerState) -> None:
+        self._state = state
+        self.summaries = SummaryColumns()
+        self.anomalies = AnomalyColumns()
+
+    def row(self, seq: int, recv_time: int, connection: int, kind: str, payload: str) -> None:
+        """Apply one row; `recv_time` in nanoseconds since 1970."""
+        if kind == "frame":
+            self._frame(seq, recv_time, connection, payload)
+        else:
+            self._interruption(kind, payload)
+
+    def _interruption(self, kind: str, payload: str) -> None:
+        state = self._state
+        state.book.clear()
+        state.last_sequence = None
+        state.counts_sequence = kind == "connected" and _names_one_product(payload)
+
+    def _frame(self, seq: int, recv_time: int, connection: int, payload: str) -> None:
+        state = self._state
+        frame = decode_frame(payload, state.product, state.feed)
+        if frame.sequence_num is not None and state.counts_sequence:
+            self._check_sequence(seq, recv_time, frame.sequence_num)
+        if isinstance(frame, BookFrame):
+            if frame.events and self._apply(seq, recv_time, frame.events):
+                top = state.book.top()
+                self.summaries.add(seq, recv_time, frame.exchange_time, connection, top)
+                if top.spread is not None and top.spread < 0:
+                    self.anomalies.add(
+                        seq, recv_time, "crossed", f"bid {top.bid_price} over ask {top.ask_price}"
+                    )
+        elif isinstance(frame, MalformedFrame):
+            self.anomalies.add(seq, recv_time, "malformed", frame.detail)
+        elif frame.anomaly is not None:
+            self.anomalies.add(seq, recv_time, frame.anomaly, frame.detail)
+
+    def _apply(self, seq: int, recv_time: int, events: list[BookEvent]) -> bool:
+        """Apply a frame's events in order; return whether a book came of it."""
+        book = self._state.book
+        early = False
+        for event in events:
+            if event.is_snapshot or book.is_known:
+                book.apply(event)
+            else:
+                early = True
+        if early:
+            self.anomalies.add(
+                seq, recv_time, "early_update", "an update before the connection's first snapshot"
+            )
+        return book.is_known
+
+    def _check_sequence(self, seq: int, recv_time: int, sequence_num: int) -> None:
+        last, self._state.last_sequence = self._state.last_sequence, sequence_num
+        if last is not None and sequence_num != last + 1:
+            detail = f"sequence_num {sequence_num} after {last}"
+            self.anomalies.add(seq, recv_time, "gap", detail)
+
+
+def _names_one_product(payload: str) -> bool:
+    try:
+        return len(_CONNECTED.decode(payload).products) == 1
+    except msgspec.DecodeError:  # not our recorder's payload: then nothing is known of the connection
+        return False

@@ -1,0 +1,210 @@
+"""The recorder's commands: check the options, make one call, print."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from recorder.options import DURATION, SIZE, THRESHOLD, json_option
+
+if TYPE_CHECKING:
+    from recorder.flows import Show
+    from recorder.reader import ReaderSettings
+    from recorder.record import Recorded
+    from recorder.tape.writer import SealPolicy
+
+FEEDS = ("exchange", "advanced")
+
+
+def _feed_options(command: Any) -> Any:
+    for option in (
+        click.option(
+            "--duration", type=DURATION, help="Stop after so long, e.g. 90s, 5m, 1h.  [default: never]"
+        ),
+        click.option("--channel", help="Channel of the book.  [default: level2_batch; advanced: level2]"),
+        click.option("--url", help="Address of the feed, wss://... or ws:// on this machine."),
+        click.option("--feed", type=click.Choice(FEEDS), default="exchange", show_default=True),
+    ):
+        command = option(command)
+    return command
+
+
+def _seal_options(command: Any) -> Any:
+    for option in (
+        click.option(
+            "--segment-time", type=DURATION, default="15m", show_default=True, help="Time in a segment."
+        ),
+        click.option(
+            "--segment-bytes", type=SIZE, default="256MiB", show_default=True, help="Payload in a segment."
+        ),
+        click.option(
+            "--segment-rows",
+            type=click.IntRange(1),
+            default=50_000,
+            show_default=True,
+            help="Rows in a segment.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def _policy(rows: int, size: int, seconds: float) -> "SealPolicy":
+    from recorder.tape.writer import SealPolicy
+
+    return SealPolicy(rows, size, seconds)
+
+
+@click.command()
+@click.argument("products", nargs=-1, required=True, metavar="PRODUCT...")
+@click.option("-o", "--output", "tape", type=click.Path(path_type=Path), required=True, metavar="TAPE")
+@_feed_options
+@click.option("--threshold", type=THRESHOLD, help="Also print what passes the filter, as it happens.")
+@_seal_options
+@json_option
+def record(
+    products: tuple[str, ...],
+    tape: Path,
+    feed: str,
+    url: str | None,
+    channel: str | None,
+    duration: float | None,
+    threshold: float | None,
+    segment_rows: int,
+    segment_bytes: int,
+    segment_time: float,
+    as_json: bool,
+) -> None:
+    """Record the order books of PRODUCT... to a tape, until stopped.
+
+    Ctrl-C, SIGTERM and --duration drain what was received, seal it and exit 0. Recording to an
+    existing tape goes on after its last row.
+    """
+    from orderbook.threshold import DEFAULT_THRESHOLD
+    from recorder.record import record as start
+    from recorder.terminal import log_to_stderr
+
+    log_to_stderr()
+    recorded = start(
+        _unique(products),
+        tape,
+        _reader_settings(feed, url, channel),
+        duration=duration,
+        show=None if threshold is None else _shown(threshold, to_stderr=as_json),
+        threshold=DEFAULT_THRESHOLD if threshold is None else threshold,
+        policy=_policy(segment_rows, segment_bytes, segment_time),
+    )
+    _print_recorded(recorded, as_json)
+
+
+@click.command()
+@click.argument("products", nargs=-1, required=True, metavar="PRODUCT...")
+@_feed_options
+@click.option("--threshold", type=THRESHOLD, default="0.1%", show_default=True, help="What is a signal.")
+@click.option("--all", "everything", is_flag=True, help="Print every summary, not only signals.")
+def live(
+    products: tuple[str, ...],
+    feed: str,
+    url: str | None,
+    channel: str | None,
+    duration: float | None,
+    threshold: float,
+    everything: bool,
+) -> None:
+    """Print the best bid and ask of PRODUCT... where the spread passes the filter; keeps nothing."""
+    from recorder.record import live as start
+    from recorder.terminal import log_to_stderr
+
+    log_to_stderr()
+    show = _shown(None if everything else threshold, to_stderr=False)
+    start(_unique(products), _reader_settings(feed, url, channel), show, duration=duration)
+
+
+@click.command("import")
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE...")
+@click.option("-o", "--output", "tape", type=click.Path(path_type=Path), required=True, metavar="TAPE")
+@click.option(
+    "--format",
+    "capture_format",
+    type=click.Choice(("jsonl", "cryptofeed", "tardis")),
+    default="jsonl",
+    show_default=True,
+    help='jsonl: {"recv_ns": ..., "frame": "..."}; cryptofeed: <seconds>: <text>; tardis: <time> <text>.',
+)
+@click.option("--feed", type=click.Choice(FEEDS), help="Whose frames they are.  [default: recognised]")
+@_seal_options
+@json_option
+def import_(
+    files: tuple[Path, ...],
+    tape: Path,
+    capture_format: Any,
+    feed: Any,
+    segment_rows: int,
+    segment_bytes: int,
+    segment_time: float,
+    as_json: bool,
+) -> None:
+    """Make a tape of captures: plain, gzip or zstd files of received frames, in the order of their time.
+
+    Every file begins a connection of its own. All lines are checked before anything is written.
+    """
+    from recorder.record import import_captures
+    from recorder.terminal import log_to_stderr
+
+    log_to_stderr()
+    recorded = import_captures(
+        files, tape, capture_format, feed=feed, policy=_policy(segment_rows, segment_bytes, segment_time)
+    )
+    _print_recorded(recorded, as_json)
+
+
+def _unique(products: tuple[str, ...]) -> tuple[str, ...]:
+    """Return each product once, refusing what can be none."""
+    from recorder.tape.layout import is_product_id
+
+    for product in products:
+        if not is_product_id(product):
+            raise click.BadParameter(f"{product!r} is no product id such as BTC-USD", param_hint="PRODUCT...")
+    return tuple(dict.fromkeys(products))
+
+
+def _reader_settings(feed: Any, url: str | None, channel: str | None) -> "ReaderSettings":
+    from recorder.feeds import FeedError, endpoint
+    from recorder.reader import ReaderSettings
+
+    try:
+        return ReaderSettings(endpoint(feed, url, channel))
+    except FeedError as error:
+        raise click.BadParameter(str(error), param_hint="--url") from None
+
+
+def _shown(threshold: float | None, *, to_stderr: bool) -> "Show":
+    """Return where summaries are printed as they happen."""
+    from recorder.flows import Show
+    from recorder.sinks import CallSink
+    from recorder.terminal import summary_line, summary_rows
+
+    def echo(product: str, summaries: Any) -> None:
+        for row in summary_rows(summaries):
+            click.echo(summary_line(product, row), err=to_stderr)
+
+    return Show(threshold, CallSink(echo))
+
+
+def _print_recorded(recorded: "Recorded", as_json: bool) -> None:
+    from recorder import terminal
+
+    if as_json:
+        terminal.print_json(recorded.document())
+        return
+    console = terminal.stdout()
+    tallies = recorded.tallies
+    threshold = next(iter(tallies.values())).threshold
+    console.print(terminal.heading(tallies, recorded.tape, recorded.feed))
+    console.print(terminal.tally_table(console, tallies, threshold))
+    console.print(terminal.quality(tallies))
+    for line in recorded.notes():
+        console.print(line)
+
+
+COMMANDS = (record, live, import_)

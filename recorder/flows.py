@@ -1,0 +1,120 @@
+"""The dataflows of the recorder: functions that build and return one. Nothing starts on import.
+
+    source -> journal -> order_book -> seal   -> (nothing)
+                                    -> filter -> show
+
+What is received is in the journal before anything looks at it: the book stands below it in the flow.
+"""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import bytewax.operators as op
+import pyarrow as pa
+from bytewax.dataflow import Dataflow
+from bytewax.inputs import Source
+from bytewax.operators import KeyedStream
+from bytewax.outputs import Sink
+from bytewax.testing import run_main
+
+from orderbook.engine import Engine, Step
+from orderbook.operators import order_book, spread_filter, summaries
+from orderbook.schema import Feed
+from recorder.halt import Halt
+from recorder.sinks import TapeSink
+from recorder.tape.errors import TapeError
+from recorder.tape.writer import TapeWriter
+
+Item = tuple[str, pa.RecordBatch]
+RowSource = Source[Item]
+Watch = Callable[[str, Step], None]
+
+_EPOCH = timedelta(seconds=1)
+
+
+def recording_flow(
+    source: RowSource,
+    writer: TapeWriter,
+    sink: TapeSink,
+    halt: Halt,
+    *,
+    engine: Engine,
+    watch: Watch | None = None,
+    show: "Show | None" = None,
+) -> Dataflow:
+    """Return a flow that writes a tape: of a live feed or of a capture.
+
+    Args:
+        source: numbered rows by product.
+        writer: the tape.
+        sink: seals what the core has been through.
+        halt: told where the tape cannot be written.
+        engine: runs the books.
+        watch: sees every step.
+        show: where the summaries that pass a filter go, if anywhere.
+    """
+    flow = Dataflow("booktape_record")
+
+    def journal(item: Item) -> list[Item]:
+        product, rows = item
+        if halt.failure is not None:
+            return []  # what is not on the tape must not go further
+        try:
+            return [(product, part) for part in writer.products[product].append(rows)]
+        except OSError as error:
+            halt(
+                TapeError(
+                    f"{writer.path}: cannot write ({error.strerror}); what was recorded before is intact"
+                )
+            )
+            return []
+
+    received = op.input("feed", flow, source)
+    rows = op.flat_map("journal", received, journal)
+    steps = _watched_book(rows, engine, writer.manifest.feed, watch)
+    op.output("tape", steps, sink)
+    if show is not None:
+        show.attach(steps)
+    return flow
+
+
+def live_flow(source: RowSource, feed: Feed, engine: Engine, watch: Watch, show: "Show") -> Dataflow:
+    """Return the same flow without a tape: what passes the filter is shown and nothing is kept."""
+    flow = Dataflow("booktape_live")
+    show.attach(_watched_book(op.input("feed", flow, source), engine, feed, watch))
+    return flow
+
+
+def _watched_book(
+    rows: KeyedStream[pa.RecordBatch], engine: Engine, feed: Feed, watch: Watch | None
+) -> KeyedStream[Step]:
+    steps = order_book("order_book", rows, engine, feed, recoverable=False)
+    if watch is not None:
+        steps = op.inspect("watch", steps, lambda _step_id, item: watch(*item))
+    return steps
+
+
+class Show:
+    """Where summaries go: through a filter (`threshold`; None lets all pass) into a sink."""
+
+    def __init__(self, threshold: float | None, sink: Sink[Any]) -> None:
+        self._threshold = threshold
+        self._sink = sink
+
+    def attach(self, steps: KeyedStream[Step]) -> None:
+        """Put the filter and the sink behind a stream of steps."""
+        passing = summaries("summaries", steps)
+        if self._threshold is not None:
+            passing = spread_filter("spread_filter", passing, self._threshold)
+        op.output("show", passing, self._sink)
+
+
+def run_to_end(flow: Dataflow, halt: Halt) -> None:
+    """Run a flow to its end, then raise what halted it.
+
+    Raises:
+        Exception: the failure that a step reported to `halt`.
+    """
+    run_main(flow, epoch_interval=_EPOCH)  # type: ignore[no-untyped-call]  # bytewax types it in a comment
+    halt.raise_failure()

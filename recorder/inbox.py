@@ -1,0 +1,77 @@
+"""The queue between the socket thread and the dataflow: bounded in bytes, a lane per product."""
+
+import threading
+from collections import deque
+from collections.abc import Iterable
+from typing import Final, NamedTuple
+
+from orderbook.schema import Kind
+
+QUEUE_BYTES: Final = 256 * 2**20
+"""Payload that may wait, over all products."""
+
+_ROW_BYTES: Final = 128  # what a waiting row costs beside its payload
+
+
+class Received(NamedTuple):
+    """A row before it has a number: when it came (ns since 1970), on which connection, what it is."""
+
+    recv_time: int
+    connection: int
+    kind: Kind
+    payload: str
+
+
+class Inbox:
+    """Rows on their way from the socket thread to the dataflow. Thread-safe."""
+
+    def __init__(self, products: Iterable[str], max_bytes: int = QUEUE_BYTES) -> None:
+        self._lanes: dict[str, deque[Received]] = {product: deque() for product in products}
+        self._finished: set[str] = set()
+        self._arrival = threading.Condition()
+        self._bytes = 0
+        self._max_bytes = max_bytes
+
+    def put(self, product: str, row: Received) -> bool:
+        """Queue a row; False, and nothing is queued, where a frame would pass the bound.
+
+        `connected` and `disconnected` always find room: an interruption must be told.
+        """
+        cost = len(row.payload) + _ROW_BYTES
+        with self._arrival:
+            if row.kind == "frame" and self._bytes + cost > self._max_bytes:
+                return False
+            self._lanes[product].append(row)
+            self._bytes += cost
+            self._arrival.notify_all()
+        return True
+
+    def finish(self, product: str) -> None:
+        """Say that nothing more comes for a product."""
+        with self._arrival:
+            self._finished.add(product)
+            self._arrival.notify_all()
+
+    def take(self, product: str, limit: int) -> list[Received]:
+        """Remove and return up to `limit` waiting rows of a product, in order."""
+        with self._arrival:
+            lane = self._lanes[product]
+            rows = [lane.popleft() for _ in range(min(limit, len(lane)))]
+            self._bytes -= sum(len(row.payload) + _ROW_BYTES for row in rows)
+        return rows
+
+    def is_drained(self, product: str) -> bool:
+        """Tell whether a product is finished and nothing of it waits."""
+        with self._arrival:
+            return product in self._finished and not self._lanes[product]
+
+    def wait(self, seconds: float) -> None:
+        """Wait until a row arrives for any product, at most so long; not at all where one waits already."""
+        with self._arrival:
+            if not any(self._lanes.values()):
+                self._arrival.wait(seconds)
+
+    @property
+    def waiting_bytes(self) -> int:
+        """What waits now, in bytes."""
+        return self._bytes

@@ -1,0 +1,91 @@
+"""Where flows end: a tape that is sealed, or a function of this process."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from bytewax.outputs import DynamicSink, StatelessSinkPartition
+
+from orderbook.engine import Step
+from orderbook.tally import Tally
+from recorder.halt import Halt
+from recorder.tape.errors import TapeError
+from recorder.tape.writer import TapeWriter
+
+Item = tuple[str, Step]
+
+
+class TapeSink(DynamicSink[Item]):
+    """Adds up each product and seals what has ended. Stands below the core, in the writer's process.
+
+    Attributes:
+        is_complete: whether every row that reached the journal has also been added up; after a failure
+            of the tape it is not, and what is left in the journal waits for the next writer.
+    """
+
+    def __init__(self, writer: TapeWriter, tallies: dict[str, Tally], halt: Halt) -> None:
+        self._writer = writer
+        self._tallies = tallies
+        self._halt = halt
+        self.is_complete = True
+        self._next_seq: dict[str, int] = {}
+
+    def build(self, step_id: str, worker_index: int, worker_count: int) -> "_TapePartition":  # noqa: ARG002  bytewax
+        """Return the sink of the one worker."""
+        return _TapePartition(self)
+
+    def take_up(self, product: str, step: Step) -> None:
+        """Add up a step, and seal the segments that ended with its rows."""
+        if not self.is_complete:
+            return
+        tally = self._tallies[product]
+        tally.add(step)
+        if step.span.next_seq is not None:
+            self._next_seq[product] = step.span.next_seq
+        # A step without rows is a tick: it comes by where a segment ended by age alone.
+        processed = self._next_seq.get(product, 0)
+        self._seal(partial(self._writer.products[product].seal, tally.digest, processed))
+
+    def seal_all(self) -> None:
+        """Seal what is left; to be called when the flow has ended."""
+        for product, tally in self._tallies.items():
+            if self.is_complete:
+                self._seal(partial(self._writer.products[product].seal_all, tally.digest))
+
+    def _seal(self, seal: Callable[[], None]) -> None:
+        try:
+            seal()
+        except (OSError, TapeError) as error:
+            self.is_complete = False
+            self._halt(
+                TapeError(f"{self._writer.path}: cannot seal ({error}); all rows are kept in the journal")
+            )
+
+
+class _TapePartition(StatelessSinkPartition[Item]):
+    def __init__(self, sink: TapeSink) -> None:
+        self._sink = sink
+
+    def write_batch(self, items: list[Item]) -> None:
+        for product, step in items:
+            self._sink.take_up(product, step)
+
+
+class CallSink(DynamicSink[tuple[str, Any]]):
+    """Hands every (product, value) to a function of this process."""
+
+    def __init__(self, take: Callable[[str, Any], None]) -> None:
+        self._take = take
+
+    def build(self, step_id: str, worker_index: int, worker_count: int) -> "_CallPartition":  # noqa: ARG002  bytewax
+        """Return the sink of a worker."""
+        return _CallPartition(self._take)
+
+
+class _CallPartition(StatelessSinkPartition[tuple[str, Any]]):
+    def __init__(self, take: Callable[[str, Any], None]) -> None:
+        self._take = take
+
+    def write_batch(self, items: list[tuple[str, Any]]) -> None:
+        for product, value in items:
+            self._take(product, value)

@@ -1,0 +1,106 @@
+"""The live feed and the import of captures as bytewax sources."""
+
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Final
+
+from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
+
+from orderbook.schema import TAPE_SCHEMA, empty_batch
+from recorder.captures import CaptureError
+from recorder.halt import Halt
+from recorder.importing import CaptureRows, Item
+from recorder.inbox import Inbox
+from recorder.reader import FeedReader
+from recorder.rows import RowNumbering
+from recorder.tape.writer import Position
+
+AWAKE: Final = datetime(1970, 1, 1, tzinfo=UTC)
+"""Always in the past: bytewax compares with the wall clock, which may be set back."""
+
+_WAIT_S: Final = 0.010  # at most, and only where nothing waits for any product
+_TICK_S: Final = 1.0  # an empty batch so often, so that quiet products are sealed in time
+_MAX_ROWS: Final = 8192
+
+
+class CoinbaseSource(FixedPartitionedSource[Item, None]):
+    """Products as partitions; each item is what has just arrived for one of them.
+
+    The socket thread starts with the first partition. Ends once the reader was stopped and all is drained.
+    """
+
+    def __init__(self, reader: FeedReader, inbox: Inbox, positions: dict[str, Position]) -> None:
+        self._reader = reader
+        self._inbox = inbox
+        self._positions = positions
+
+    def list_parts(self) -> list[str]:
+        """Return the products."""
+        return list(self._positions)
+
+    def build_part(self, step_id: str, for_part: str, resume_state: None) -> "_Lane":  # noqa: ARG002  bytewax
+        """Return one product's partition; a recording resumes from its tape, never from recovery state."""
+        self._reader.start()
+        return _Lane(for_part, self._inbox, RowNumbering(self._positions[for_part].seq))
+
+
+class _Lane(StatefulSourcePartition[Item, None]):
+    def __init__(self, product: str, inbox: Inbox, numbering: RowNumbering) -> None:
+        self._product = product
+        self._inbox = inbox
+        self._numbering = numbering
+        self._next_tick = time.monotonic() + _TICK_S
+
+    def next_batch(self) -> list[Item]:
+        received = self._inbox.take(self._product, _MAX_ROWS)
+        if received:
+            return [(self._product, self._numbering.batch(received))]
+        if self._inbox.is_drained(self._product):
+            raise StopIteration
+        if time.monotonic() >= self._next_tick:
+            self._next_tick = time.monotonic() + _TICK_S
+            return [(self._product, empty_batch(TAPE_SCHEMA))]
+        self._inbox.wait(_WAIT_S)
+        return []
+
+    def next_awake(self) -> datetime:
+        return AWAKE
+
+    def snapshot(self) -> None:
+        return None
+
+
+class CaptureSource(FixedPartitionedSource[Item, None]):
+    """All captures of one import as one partition: their products keep their order among themselves."""
+
+    def __init__(self, rows: CaptureRows, halt: Halt) -> None:
+        self._rows = rows
+        self._halt = halt
+
+    def list_parts(self) -> list[str]:
+        """Return the one partition."""
+        return ["captures"]
+
+    def build_part(self, step_id: str, for_part: str, resume_state: None) -> "_CapturePartition":  # noqa: ARG002  bytewax
+        """Return the partition; an import is not resumed from recovery state."""
+        return _CapturePartition(self._rows.items(), self._halt)
+
+
+class _CapturePartition(StatefulSourcePartition[Item, None]):
+    def __init__(self, items: Iterator[list[Item]], halt: Halt) -> None:
+        self._items = items
+        self._halt = halt
+
+    def next_batch(self) -> list[Item]:
+        try:
+            return next(self._items)  # its StopIteration is bytewax's end
+        except CaptureError as error:  # the file changed since it was surveyed
+            self._halt(error)
+            raise StopIteration from None
+
+    def next_awake(self) -> datetime:
+        return AWAKE
+
+    def snapshot(self) -> None:
+        return None

@@ -1,0 +1,133 @@
+"""What a product's tape holds, without reading its frames: extent, and where connections begin and end."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+from recorder.tape.catalog import SegmentEntry
+from recorder.tape.reader import BATCH_ROWS, ProductTape
+from recorder.tape.segment import naming_damage, open_segment
+
+_LIGHT: Final = ["recv_time", "connection", "kind"]
+
+
+class Mark(NamedTuple):
+    """A `connected` or `disconnected` row, times in nanoseconds since 1970.
+
+    `time_before` is the recv_time of the row before it, None for the first row.
+    """
+
+    recv_time: int
+    connection: int
+    kind: str
+    payload: str
+    time_before: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """A product's rows as a whole; times in nanoseconds since 1970, None where there is no row.
+
+    Attributes:
+        rows: how many, sealed or not.
+        first_time, last_time: recv_time of the first and last row.
+        segments, sealed_bytes: sealed files.
+        journal_rows, journal_bytes, torn_bytes: what is not sealed; torn bytes are no whole record.
+        marks: where connections begin and end, in order.
+    """
+
+    rows: int
+    first_time: int | None
+    last_time: int | None
+    segments: int
+    sealed_bytes: int
+    journal_rows: int
+    journal_bytes: int
+    torn_bytes: int
+    marks: tuple[Mark, ...]
+
+
+def overview(tape: ProductTape) -> Overview:
+    """Look over a product's tape. O(rows), of which only times, connections and kinds are read.
+
+    Raises:
+        DamagedTapeError: where a file is not what was written.
+    """
+    marks: list[Mark] = []
+    times: list[int] = []
+    with ExitStack() as stack:
+        journals = [stack.enter_context(journal) for journal in tape.open_journals()]
+        entries = tape.segments()
+        sealed = entries[-1].next_seq if entries else 0
+        for entry in entries:
+            for light, payloads in _light_rows(tape, entry):
+                times += _take_up(light, payloads, times[-1:], marks)
+        journal_rows = 0
+        for journal in journals:
+            for rows in journal.batches(sealed, BATCH_ROWS):
+                times += _take_up(rows, _payloads(rows), times[-1:], marks)
+                journal_rows += rows.num_rows
+        extents = [journal.extent() for journal in journals]
+    return Overview(
+        rows=sealed + journal_rows,
+        first_time=times[0] if times else None,
+        last_time=times[-1] if times else None,
+        segments=len(entries),
+        sealed_bytes=sum(entry.bytes for entry in entries),
+        journal_rows=journal_rows,
+        journal_bytes=sum(extent.complete for extent in extents),
+        torn_bytes=sum(extent.torn for extent in extents),
+        marks=tuple(marks),
+    )
+
+
+def _take_up(
+    rows: pa.RecordBatch | pa.Table, payloads: list[str], last: list[int], marks: list[Mark]
+) -> list[int]:
+    """Append the marks among rows; return the first and last recv_time of the rows."""
+    times = rows.column("recv_time").cast(pa.int64()).to_numpy()
+    connections = rows.column("connection").to_numpy()
+    kinds = rows.column("kind").to_pylist()
+    positions = [position for position, kind in enumerate(kinds) if kind != "frame"]
+    before = np.concatenate([last or [-1], times[:-1]])
+    for position, payload in zip(positions, payloads, strict=True):
+        time_before = int(before[position])
+        marks.append(
+            Mark(
+                int(times[position]),
+                int(connections[position]),
+                kinds[position],
+                payload,
+                None if time_before < 0 else time_before,
+            )
+        )
+    return [int(times[0]), int(times[-1])]
+
+
+def _payloads(rows: pa.RecordBatch | pa.Table) -> list[str]:
+    """Return the payloads of the rows that are no frames."""
+    kinds = rows.column("kind").to_pylist()
+    positions = [position for position, kind in enumerate(kinds) if kind != "frame"]
+    payloads: list[str] = rows.column("payload").take(pa.array(positions, pa.int64())).to_pylist()
+    return payloads
+
+
+def _light_rows(tape: ProductTape, entry: SegmentEntry) -> Iterator[tuple[pa.Table, list[str]]]:
+    """Yield a segment's light columns by row group, with the payloads of its marks."""
+    path = tape.directory / entry.file
+    with open_segment(path, entry.bytes) as file, naming_damage(path):
+        for group in range(file.num_row_groups):
+            light = file.read_row_group(group, columns=_LIGHT)
+            has_mark = any(kind != "frame" for kind in light.column("kind").to_pylist())
+            marked = file.read_row_group(group, columns=["kind", "payload"]) if has_mark else None
+            yield light, _payloads(marked) if marked is not None else []
+
+
+def row_count(tape: ProductTape) -> int:
+    """Return how many rows are sealed: cheap, for progress."""
+    entries = tape.segments()
+    return entries[-1].next_seq if entries else 0

@@ -1,0 +1,135 @@
+"""A sealed segment: one Parquet file, written aside, checked, and then given its name."""
+
+import hashlib
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from orderbook.schema import TAPE_SCHEMA
+from recorder.tape.errors import DamagedTapeError
+from recorder.tape.files import PRIVATE, sync_directory
+
+ROW_GROUP_ROWS: Final = 16_384
+"""Rows in a row group: what a reader holds in memory at a time."""
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentFile:
+    """A segment's file as it was written: size in bytes and SHA-256 in hex."""
+
+    bytes: int
+    sha256: str
+
+
+def write_segment(
+    path: Path, product: str, first_seq: int, rows: int, batches: Iterable[pa.RecordBatch]
+) -> SegmentFile:
+    """Write a segment of `rows` rows from `first_seq` on; it has its name only once it is whole.
+
+    Aside under a name that Arrow, DuckDB and Spark skip, fsync, reopen and count, rename, fsync of
+    the directory. ParquetWriter.close() may return normally on a full disk: the count finds it.
+
+    Raises:
+        OSError: as the operating system says.
+        DamagedTapeError: where the file read back is not what was written.
+    """
+    path.parent.mkdir(mode=0o700, exist_ok=True)
+    aside = path.with_name(f"_{path.name}.tmp")
+    last_seq = first_seq + rows - 1
+    facts = {"format": 1, "product": product, "first_seq": first_seq, "last_seq": last_seq, "rows": rows}
+    schema = TAPE_SCHEMA.with_metadata({f"booktape.{name}": str(value) for name, value in facts.items()})
+    aside.unlink(missing_ok=True)
+    aside.touch(mode=PRIVATE)
+    with pq.ParquetWriter(
+        aside,
+        schema,
+        compression="zstd",
+        use_dictionary=["connection", "kind"],
+        column_encoding={"seq": "DELTA_BINARY_PACKED", "recv_time": "DELTA_BINARY_PACKED"},
+        write_page_checksum=True,
+        store_schema=True,
+    ) as writer:
+        for batch in _row_groups(batches):
+            writer.write_table(batch, row_group_size=ROW_GROUP_ROWS)
+    with aside.open("rb") as file:
+        os.fsync(file.fileno())
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    size = aside.stat().st_size
+    with open_segment(aside, size) as written:
+        if written.metadata.num_rows != rows:
+            raise DamagedTapeError(f"{aside}: {written.metadata.num_rows} rows where {rows} were written")
+    aside.replace(path)
+    sync_directory(path.parent)
+    sync_directory(path.parent.parent)
+    return SegmentFile(size, digest)
+
+
+def _row_groups(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
+    """Gather batches into tables of about a row group each."""
+    held: list[pa.RecordBatch] = []
+    for batch in batches:
+        held.append(batch)
+        if sum(each.num_rows for each in held) >= ROW_GROUP_ROWS:
+            yield pa.Table.from_batches(held)
+            held = []
+    if held:
+        yield pa.Table.from_batches(held)
+
+
+def open_segment(path: Path, size: int) -> pq.ParquetFile:
+    """Open a segment for reading; page checksums are verified as pages are read.
+
+    Args:
+        path: the file.
+        size: bytes that it must have.
+
+    Raises:
+        DamagedTapeError: where it is missing, of another size, or its footer is not a segment's.
+    """
+    try:
+        found = path.stat().st_size
+        if found != size:
+            raise DamagedTapeError(f"{path}: {found} bytes where {size} were sealed")
+        file = pq.ParquetFile(path, page_checksum_verification=True)
+    except FileNotFoundError:
+        raise DamagedTapeError(f"{path}: a sealed segment is missing") from None
+    except (OSError, pa.ArrowException) as error:
+        raise DamagedTapeError(f"{path}: {_first_line(error)}") from None
+    if not file.schema_arrow.equals(TAPE_SCHEMA, check_metadata=False):
+        file.close()
+        raise DamagedTapeError(f"{path}: the columns are not a segment's")
+    return file
+
+
+@contextmanager
+def naming_damage(path: Path) -> Iterator[None]:
+    """Turn what Arrow says of a damaged file into one line that names it.
+
+    Raises:
+        DamagedTapeError: where reading in the block finds a page's checksum or content wrong.
+    """
+    try:
+        yield
+    except (OSError, pa.ArrowException, ValueError) as error:
+        raise DamagedTapeError(f"{path}: {_first_line(error)}") from None
+
+
+def segment_batches(file: pq.ParquetFile, path: Path, size: int) -> Iterator[pa.RecordBatch]:
+    """Yield a segment's rows in batches of at most `size`.
+
+    Raises:
+        DamagedTapeError: where a page's checksum or content is not what was written.
+    """
+    with naming_damage(path):
+        yield from file.iter_batches(size)
+
+
+def _first_line(error: Exception) -> str:
+    """Return the first line of an error's text."""
+    return (str(error) or type(error).__name__).splitlines()[0]

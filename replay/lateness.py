@@ -1,0 +1,44 @@
+"""How late rows were handed over: percentiles in bounded memory."""
+
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+_LOWEST_NS: Final = 100.0
+_PER_DECADE: Final = 240  # bins a decade: under 1 % from edge to edge
+_DECADES: Final = 11  # 100 ns to 10,000 s
+_EDGES: Final = _LOWEST_NS * 10.0 ** (np.arange(1, _PER_DECADE * _DECADES) / _PER_DECADE)
+
+
+class Lateness:
+    """A histogram of hand-over time minus due time; percentiles are exact to 1 %, the maximum is exact."""
+
+    def __init__(self) -> None:
+        self._counts = np.zeros(len(_EDGES) + 1, np.int64)
+        self._max_ns = 0.0
+
+    def add(self, late_ns: npt.NDArray[np.float64]) -> None:
+        """Take up the lateness of rows, in nanoseconds. O(rows log bins)."""
+        if not late_ns.size:
+            return
+        self._counts += np.bincount(np.searchsorted(_EDGES, late_ns), minlength=len(self._counts))
+        self._max_ns = max(self._max_ns, float(late_ns.max()))
+
+    def document(self) -> dict[str, float] | None:
+        """Return p50, p99 and max in milliseconds; None where no row was paced."""
+        total = int(self._counts.sum())
+        if not total:
+            return None
+        running = np.cumsum(self._counts)
+        p50, p99 = (self._edge(int(np.searchsorted(running, share * total))) for share in (0.5, 0.99))
+        return {
+            "late_ms_p50": min(p50, self._max_ns) / 1e6,
+            "late_ms_p99": min(p99, self._max_ns) / 1e6,
+            "late_ms_max": self._max_ns / 1e6,
+        }
+
+    @staticmethod
+    def _edge(index: int) -> float:
+        """Return the upper edge of a bin in nanoseconds."""
+        return float(_EDGES[min(index, len(_EDGES) - 1)])

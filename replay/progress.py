@@ -1,0 +1,38 @@
+"""Progress of a pass over a tape: on a terminal only, on stderr."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from orderbook.engine import Step
+from recorder.tape.errors import TapeError
+from recorder.tape.overview import row_count
+from recorder.tape.reader import Tape
+from recorder.terminal import stderr
+
+Advance = Callable[[str, Step], None]
+
+
+@contextmanager
+def showing(tape: Path, products: tuple[str, ...], what: str) -> Iterator[Advance | None]:
+    """Yield what to call with every step; None where nobody watches."""
+    console = stderr()
+    if not console.is_terminal:
+        yield None
+        return
+    try:
+        opened = Tape.open(tape)
+        total = sum(row_count(opened.product(product)) for product in opened.select(products))
+    except TapeError:
+        yield None  # the pass itself will say what is wrong
+        return
+    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TextColumn("rows"), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task(what, total=total)
+
+        def advance(_product: str, step: Step) -> None:
+            progress.advance(task, step.span.rows)
+
+        yield advance

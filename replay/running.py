@@ -1,0 +1,209 @@
+"""`run`: one replay of a tape, from Python or the command line."""
+
+import time
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from orderbook.digest import run_digest
+from orderbook.engine import Engine, Step
+from orderbook.schema import ANOMALY_SCHEMA, SUMMARY_SCHEMA, empty_batch
+from orderbook.spread_filter import above
+from orderbook.tally import Tally, products_with_rows
+from orderbook.threshold import DEFAULT_THRESHOLD
+from recorder.flows import run_to_end
+from recorder.tape.reader import BATCH_ROWS, Tape
+from replay.flows import PLAIN, replay_flow
+from replay.pacing import Pacer
+from replay.rundir import RunWriter, run_directory
+from replay.sources import TapeSource
+from replay.window import WHOLE, Window
+
+MAX_SPEED = float("inf")
+"""As fast as possible, without a clock."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReplaySettings:
+    """How a tape is replayed.
+
+    Attributes:
+        products: which; all where none is named.
+        speed: 1 is the original timing, 10 ten times faster, `MAX_SPEED` without a clock.
+        idle_limit: seconds of recorded silence that are kept; None keeps all. Only where paced.
+        threshold: what is a signal, a fraction of the ask price.
+        window: the part that is reported.
+        batch_rows: rows in a batch; no result depends on it.
+    """
+
+    products: tuple[str, ...] = ()
+    speed: float = MAX_SPEED
+    idle_limit: float | None = None
+    threshold: float = DEFAULT_THRESHOLD
+    window: Window = WHOLE
+    batch_rows: int = BATCH_ROWS
+
+    def document(self) -> dict[str, object]:
+        """Return the JSON form."""
+        return {
+            "products": list(self.products),
+            "speed": "max" if self.speed == MAX_SPEED else self.speed,
+            "idle_limit_s": self.idle_limit,
+            "threshold": self.threshold,
+            "from": self.window.start,
+            "to": self.window.end,
+        }
+
+
+@dataclass(slots=True)
+class RunResult:
+    """What a replay found.
+
+    Attributes:
+        tape: the tape's path.
+        settings: as asked for.
+        tallies: counts and digest by product.
+        elapsed_s: wall time of the flow.
+        pacing: lateness in milliseconds and the silence cut; None where unpaced.
+        summaries, signals, anomalies: Arrow tables by product, where they were to be kept.
+    """
+
+    tape: Path
+    settings: ReplaySettings
+    tallies: dict[str, Tally] = field(default_factory=dict)
+    elapsed_s: float = 0.0
+    pacing: dict[str, float] | None = None
+    summaries: dict[str, pa.Table] = field(default_factory=dict)
+    signals: dict[str, pa.Table] = field(default_factory=dict)
+    anomalies: dict[str, pa.Table] = field(default_factory=dict)
+
+    @property
+    def digest(self) -> str:
+        """The run's digest, hex."""
+        return run_digest(products_with_rows(self.tallies))
+
+    def document(self) -> dict[str, object]:
+        """Return the JSON form (`replay --json`, RUN/run.json)."""
+        frames = sum(tally.frames for tally in self.tallies.values())
+        return {
+            "tape": str(self.tape),
+            "digest": self.digest,
+            "settings": self.settings.document(),
+            "products": {product: tally.document() for product, tally in sorted(self.tallies.items())},
+            "elapsed_s": self.elapsed_s,
+            "frames_per_s": frames / self.elapsed_s if self.elapsed_s else 0.0,
+            "pacing": self.pacing,
+        }
+
+
+def run(
+    tape: Path | str,
+    settings: ReplaySettings = ReplaySettings(),
+    *,
+    output: Path | None = None,
+    keep: bool = True,
+    progress: Callable[[str, Step], None] | None = None,
+    engine: Engine = PLAIN,
+) -> RunResult:
+    """Replay a tape.
+
+    Args:
+        tape: its directory.
+        settings: what of it, and how.
+        output: a RUN directory to make.
+        keep: whether the result holds Arrow tables; False for memory that does not grow with the tape.
+        progress: told of every step.
+        engine: runs the books.
+
+    Raises:
+        TapeError: where the tape cannot be read.
+        RunError: where `output` exists already or cannot be written.
+
+    Example:
+        >>> result = run("data/sample")  # doctest: +SKIP
+        >>> result.summaries["BTC-USD"].to_pandas()  # doctest: +SKIP
+    """
+    opened = Tape.open(Path(tape))
+    products = opened.select(settings.products)
+    pacer = _pacer(opened, products, settings)
+    source = TapeSource(opened, products, pacer, settings.window, settings.batch_rows)
+    streams = replay_flow(source, opened.feed, engine, settings.window, recoverable=False)
+    result = RunResult(opened.path, settings)
+    with ExitStack() as stack:
+        writer = stack.enter_context(run_directory(output)) if output else None
+        outlet = _Outlet(settings.threshold, writer, keep)
+        if writer or keep or progress:
+            streams.into("write", streams.steps, _each(outlet.take, progress))
+        tallies = streams.total("tally", lambda: Tally(settings.threshold))
+        streams.into("result", tallies, result.tallies.__setitem__)
+        started = time.perf_counter()
+        run_to_end(streams.flow, source.halt)
+        result.elapsed_s = time.perf_counter() - started
+        result.pacing = None if pacer is None else pacer.document()
+        for product in products:
+            result.tallies.setdefault(product, Tally(settings.threshold))
+        outlet.fill(result)
+        if writer:
+            writer.write_document(result.document())
+    return result
+
+
+def _each(
+    take: Callable[[str, Step], None], progress: Callable[[str, Step], None] | None
+) -> Callable[[str, Any], None]:
+    def both(product: str, step: Step) -> None:
+        take(product, step)
+        if progress is not None:
+            progress(product, step)
+
+    return both
+
+
+def _pacer(tape: Tape, products: Iterable[str], settings: ReplaySettings) -> Pacer | None:
+    """Return the common clock: it starts with the first reported row of any product."""
+    if settings.speed == MAX_SPEED:
+        return None
+    firsts = [settings.window.first_time(tape.product(product).batches(size=1024)) for product in products]
+    first_time = min((first for first in firsts if first is not None), default=0)
+    limit = None if settings.idle_limit is None else round(settings.idle_limit * 1e9)
+    return Pacer(settings.speed, first_time, limit)
+
+
+class _Outlet:
+    """Takes the steps apart: into files, into tables, or both."""
+
+    def __init__(self, threshold: float, writer: RunWriter | None, keep: bool) -> None:
+        self._threshold = threshold
+        self._writer = writer
+        self._kept: dict[str, dict[str, list[pa.RecordBatch]]] | None = {} if keep else None
+
+    def take(self, product: str, step: Step) -> None:
+        summaries = step.summaries.select(SUMMARY_SCHEMA.names)
+        streams = {
+            "summaries": summaries,
+            "signals": above(summaries, self._threshold),
+            "anomalies": step.anomalies,
+        }
+        for stream, batch in streams.items():
+            if self._kept is not None:
+                self._kept.setdefault(stream, {}).setdefault(product, []).append(batch)
+            if self._writer is not None and batch.num_rows:
+                self._writer.write(stream, product, batch)
+
+    def fill(self, result: RunResult) -> None:
+        """Give a result its tables; every product has one of each, maybe empty."""
+        if self._kept is None:
+            return
+        for stream, tables in (
+            ("summaries", result.summaries),
+            ("signals", result.signals),
+            ("anomalies", result.anomalies),
+        ):
+            schema = ANOMALY_SCHEMA if stream == "anomalies" else SUMMARY_SCHEMA
+            for product in result.tallies:
+                batches = self._kept.get(stream, {}).get(product) or [empty_batch(schema)]
+                tables[product] = pa.Table.from_batches(batches, schema)

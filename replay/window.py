@@ -1,0 +1,45 @@
+"""A part of a tape: `from <= recv_time < to`. Rows before it build the book and are not reported."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from recorder.tape.reader import own
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Nanoseconds since 1970; None leaves a side open."""
+
+    start: int | None = None
+    end: int | None = None
+
+    def is_reported(self, first_time: int | None) -> bool:
+        """Tell whether rows that begin at a time (and were cut at the window's edges) are reported."""
+        return self.start is None or (first_time is not None and first_time >= self.start)
+
+    def first_time(self, batches: Iterable[pa.RecordBatch]) -> int | None:
+        """Return recv_time of the first reported row; None where there is none."""
+        for batch in self.cut(batches):
+            time = batch.column("recv_time").view(pa.int64())[0].as_py()
+            if self.is_reported(time):
+                return int(time)
+        return None
+
+    def cut(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """Yield batches of tape rows up to the window's end, split at its start."""
+        for batch in batches:
+            times = batch.column("recv_time").view(pa.int64()).to_numpy()
+            stop = batch.num_rows if self.end is None else int(np.searchsorted(times, self.end))
+            split = 0 if self.start is None else min(int(np.searchsorted(times, self.start)), stop)
+            for low, high in ((0, split), (split, stop)):
+                if low < high:
+                    yield batch if high - low == batch.num_rows else own(batch.slice(low, high - low))
+            if stop < batch.num_rows:
+                return
+
+
+WHOLE = Window()
+"""All of a tape."""

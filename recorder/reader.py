@@ -48,6 +48,7 @@ class ReaderSettings:
         clock_for: a connection's clock, given the product and its last recv_time.
         connection_id: makes the id of a connection.
         connect_to: host and port to reach in place of the url's.
+        connections: end a product after so many connections; None to come back without end.
     """
 
     endpoint: Endpoint
@@ -55,6 +56,7 @@ class ReaderSettings:
     clock_for: Callable[[str, int], Clock] = field(default=lambda _product, last: ReceiveClock(last))
     connection_id: Callable[[], str] = new_connection_id
     connect_to: tuple[str, int] | None = None
+    connections: int | None = None
 
 
 class FeedReader:
@@ -110,6 +112,8 @@ class FeedReader:
             while True:
                 line.got_frames = False
                 problem = await self._connection(line)
+                if line.opened == self._settings.connections:
+                    return
                 attempt = 0 if line.got_frames else attempt
                 wait = self._settings.backoff.wait(attempt, rng)
                 attempt += 1
@@ -134,6 +138,7 @@ class FeedReader:
             return f"no connection to {settings.endpoint.url} ({_reason(error)})"
         clock = settings.clock_for(line.product, line.last_time)
         line.connection += 1
+        line.opened += 1
         messages = subscribe_messages(settings.endpoint.feed, settings.endpoint.channel, line.product)
         opened = connected_payload(settings.connection_id(), settings.endpoint.url, [line.product], messages)
         line.put(self._inbox, clock(), "connected", opened)
@@ -172,6 +177,7 @@ class _Line:
     position: Position
     connection: int = field(init=False)
     last_time: int = field(init=False)
+    opened: int = 0
     got_frames: bool = False
 
     def __post_init__(self) -> None:

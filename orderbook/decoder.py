@@ -6,35 +6,15 @@ module reads the book events. All events are checked before any is handed out.
 
 from functools import lru_cache
 
-import msgspec
 from msgspec import Raw
 
 from orderbook import advanced, exchange
+from orderbook.envelope import Envelope, open_envelope
 from orderbook.frames import BookFrame, Frame, MalformedError, MalformedFrame, OtherFrame
-from orderbook.rawjson import check_depth, decode, integer, string
+from orderbook.rawjson import integer, string
 from orderbook.schema import Feed
 from orderbook.times import parse_time
 from orderbook.vocabulary import DOCUMENTED
-
-
-class Envelope(msgspec.Struct):
-    """The top-level fields of both dialects, raw; an absent field is an empty `Raw`."""
-
-    type: Raw = Raw()
-    channel: Raw = Raw()
-    product_id: Raw = Raw()
-    time: Raw = Raw()
-    timestamp: Raw = Raw()
-    sequence_num: Raw = Raw()
-    bids: Raw = Raw()
-    asks: Raw = Raw()
-    changes: Raw = Raw()
-    events: Raw = Raw()
-    message: Raw = Raw()
-    reason: Raw = Raw()
-
-
-_ENVELOPE = msgspec.json.Decoder(Envelope)
 
 
 def decode_frame(text: str, product: str, feed: Feed) -> Frame:
@@ -50,8 +30,7 @@ def decode_frame(text: str, product: str, feed: Feed) -> Frame:
     """
     sequence_num = None
     try:
-        envelope = decode(_ENVELOPE, text, "not a JSON object")
-        check_depth(text)
+        envelope = open_envelope(text)
         sequence_num = integer(envelope.sequence_num)
         if feed == "exchange":
             return _exchange_frame(envelope, product, sequence_num)
@@ -63,8 +42,7 @@ def decode_frame(text: str, product: str, feed: Feed) -> Frame:
 def sequence_num(text: str) -> int | None:
     """Return the sequence_num of a frame of the Advanced feed; None where it has none."""
     try:
-        envelope = decode(_ENVELOPE, text, "not a JSON object")
-        check_depth(text)
+        envelope = open_envelope(text)
     except MalformedError:
         return None
     return integer(envelope.sequence_num)

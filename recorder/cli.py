@@ -1,5 +1,6 @@
 """The recorder's commands: check the options, make one call, print."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,13 @@ FEEDS = ("exchange", "advanced")
 
 def _feed_options(command: Any) -> Any:
     for option in (
+        click.option(
+            "--stale-after",
+            type=DURATION,
+            default="10s",
+            show_default=True,
+            help="Connect again when nothing at all came for so long.",
+        ),
         click.option(
             "--duration", type=DURATION, help="Stop after so long, e.g. 90s, 5m, 1h.  [default: never]"
         ),
@@ -61,6 +69,13 @@ def _policy(rows: int, size: int, seconds: float) -> "SealPolicy":
 @_feed_options
 @click.option("--threshold", type=THRESHOLD, help="Also print what passes the filter, as it happens.")
 @_seal_options
+@click.option(
+    "--sync",
+    type=DURATION,
+    default="1s",
+    show_default=True,
+    help="What a power cut may take; a crash takes nothing.",
+)
 @json_option
 def record(
     products: tuple[str, ...],
@@ -69,10 +84,12 @@ def record(
     url: str | None,
     channel: str | None,
     duration: float | None,
+    stale_after: float,
     threshold: float | None,
     segment_rows: int,
     segment_bytes: int,
     segment_time: float,
+    sync: float,
     as_json: bool,
 ) -> None:
     """Record the order books of PRODUCT... to a tape, until stopped.
@@ -88,11 +105,12 @@ def record(
     recorded = start(
         _unique(products),
         tape,
-        _reader_settings(feed, url, channel),
+        _reader_settings(feed, url, channel, stale_after),
         duration=duration,
         show=None if threshold is None else _shown(threshold, to_stderr=as_json),
         threshold=DEFAULT_THRESHOLD if threshold is None else threshold,
         policy=_policy(segment_rows, segment_bytes, segment_time),
+        sync_s=sync,
     )
     _print_recorded(recorded, as_json)
 
@@ -108,6 +126,7 @@ def live(
     url: str | None,
     channel: str | None,
     duration: float | None,
+    stale_after: float,
     threshold: float,
     everything: bool,
 ) -> None:
@@ -117,7 +136,7 @@ def live(
 
     log_to_stderr()
     show = _shown(None if everything else threshold, to_stderr=False)
-    start(_unique(products), _reader_settings(feed, url, channel), show, duration=duration)
+    start(_unique(products), _reader_settings(feed, url, channel, stale_after), show, duration=duration)
 
 
 @click.command("import")
@@ -168,14 +187,16 @@ def _unique(products: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(products))
 
 
-def _reader_settings(feed: Any, url: str | None, channel: str | None) -> "ReaderSettings":
+def _reader_settings(feed: Any, url: str | None, channel: str | None, stale_after: float) -> "ReaderSettings":
+    from recorder.credentials import credentials_for
     from recorder.feeds import FeedError, endpoint
     from recorder.reader import ReaderSettings
 
     try:
-        return ReaderSettings(endpoint(feed, url, channel))
+        chosen = endpoint(feed, url, channel)
     except FeedError as error:
         raise click.BadParameter(str(error), param_hint="--url") from None
+    return ReaderSettings(chosen, credentials=credentials_for(chosen, os.environ), stale_after=stale_after)
 
 
 def _shown(threshold: float | None, *, to_stderr: bool) -> "Show":

@@ -8,7 +8,7 @@ What is received is in the journal before anything looks at it: the book stands 
 
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 
 import bytewax.operators as op
 import pyarrow as pa
@@ -30,7 +30,8 @@ Item = tuple[str, pa.RecordBatch]
 RowSource = Source[Item]
 Watch = Callable[[str, Step], None]
 
-_EPOCH = timedelta(seconds=1)
+EPOCH_S: Final = 1.0
+"""Length of an epoch: so often a recording makes its journal durable."""
 
 
 def recording_flow(
@@ -110,11 +111,11 @@ class Show:
         op.output("show", passing, self._sink)
 
 
-def run_to_end(flow: Dataflow, halt: Halt) -> None:
+def run_to_end(flow: Dataflow, halt: Halt, epoch_s: float = EPOCH_S) -> None:
     """Run a flow to its end, then raise what halted it.
 
     Raises:
         Exception: the failure that a step reported to `halt`.
     """
-    run_main(flow, epoch_interval=_EPOCH)  # type: ignore[no-untyped-call]  # bytewax types it in a comment
+    run_main(flow, epoch_interval=timedelta(seconds=epoch_s))  # type: ignore[no-untyped-call]  # bytewax types it in a comment
     halt.raise_failure()

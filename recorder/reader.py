@@ -8,7 +8,9 @@ import asyncio
 import logging
 import random
 import threading
+import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
@@ -17,10 +19,12 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
 from orderbook.schema import Kind
-from recorder.backoff import Backoff
+from recorder.backoff import Backoff, Turnstile
 from recorder.clock import Clock, ReceiveClock
-from recorder.feeds import Endpoint, connected_payload, disconnected_payload, subscribe_messages
+from recorder.credentials import Credentials
+from recorder.feeds import Endpoint, FeedError, connected_payload, disconnected_payload, subscribe_messages
 from recorder.inbox import Inbox, Received
+from recorder.session import ENDED_BY_US, Ending, Refusal, Session
 from recorder.tape.writer import Position
 
 log = logging.getLogger(__name__)
@@ -29,8 +33,15 @@ MAX_FRAME_BYTES = 64 * 2**20
 """Snapshots of deep books pass 5 MB; the library's default of 1 MiB ends the connection."""
 
 NO_CLOSE_FRAME = 1006
+STOPPED = Ending(1000, "stopped")
 BACKOFF = Backoff()
-GOING = (1000, "stopped")
+
+
+def _quiet_logger() -> logging.Logger:
+    """Return a logger for the library that no configuration can set to DEBUG: there it logs payloads."""
+    logger = logging.Logger("websockets", logging.WARNING)  # noqa: LOG001  unknown to logging.config on purpose
+    logger.parent = log
+    return logger
 
 
 def new_connection_id() -> str:
@@ -47,20 +58,32 @@ class ReaderSettings:
         backoff: waits between attempts.
         clock_for: a connection's clock, given the product and its last recv_time.
         connection_id: makes the id of a connection.
+        credentials: signs the subscribe messages, where the channel needs a key.
         connect_to: host and port to reach in place of the url's.
         connections: end a product after so many connections; None to come back without end.
+        stale_after: seconds without any frame after which a connection counts as dead.
+        spacing: least seconds between two connection attempts of the process; the Advanced feed takes
+            8 unauthenticated messages/s from an address and a connection begins with two.
     """
 
     endpoint: Endpoint
     backoff: Backoff = BACKOFF
     clock_for: Callable[[str, int], Clock] = field(default=lambda _product, last: ReceiveClock(last))
     connection_id: Callable[[], str] = new_connection_id
+    credentials: Credentials | None = None
     connect_to: tuple[str, int] | None = None
     connections: int | None = None
+    stale_after: float = 10.0
+    spacing: float = 0.25
 
 
 class FeedReader:
-    """Follows products on a thread of its own, from `start` to `stop`."""
+    """Follows products on a thread of its own, from `start` to `stop`.
+
+    Attributes:
+        failure: why it stopped by itself: a `FeedError` where the exchange refuses a product, anything
+            else is a defect.
+    """
 
     def __init__(self, settings: ReaderSettings, inbox: Inbox, positions: Mapping[str, Position]) -> None:
         self._settings = settings
@@ -70,7 +93,8 @@ class FeedReader:
         self._loop = asyncio.new_event_loop()
         self._stopped = threading.Event()
         self._tasks: list[asyncio.Task[None]] = []
-        self.failure: BaseException | None = None  # a defect of ours: what no connection should raise
+        self._turnstile = Turnstile(settings.spacing)
+        self.failure: BaseException | None = None
 
     def start(self) -> None:
         """Begin, where that has not happened yet."""
@@ -80,7 +104,7 @@ class FeedReader:
     def stop(self) -> None:
         """Close all connections, tell it as `disconnected` rows, and finish the inbox. Returns at once."""
         self._stopped.set()
-        if self._thread.is_alive():
+        with suppress(RuntimeError):  # the loop is closed: the thread has ended by itself
             self._loop.call_soon_threadsafe(self._cancel)
 
     def join(self, seconds: float) -> None:
@@ -101,8 +125,8 @@ class FeedReader:
         if self._stopped.is_set():
             self._cancel()
         for result in await asyncio.gather(*self._tasks, return_exceptions=True):
-            if isinstance(result, BaseException) and self.failure is None:
-                self.failure = result
+            if isinstance(result, BaseException):
+                self.failure = self.failure or result
 
     async def _follow(self, line: "_Line") -> None:
         """Keep one product connected until cancelled."""
@@ -130,9 +154,15 @@ class FeedReader:
         address: dict[str, Any] = {}
         if settings.connect_to is not None:
             address = dict(zip(("host", "port"), settings.connect_to, strict=True))
+        await self._turnstile.pass_through()
         try:
             socket = await connect(
-                settings.endpoint.url, max_size=MAX_FRAME_BYTES, close_timeout=1, open_timeout=10, **address
+                settings.endpoint.url,
+                max_size=MAX_FRAME_BYTES,
+                close_timeout=1,
+                open_timeout=10,
+                logger=_quiet_logger(),
+                **address,
             )
         except (OSError, TimeoutError, InvalidHandshake) as error:
             return f"no connection to {settings.endpoint.url} ({_reason(error)})"
@@ -142,31 +172,48 @@ class FeedReader:
         messages = subscribe_messages(settings.endpoint.feed, settings.endpoint.channel, line.product)
         opened = connected_payload(settings.connection_id(), settings.endpoint.url, [line.product], messages)
         line.put(self._inbox, clock(), "connected", opened)
-        ending = GOING
+        ending = STOPPED
         try:
             ending = await self._receive(line, socket, messages, clock)
         finally:  # also where the task is cancelled: then this connection ends by our own will
-            line.put(self._inbox, clock(), "disconnected", disconnected_payload(*ending))
+            line.put(self._inbox, clock(), "disconnected", disconnected_payload(ending.code, ending.reason))
             await socket.close()
-        code, reason = ending
-        return f"connection {line.connection} ended ({code}{f' {reason}' if reason else ''})"
+        reason = f" {ending.reason}" if ending.reason else ""
+        return f"connection {line.connection} ended ({ending.code}{reason})"
 
     async def _receive(
         self, line: "_Line", socket: ClientConnection, messages: list[str], clock: Clock
-    ) -> tuple[int, str]:
-        """Subscribe and queue every frame; return the close code and the reason of the end."""
+    ) -> Ending:
+        """Subscribe and queue every frame; return how the connection ended."""
+        session = Session(self._settings.endpoint.feed, line.product, was_served=line.is_served)
         try:
             for message in messages:
-                await socket.send(message)
+                await socket.send(self._signed(message))
             while True:
-                frame = await socket.recv()
+                async with asyncio.timeout(self._settings.stale_after):
+                    frame = await socket.recv()
                 if not isinstance(frame, str):
-                    return 1003, "binary frame"
+                    return Ending(ENDED_BY_US, "binary frame")
                 if not line.put(self._inbox, clock(), "frame", frame):
-                    return 1008, "overflow"
+                    return Ending(ENDED_BY_US, "overflow")
                 line.got_frames = True
-        except ConnectionClosed:
-            return socket.close_code or NO_CLOSE_FRAME, socket.close_reason or ""
+                judgement = session.take(frame)
+                line.is_served = session.is_served
+                if isinstance(judgement, Refusal):
+                    self.failure = self.failure or FeedError(f"{line.product}: {judgement.text}")
+                    self.stop()
+                    return Ending(ENDED_BY_US, "refused")
+                if judgement is not None:
+                    return judgement
+        except TimeoutError:
+            return Ending(ENDED_BY_US, "stale")
+        except ConnectionClosed as closed:
+            return _ending(closed)
+
+    def _signed(self, message: str) -> str:
+        """Return what really goes out: the tape holds the message without the key."""
+        credentials = self._settings.credentials
+        return message if credentials is None else credentials.sign(message, time.time())
 
 
 @dataclass(slots=True)
@@ -179,6 +226,7 @@ class _Line:
     last_time: int = field(init=False)
     opened: int = 0
     got_frames: bool = False
+    is_served: bool = False
 
     def __post_init__(self) -> None:
         self.connection = self.position.connection - 1
@@ -192,3 +240,12 @@ class _Line:
 
 def _reason(error: BaseException) -> str:
     return str(error) or type(error).__name__
+
+
+def _ending(closed: ConnectionClosed) -> Ending:
+    """Return the close frame that ended a connection: the peer's, or ours where the peer was at fault."""
+    if closed.rcvd is not None:
+        return Ending(closed.rcvd.code, closed.rcvd.reason)
+    if closed.sent is not None:
+        return Ending(closed.sent.code, closed.sent.reason)
+    return Ending(NO_CLOSE_FRAME, "")

@@ -10,7 +10,7 @@ from orderbook.schema import Feed
 from orderbook.tally import Tally, products_with_rows
 from orderbook.threshold import DEFAULT_THRESHOLD
 from recorder.captures import CaptureFormat
-from recorder.flows import RowSource, Show, live_flow, recording_flow, run_to_end
+from recorder.flows import EPOCH_S, RowSource, Show, Watch, live_flow, recording_flow, run_to_end
 from recorder.halt import Halt
 from recorder.importing import CaptureRows
 from recorder.inbox import Inbox
@@ -23,7 +23,7 @@ from recorder.survey import survey
 from recorder.tape.reader import Tape
 from recorder.tape.writer import Position, SealPolicy, TapeWriter
 from recorder.version import SOFTWARE
-from recorder.watch import FeedWatch
+from recorder.watch import log_anomalies
 
 PLAIN = PlainEngine()
 SEAL_POLICY = SealPolicy()
@@ -81,6 +81,7 @@ def record(
     show: Show | None = None,
     threshold: float = DEFAULT_THRESHOLD,
     policy: SealPolicy = SEAL_POLICY,
+    sync_s: float = EPOCH_S,
     engine: Engine = PLAIN,
 ) -> Recorded:
     """Record products to a tape until Ctrl-C, SIGTERM or `duration` seconds; then drain and seal.
@@ -93,6 +94,7 @@ def record(
         show: where summaries go as they happen.
         threshold: what the tallies count as a signal, a fraction of the ask price.
         policy: when a segment ends.
+        sync_s: seconds between two times at which the journal is made durable: what a power cut may take.
         engine: runs the books.
 
     Raises:
@@ -100,13 +102,13 @@ def record(
         TapeError: where the tape cannot be written; what was recorded before is intact.
     """
     with TapeWriter.open(tape, settings.endpoint.feed, products, SOFTWARE, policy) as writer:
-        recording = _Recording(writer, engine, threshold)
+        recording = _Recording(writer, engine, threshold, sync_s)
         inbox = Inbox(products)
         reader = FeedReader(settings, inbox, recording.positions)
         halt = Halt(reader.stop)
         source = CoinbaseSource(reader, inbox, recording.positions)
         with until_stopped(reader, duration):
-            recording.run(source, halt, FeedWatch(halt), show)
+            recording.run(source, halt, log_anomalies, show)
         return recording.result()
 
 
@@ -128,7 +130,7 @@ def live(
     reader = FeedReader(settings, inbox, positions)
     halt = Halt(reader.stop)
     flow = live_flow(
-        CoinbaseSource(reader, inbox, positions), settings.endpoint.feed, engine, FeedWatch(halt), show
+        CoinbaseSource(reader, inbox, positions), settings.endpoint.feed, engine, log_anomalies, show
     )
     with until_stopped(reader, duration):
         run_to_end(flow, halt)
@@ -171,9 +173,10 @@ def import_captures(
 class _Recording:
     """A tape being written: takes up where it ends, runs a flow, seals the rest."""
 
-    def __init__(self, writer: TapeWriter, engine: Engine, threshold: float) -> None:
+    def __init__(self, writer: TapeWriter, engine: Engine, threshold: float, sync_s: float = EPOCH_S) -> None:
         self._writer = writer
         self._engine = engine
+        self._sync_s = sync_s
         tape = Tape.open(writer.path)
         self._tallies = {
             product: Tally(threshold, resume_digest(tape.product(product), tape.feed, each, engine))
@@ -185,12 +188,12 @@ class _Recording:
         """Where each product's rows go on."""
         return {product: writer.position for product, writer in self._writer.products.items()}
 
-    def run(self, source: RowSource, halt: Halt, watch: FeedWatch | None, show: Show | None) -> None:
+    def run(self, source: RowSource, halt: Halt, watch: Watch | None, show: Show | None) -> None:
         """Run the flow to its end and seal; a failure is raised after what can be sealed was."""
         sink = TapeSink(self._writer, self._tallies, halt)
         flow = recording_flow(source, self._writer, sink, halt, engine=self._engine, watch=watch, show=show)
         try:
-            run_to_end(flow, halt)
+            run_to_end(flow, halt, self._sync_s)
         finally:
             sink.seal_all()
         halt.raise_failure()

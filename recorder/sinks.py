@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from bytewax.outputs import DynamicSink, StatelessSinkPartition
+from bytewax.outputs import DynamicSink, FixedPartitionedSink, StatefulSinkPartition, StatelessSinkPartition
 
 from orderbook.engine import Step
 from orderbook.tally import Tally
@@ -12,10 +12,8 @@ from recorder.halt import Halt
 from recorder.tape.errors import TapeError
 from recorder.tape.writer import TapeWriter
 
-Item = tuple[str, Step]
 
-
-class TapeSink(DynamicSink[Item]):
+class TapeSink(FixedPartitionedSink[Step, None]):
     """Adds up each product and seals what has ended. Stands below the core, in the writer's process.
 
     Attributes:
@@ -30,9 +28,17 @@ class TapeSink(DynamicSink[Item]):
         self.is_complete = True
         self._next_seq: dict[str, int] = {}
 
-    def build(self, step_id: str, worker_index: int, worker_count: int) -> "_TapePartition":  # noqa: ARG002  bytewax
-        """Return the sink of the one worker."""
-        return _TapePartition(self)
+    def list_parts(self) -> list[str]:
+        """Return the products."""
+        return list(self._tallies)
+
+    def part_fn(self, item_key: str) -> int:
+        """Return a product's place among all of them."""
+        return sorted(self._tallies).index(item_key)
+
+    def build_part(self, step_id: str, for_part: str, resume_state: None) -> "_TapePartition":  # noqa: ARG002  bytewax
+        """Return one product's sink; a recording resumes from its tape, never from recovery state."""
+        return _TapePartition(self, for_part)
 
     def take_up(self, product: str, step: Step) -> None:
         """Add up a step, and seal the segments that ended with its rows."""
@@ -44,31 +50,41 @@ class TapeSink(DynamicSink[Item]):
             self._next_seq[product] = step.span.next_seq
         # A step without rows is a tick: it comes by where a segment ended by age alone.
         processed = self._next_seq.get(product, 0)
-        self._seal(partial(self._writer.products[product].seal, tally.digest, processed))
+        self._guard(partial(self._writer.products[product].seal, tally.digest, processed))
+
+    def sync(self, product: str) -> None:
+        """Make a product's journal durable."""
+        if self.is_complete:
+            self._guard(self._writer.products[product].sync)
 
     def seal_all(self) -> None:
         """Seal what is left; to be called when the flow has ended."""
         for product, tally in self._tallies.items():
             if self.is_complete:
-                self._seal(partial(self._writer.products[product].seal_all, tally.digest))
+                self._guard(partial(self._writer.products[product].seal_all, tally.digest))
 
-    def _seal(self, seal: Callable[[], None]) -> None:
+    def _guard(self, write: Callable[[], None]) -> None:
         try:
-            seal()
+            write()
         except (OSError, TapeError) as error:
             self.is_complete = False
             self._halt(
-                TapeError(f"{self._writer.path}: cannot seal ({error}); all rows are kept in the journal")
+                TapeError(f"{self._writer.path}: cannot write ({error}); all rows are kept in the journal")
             )
 
 
-class _TapePartition(StatelessSinkPartition[Item]):
-    def __init__(self, sink: TapeSink) -> None:
+class _TapePartition(StatefulSinkPartition[Step, None]):
+    def __init__(self, sink: TapeSink, product: str) -> None:
         self._sink = sink
+        self._product = product
 
-    def write_batch(self, items: list[Item]) -> None:
-        for product, step in items:
-            self._sink.take_up(product, step)
+    def write_batch(self, values: list[Step]) -> None:
+        for step in values:
+            self._sink.take_up(self._product, step)
+
+    def snapshot(self) -> None:
+        # Asked at the end of every epoch: the beat at which the journal is made durable.
+        self._sink.sync(self._product)
 
 
 class CallSink(DynamicSink[tuple[str, Any]]):

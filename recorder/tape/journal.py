@@ -157,6 +157,7 @@ class JournalWriter:
         self.path = path
         self._fd = open_private(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND)
         self.size = 0
+        self._synced = 0
         sync_directory(path.parent)
 
     def append(self, rows: pa.RecordBatch) -> None:
@@ -174,12 +175,17 @@ class JournalWriter:
         self.size += len(data)
 
     def sync(self) -> None:
-        """Make what was appended durable."""
-        os.fdatasync(self._fd)
+        """Make what was appended durable; free where nothing was."""
+        if self._synced < self.size:
+            os.fdatasync(self._fd)
+            self._synced = self.size
 
     def close(self) -> None:
-        """Release the file."""
-        os.close(self._fd)
+        """Make all of it durable and release the file."""
+        try:
+            self.sync()
+        finally:
+            os.close(self._fd)
 
 
 def cut_torn_tail(path: Path) -> int:

@@ -6,12 +6,13 @@ splits batches there. `seal` is called once the rows have been through the core,
 
 import fcntl
 import os
+import shutil
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Self
+from typing import Final, Self
 
 import numpy as np
 import pyarrow as pa
@@ -28,6 +29,9 @@ from recorder.tape.layout import LOCK, MANIFEST, journal_dir, journal_file, prod
 from recorder.tape.manifest import FORMAT, Manifest, read_manifest, write_manifest
 from recorder.tape.reader import BATCH_ROWS, own
 from recorder.tape.segment import write_segment
+
+MIN_FREE_BYTES: Final = 128 * 2**20
+"""Free space without which no recording starts."""
 
 _DAY_NS = 86_400 * NS
 
@@ -169,6 +173,15 @@ class ProductWriter:
             self._closed.append(self._open)
             self._open = self._journal = None
 
+    def sync(self) -> None:
+        """Make what was appended durable: until then a power cut may take it, a dying process never.
+
+        Raises:
+            OSError: as the operating system says.
+        """
+        if self._journal is not None:
+            self._journal.sync()
+
     def seal(self, digest: Digest, next_seq: int) -> None:
         """Seal the ended segments whose rows have all been through the core.
 
@@ -253,6 +266,7 @@ class TapeWriter:
             now_ns: wall clock, for segments that end by age alone.
 
         Raises:
+            TapeError: where the disk is nearly full.
             LockedTapeError: where another writer holds the tape.
             NotATapeError: where the path is something else, or a tape of another feed.
             UnknownProductError: where a name is no product id.
@@ -290,6 +304,11 @@ def _lock(path: Path) -> int:
         raise NotATapeError(f"{path}: cannot hold a tape ({error.strerror})") from None
     if found and not found & {MANIFEST, LOCK}:
         raise NotATapeError(f"{path}: a directory with other files, not a tape")
+    free = shutil.disk_usage(path).free
+    if free < MIN_FREE_BYTES:
+        raise TapeError(
+            f"{path}: only {free // 2**20} MiB free, a recording needs at least {MIN_FREE_BYTES // 2**20}"
+        )
     fd = open_private(path / LOCK, os.O_RDWR | os.O_CREAT)
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,0 +1,249 @@
+"""One tape, one digest: live and replayed, at any speed and batch size, in any number of processes."""
+
+import json
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import ExitStack
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from bytewax.inputs import AbortExecution, FixedPartitionedSource, StatefulSourcePartition
+from bytewax.recovery import RecoveryConfig, init_db_dir
+from bytewax.testing import run_main
+
+from orderbook.tally import Tally
+from orderbook.threshold import DEFAULT_THRESHOLD
+from recorder.flows import run_to_end
+from recorder.tape.reader import Tape
+from replay import running
+from replay.flows import replay_flow
+from replay.running import MAX_SPEED, ReplaySettings
+from replay.sources import Item, TapeSource
+from replay.synthetic.dialects import ExchangeDialect
+from replay.synthetic.market import MarketSettings, SyntheticMarket
+from tests import oracle
+from tests.replay import tapes
+from tests.replay.tapes import MS, ROOT, TIMEOUT_S, Recording, Timed, digests_of
+
+
+def oracle_digests(runs: dict[str, oracle.OracleRun]) -> dict[str, str]:
+    """Return the digests that a document should hold."""
+    products = {product: oracle.product_digest(run.summaries) for product, run in runs.items()}
+    return {"run": oracle.run_digest(products), **products}
+
+
+def test_live_equals_oracle(recording: Recording, recorded_oracle: dict[str, oracle.OracleRun]) -> None:
+    """The digests that a live recording prints are the oracle's of the rows on its tape."""
+    assert digests_of(recording.document) == oracle_digests(recorded_oracle)
+    assert all(len(run.summaries) > oracle.BLOCK for run in recorded_oracle.values())
+
+
+@pytest.mark.parametrize(
+    ("speed", "batch_rows"), [(MAX_SPEED, 1), (MAX_SPEED, 7), (MAX_SPEED, 10_000), (50.0, 7), (50.0, 8192)]
+)
+def test_replay_equals_live(recording: Recording, speed: float, batch_rows: int) -> None:
+    """Neither speed nor batch size moves a digest away from that of the live recording."""
+    result = running.run(
+        recording.tape, ReplaySettings(speed=speed, batch_rows=batch_rows), keep=False
+    ).document()
+    assert digests_of(result) == digests_of(recording.document)
+    assert (result["pacing"] is None) == (speed == MAX_SPEED)
+
+
+@pytest.mark.parametrize("speed", ["max", "50"])
+def test_command_equals_live(recording: Recording, speed: str) -> None:
+    """The command `replay --speed` prints the digests of the live recording."""
+    assert digests_of(tapes.json_of("replay", recording.tape, "--speed", speed)) == digests_of(
+        recording.document
+    )
+
+
+def test_captures(capture_tape: Path) -> None:
+    """An imported real capture replays to the digests that each of its segments was sealed with."""
+    documents = [
+        running.run(capture_tape, ReplaySettings(batch_rows=rows), keep=False).document() for rows in (97, 8192)
+    ]
+    assert digests_of(documents[0]) == digests_of(documents[1])
+    sealed = {product: tapes.catalog(capture_tape, product)[-1]["digest"] for product in tapes.products_of(capture_tape)}
+    assert digests_of(documents[0]) == {"run": oracle.run_digest(sealed), **sealed}
+
+
+@pytest.mark.parametrize("name", ["advanced-2026-08-btc-eth", "exchange-2021-04-ten-products"])
+def test_captures_equal_oracle(import_capture: Callable[[str], Path], name: str) -> None:
+    """A many-product capture has the digests that the oracle computes from the rows of its tape."""
+    tape = import_capture(name)
+    assert digests_of(running.run(tape, keep=False).document()) == oracle_digests(tapes.oracle_runs(tape))
+
+
+# A cluster
+
+
+def free_addresses(number: int) -> list[str]:
+    """Return addresses on loopback whose ports were free a moment ago."""
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(number)]
+        return [f"127.0.0.1:{each.getsockname()[1]}" for each in sockets]
+
+
+def run_cluster(tape: Path, output: Path, processes: int) -> None:
+    """Replay a tape in a bytewax cluster on loopback."""
+    output.mkdir()
+    addresses = ";".join(free_addresses(processes))
+    flow = f"tests.replay.cluster_flow:build({str(tape)!r}, {str(output)!r})"
+    command = [sys.executable, "-m", "bytewax.run", flow, "-a", addresses, "-i"]
+    with ExitStack() as stack:
+        running_ = [
+            stack.enter_context(
+                subprocess.Popen(
+                    [*command, str(index)],
+                    cwd=ROOT,
+                    env=tapes.clean_environment(),
+                    stderr=subprocess.PIPE,
+                    text=True,
+                )
+            )
+            for index in range(processes)
+        ]
+        for process in running_:
+            stack.callback(process.kill)
+        for process in running_:
+            _, stderr = process.communicate(timeout=TIMEOUT_S)
+            assert process.returncode == 0, stderr
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_cluster_equals_live(recording: Recording, tmp_path: Path, processes: int) -> None:
+    """A cluster of one or two processes ends with the digests and counts of the live recording."""
+    output = tmp_path / "out"
+    run_cluster(recording.tape, output, processes)
+    found = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in output.iterdir()}
+    for tally in found.values():
+        del tally["process"]
+    assert found == recording.document["products"]
+
+
+def test_cluster_of_many_products(tmp_path: Path) -> None:
+    """Where two processes share twelve products, both have some of them, and the digests are those of one process."""
+    frames: list[Timed] = []
+    dialect = ExchangeDialect()
+    for number in range(12):
+        product = f"P{number}-USD"
+        market = SyntheticMarket(MarketSettings(product, depth=20))
+        frames.append((0, dialect.snapshot(product, market.snapshot(), tapes.START)))
+        frames += [(n * MS, dialect.update(product, market.update(), tapes.START)) for n in range(700)]
+    tape = tapes.import_frames(tmp_path, sorted(frames, key=lambda frame: frame[0]))
+    run_cluster(tape, tmp_path / "out", 2)
+    found = {
+        path.stem: json.loads(path.read_text(encoding="utf-8")) for path in (tmp_path / "out").iterdir()
+    }
+    assert len({tally["process"] for tally in found.values()}) == 2
+    expected = running.run(tape, keep=False)
+    assert {product: tally["digest"] for product, tally in found.items()} == {
+        product: tally.digest.hexdigest() for product, tally in expected.tallies.items()
+    }
+
+
+# Recovery
+
+
+class AbortingSource(FixedPartitionedSource[Item, int]):
+    """A tape that ends like a killed process after some batches, over all products."""
+
+    def __init__(self, tape: TapeSource, abort_after: int | None) -> None:
+        self._tape = tape
+        self._left = abort_after
+
+    def count_down(self) -> None:
+        """Count a batch, and abort where the last one was handed over before."""
+        if self._left is not None:
+            if not self._left:
+                raise AbortExecution
+            self._left -= 1
+
+    def list_parts(self) -> list[str]:
+        """Return the products."""
+        return self._tape.list_parts()
+
+    def build_part(self, step_id: str, for_part: str, resume_state: int | None) -> "AbortingPartition":
+        """Return one product's partition of the tape, counted."""
+        return AbortingPartition(self, self._tape.build_part(step_id, for_part, resume_state))
+
+
+class AbortingPartition(StatefulSourcePartition[Item, int]):
+    """A partition of a tape whose batches are counted."""
+
+    def __init__(self, source: AbortingSource, reel: StatefulSourcePartition[Item, int]) -> None:
+        self._source = source
+        self._reel = reel
+
+    def next_batch(self) -> list[Item]:
+        """Hand over what the tape does."""
+        self._source.count_down()
+        return list(self._reel.next_batch())
+
+    def next_awake(self) -> datetime | None:
+        """Return what the tape does."""
+        return self._reel.next_awake()
+
+    def snapshot(self) -> int:
+        """Return what the tape does."""
+        return self._reel.snapshot()
+
+
+def replay_until_aborted(tape: Path, store: Path, abort_after: int | None) -> dict[str, Any]:
+    """Replay a tape on a recovery store that is kept at every epoch; return the counts of what has ended."""
+    opened = Tape.open(tape)
+    source = TapeSource(opened, opened.select(()), batch_rows=100)
+    aborting = cast("TapeSource", AbortingSource(source, abort_after))
+    streams = replay_flow(aborting, opened.feed)
+    found: dict[str, Any] = {}
+    streams.into(
+        "result",
+        streams.total("tally", lambda: Tally(DEFAULT_THRESHOLD)),
+        lambda product, tally: found.__setitem__(product, tally.document()),
+    )
+    recovery = RecoveryConfig(store)
+    run_main(streams.flow, epoch_interval=timedelta(0), recovery_config=recovery)  # type: ignore[no-untyped-call]
+    source.halt.raise_failure()
+    return found
+
+
+@pytest.mark.parametrize("aborts", [[1], [60], [20, 20, 20], [0, 0, 50, 0, 1, 0], [100, 3, 3]])
+def test_recovery_equals_live(recording: Recording, tmp_path: Path, aborts: list[int]) -> None:
+    """A replay that is aborted, once or again and again, resumes and ends with the live digests and counts."""
+    store = tmp_path / "store"
+    store.mkdir()
+    init_db_dir(store, 1)
+    for abort_after in aborts:
+        assert not replay_until_aborted(recording.tape, store, abort_after)
+    assert replay_until_aborted(recording.tape, store, None) == recording.document["products"]
+
+
+def test_recovery_with_a_product_that_ended_long_before(tmp_path: Path) -> None:
+    """A product that had reached its end before two aborts is not replayed once more after the second."""
+    frames = [(0, tapes.snapshot(product)) for product in ("LONG-USD", "SHORT-USD")]
+    frames += [(n * MS, tapes.update("LONG-USD")) for n in range(3000)]
+    frames.sort(key=lambda frame: frame[0])
+    tape = tapes.import_frames(tmp_path, frames)
+    store = tmp_path / "store"
+    store.mkdir()
+    init_db_dir(store, 1)
+    for abort_after in (12, 3, 3):
+        assert not replay_until_aborted(tape, store, abort_after)
+    expected = running.run(tape, keep=False).document()["products"]
+    assert replay_until_aborted(tape, store, None) == expected
+
+
+def test_run_to_end_needs_no_recovery(recording: Recording) -> None:
+    """A flow built for recovery ends with the same digests where it is run without a store."""
+    opened = Tape.open(recording.tape)
+    source = TapeSource(opened, opened.select(()), batch_rows=100)
+    streams = replay_flow(source, opened.feed, recoverable=True)
+    found: dict[str, Any] = {}
+    streams.into("result", streams.total("tally", lambda: Tally(DEFAULT_THRESHOLD)), found.__setitem__)
+    run_to_end(streams.flow, source.halt)
+    assert {product: tally.document() for product, tally in found.items()} == recording.document["products"]

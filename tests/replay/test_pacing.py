@@ -1,0 +1,281 @@
+"""A replay's timing, on a clock that the tests move by hand."""
+
+import math
+import random
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from recorder.tape.reader import Tape
+from replay import running
+from replay.lateness import Lateness
+from replay.pacing import Pacer
+from replay.running import ReplaySettings
+from replay.sources import TapeSource
+from replay.window import Window
+from tests.replay import tapes
+from tests.replay.tapes import MS, SECOND, START, Recording, Timed
+
+PRODUCTS = ("A-USD", "B-USD", "C-USD")
+SPEEDS = (0.5, 1.0, 7.5, 1000.0)
+
+
+class HandClock:
+    """A clock that stands still until somebody sleeps on it.
+
+    Args:
+        overslept_ns: by how much each sleep is too long.
+        stalls: at which times of the clock a sleep lasts how much longer, once each.
+    """
+
+    def __init__(self, overslept_ns: int = 0, stalls: dict[int, int] | None = None) -> None:
+        self.now = 5 * SECOND
+        self.started = self.now
+        self._overslept_ns = overslept_ns
+        self._stalls = sorted((self.now + at, length) for at, length in (stalls or {}).items())
+
+    def monotonic_ns(self) -> int:
+        """Return the time of now."""
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        """Let time pass."""
+        assert seconds > 0
+        self.now += math.ceil(seconds * SECOND) + self._overslept_ns
+        if self._stalls and self._stalls[0][0] <= self.now:
+            self.now += self._stalls.pop(0)[1]
+
+
+class Handed(NamedTuple):
+    """Rows that were handed over at one time of the clock."""
+
+    at: int
+    product: str
+    seqs: list[int]
+    times: list[int]
+
+
+def play(tape: Path, pacer: Pacer | None, clock: HandClock, **options: object) -> list[Handed]:
+    """Poll a tape's partitions in turn, as bytewax does, until all are at their end."""
+    opened = Tape.open(tape)
+    source = TapeSource(opened, opened.select(()), pacer, **options)  # type: ignore[arg-type]
+    parts = [source.build_part("tape", product, None) for product in source.list_parts()]
+    handed = []
+    while parts:
+        for part in list(parts):
+            try:
+                items = part.next_batch()
+            except StopIteration:
+                parts.remove(part)
+                continue
+            for product, rows in items:
+                times = rows.column("recv_time").view(pa.int64()).to_pylist()
+                handed.append(Handed(clock.now, product, rows.column("seq").to_pylist(), times))
+    return handed
+
+
+def pacer_of(clock: HandClock, speed: float, idle_limit_ns: int | None = None) -> Pacer:
+    """Return a pacer on a clock, whose first row is due at once."""
+    return Pacer(speed, START, idle_limit_ns, clock.monotonic_ns, clock.sleep)
+
+
+def due(clock: HandClock, time: int, speed: float) -> Fraction:
+    """Return when a row is due on the clock, exactly."""
+    return clock.started + (time - START) / Fraction(speed)
+
+
+def random_frames(seed: int, rows: int) -> Iterator[Timed]:
+    """Yield frames of all products in irregular order, with silences of one product and of all."""
+    rng = random.Random(seed)
+    for product in PRODUCTS:
+        yield 0, tapes.snapshot(product)
+    time = 0
+    quiet: dict[str, int] = {}
+    for _ in range(rows):
+        time += rng.choice((0, rng.randrange(1000), rng.randrange(30 * MS), rng.randrange(30 * MS)))
+        if rng.random() < 0.01:
+            time += rng.randrange(9 * SECOND)
+        product = rng.choice(PRODUCTS)
+        if rng.random() < 0.01:
+            quiet[product] = time + rng.randrange(9 * SECOND)
+        if quiet.get(product, 0) <= time:
+            yield time, tapes.update(product)
+
+
+@pytest.fixture(scope="module")
+def tape(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a tape of three products with irregular times."""
+    return tapes.import_frames(tmp_path_factory.mktemp("pacing"), random_frames(1, 1500))
+
+
+def all_times(tape: Path) -> list[int]:
+    """Return recv_time of all rows of all products, sorted."""
+    return sorted(row.recv_time for product in PRODUCTS for row in tapes.tape_rows(tape, product))
+
+
+def assert_whole(tape: Path, handed: Sequence[Handed]) -> None:
+    """Insist on every row, once and in order within its product."""
+    for product in PRODUCTS:
+        seqs = [seq for each in handed if each.product == product for seq in each.seqs]
+        assert seqs == [row.seq for row in tapes.tape_rows(tape, product)]
+
+
+@pytest.mark.parametrize("batch_rows", [1, 16, 8192])
+@pytest.mark.parametrize("speed", SPEEDS)
+def test_nothing_is_early_or_late(tape: Path, speed: float, batch_rows: int) -> None:
+    """On an exact clock every row is handed over when it is due, to the nanosecond, and none is skipped."""
+    clock = HandClock()
+    pacer = pacer_of(clock, speed)
+    handed = play(tape, pacer, clock, batch_rows=batch_rows)
+    assert_whole(tape, handed)
+    for each in handed:
+        for time in each.times:
+            assert 0 <= each.at - due(clock, time, speed) + 1 <= 3
+    document = pacer.document()
+    assert document is not None
+    assert document["late_ms_max"] < 1e-5
+    assert document["idle_cut_s"] == 0
+
+
+@pytest.mark.parametrize("overslept_ns", [0, 700_000])
+@pytest.mark.parametrize("speed", SPEEDS)
+def test_order_among_products(tape: Path, speed: float, overslept_ns: int) -> None:
+    """Between two readings of the clock products come in the order of recv_time."""
+    clock = HandClock(overslept_ns)
+    handed = play(tape, pacer_of(clock, speed), clock, batch_rows=50)
+    assert_whole(tape, handed)
+    by_reading: dict[int, list[int]] = {}
+    for each in handed:
+        by_reading.setdefault(each.at, []).extend(each.times)
+    assert len(by_reading) > 100 / speed
+    for before, after in pairwise(by_reading.values()):
+        assert max(before) <= min(after)
+    for each in handed:
+        assert all(each.at >= due(clock, time, speed) - 1 for time in each.times)
+
+
+@pytest.mark.parametrize("speed", SPEEDS)
+def test_falling_behind_is_caught_up(tape: Path, speed: float) -> None:
+    """After a stall what is due comes at once, nothing is skipped, and the deadlines stay what they were."""
+    stalled_ns = 3 * SECOND
+    clock = HandClock(stalls={SECOND // 100: stalled_ns})
+    pacer = pacer_of(clock, speed)
+    handed = play(tape, pacer, clock, batch_rows=20)
+    assert_whole(tape, handed)
+    late = [each.at - due(clock, time, speed) for each in handed for time in each.times]
+    assert min(late) >= -1
+    document = pacer.document()
+    assert document is not None
+    assert document["late_ms_max"] == pytest.approx(float(max(late)) / MS, rel=1e-9)
+    assert stalled_ns / 2 < max(late) <= stalled_ns + 10 * MS
+    last = max(all_times(tape))
+    on_time = [
+        each.at - due(clock, time, speed)
+        for each in handed
+        for time in each.times
+        if due(clock, time, speed) > clock.started + 4 * SECOND
+    ]
+    if due(clock, last, speed) > clock.started + 4 * SECOND:
+        assert on_time
+        assert max(on_time) <= 2
+
+
+@pytest.mark.parametrize("limit_ns", [20 * MS, 500 * MS, 2 * SECOND, 60 * SECOND])
+@pytest.mark.parametrize("speed", [0.5, 1.0, 1000.0])
+def test_idle_limit(tape: Path, speed: float, limit_ns: int) -> None:
+    """Only silence that all products keep is cut, down to the limit, and how much is told."""
+    clock = HandClock()
+    pacer = pacer_of(clock, speed, limit_ns)
+    handed = play(tape, pacer, clock, batch_rows=64)
+    assert_whole(tape, handed)
+    times = all_times(tape)
+    cut_before = dict.fromkeys(times, 0)  # silence cut before each time
+    cut = 0
+    for before, after in pairwise(times):
+        cut += max(0, after - before - limit_ns)
+        cut_before[after] = cut
+    document = pacer.document()
+    assert document is not None
+    assert document["idle_cut_s"] == cut / SECOND
+    assert (cut > 0) == (limit_ns < 60 * SECOND)
+    for each in handed:
+        for time in each.times:
+            assert 0 <= each.at - due(clock, time - cut_before[time], speed) + 1 <= 3
+    for before, after in pairwise(handed):
+        assert (after.at - before.at) * Fraction(speed) <= limit_ns + 3 * Fraction(speed)
+
+
+def test_a_quiet_product_does_not_cut(tmp_path: Path) -> None:
+    """The silence of one product is not cut while another one speaks, nor after it has ended."""
+    frames = [(0, tapes.snapshot(product)) for product in PRODUCTS]
+    frames += [(n * 400 * MS, tapes.update("A-USD")) for n in range(1, 26)]
+    frames.append((10 * SECOND, tapes.update("B-USD")))
+    tape = tapes.import_frames(tmp_path, frames)
+    clock = HandClock()
+    pacer = pacer_of(clock, 1.0, SECOND)
+    handed = play(tape, pacer, clock)
+    document = pacer.document()
+    assert document is not None
+    assert document["idle_cut_s"] == 0
+    assert handed[-1].at == clock.started + 10 * SECOND
+
+
+def test_rows_before_a_window_are_not_paced(tape: Path) -> None:
+    """What only builds the book is handed over at once; the first reported row starts the clock."""
+    times = all_times(tape)
+    start = times[len(times) // 2]
+    window = Window(start, times[-10])
+    clock = HandClock()
+    pacer = Pacer(1.0, start, None, clock.monotonic_ns, clock.sleep)
+    handed = play(tape, pacer, clock, window=window)
+    for each in handed:
+        for time in each.times:
+            expected = clock.started + max(0, time - start)
+            assert 0 <= each.at - expected + 1 <= 3
+    assert sum(len(each.times) for each in handed) == sum(time < times[-10] for time in times)
+
+
+def test_lateness_percentiles() -> None:
+    """p50 and p99 are numpy's to 1 %, whatever the batches; the maximum is exact."""
+    rng = np.random.default_rng(7)
+    samples = [
+        rng.lognormal(13, 2, 20_001),
+        rng.uniform(1_000, 10 * SECOND, 5_000),
+        rng.exponential(3 * MS, 50_000) + 100,
+        np.full(1_000, 123_456.0),
+    ]
+    for late_ns in samples:
+        lateness = Lateness()
+        for part in np.array_split(late_ns, 37):
+            lateness.add(part)
+        lateness.add(np.empty(0))
+        found = lateness.document()
+        assert found is not None
+        p50, p99 = np.percentile(late_ns, [50, 99], method="inverted_cdf") / MS
+        assert found["late_ms_p50"] == pytest.approx(p50, rel=0.01)
+        assert found["late_ms_p99"] == pytest.approx(p99, rel=0.01)
+        assert found["late_ms_max"] == late_ns.max() / MS
+
+
+def test_lateness_of_nothing() -> None:
+    """Where no row was paced there is no lateness to tell."""
+    assert Lateness().document() is None
+
+
+def test_run_tells_its_pacing(recording: Recording) -> None:
+    """A real paced replay tells how late it was, and an unpaced one tells nothing."""
+    pacing = running.run(recording.tape, ReplaySettings(speed=200.0, idle_limit=0.001), keep=False).pacing
+    assert pacing is not None
+    assert 0 <= pacing["late_ms_p50"] <= pacing["late_ms_p99"] <= pacing["late_ms_max"]
+    times = sorted(
+        row.recv_time for product in ("BTC-USD", "ETH-USD") for row in tapes.tape_rows(recording.tape, product)
+    )
+    cut = sum(max(0, after - before - MS) for before, after in pairwise(times))
+    assert pacing["idle_cut_s"] == pytest.approx(cut / SECOND)
+    assert running.run(recording.tape, keep=False).pacing is None

@@ -1,6 +1,8 @@
 """The recorder's commands: check the options, make one call, print."""
 
 import os
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
     from recorder.reader import ReaderSettings
     from recorder.record import Recorded
     from recorder.tape.writer import SealPolicy
+    from recorder.view import Observer
 
 FEEDS = ("exchange", "advanced")
 
@@ -57,10 +60,31 @@ def _seal_options(command: Any) -> Any:
     return command
 
 
-def _policy(rows: int, size: int, seconds: float) -> "SealPolicy":
+def _policy(rows: int, size: int, seconds: float, sync: float = 1.0) -> "SealPolicy":
     from recorder.tape.writer import SealPolicy
 
-    return SealPolicy(rows, size, seconds)
+    return SealPolicy(rows, size, seconds, sync)
+
+
+def _monitor_options(command: Any) -> Any:
+    for option in (
+        click.option(
+            "--metrics-host", default="127.0.0.1", show_default=True, help="Who may ask for metrics."
+        ),
+        click.option(
+            "--metrics-port", type=click.IntRange(0, 65535), help="Serve Prometheus metrics.  [default: off]"
+        ),
+        click.option("--log-json", is_flag=True, help="Log lines as JSON objects."),
+        click.option(
+            "--log-every",
+            type=DURATION,
+            default="1m",
+            show_default=True,
+            help="A line on how things stand, so often, where there is no terminal for the panel.",
+        ),
+    ):
+        command = option(command)
+    return command
 
 
 @click.command()
@@ -74,8 +98,16 @@ def _policy(rows: int, size: int, seconds: float) -> "SealPolicy":
     type=DURATION,
     default="1s",
     show_default=True,
-    help="What a power cut may take; a crash takes nothing.",
+    help="What a power cut may take at most; a crash of the process takes nothing.",
 )
+@click.option(
+    "--queue-bytes",
+    type=SIZE,
+    default="256MiB",
+    show_default=True,
+    help="What may wait between socket and tape; more is an interruption.",
+)
+@_monitor_options
 @json_option
 def record(
     products: tuple[str, ...],
@@ -90,6 +122,11 @@ def record(
     segment_bytes: int,
     segment_time: float,
     sync: float,
+    queue_bytes: int,
+    log_every: float,
+    log_json: bool,
+    metrics_port: int | None,
+    metrics_host: str,
     as_json: bool,
 ) -> None:
     """Record the order books of PRODUCT... to a tape, until stopped.
@@ -101,16 +138,16 @@ def record(
     from recorder.record import record as start
     from recorder.terminal import log_to_stderr
 
-    log_to_stderr()
+    log_to_stderr(as_json=log_json)
     recorded = start(
         _unique(products),
         tape,
-        _reader_settings(feed, url, channel, stale_after),
+        replace(_reader_settings(feed, url, channel, stale_after), queue_bytes=queue_bytes),
         duration=duration,
         show=None if threshold is None else _shown(threshold, to_stderr=as_json),
         threshold=DEFAULT_THRESHOLD if threshold is None else threshold,
-        policy=_policy(segment_rows, segment_bytes, segment_time),
-        sync_s=sync,
+        policy=_policy(segment_rows, segment_bytes, segment_time, sync),
+        observers=_observers(log_every, metrics_port, metrics_host, quiet=threshold is not None),
     )
     _print_recorded(recorded, as_json)
 
@@ -175,6 +212,19 @@ def import_(
         files, tape, capture_format, feed=feed, policy=_policy(segment_rows, segment_bytes, segment_time)
     )
     _print_recorded(recorded, as_json)
+
+
+def _observers(log_every: float, port: int | None, host: str, *, quiet: bool) -> "list[Observer]":
+    """Return who watches a recording; no panel (`quiet`) where summaries are printed as they happen."""
+    from recorder.metrics import serving
+    from recorder.reporting import reporting
+
+    observers: list[Observer] = [] if quiet else [partial(reporting, log_every=log_every)]
+    if port is not None:
+        if host not in ("127.0.0.1", "::1", "localhost"):
+            click.echo(f"Warning: metrics are open to whoever reaches {host}", err=True)
+        observers.append(partial(serving, host=host, port=port))
+    return observers
 
 
 def _unique(products: tuple[str, ...]) -> tuple[str, ...]:

@@ -29,6 +29,7 @@ class Inbox:
         self._lanes: dict[str, deque[Received]] = {product: deque() for product in products}
         self._finished: set[str] = set()
         self._arrival = threading.Condition()
+        self._received = dict.fromkeys(self._lanes, 0)
         self._bytes = 0
         self._max_bytes = max_bytes
 
@@ -43,6 +44,8 @@ class Inbox:
                 return False
             self._lanes[product].append(row)
             self._bytes += cost
+            if row.kind == "frame":
+                self._received[product] += len(row.payload)
             self._arrival.notify_all()
         return True
 
@@ -75,3 +78,8 @@ class Inbox:
     def waiting_bytes(self) -> int:
         """What waits now, in bytes."""
         return self._bytes
+
+    def received_bytes(self) -> dict[str, int]:
+        """Return how many characters of frames came for each product so far."""
+        with self._arrival:
+            return dict(self._received)

@@ -9,6 +9,7 @@ import logging
 import random
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -23,7 +24,7 @@ from recorder.backoff import Backoff, Turnstile
 from recorder.clock import Clock, ReceiveClock
 from recorder.credentials import Credentials
 from recorder.feeds import Endpoint, FeedError, connected_payload, disconnected_payload, subscribe_messages
-from recorder.inbox import Inbox, Received
+from recorder.inbox import QUEUE_BYTES, Inbox, Received
 from recorder.session import ENDED_BY_US, Ending, Refusal, Session
 from recorder.tape.writer import Position
 
@@ -62,6 +63,7 @@ class ReaderSettings:
         connect_to: host and port to reach in place of the url's.
         connections: end a product after so many connections; None to come back without end.
         stale_after: seconds without any frame after which a connection counts as dead.
+        queue_bytes: what may wait between socket and dataflow; more ends a connection with `overflow`.
         spacing: least seconds between two connection attempts of the process; the Advanced feed takes
             8 unauthenticated messages/s from an address and a connection begins with two.
     """
@@ -74,6 +76,7 @@ class ReaderSettings:
     connect_to: tuple[str, int] | None = None
     connections: int | None = None
     stale_after: float = 10.0
+    queue_bytes: int = QUEUE_BYTES
     spacing: float = 0.25
 
 
@@ -106,6 +109,10 @@ class FeedReader:
         self._stopped.set()
         with suppress(RuntimeError):  # the loop is closed: the thread has ended by itself
             self._loop.call_soon_threadsafe(self._cancel)
+
+    def endings(self, product: str) -> dict[str, int]:
+        """Return how often a product's connections ended, by reason."""
+        return dict(self._lines[product].endings)
 
     def join(self, seconds: float) -> None:
         """Wait for the thread's end."""
@@ -177,6 +184,7 @@ class FeedReader:
             ending = await self._receive(line, socket, messages, clock)
         finally:  # also where the task is cancelled: then this connection ends by our own will
             line.put(self._inbox, clock(), "disconnected", disconnected_payload(ending.code, ending.reason))
+            line.endings[ending.reason if ending.code == ENDED_BY_US else f"closed {ending.code}"] += 1
             await socket.close()
         reason = f" {ending.reason}" if ending.reason else ""
         return f"connection {line.connection} ended ({ending.code}{reason})"
@@ -227,6 +235,7 @@ class _Line:
     opened: int = 0
     got_frames: bool = False
     is_served: bool = False
+    endings: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
         self.connection = self.position.connection - 1

@@ -1,16 +1,17 @@
 """The three jobs of the recorder, each one call: `record`, `live` and `import_captures`."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 from orderbook.digest import run_digest
-from orderbook.engine import Engine, PlainEngine
+from orderbook.engine import Engine, PlainEngine, Step
 from orderbook.schema import Feed
 from orderbook.tally import Tally, products_with_rows
 from orderbook.threshold import DEFAULT_THRESHOLD
 from recorder.captures import CaptureFormat
-from recorder.flows import EPOCH_S, RowSource, Show, Watch, live_flow, recording_flow, run_to_end
+from recorder.flows import RowSource, Show, Watch, live_flow, recording_flow, run_to_end
 from recorder.halt import Halt
 from recorder.importing import CaptureRows
 from recorder.inbox import Inbox
@@ -19,10 +20,12 @@ from recorder.reader import FeedReader, ReaderSettings
 from recorder.resume import resume_digest
 from recorder.sinks import TapeSink
 from recorder.sources import CaptureSource, CoinbaseSource
+from recorder.status import RecorderStatus
 from recorder.survey import survey
 from recorder.tape.reader import Tape
 from recorder.tape.writer import Position, SealPolicy, TapeWriter
 from recorder.version import SOFTWARE
+from recorder.view import Observer, RecordingView
 from recorder.watch import log_anomalies
 
 PLAIN = PlainEngine()
@@ -81,7 +84,7 @@ def record(
     show: Show | None = None,
     threshold: float = DEFAULT_THRESHOLD,
     policy: SealPolicy = SEAL_POLICY,
-    sync_s: float = EPOCH_S,
+    observers: Sequence[Observer] = (),
     engine: Engine = PLAIN,
 ) -> Recorded:
     """Record products to a tape until Ctrl-C, SIGTERM or `duration` seconds; then drain and seal.
@@ -94,7 +97,7 @@ def record(
         show: where summaries go as they happen.
         threshold: what the tallies count as a signal, a fraction of the ask price.
         policy: when a segment ends.
-        sync_s: seconds between two times at which the journal is made durable: what a power cut may take.
+        observers: entered before the first connection, left after the last.
         engine: runs the books.
 
     Raises:
@@ -102,13 +105,22 @@ def record(
         TapeError: where the tape cannot be written; what was recorded before is intact.
     """
     with TapeWriter.open(tape, settings.endpoint.feed, products, SOFTWARE, policy) as writer:
-        recording = _Recording(writer, engine, threshold, sync_s)
-        inbox = Inbox(products)
+        recording = _Recording(writer, engine, threshold)
+        inbox = Inbox(products, settings.queue_bytes)
         reader = FeedReader(settings, inbox, recording.positions)
+        status = RecorderStatus(products)
         halt = Halt(reader.stop)
         source = CoinbaseSource(reader, inbox, recording.positions)
-        with until_stopped(reader, duration):
-            recording.run(source, halt, log_anomalies, show)
+
+        def watch(product: str, step: Step) -> None:
+            status.take(product, step)
+            log_anomalies(product, step)
+
+        with ExitStack() as stack:
+            for observer in observers:
+                stack.enter_context(observer(RecordingView(status, reader, inbox, writer)))
+            stack.enter_context(until_stopped(reader, duration))
+            recording.run(source, halt, watch, show)
         return recording.result()
 
 
@@ -126,7 +138,7 @@ def live(
         FeedError: where the exchange refuses a subscription.
     """
     positions = {product: Position() for product in products}
-    inbox = Inbox(products)
+    inbox = Inbox(products, settings.queue_bytes)
     reader = FeedReader(settings, inbox, positions)
     halt = Halt(reader.stop)
     flow = live_flow(
@@ -173,10 +185,9 @@ def import_captures(
 class _Recording:
     """A tape being written: takes up where it ends, runs a flow, seals the rest."""
 
-    def __init__(self, writer: TapeWriter, engine: Engine, threshold: float, sync_s: float = EPOCH_S) -> None:
+    def __init__(self, writer: TapeWriter, engine: Engine, threshold: float) -> None:
         self._writer = writer
         self._engine = engine
-        self._sync_s = sync_s
         tape = Tape.open(writer.path)
         self._tallies = {
             product: Tally(threshold, resume_digest(tape.product(product), tape.feed, each, engine))
@@ -193,7 +204,7 @@ class _Recording:
         sink = TapeSink(self._writer, self._tallies, halt)
         flow = recording_flow(source, self._writer, sink, halt, engine=self._engine, watch=watch, show=show)
         try:
-            run_to_end(flow, halt, self._sync_s)
+            run_to_end(flow, halt, self._writer.policy.sync_s)
         finally:
             sink.seal_all()
         halt.raise_failure()

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
 from orderbook.engine import Step
@@ -35,7 +35,7 @@ class ProductStatus:
 class RecorderStatus:
     """Keeps the status of all products up to date. The dataflow writes it, any thread may read it."""
 
-    def __init__(self, products: list[str], monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, products: Iterable[str], monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
         self._lock = threading.Lock()
         self._products = {product: ProductStatus() for product in products}
@@ -61,9 +61,8 @@ class RecorderStatus:
             last_frame=self._monotonic() if span.frames else old.last_frame,
         )
         if step.summaries.num_rows:
-            bid, ask, relative = (
-                step.summaries.column(name)[-1].as_py() for name in ("bid_price", "ask_price", "relative_spread")
-            )
+            names = ("bid_price", "ask_price", "relative_spread")
+            bid, ask, relative = (step.summaries.column(name)[-1].as_py() for name in names)
             new = replace(new, bid=bid, ask=ask, relative_spread=relative)
         with self._lock:
             self._products[product] = new
@@ -83,3 +82,7 @@ class RecorderStatus:
     def seconds_since_frame(self, status: ProductStatus) -> float | None:
         """Return how long ago a product's last frame went through."""
         return None if status.last_frame is None else self._monotonic() - status.last_frame
+
+    def now(self) -> float:
+        """Return the monotonic clock that the status goes by, in seconds."""
+        return self._monotonic()

@@ -43,15 +43,30 @@ def print_json(document: object) -> None:
     sys.stdout.write(msgspec.json.format(msgspec.json.encode(document), indent=2).decode() + "\n")
 
 
-def log_to_stderr(level: int = logging.INFO) -> None:
-    """Send our log lines to stderr, with time and level."""
+def log_to_stderr(level: int = logging.INFO, *, as_json: bool = False) -> None:
+    """Send our log lines to stderr, with time and level, as text or as a JSON object a line."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%H:%M:%S"))
+    handler.setFormatter(
+        _JsonFormatter()
+        if as_json
+        else logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%H:%M:%S")
+    )
     for name in ("recorder", "replay"):
         logger = logging.getLogger(name)
         logger.setLevel(level)
         logger.handlers = [handler]
         logger.propagate = False
+
+
+class _JsonFormatter(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        line = {
+            "time": format_time(round(record.created * 1e9)),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        return msgspec.json.encode(line).decode()
 
 
 def table(console: Console, columns: Sequence[tuple[str, str]]) -> Table:
@@ -122,10 +137,11 @@ def heading(tallies: Mapping[str, Tally], tape: object, feed: str = "") -> Text:
     firsts = [tally.first_time for tally in tallies.values() if tally.first_time is not None]
     lasts = [tally.last_time for tally in tallies.values() if tally.last_time is not None]
     products = ", ".join(sorted(tallies))
-    text = Text(str(tape), style="bold")
-    text.append(f"  {feed + '  ' if feed else ''}{products}", style="none")
-    text.append(f"\n{span(min(firsts, default=None), max(lasts, default=None))}", style="dim")
-    return text
+    return Text.assemble(
+        (str(tape), "bold"),
+        f"  {feed + '  ' if feed else ''}{products}\n",
+        (span(min(firsts, default=None), max(lasts, default=None)), "dim"),
+    )
 
 
 def quality(tallies: Mapping[str, Tally]) -> str:
@@ -135,10 +151,10 @@ def quality(tallies: Mapping[str, Tally]) -> str:
     found = ", ".join(f"{count(number)} {kind}" for kind, number in kinds.items() if number) or "none"
     excluded = sum(tally.excluded_ns for tally in tallies.values())
     spans = sum(tally.span_ns for tally in tallies.values())
-    share = f" ({excluded / spans * 100:.2f} % of the time)" if spans else ""
+    share = f" ({excluded / spans * 100:.2f} %)" if spans else ""
     return (
         f"Data quality: {count(interruptions)} interruptions; anomalies: {found}; "
-        f"excluded, no book known: {excluded / 1e9:,.3f} s{share}"
+        f"excluded (no book) {excluded / 1e9:,.3f} s{share}"
     )
 
 

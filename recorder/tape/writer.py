@@ -44,11 +44,13 @@ class SealPolicy:
         rows: rows in a segment.
         bytes: bytes of payload in a segment; the row that reaches it is the last.
         seconds: time from its first row on, also where nothing more arrives.
+        sync_s: seconds between two times at which the journal is made durable: what a power cut may take.
     """
 
     rows: int = 50_000
     bytes: int = 256 * 2**20
     seconds: float = 900.0
+    sync_s: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +100,8 @@ class ProductWriter:
         self._journal: JournalWriter | None = None
         self._journals.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.cut_bytes = 0
+        self.sealed_bytes = 0
+        self.seal_seconds = 0.0
         self.position = self._recover()
 
     def _recover(self) -> Position:
@@ -116,6 +120,11 @@ class ProductWriter:
             self._closed.append(left)
             position = Position(left.next_seq, left.connections[1] + 1, left.last_time)
         return position
+
+    @property
+    def journal_bytes(self) -> int:
+        """What the open journal holds."""
+        return 0 if self._journal is None else self._journal.size
 
     def append(self, rows: pa.RecordBatch) -> list[pa.RecordBatch]:
         """Write rows to the journal; return them, split where a segment ends.
@@ -191,7 +200,9 @@ class ProductWriter:
                 ends, so at most one segment ends exactly here.
         """
         while self._closed and self._closed[0].next_seq <= next_seq:
+            started = time.monotonic()
             self._seal(self._closed.popleft(), digest)
+            self.seal_seconds += time.monotonic() - started
 
     def seal_all(self, digest: Digest) -> None:
         """Seal what is left at the end of a recording, when all rows have been through the core."""
@@ -228,6 +239,7 @@ class ProductWriter:
             ),
         )
         journal.unlink()
+        self.sealed_bytes += written.bytes
 
     def close(self) -> None:
         """Release the journal; what it holds stays for the next writer."""
@@ -239,8 +251,16 @@ class ProductWriter:
 class TapeWriter:
     """The one writer of a tape; close it or use `with`. What is not sealed then stays in the journal."""
 
-    def __init__(self, path: Path, lock: int, manifest: Manifest, products: dict[str, ProductWriter]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        lock: int,
+        manifest: Manifest,
+        products: dict[str, ProductWriter],
+        policy: SealPolicy,
+    ) -> None:
         self.path = path
+        self.policy = policy
         self.manifest = manifest
         self.products = products
         self._lock = lock
@@ -280,13 +300,22 @@ class TapeWriter:
         except BaseException:
             os.close(lock)
             raise
-        return cls(path, lock, manifest, writers)
+        return cls(path, lock, manifest, writers, policy)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def sizes(self) -> tuple[int, int]:
+        """Return the bytes that are in journals, and those sealed by this writer."""
+        writers = self.products.values()
+        return sum(each.journal_bytes for each in writers), sum(each.sealed_bytes for each in writers)
+
+    def seal_seconds(self) -> float:
+        """Return the time that this writer spent on sealing."""
+        return sum(each.seal_seconds for each in self.products.values())
 
     def close(self) -> None:
         """Release the journals and the lock."""

@@ -47,7 +47,7 @@ class Step:
     Attributes:
         span: the rows it came from.
         summaries: rows of `FLOW_SUMMARY_SCHEMA`, in seq order.
-        anomalies: rows of `ANOMALY_SCHEMA`, in seq order.
+        anomalies: rows of `FLOW_ANOMALY_SCHEMA`, in seq order.
         absent_deletes, noop_sets: how often the batch removed an absent level or set a held size.
     """
 

@@ -71,7 +71,7 @@ def summaries(step_id: str, steps: KeyedStream[Step]) -> KeyedStream[pa.RecordBa
 
 
 def anomalies(step_id: str, steps: KeyedStream[Step]) -> KeyedStream[pa.RecordBatch]:
-    """Return the stream of anomalies (`ANOMALY_SCHEMA`), empty batches left out."""
+    """Return the stream of anomalies (`FLOW_ANOMALY_SCHEMA`), empty batches left out."""
     return op.filter_map_value(
         step_id, steps, lambda step: step.anomalies if step.anomalies.num_rows else None
     )

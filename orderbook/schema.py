@@ -50,6 +50,9 @@ ANOMALY_SCHEMA = pa.schema(
 )
 """Something that is wrong with the feed, at the row where it was seen."""
 
+FLOW_ANOMALY_SCHEMA = ANOMALY_SCHEMA.append(pa.field("connection", pa.int32(), nullable=False))
+"""An anomaly inside a flow: also which connection it is the fault of."""
+
 ANOMALY_KINDS = ("malformed", "early_update", "crossed", "unknown", "error", "gap")
 """All values of an anomaly's `kind`, in the order in which they are printed."""
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
@@ -10,6 +11,9 @@ from orderbook.digest import Digest
 from orderbook.engine import Step
 from orderbook.schema import ANOMALY_KINDS
 from orderbook.times import format_time
+
+BREAKING_KINDS: Final = ("gap", "crossed")
+"""Anomalies after which a connection's book is not what the exchange has."""
 
 
 @dataclass(slots=True)
@@ -24,6 +28,7 @@ class Tally:
         anomalies: how many of each kind; every kind is there.
         absent_deletes, noop_sets: harmless oddities of the feed.
         first_time, last_time: recv_time of the first and last row, nanoseconds since 1970.
+        faults: by connection, how many of each kind that make its book doubtful.
         observed_ns: sum of the intervals between consecutive summaries of one connection.
     """
 
@@ -40,6 +45,7 @@ class Tally:
     noop_sets: int = 0
     first_time: int | None = None
     last_time: int | None = None
+    faults: dict[int, dict[str, int]] = field(default_factory=dict)
     observed_ns: int = 0
     _last_summary: tuple[int, int] | None = None
 
@@ -56,9 +62,22 @@ class Tally:
             self.last_connection = span.last_connection
         self.absent_deletes += step.absent_deletes
         self.noop_sets += step.noop_sets
-        for kind in step.anomalies.column("kind").to_pylist():
-            self.anomalies[kind] += 1
+        if step.anomalies.num_rows:
+            self._add_anomalies(step.anomalies)
         self._add_summaries(step.summaries)
+
+    def _add_anomalies(self, anomalies: pa.RecordBatch) -> None:
+        kinds, connections = (anomalies.column(name).to_pylist() for name in ("kind", "connection"))
+        for kind, connection in zip(kinds, connections, strict=True):
+            self.anomalies[kind] += 1
+            if kind in BREAKING_KINDS:
+                counts = self.faults.setdefault(connection, {})
+                counts[kind] = counts.get(kind, 0) + 1
+
+    def take_faults(self) -> dict[int, dict[str, int]]:
+        """Return the faults since the last call, and forget them: they go with a sealed segment."""
+        faults, self.faults = self.faults, {}
+        return faults
 
     def _add_summaries(self, summaries: pa.RecordBatch) -> None:
         if not summaries.num_rows:

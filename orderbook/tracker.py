@@ -14,7 +14,7 @@ import pyarrow as pa
 from orderbook.book import OrderBookState
 from orderbook.decoder import decode_frame
 from orderbook.frames import BookEvent, BookFrame, MalformedFrame
-from orderbook.schema import ANOMALY_SCHEMA, TIME, Feed
+from orderbook.schema import FLOW_ANOMALY_SCHEMA, TIME, Feed
 from orderbook.summary import SummaryColumns
 
 
@@ -48,23 +48,25 @@ class AnomalyColumns:
     """Collects the anomalies of one batch of rows, column by column."""
 
     def __init__(self) -> None:
-        self._rows: list[tuple[int, int, str, str]] = []
+        self._rows: list[tuple[int, int, str, str, int]] = []
 
-    def add(self, seq: int, recv_time: int, kind: str, detail: str) -> None:
+    def add(self, seq: int, recv_time: int, kind: str, detail: str, connection: int) -> None:
         """Append one anomaly."""
-        self._rows.append((seq, recv_time, kind, detail))
+        self._rows.append((seq, recv_time, kind, detail, connection))
 
     def to_batch(self) -> pa.RecordBatch:
-        """Return the columns as a batch of `ANOMALY_SCHEMA`."""
-        seq, recv_time, kind, detail = zip(*self._rows, strict=True) if self._rows else ((), (), (), ())
+        """Return the columns as a batch of `FLOW_ANOMALY_SCHEMA`."""
+        columns = zip(*self._rows, strict=True) if self._rows else ((), (), (), (), ())
+        seq, recv_time, kind, detail, connection = columns
         return pa.RecordBatch.from_arrays(
             [
                 pa.array(seq, pa.int64()),
                 pa.array(recv_time, pa.int64()).view(TIME),
                 pa.array(kind, pa.string()),
                 pa.array(detail, pa.string()),
+                pa.array(connection, pa.int32()),
             ],
-            schema=ANOMALY_SCHEMA,
+            schema=FLOW_ANOMALY_SCHEMA,
         )
 
 
@@ -91,42 +93,36 @@ class Tracker:
 
     def _frame(self, seq: int, recv_time: int, connection: int, payload: str) -> None:
         state = self._state
+
+        def anomaly(kind: str, detail: str) -> None:
+            self.anomalies.add(seq, recv_time, kind, detail, connection)
+
         frame = decode_frame(payload, state.product, state.feed)
         if frame.sequence_num is not None and state.counts_sequence:
-            self._check_sequence(seq, recv_time, frame.sequence_num)
+            last, state.last_sequence = state.last_sequence, frame.sequence_num
+            if last is not None and frame.sequence_num != last + 1:
+                anomaly("gap", f"sequence_num {frame.sequence_num} after {last}")
         if isinstance(frame, BookFrame):
-            if frame.events and self._apply(seq, recv_time, frame.events):
+            applied = [self._apply(event) for event in frame.events]
+            if not all(applied):
+                anomaly("early_update", "an update before the connection's first snapshot")
+            if frame.events and state.book.is_known:
                 top = state.book.top()
                 self.summaries.add(seq, recv_time, frame.exchange_time, connection, top)
                 if top.spread is not None and top.spread < 0:
-                    self.anomalies.add(
-                        seq, recv_time, "crossed", f"bid {top.bid_price} over ask {top.ask_price}"
-                    )
+                    anomaly("crossed", f"bid {top.bid_price} over ask {top.ask_price}")
         elif isinstance(frame, MalformedFrame):
-            self.anomalies.add(seq, recv_time, "malformed", frame.detail)
+            anomaly("malformed", frame.detail)
         elif frame.anomaly is not None:
-            self.anomalies.add(seq, recv_time, frame.anomaly, frame.detail)
+            anomaly(frame.anomaly, frame.detail)
 
-    def _apply(self, seq: int, recv_time: int, events: list[BookEvent]) -> bool:
-        """Apply a frame's events in order; return whether a book came of it."""
+    def _apply(self, event: BookEvent) -> bool:
+        """Apply an event; False, and nothing is done, for an update that finds no book."""
         book = self._state.book
-        early = False
-        for event in events:
-            if event.is_snapshot or book.is_known:
-                book.apply(event)
-            else:
-                early = True
-        if early:
-            self.anomalies.add(
-                seq, recv_time, "early_update", "an update before the connection's first snapshot"
-            )
-        return book.is_known
-
-    def _check_sequence(self, seq: int, recv_time: int, sequence_num: int) -> None:
-        last, self._state.last_sequence = self._state.last_sequence, sequence_num
-        if last is not None and sequence_num != last + 1:
-            detail = f"sequence_num {sequence_num} after {last}"
-            self.anomalies.add(seq, recv_time, "gap", detail)
+        if not event.is_snapshot and not book.is_known:
+            return False
+        book.apply(event)
+        return True
 
 
 def _names_one_product(payload: str) -> bool:

@@ -39,7 +39,7 @@ class ReplayStreams:
         return summaries("summaries", self.steps)
 
     def anomalies(self) -> KeyedStream[pa.RecordBatch]:
-        """Return the stream of anomalies, batches of `ANOMALY_SCHEMA`."""
+        """Return the stream of anomalies, batches of `FLOW_ANOMALY_SCHEMA`."""
         return anomalies("anomalies", self.steps)
 
     def signals(self, threshold: float) -> KeyedStream[pa.RecordBatch]:

@@ -186,7 +186,7 @@ class _Outlet:
         streams = {
             "summaries": summaries,
             "signals": above(summaries, self._threshold),
-            "anomalies": step.anomalies,
+            "anomalies": step.anomalies.select(ANOMALY_SCHEMA.names),
         }
         for stream, batch in streams.items():
             if self._kept is not None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from orderbook.digest import Digest, run_digest
 from orderbook.engine import PlainEngine
-from orderbook.schema import ANOMALY_SCHEMA, FEEDS, FLOW_SUMMARY_SCHEMA, TAPE_SCHEMA, Feed
+from orderbook.schema import FEEDS, FLOW_ANOMALY_SCHEMA, FLOW_SUMMARY_SCHEMA, TAPE_SCHEMA, Feed
 from tests import oracle, strategies
 from tests.oracle import Row
 from tests.strategies import PRODUCT
@@ -64,7 +64,7 @@ def core_run(rows: list[Row], feed: Feed, cuts: list[int], product: str = PRODUC
         state, step = engine.step(state, to_batch(rows[start:stop]))
         engine.check(state)
         assert step.summaries.schema == FLOW_SUMMARY_SCHEMA
-        assert step.anomalies.schema == ANOMALY_SCHEMA
+        assert step.anomalies.schema == FLOW_ANOMALY_SCHEMA
         summaries += to_plain(step.summaries)
         anomalies += [(row["seq"], row["recv_time"], row["kind"]) for row in to_plain(step.anomalies)]
         absent_deletes += step.absent_deletes

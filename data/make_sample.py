@@ -13,7 +13,7 @@ from pathlib import Path
 from recorder.feeds import endpoint
 from recorder.reader import ReaderSettings
 from recorder.record import Recorded, record
-from recorder.tape.writer import SealPolicy
+from recorder.tape.product_writer import SealPolicy
 from replay.synthetic.exchange import ExchangeSettings, SyntheticExchange
 from replay.synthetic.market import MarketSettings
 

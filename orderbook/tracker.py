@@ -8,21 +8,14 @@
 
 from dataclasses import dataclass, field
 
-import msgspec
 import pyarrow as pa
 
 from orderbook.book import OrderBookState
 from orderbook.decoder import decode_frame
 from orderbook.frames import BookEvent, BookFrame, MalformedFrame
+from orderbook.marks import read_connected
 from orderbook.schema import FLOW_ANOMALY_SCHEMA, TIME, Feed
 from orderbook.summary import SummaryColumns
-
-
-class _Connected(msgspec.Struct):
-    products: list[str] = msgspec.field(default_factory=list)
-
-
-_CONNECTED = msgspec.json.Decoder(_Connected)
 
 
 @dataclass(slots=True)
@@ -89,7 +82,7 @@ class Tracker:
         state = self._state
         state.book.clear()
         state.last_sequence = None
-        state.counts_sequence = kind == "connected" and _names_one_product(payload)
+        state.counts_sequence = kind == "connected" and len(read_connected(payload).products) == 1
 
     def _frame(self, seq: int, recv_time: int, connection: int, payload: str) -> None:
         state = self._state
@@ -123,10 +116,3 @@ class Tracker:
             return False
         book.apply(event)
         return True
-
-
-def _names_one_product(payload: str) -> bool:
-    try:
-        return len(_CONNECTED.decode(payload).products) == 1
-    except msgspec.DecodeError:  # not our recorder's payload: then nothing is known of the connection
-        return False

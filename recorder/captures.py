@@ -11,9 +11,10 @@ import gzip
 import io
 import re
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
-from typing import Final, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 import msgspec
 import zstandard
@@ -22,8 +23,6 @@ from orderbook.errors import BooktapeError
 from orderbook.times import MAX_TIME_NS, NS, parse_time
 
 CaptureFormat = Literal["jsonl", "cryptofeed", "tardis"]
-
-FORMATS: Final[tuple[CaptureFormat, ...]] = ("jsonl", "cryptofeed", "tardis")
 
 
 class CaptureError(BooktapeError):
@@ -76,16 +75,50 @@ def read_capture(path: Path, capture_format: CaptureFormat) -> Iterator[Captured
         raise CaptureError(f"{path}: cannot be read after line {number} ({reason})") from None
 
 
-def _open(path: Path) -> io.BufferedIOBase:
-    file = path.open("rb")
-    magic = file.read(4)
-    file.seek(0)
-    if magic[:2] == b"\x1f\x8b":
-        return gzip.GzipFile(fileobj=file)
-    if magic == b"\x28\xb5\x2f\xfd":
-        stream = zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True)
-        return io.BufferedReader(stream, 1 << 20)
-    return file
+class _ZstdFile(io.RawIOBase):
+    """The content of zstd frames; unlike the library's own reader it notices an end that came too soon."""
+
+    def __init__(self, file: io.BufferedIOBase) -> None:
+        self._file = file
+        self._frame = zstandard.ZstdDecompressor().decompressobj()
+        self._packed = self._unpacked = b""
+        self._is_inside = False
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while not self._unpacked:
+            self._packed = self._packed or self._file.read(1 << 17)
+            if not self._packed:
+                if self._is_inside:
+                    raise EOFError("it ends inside a zstd frame")
+                return 0
+            self._unpacked = self._frame.decompress(self._packed)
+            self._packed, self._is_inside = b"", not self._frame.eof
+            if self._frame.eof:
+                self._packed = self._frame.unused_data
+                self._frame = zstandard.ZstdDecompressor().decompressobj()
+        view = memoryview(buffer).cast("B")
+        taken = min(len(view), len(self._unpacked))
+        view[:taken], self._unpacked = self._unpacked[:taken], self._unpacked[taken:]
+        return taken
+
+
+@contextmanager
+def _open(path: Path) -> Iterator[io.BufferedIOBase]:
+    """Open a capture for reading lines, whatever it is packed with."""
+    with path.open("rb") as file:
+        magic = file.read(4)
+        file.seek(0)
+        if magic[:2] == b"\x1f\x8b":
+            with gzip.GzipFile(fileobj=file) as unpacked:
+                yield unpacked
+        elif magic == b"\x28\xb5\x2f\xfd":
+            with io.BufferedReader(_ZstdFile(file), 1 << 20) as unpacked_lines:
+                yield unpacked_lines
+        else:
+            yield file
 
 
 def _parse_jsonl(text: bytes) -> CapturedFrame | None:

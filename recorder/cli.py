@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from recorder.flows import Show
     from recorder.reader import ReaderSettings
     from recorder.record import Recorded
-    from recorder.tape.writer import SealPolicy
+    from recorder.tape.product_writer import SealPolicy
     from recorder.view import Observer
 
 FEEDS = ("exchange", "advanced")
@@ -61,7 +61,7 @@ def _seal_options(command: Any) -> Any:
 
 
 def _policy(rows: int, size: int, seconds: float, sync: float = 1.0) -> "SealPolicy":
-    from recorder.tape.writer import SealPolicy
+    from recorder.tape.product_writer import SealPolicy
 
     return SealPolicy(rows, size, seconds, sync)
 
@@ -214,6 +214,30 @@ def import_(
     _print_recorded(recorded, as_json)
 
 
+@click.command()
+@click.argument("tape", type=click.Path(path_type=Path))
+@json_option
+def compact(tape: Path, as_json: bool) -> None:
+    """Merge the small segments of each day of TAPE into one; rows and digest stay the same.
+
+    Safe beside a recorder, and against a crash at any moment.
+    """
+    from recorder import terminal
+    from recorder.tape.compaction import compact as merge
+    from recorder.tape.errors import TapeError
+
+    try:
+        done = merge(tape)
+    except OSError as error:
+        raise TapeError(f"{tape}: cannot be compacted ({error}); it is as it was") from None
+    if as_json:
+        products = {product: {"before": each.before, "after": each.after} for product, each in done.items()}
+        terminal.print_json({"tape": str(tape), "products": products})
+        return
+    for product, each in done.items():
+        click.echo(f"{product}: {each.before:,} segments, now {each.after:,}")
+
+
 def _observers(log_every: float, port: int | None, host: str, *, quiet: bool) -> "list[Observer]":
     """Return who watches a recording; no panel (`quiet`) where summaries are printed as they happen."""
     from recorder.metrics import serving
@@ -252,14 +276,13 @@ def _reader_settings(feed: Any, url: str | None, channel: str | None, stale_afte
 def _shown(threshold: float | None, *, to_stderr: bool) -> "Show":
     """Return where summaries are printed as they happen."""
     from recorder.flows import Show
-    from recorder.sinks import CallSink
     from recorder.terminal import summary_line, summary_rows
 
     def echo(product: str, summaries: Any) -> None:
         for row in summary_rows(summaries):
             click.echo(summary_line(product, row), err=to_stderr)
 
-    return Show(threshold, CallSink(echo))
+    return Show(threshold, echo)
 
 
 def _print_recorded(recorded: "Recorded", as_json: bool) -> None:
@@ -278,4 +301,4 @@ def _print_recorded(recorded: "Recorded", as_json: bool) -> None:
         console.print(line)
 
 
-COMMANDS = (record, live, import_)
+COMMANDS = (record, live, import_, compact)

@@ -3,7 +3,9 @@
 import json
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import urlsplit
+
+from websockets.exceptions import InvalidURI
+from websockets.uri import parse_uri
 
 from orderbook.errors import BooktapeError
 from orderbook.schema import Feed
@@ -44,13 +46,14 @@ def endpoint(feed: Feed, url: str | None = None, channel: str | None = None) -> 
     """
     usual = _DEFAULTS[feed]
     chosen = Endpoint(feed, url or usual.url, channel or usual.channel)
-    parts = urlsplit(chosen.url)
-    if parts.scheme not in ("ws", "wss") or not parts.hostname:
-        raise FeedError(f"--url {chosen.url}: not a ws:// or wss:// address")
-    if parts.scheme == "ws" and parts.hostname not in _LOOPBACK:
-        raise FeedError(
-            f"--url {chosen.url}: an unencrypted feed is taken from this machine only; use wss://"
-        )
+    try:
+        address = parse_uri(chosen.url)
+    except (InvalidURI, ValueError):
+        raise FeedError(f"{chosen.url!r} is no ws:// or wss:// address") from None
+    if address.user_info is not None:
+        raise FeedError("a feed's address holds no user and no password: it stands on the tape")
+    if not address.secure and address.host not in _LOOPBACK:
+        raise FeedError(f"{chosen.url}: an unencrypted feed is taken from this machine only; use wss://")
     return chosen
 
 
@@ -66,16 +69,6 @@ def subscribe_messages(feed: Feed, channel: str, product: str) -> list[str]:
         _compact({"type": "subscribe", "product_ids": [product], "channel": channel}),
         _compact({"type": "subscribe", "channel": "heartbeats"}),
     ]
-
-
-def connected_payload(connection_id: str, url: str, products: list[str], subscribe: list[str]) -> str:
-    """Return the payload of a `connected` row; it never holds a secret."""
-    return _compact({"id": connection_id, "url": url, "products": products, "subscribe": subscribe})
-
-
-def disconnected_payload(code: int, reason: str) -> str:
-    """Return the payload of a `disconnected` row: a WebSocket close code and why."""
-    return _compact({"code": code, "reason": reason})
 
 
 def _compact(message: dict[str, object]) -> str:

@@ -6,28 +6,30 @@
 What is received is in the journal before anything looks at it: the book stands below it in the flow.
 """
 
+import logging
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any, Final
+from typing import Final
 
 import bytewax.operators as op
 import pyarrow as pa
 from bytewax.dataflow import Dataflow
 from bytewax.inputs import Source
 from bytewax.operators import KeyedStream
-from bytewax.outputs import Sink
 from bytewax.testing import run_main
 
 from orderbook.engine import Engine, Step
 from orderbook.operators import order_book, spread_filter, summaries
 from orderbook.schema import Feed
 from recorder.halt import Halt
-from recorder.sinks import TapeSink
+from recorder.sinks import CallSink, TapeSink
 from recorder.tape.errors import TapeError
 from recorder.tape.writer import TapeWriter
 
 Item = tuple[str, pa.RecordBatch]
 RowSource = Source[Item]
+
+log = logging.getLogger(__name__)
 Watch = Callable[[str, Step], None]
 
 EPOCH_S: Final = 1.0
@@ -76,15 +78,22 @@ def recording_flow(
     steps = _watched_book(rows, engine, writer.manifest.feed, watch)
     op.output("tape", steps, sink)
     if show is not None:
-        show.attach(steps)
+        show.attach(steps, _go_on_unseen)
     return flow
 
 
-def live_flow(source: RowSource, feed: Feed, engine: Engine, watch: Watch, show: "Show") -> Dataflow:
+def live_flow(
+    source: RowSource, feed: Feed, engine: Engine, watch: Watch, show: "Show", halt: Halt
+) -> Dataflow:
     """Return the same flow without a tape: what passes the filter is shown and nothing is kept."""
     flow = Dataflow("booktape_live")
-    show.attach(_watched_book(op.input("feed", flow, source), engine, feed, watch))
+    show.attach(_watched_book(op.input("feed", flow, source), engine, feed, watch), halt)
     return flow
+
+
+def _go_on_unseen(error: OSError) -> None:
+    """A recording goes on where nobody reads what it prints."""
+    log.warning("nothing more is printed (%s); the recording goes on", error.strerror)
 
 
 def _watched_book(
@@ -97,22 +106,24 @@ def _watched_book(
 
 
 class Show:
-    """Where summaries go: through a filter (`threshold`; None lets all pass) into a sink."""
+    """Where summaries go as they happen: through a filter (`threshold`; None lets all pass) to a function."""
 
-    def __init__(self, threshold: float | None, sink: Sink[Any]) -> None:
+    def __init__(self, threshold: float | None, take: Callable[[str, pa.RecordBatch], None]) -> None:
         self._threshold = threshold
-        self._sink = sink
+        self._take = take
 
-    def attach(self, steps: KeyedStream[Step]) -> None:
-        """Put the filter and the sink behind a stream of steps."""
+    def attach(self, steps: KeyedStream[Step], on_error: Callable[[OSError], None]) -> None:
+        """Put filter and function behind a stream of steps; `on_error` hears where the output breaks."""
         passing = summaries("summaries", steps)
         if self._threshold is not None:
             passing = spread_filter("spread_filter", passing, self._threshold)
-        op.output("show", passing, self._sink)
+        op.output("show", passing, CallSink(self._take, on_error))
 
 
 def run_to_end(flow: Dataflow, halt: Halt, epoch_s: float = EPOCH_S) -> None:
     """Run a flow to its end, then raise what halted it.
+
+    `run_main` is bytewax's one-worker runner; of its runners it is the one that leaves signals to us.
 
     Raises:
         Exception: the failure that a step reported to `halt`.

@@ -7,15 +7,15 @@ from typing import Final
 import pyarrow as pa
 
 from orderbook.decoder import sequence_num
+from orderbook.marks import Connected, Disconnected, encode_mark
 from orderbook.schema import Kind
 from recorder.captures import read_capture
-from recorder.feeds import connected_payload, disconnected_payload
 from recorder.inbox import Received
 from recorder.naming import products_named
 from recorder.reader import new_connection_id
 from recorder.rows import RowNumbering
 from recorder.survey import Capture, Survey
-from recorder.tape.writer import Position
+from recorder.tape.product_writer import Position
 
 Item = tuple[str, pa.RecordBatch]
 
@@ -68,7 +68,7 @@ class CaptureRows:
         sequence: int | None = None
         for time, frame in read_capture(capture.path, capture.capture_format):
             if not is_open and frame is not None:
-                opened = connected_payload(new_connection_id(), capture.path.name, list(everyone), [])
+                opened = encode_mark(Connected(new_connection_id(), capture.path.name, list(everyone)))
                 for product in everyone:
                     self._connection[product] += 1
                     yield product, self._row(product, time, "connected", opened)
@@ -93,7 +93,10 @@ class CaptureRows:
 
     def _ending(self, products: tuple[str, ...], time: int, reason: str) -> Iterator[tuple[str, Received]]:
         for product in products:
-            yield product, self._row(product, time, "disconnected", disconnected_payload(NO_STATUS, reason))
+            yield (
+                product,
+                self._row(product, time, "disconnected", encode_mark(Disconnected(NO_STATUS, reason))),
+            )
 
     def _row(self, product: str, time: int, kind: Kind, payload: str) -> Received:
         last = self._last_time[product]

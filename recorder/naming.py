@@ -2,15 +2,19 @@
 
 import re
 from collections.abc import Iterator
-from typing import Any
 
 import msgspec
 from msgspec import Raw
 
+from orderbook.envelope import open_envelope
+from orderbook.frames import MalformedError
+from orderbook.rawjson import string
 from orderbook.schema import Feed
 from recorder.tape.layout import is_product_id
 
 _JSON = msgspec.json.Decoder(Raw)
+_OBJECT = msgspec.json.Decoder(dict[str, Raw])
+_ARRAY = msgspec.json.Decoder(list[Raw])
 _NAMED = re.compile(r'"product_id"\s*:\s*"([^"]*)"')
 
 
@@ -25,39 +29,32 @@ def products_named(frame: str) -> tuple[str, ...]:
     if "product_id" not in frame and "\\" not in frame:
         return ()
     try:
-        _JSON.decode(frame)
+        whole = _JSON.decode(frame)
         # Without a backslash no string holds a quote, so the pattern finds keys and nothing else.
-        names = _walk(msgspec.json.decode(frame)) if "\\" in frame else iter(_NAMED.findall(frame))
+        names = _walk(whole) if "\\" in frame else iter(_NAMED.findall(frame))
         return tuple(dict.fromkeys(name for name in names if is_product_id(name)))
     except (msgspec.DecodeError, RecursionError):
         return ()
 
 
-def _walk(value: Any) -> Iterator[str]:
-    if isinstance(value, dict):
-        for key, inner in value.items():
-            if key == "product_id" and isinstance(inner, str):
-                yield inner
+def _walk(raw: Raw) -> Iterator[str]:
+    first = bytes(raw).lstrip()[:1]
+    if first == b"{":
+        for key, inner in _OBJECT.decode(raw).items():
+            if key == "product_id":
+                yield from filter(None, [string(inner)])
             yield from _walk(inner)
-    elif isinstance(value, list):
-        for inner in value:
+    elif first == b"[":
+        for inner in _ARRAY.decode(raw):
             yield from _walk(inner)
-
-
-class _Envelope(msgspec.Struct):
-    type: Any = None
-    channel: Any = None
-
-
-_ENVELOPE = msgspec.json.Decoder(_Envelope)
 
 
 def feed_of(frame: str) -> Feed | None:
     """Return the feed whose book a frame belongs to; None where it does not tell."""
     try:
-        envelope = _ENVELOPE.decode(frame)
-    except (msgspec.DecodeError, RecursionError):
+        envelope = open_envelope(frame)
+    except MalformedError:
         return None
-    if envelope.channel == "l2_data":
+    if string(envelope.channel) == "l2_data":
         return "advanced"
-    return "exchange" if envelope.type in ("snapshot", "l2update") else None
+    return "exchange" if string(envelope.type) in ("snapshot", "l2update") else None

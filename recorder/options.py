@@ -18,7 +18,7 @@ _UNITS: Final = {None: 1, "B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 
 
 class DurationType(click.ParamType[float]):
-    """`90s`, `5m`, `1h`, `250ms`; a bare number is seconds. Becomes seconds above 0."""
+    """`90s`, `5m`, `1h`, `250ms`; a bare number is seconds. Becomes seconds, at least 0.001."""
 
     name = "duration"
 
@@ -26,7 +26,7 @@ class DurationType(click.ParamType[float]):
         """Return seconds."""
         match = _DURATION.fullmatch(str(value))
         seconds = float(match[1]) * _SECONDS[match[2]] if match else 0.0
-        if not 0 < seconds < 1e9:
+        if not 0.001 <= seconds < 1e9:
             self.fail(f"{value!r} is no duration such as 90s, 5m or 1h", param, ctx)
         return seconds
 

@@ -19,14 +19,16 @@ from uuid import uuid4
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
+from orderbook.marks import Connected, Disconnected, encode_mark
 from orderbook.schema import Kind
 from recorder.backoff import Backoff, Turnstile
 from recorder.clock import Clock, ReceiveClock
 from recorder.credentials import Credentials
-from recorder.feeds import Endpoint, FeedError, connected_payload, disconnected_payload, subscribe_messages
+from recorder.feeds import Endpoint, FeedError, subscribe_messages
 from recorder.inbox import QUEUE_BYTES, Inbox, Received
+from recorder.printable import printable
 from recorder.session import ENDED_BY_US, Ending, Refusal, Session
-from recorder.tape.writer import Position
+from recorder.tape.product_writer import Position
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +36,7 @@ MAX_FRAME_BYTES = 64 * 2**20
 """Snapshots of deep books pass 5 MB; the library's default of 1 MiB ends the connection."""
 
 NO_CLOSE_FRAME = 1006
+_SETTLED_S = 10.0  # a connection that lasted so long begins the backoff anew
 STOPPED = Ending(1000, "stopped")
 BACKOFF = Backoff()
 
@@ -131,9 +134,9 @@ class FeedReader:
         self._tasks = [asyncio.create_task(self._follow(line)) for line in self._lines.values()]
         if self._stopped.is_set():
             self._cancel()
-        for result in await asyncio.gather(*self._tasks, return_exceptions=True):
-            if isinstance(result, BaseException):
-                self.failure = self.failure or result
+        await asyncio.gather(*self._tasks, return_exceptions=True)  # what they raise, they keep in `failure`
+        for product in self._lines:  # also of a line that was stopped before it began
+            self._inbox.finish(product)
 
     async def _follow(self, line: "_Line") -> None:
         """Keep one product connected until cancelled."""
@@ -141,17 +144,21 @@ class FeedReader:
         attempt = 0
         try:
             while True:
-                line.got_frames = False
+                began = self._loop.time()
                 problem = await self._connection(line)
                 if line.opened == self._settings.connections:
                     return
-                attempt = 0 if line.got_frames else attempt
+                if self._loop.time() - began > _SETTLED_S:
+                    attempt = 0
                 wait = self._settings.backoff.wait(attempt, rng)
                 attempt += 1
-                log.warning("%s: %s; connecting again in %.1f s", line.product, problem, wait)
+                log.warning("%s: %s; connecting again in %.1f s", line.product, printable(problem), wait)
                 await asyncio.sleep(wait)
         except asyncio.CancelledError:
             log.debug("%s: stopped", line.product)
+        except Exception as error:  # noqa: BLE001  a defect: no product must go on as if nothing had happened
+            self.failure = self.failure or error
+            self.stop()
         finally:
             self._inbox.finish(line.product)
 
@@ -177,13 +184,15 @@ class FeedReader:
         line.connection += 1
         line.opened += 1
         messages = subscribe_messages(settings.endpoint.feed, settings.endpoint.channel, line.product)
-        opened = connected_payload(settings.connection_id(), settings.endpoint.url, [line.product], messages)
-        line.put(self._inbox, clock(), "connected", opened)
+        opened = Connected(settings.connection_id(), settings.endpoint.url, [line.product], messages)
+        line.put(self._inbox, clock(), "connected", encode_mark(opened))
         ending = STOPPED
         try:
             ending = await self._receive(line, socket, messages, clock)
         finally:  # also where the task is cancelled: then this connection ends by our own will
-            line.put(self._inbox, clock(), "disconnected", disconnected_payload(ending.code, ending.reason))
+            line.put(
+                self._inbox, clock(), "disconnected", encode_mark(Disconnected(ending.code, ending.reason))
+            )
             line.endings[ending.reason if ending.code == ENDED_BY_US else f"closed {ending.code}"] += 1
             await socket.close()
         reason = f" {ending.reason}" if ending.reason else ""
@@ -204,7 +213,6 @@ class FeedReader:
                     return Ending(ENDED_BY_US, "binary frame")
                 if not line.put(self._inbox, clock(), "frame", frame):
                     return Ending(ENDED_BY_US, "overflow")
-                line.got_frames = True
                 judgement = session.take(frame)
                 line.is_served = session.is_served
                 if isinstance(judgement, Refusal):
@@ -233,7 +241,6 @@ class _Line:
     connection: int = field(init=False)
     last_time: int = field(init=False)
     opened: int = 0
-    got_frames: bool = False
     is_served: bool = False
     endings: Counter[str] = field(default_factory=Counter)
 

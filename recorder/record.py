@@ -8,28 +8,29 @@ from pathlib import Path
 from orderbook.digest import run_digest
 from orderbook.engine import Engine, PlainEngine, Step
 from orderbook.schema import Feed
-from orderbook.tally import Tally, products_with_rows
+from orderbook.tally import Tally
 from orderbook.threshold import DEFAULT_THRESHOLD
 from recorder.captures import CaptureFormat
 from recorder.flows import RowSource, Show, Watch, live_flow, recording_flow, run_to_end
 from recorder.halt import Halt
 from recorder.importing import CaptureRows
 from recorder.inbox import Inbox
-from recorder.lifetime import until_stopped
+from recorder.lifetime import interruptible, until_stopped
 from recorder.reader import FeedReader, ReaderSettings
 from recorder.resume import resume_digest
 from recorder.sinks import TapeSink
 from recorder.sources import CaptureSource, CoinbaseSource
 from recorder.status import RecorderStatus
 from recorder.survey import survey
+from recorder.tape.overview import overview
+from recorder.tape.product_writer import Position, SealPolicy
 from recorder.tape.reader import Tape
-from recorder.tape.writer import Position, SealPolicy, TapeWriter
+from recorder.tape.writer import SEAL_POLICY, TapeWriter
 from recorder.version import SOFTWARE
 from recorder.view import Observer, RecordingView
-from recorder.watch import log_anomalies
+from recorder.watch import AnomalyLog
 
 PLAIN = PlainEngine()
-SEAL_POLICY = SealPolicy()
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,7 @@ class Recorded:
     Attributes:
         tape, feed: where, in which dialect.
         tallies: by product, of the rows that were added; each digest covers the product's whole tape.
+        digests: of every product with a row on the tape, hex; None where one is not sealed to its end.
         clamped: rows of a capture whose time would have gone back.
         gaps: jumps of sequence_num over all products of a capture's connections.
         cut_bytes: torn bytes that a dead recorder had left and that were cut.
@@ -47,16 +49,23 @@ class Recorded:
     tape: Path
     feed: Feed
     tallies: Mapping[str, Tally]
+    digests: Mapping[str, str | None]
     clamped: int
     gaps: int
     cut_bytes: int
+
+    @property
+    def digest(self) -> str | None:
+        """The digest of the whole tape, hex; None where that of a product is not known."""
+        known = {product: digest for product, digest in self.digests.items() if digest is not None}
+        return run_digest(known) if len(known) == len(self.digests) else None
 
     def document(self) -> dict[str, object]:
         """Return the JSON form."""
         return {
             "tape": str(self.tape),
             "feed": self.feed,
-            "digest": run_digest(products_with_rows(self.tallies)),
+            "digest": self.digest,
             "products": {product: tally.document() for product, tally in sorted(self.tallies.items())},
             "clamped": self.clamped,
             "gaps": self.gaps,
@@ -112,9 +121,11 @@ def record(
         halt = Halt(reader.stop)
         source = CoinbaseSource(reader, inbox, recording.positions)
 
+        tell = AnomalyLog()
+
         def watch(product: str, step: Step) -> None:
             status.take(product, step)
-            log_anomalies(product, step)
+            tell(product, step)
 
         with ExitStack() as stack:
             for observer in observers:
@@ -142,7 +153,7 @@ def live(
     reader = FeedReader(settings, inbox, positions)
     halt = Halt(reader.stop)
     flow = live_flow(
-        CoinbaseSource(reader, inbox, positions), settings.endpoint.feed, engine, log_anomalies, show
+        CoinbaseSource(reader, inbox, positions), settings.endpoint.feed, engine, AnomalyLog(), show, halt
     )
     with until_stopped(reader, duration):
         run_to_end(flow, halt)
@@ -170,6 +181,7 @@ def import_captures(
         engine: runs the books.
 
     Raises:
+        InterruptedRunError: where a signal ended it.
         CaptureError: where a capture is not what it should be; then nothing was written.
         TapeError: where the tape cannot be written.
     """
@@ -178,7 +190,8 @@ def import_captures(
         recording = _Recording(writer, engine, threshold)
         rows = CaptureRows(found, recording.positions)
         halt = Halt(rows.stop)
-        recording.run(CaptureSource(rows, halt), halt, None, None)
+        with interruptible(rows.stop, f"{tape} holds what was imported so far, sealed"):
+            recording.run(CaptureSource(rows, halt), halt, None, None)
         return recording.result(rows.clamped, rows.gaps)
 
 
@@ -213,4 +226,15 @@ class _Recording:
         """Return what was added."""
         cut_bytes = sum(writer.cut_bytes for writer in self._writer.products.values())
         feed = self._writer.manifest.feed
-        return Recorded(self._writer.path, feed, self._tallies, clamped, gaps, cut_bytes)
+        return Recorded(self._writer.path, feed, self._tallies, self._digests(), clamped, gaps, cut_bytes)
+
+    def _digests(self) -> dict[str, str | None]:
+        tape = Tape.open(self._writer.path)
+        digests: dict[str, str | None] = {}
+        for product in tape.select(()):
+            found = overview(tape.product(product))
+            if product in self._tallies and found.rows:
+                digests[product] = self._tallies[product].digest.hexdigest()
+            elif found.rows:
+                digests[product] = None if found.journal_rows else tape.product(product).segments()[-1].digest
+        return digests

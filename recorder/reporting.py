@@ -7,10 +7,10 @@ from contextlib import contextmanager
 
 from rich.console import Console, Group
 from rich.live import Live
-from rich.table import Table
 from rich.text import Text
 
 from recorder import terminal
+from recorder.columns import Column, fitted_table
 from recorder.status import ProductStatus
 from recorder.view import RecordingView
 
@@ -58,8 +58,12 @@ def status_line(view: RecordingView) -> str:
         since = view.status.seconds_since_frame(state)
         last = "no frame yet" if since is None else f"last frame {since:.1f} s ago"
         anomalies = sum(state.anomalies.values())
+        rows, connections = (
+            terminal.plural(state.rows, "row"),
+            terminal.plural(state.connections, "connection"),
+        )
         parts.append(
-            f"{product} {state.rows:,} rows, {state.connections} connections, {anomalies:,} anomalies, "
+            f"{product} {rows}, {connections}, {anomalies:,} anomalies, "
             f"{terminal.price(state.bid)} / {terminal.price(state.ask)}, {last}"
         )
     journal, sealed = view.writer.sizes()
@@ -80,22 +84,19 @@ class _Panel:
 
     def render(self) -> Group:
         """Return what the terminal shows now."""
-        made = terminal.table(
-            self._console,
-            [
-                ("product\n", "left"),
-                ("rows\n", "right"),
-                ("rate\n/s", "right"),
-                ("bid\n", "right"),
-                ("ask\n", "right"),
-                ("spread\nbps", "right"),
-                ("last frame\ns ago", "right"),
-                ("connections\n", "right"),
-                ("anomalies\n", "right"),
-            ],
-        )
-        for product, state in self._status.products().items():
-            self._add(made, product, state)
+        columns = [
+            Column("product", side="left"),
+            Column("rows"),
+            Column("rate", "/s", spare=3),
+            Column("bid"),
+            Column("ask"),
+            Column("spread", "bps"),
+            Column("last frame", "s ago"),
+            Column("connections", spare=1),
+            Column("anomalies", spare=2),
+        ]
+        rows = [self._row(product, state) for product, state in self._status.products().items()]
+        made = fitted_table(self._console, columns, rows)
         journal, sealed = self._writer.sizes()
         foot = (
             f"{self._writer.path}  journal {terminal.size(journal)}  sealed {terminal.size(sealed)}  "
@@ -103,9 +104,9 @@ class _Panel:
         )
         return Group(made, Text(foot, style="dim"))
 
-    def _add(self, made: Table, product: str, state: ProductStatus) -> None:
+    def _row(self, product: str, state: ProductStatus) -> tuple[str, ...]:
         since = self._status.seconds_since_frame(state)
-        made.add_row(
+        return (
             product,
             terminal.count(state.rows),
             f"{self._rates[product].of(state.rows, self._status.now()):,.1f}",

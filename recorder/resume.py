@@ -1,16 +1,18 @@
 """Taking up a tape's digest where an earlier recording left it."""
 
 from collections.abc import Iterator
+from itertools import pairwise
 
-import pyarrow as pa
 import pyarrow.compute as pc
 
 from orderbook.digest import Digest
 from orderbook.engine import Engine
 from orderbook.schema import Feed
+from orderbook.tally import Tally
+from orderbook.threshold import DEFAULT_THRESHOLD
 from recorder.tape.catalog import SegmentEntry
-from recorder.tape.reader import ProductTape
-from recorder.tape.writer import ProductWriter
+from recorder.tape.product_writer import ProductWriter
+from recorder.tape.reader import ProductTape, own
 
 
 def resume_digest(tape: ProductTape, feed: Feed, writer: ProductWriter, engine: Engine) -> Digest:
@@ -22,24 +24,23 @@ def resume_digest(tape: ProductTape, feed: Feed, writer: ProductWriter, engine: 
         DamagedTapeError: where the tail is not what was written.
     """
     entries = tape.segments()
-    digest = Digest(bytes.fromhex(entries[-1].chain)) if entries else Digest()
     chain_seq = entries[-1].chain_seq if entries else 0
+    sealed = entries[-1].next_seq if entries else 0
+    tally = Tally(DEFAULT_THRESHOLD, Digest(bytes.fromhex(entries[-1].chain)) if entries else Digest())
     state = engine.start(tape.product, feed)
     ends = writer.unsealed_ends()
     for rows in tape.batches(first_seq=_start(tape, entries, chain_seq)):
-        state, step = engine.step(state, rows)
         first, end = rows.column("seq")[0].as_py(), rows.column("seq")[-1].as_py() + 1
-        cuts = [cut for cut in ends if first < cut <= end]
-        for low, high in zip([chain_seq, *cuts], [*cuts, end], strict=True):
-            digest.update(_between(step.summaries, max(low, chain_seq), high))
-            if high in cuts:
-                writer.seal(digest, high)
-    return digest
-
-
-def _between(summaries: pa.RecordBatch, low: int, high: int) -> pa.RecordBatch:
-    seq = summaries.column("seq")
-    return summaries.filter(pc.and_(pc.greater_equal(seq, low), pc.less(seq, high)))
+        # Cut where the digest goes on, where faults are not told yet, and where a segment waits for its seal.
+        cuts = sorted(cut for cut in {chain_seq, sealed, *ends} if first < cut < end)
+        for low, high in pairwise([first, *cuts, end]):
+            state, step = engine.step(state, own(rows.slice(low - first, high - low)))
+            if low >= chain_seq:
+                tally.add(step)
+            if low < sealed:
+                tally.take_faults()  # they went with their segment
+            writer.seal(tally, high)
+    return tally.digest
 
 
 def _start(tape: ProductTape, entries: list[SegmentEntry], chain_seq: int) -> int:
@@ -54,5 +55,7 @@ def _start(tape: ProductTape, entries: list[SegmentEntry], chain_seq: int) -> in
 
 
 def _connected(tape: ProductTape, entry: SegmentEntry) -> Iterator[int]:
-    for rows in tape.segment_batches(entry):
-        yield from rows.filter(pc.equal(rows.column("kind"), "connected")).column("seq").to_pylist()
+    segment = tape.open_segment(entry)
+    with segment.file:
+        for rows in segment.batches():
+            yield from rows.filter(pc.equal(rows.column("kind"), "connected")).column("seq").to_pylist()

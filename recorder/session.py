@@ -11,6 +11,7 @@ from orderbook.frames import MalformedError
 from orderbook.rawjson import integer, string
 from orderbook.schema import Feed
 from recorder.naming import products_named
+from recorder.printable import printable
 
 ENDED_BY_US: Final = 4000
 """Close code of the ends that the recorder decides on (4000 to 4999 are free for applications)."""
@@ -70,7 +71,7 @@ class Session:
         """Before the first snapshot: was the subscription refused, or answered under another name?"""
         if string(envelope.type) == "error" and string(envelope.channel) is None:
             words = [word for word in (string(envelope.message), string(envelope.reason)) if word]
-            return Refusal(f"the exchange refused the subscription: {': '.join(words)}")
+            return Refusal(f"the exchange refused the subscription: {printable(': '.join(words))}")
         if not _holds_snapshot(envelope, self._feed):
             return None
         named = products_named(text)

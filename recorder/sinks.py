@@ -45,12 +45,18 @@ class TapeSink(FixedPartitionedSink[Step, None]):
         if not self.is_complete:
             return
         tally = self._tallies[product]
+        # The segment before these rows may have ended only as they were appended; a step without rows
+        # is a tick and comes by for the same reason.
+        self._seal(product, tally)
         tally.add(step)
         if step.span.next_seq is not None:
             self._next_seq[product] = step.span.next_seq
-        # A step without rows is a tick: it comes by where a segment ended by age alone.
-        processed = self._next_seq.get(product, 0)
-        self._guard(partial(self._writer.products[product].seal, tally.digest, processed))
+            self._seal(product, tally)
+
+    def _seal(self, product: str, tally: Tally) -> None:
+        """Seal what ended before the product's next row; the tally must hold just the rows before it."""
+        if self.is_complete and product in self._next_seq:
+            self._guard(partial(self._writer.products[product].seal, tally, self._next_seq[product]))
 
     def sync(self, product: str) -> None:
         """Make a product's journal durable."""
@@ -58,10 +64,14 @@ class TapeSink(FixedPartitionedSink[Step, None]):
             self._guard(self._writer.products[product].sync)
 
     def seal_all(self) -> None:
-        """Seal what is left; to be called when the flow has ended."""
+        """Seal what has been through the core; to be called when the flow has ended.
+
+        Rows that are in a journal and have not been, after a failure, wait there for the next writer.
+        """
         for product, tally in self._tallies.items():
             if self.is_complete:
-                self._guard(partial(self._writer.products[product].seal_all, tally.digest))
+                seal_all = self._writer.products[product].seal_all
+                self._guard(partial(seal_all, tally, self._next_seq.get(product, 0)))
 
     def _guard(self, write: Callable[[], None]) -> None:
         try:
@@ -88,20 +98,38 @@ class _TapePartition(StatefulSinkPartition[Step, None]):
 
 
 class CallSink(DynamicSink[tuple[str, Any]]):
-    """Hands every (product, value) to a function of this process."""
+    """Hands every (product, value) to a function of this process.
 
-    def __init__(self, take: Callable[[str, Any], None]) -> None:
+    Args:
+        take: the function.
+        on_error: told of the first OSError that it raises; from then on nothing is handed over.
+    """
+
+    def __init__(
+        self, take: Callable[[str, Any], None], on_error: Callable[[OSError], None] | None = None
+    ) -> None:
         self._take = take
+        self._on_error = on_error
 
     def build(self, step_id: str, worker_index: int, worker_count: int) -> "_CallPartition":  # noqa: ARG002  bytewax
         """Return the sink of a worker."""
-        return _CallPartition(self._take)
+        return _CallPartition(self._take, self._on_error)
 
 
 class _CallPartition(StatelessSinkPartition[tuple[str, Any]]):
-    def __init__(self, take: Callable[[str, Any], None]) -> None:
+    def __init__(self, take: Callable[[str, Any], None], on_error: Callable[[OSError], None] | None) -> None:
         self._take = take
+        self._on_error = on_error
+        self._is_broken = False
 
     def write_batch(self, items: list[tuple[str, Any]]) -> None:
         for product, value in items:
-            self._take(product, value)
+            if self._is_broken:
+                return
+            try:
+                self._take(product, value)
+            except OSError as error:
+                if self._on_error is None:
+                    raise
+                self._is_broken = True
+                self._on_error(error)

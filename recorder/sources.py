@@ -14,7 +14,7 @@ from recorder.importing import CaptureRows, Item
 from recorder.inbox import Inbox
 from recorder.reader import FeedReader
 from recorder.rows import RowNumbering
-from recorder.tape.writer import Position
+from recorder.tape.product_writer import Position
 
 AWAKE: Final = datetime(1970, 1, 1, tzinfo=UTC)
 """Always in the past: bytewax compares with the wall clock, which may be set back."""

@@ -5,12 +5,12 @@ Piped, everything is plain text without control codes, and as wide as it needs t
 
 import logging
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 import msgspec
 import pyarrow as pa
-from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -18,24 +18,31 @@ from rich.text import Text
 from orderbook.schema import ANOMALY_KINDS
 from orderbook.tally import Tally
 from orderbook.times import format_time
+from recorder.columns import Column, fitted_table
 
 _PIPED_WIDTH = 400
 
 
 def stdout() -> Console:
     """Return the console of results."""
-    return _console(stderr=False)
+    return _console(to_stderr=False)
 
 
+@cache
 def stderr() -> Console:
-    """Return the console of everything else."""
-    return _console(stderr=True)
+    """Return the console of everything else: one for panel and log lines, or they tear each other."""
+    return _console(to_stderr=True)
 
 
-def _console(*, stderr: bool) -> Console:
-    stream = sys.stderr if stderr else sys.stdout
-    width = None if stream.isatty() else _PIPED_WIDTH
-    return Console(file=stream, width=width, highlight=False, soft_wrap=not stream.isatty())
+def _console(*, to_stderr: bool) -> Console:
+    is_terminal = (sys.stderr if to_stderr else sys.stdout).isatty()
+    return Console(
+        stderr=to_stderr,
+        width=None if is_terminal else _PIPED_WIDTH,
+        highlight=False,
+        markup=False,  # what an exchange says must not be taken for ours
+        soft_wrap=not is_terminal,
+    )
 
 
 def print_json(document: object) -> None:
@@ -45,7 +52,7 @@ def print_json(document: object) -> None:
 
 def log_to_stderr(level: int = logging.INFO, *, as_json: bool = False) -> None:
     """Send our log lines to stderr, with time and level, as text or as a JSON object a line."""
-    handler = logging.StreamHandler(sys.stderr)
+    handler = _ConsoleHandler()
     handler.setFormatter(
         _JsonFormatter()
         if as_json
@@ -56,6 +63,13 @@ def log_to_stderr(level: int = logging.INFO, *, as_json: bool = False) -> None:
         logger.setLevel(level)
         logger.handlers = [handler]
         logger.propagate = False
+
+
+class _ConsoleHandler(logging.Handler):
+    """Prints above a panel where there is one; a stream of its own would tear it."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        stderr().print(self.format(record), soft_wrap=True)
 
 
 class _JsonFormatter(logging.Formatter):
@@ -69,23 +83,14 @@ class _JsonFormatter(logging.Formatter):
         return msgspec.json.encode(line).decode()
 
 
-def table(console: Console, columns: Sequence[tuple[str, str]]) -> Table:
-    """Return an empty table.
-
-    Args:
-        console: where it will be printed.
-        columns: (heading, "left" or "right"); a unit stands on the heading's second line.
-    """
-    style = box.SIMPLE_HEAD if console.is_terminal else None
-    made = Table(box=style, header_style="bold", pad_edge=False, show_edge=False, padding=(0, 1))
-    for heading, side in columns:
-        made.add_column(heading, justify="right" if side == "right" else "left", no_wrap=True)
-    return made
-
-
 def count(value: int) -> str:
     """Return a count, grouped: `12,345`."""
     return f"{value:,}"
+
+
+def plural(number: int, noun: str) -> str:
+    """Return a count with its noun: `1 digest`, `2 digests`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def seconds(value: float | None) -> str:
@@ -153,28 +158,25 @@ def quality(tallies: Mapping[str, Tally]) -> str:
     spans = sum(tally.span_ns for tally in tallies.values())
     share = f" ({excluded / spans * 100:.2f} %)" if spans else ""
     return (
-        f"Data quality: {count(interruptions)} interruptions; anomalies: {found}; "
-        f"excluded (no book) {excluded / 1e9:,.3f} s{share}"
+        f"Data quality: {plural(interruptions, 'interruption')}; anomalies: {found}; "
+        f"excluded (not observed) {excluded / 1e9:,.3f} s{share}"
     )
 
 
 def tally_table(console: Console, tallies: Mapping[str, Tally], threshold: float) -> Table:
     """Return the table of counts by product."""
-    made = table(
-        console,
-        [
-            ("product\n", "left"),
-            ("rows\n", "right"),
-            ("frames\n", "right"),
-            ("summaries\n", "right"),
-            (f"signals\n> {threshold * 1e4:g} bps", "right"),
-            ("connections\n", "right"),
-            ("observed\ns", "right"),
-            ("digest\n", "left"),
-        ],
-    )
-    for product, tally in sorted(tallies.items()):
-        made.add_row(
+    columns = [
+        Column("product", side="left"),
+        Column("rows", spare=2),
+        Column("frames"),
+        Column("summaries", spare=3),
+        Column("signals", f"> {threshold * 1e4:g} bps"),
+        Column("connections", spare=1),
+        Column("observed", "s"),
+        Column("digest", side="left", spare=4),
+    ]
+    rows = [
+        (
             product,
             count(tally.rows),
             count(tally.frames),
@@ -184,7 +186,9 @@ def tally_table(console: Console, tallies: Mapping[str, Tally], threshold: float
             seconds(tally.observed_ns / 1e9),
             tally.digest.hexdigest()[:16],
         )
-    return made
+        for product, tally in sorted(tallies.items())
+    ]
+    return fitted_table(console, columns, rows)
 
 
 def summary_rows(summaries: pa.RecordBatch) -> list[dict[str, Any]]:
@@ -195,10 +199,8 @@ def summary_rows(summaries: pa.RecordBatch) -> list[dict[str, Any]]:
 
 
 def summary_line(product: str, row: Mapping[str, Any]) -> str:
-    """Return one summary as a line: time, product, best bid and ask, spread."""
+    """Return one summary as a line: time (UTC), product, best bid and ask with sizes, relative spread."""
     bid = f"{price(row['bid_price'])} x {price(row['bid_size'])}"
     ask = f"{price(row['ask_price'])} x {price(row['ask_size'])}"
-    return (
-        f"{format_time(row['recv_time'])}  {product:<10} bid {bid:>24}  ask {ask:>24}  "
-        f"spread {price(row['spread']):>10}  {bps(row['relative_spread']):>9} bps"
-    )
+    time = time_of_day(row["recv_time"])
+    return f"{time}  {product:<8} {bid:>22} / {ask:<22} {bps(row['relative_spread']):>8} bps"

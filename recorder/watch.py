@@ -3,13 +3,23 @@
 import logging
 
 from orderbook.engine import Step
+from recorder.printable import printable
 
 log = logging.getLogger(__name__)
 
 
-def log_anomalies(product: str, step: Step) -> None:
-    """Log the anomalies of a step; crossed books are counted only, they may come by the hundred."""
-    if step.anomalies.num_rows:
-        for anomaly in step.anomalies.select(["kind", "detail"]).to_pylist():
-            if anomaly["kind"] != "crossed":
-                log.warning("%s: %s: %s", product, anomaly["kind"], anomaly["detail"])
+class AnomalyLog:
+    """Logs the first anomaly of a kind on each connection; the rest are counted and on the tape."""
+
+    def __init__(self) -> None:
+        self._told: set[tuple[str, int, str]] = set()
+
+    def __call__(self, product: str, step: Step) -> None:
+        """Look at one step of a product."""
+        if not step.anomalies.num_rows:
+            return
+        for anomaly in step.anomalies.select(["kind", "detail", "connection"]).to_pylist():
+            once = (product, anomaly["connection"], anomaly["kind"])
+            if once not in self._told:
+                self._told.add(once)
+                log.warning("%s: %s: %s", product, anomaly["kind"], printable(anomaly["detail"]))

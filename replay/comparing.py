@@ -12,6 +12,7 @@ from orderbook.engine import Engine, Step
 from orderbook.tally import Tally, products_with_rows
 from orderbook.threshold import DEFAULT_THRESHOLD
 from recorder.flows import run_to_end
+from recorder.lifetime import interruptible
 from recorder.tape.reader import Tape
 from replay.flows import PLAIN, replay_flow
 from replay.rundir import refuse_existing, run_directory
@@ -103,6 +104,7 @@ def compare(
         ThresholdError: where a threshold is negative or no number.
         TapeError: where the tape cannot be read.
         RunError: where `output` exists already or cannot be written.
+        InterruptedRunError: where a signal ended it.
     """
     opened = Tape.open(Path(tape))
     selected = opened.select(products)
@@ -116,7 +118,8 @@ def compare(
     found = {product: _Compared(ordered) for product in selected}
     streams.into("result", streams.total("compare", lambda: _Compared(ordered)), found.__setitem__)
     started = time.perf_counter()
-    run_to_end(streams.flow, source.halt)
+    with interruptible(source.stop, "nothing was compared"):
+        run_to_end(streams.flow, source.halt)
     comparison = Comparison(opened.path)
     for product, compared in found.items():
         comparison.statistics[product] = compared.sweep.finish()

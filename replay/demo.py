@@ -19,6 +19,7 @@ from recorder.record import record
 from recorder.terminal import heading, log_to_stderr, quality, stdout, tally_table
 from replay.comparing import compare
 from replay.inspection import inspect
+from replay.rundir import refuse_existing
 from replay.running import ReplaySettings, run
 from replay.synthetic.exchange import ExchangeSettings, SyntheticExchange
 from replay.synthetic.market import MarketSettings
@@ -70,6 +71,7 @@ def run_demo(seed: int, keep: Path | None) -> None:
 @contextmanager
 def _tape_directory(keep: Path | None) -> Iterator[Path]:
     if keep is not None:
+        refuse_existing(keep)
         yield keep
         return
     with tempfile.TemporaryDirectory(prefix="booktape-demo-") as directory:
@@ -77,7 +79,7 @@ def _tape_directory(keep: Path | None) -> Iterator[Path]:
 
 
 def _step(console: Console, number: int, title: str) -> None:
-    console.print(f"\n[bold]{number}. {title}[/bold]")
+    console.print(f"\n{number}. {title}", style="bold")
 
 
 def _record(console: Console, tape: Path, seed: int) -> None:

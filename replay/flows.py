@@ -46,9 +46,15 @@ class ReplayStreams:
         """Return the stream of summaries above a threshold (a fraction of the ask price)."""
         return spread_filter("spread_filter", summaries("to_filter", self.steps), threshold)
 
-    def into(self, name: str, stream: KeyedStream[Any], take: Callable[[str, Any], None]) -> None:
-        """End a stream in a function of this process, called with (product, value)."""
-        op.output(name, stream, CallSink(take))
+    def into(
+        self,
+        name: str,
+        stream: KeyedStream[Any],
+        take: Callable[[str, Any], None],
+        on_error: Callable[[OSError], None] | None = None,
+    ) -> None:
+        """End a stream in a function of this process, called with (product, value); see `CallSink`."""
+        op.output(name, stream, CallSink(take, on_error))
 
     def total(self, name: str, start: Callable[[], A]) -> KeyedStream[A]:
         """Return the stream of one total a product, at the end of the tape."""

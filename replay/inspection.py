@@ -4,11 +4,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import msgspec
-
+from orderbook.marks import Disconnected, read_disconnected
 from orderbook.times import format_time
 from recorder.tape.overview import Mark, Overview, overview
 from recorder.tape.reader import Tape
+from replay.verdicts import ConnectionVerdict, judge
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,23 +39,15 @@ class Interruption:
         }
 
 
-class _Ending(msgspec.Struct):
-    code: int | None = None
-    reason: str = ""
-
-
 def interruptions(marks: Sequence[Mark]) -> Iterator[Interruption]:
     """Yield what lies between the connections of a product, in order."""
     for number, mark in enumerate(marks):
         if mark.kind != "connected" or mark.time_before is None:
             continue
         before = marks[number - 1]
-        ending = _Ending(None, "the recorder ended without a word")
+        ending = Disconnected(None, "the recorder ended without a word")
         if before.kind == "disconnected":
-            try:
-                ending = msgspec.json.decode(before.payload, type=_Ending)
-            except msgspec.DecodeError:
-                ending = _Ending(None, "an unreadable row")
+            ending = read_disconnected(before.payload)
         yield Interruption(mark.time_before, mark.recv_time, mark.connection, ending.code, ending.reason)
 
 
@@ -65,6 +57,7 @@ class ProductInspection:
 
     overview: Overview
     interruptions: tuple[Interruption, ...]
+    verdicts: tuple[ConnectionVerdict, ...]
 
     @property
     def connections(self) -> int:
@@ -85,6 +78,7 @@ class ProductInspection:
             "journal_rows": found.journal_rows,
             "journal_bytes": found.journal_bytes,
             "torn_bytes": found.torn_bytes,
+            "verdicts": [each.document() for each in self.verdicts],
             "interruptions": [each.document() for each in self.interruptions],
         }
 
@@ -119,5 +113,6 @@ def inspect(path: Path) -> Inspection:
     products = {}
     for product in tape.select(()):
         found = overview(tape.product(product))
-        products[product] = ProductInspection(found, tuple(interruptions(found.marks)))
+        verdicts = judge(tape.feed, found.marks, found.faults, unsealed_from=found.unsealed_connection)
+        products[product] = ProductInspection(found, tuple(interruptions(found.marks)), tuple(verdicts))
     return Inspection(tape, products)

@@ -63,17 +63,20 @@ class Pacer:
         else:
             self._next[product] = next_time
 
-    def ready(self, times: Times) -> int:
+    def ready(self, product: str, times: Times) -> int:
         """Return how many leading rows of a product are due now; they count as handed over.
 
         Where none is, and none of any other product either, sleeps towards the earliest first.
 
         Args:
+            product: whose rows.
             times: recv_time of the product's next rows, at least one.
         """
         if self._start is None:
             self._start = self._monotonic_ns()
-        times = self._before_silence(times)
+        times = self._before_silence(product, times)
+        if not times.size:
+            return 0  # others come first
         now = self._monotonic_ns()
         due = self._due(times)
         if due[0] > now:
@@ -97,14 +100,22 @@ class Pacer:
         start = self._start or 0
         return start + (times - (self._first_time + self.cut_ns)) / self._speed
 
-    def _before_silence(self, times: Times) -> Times:
-        """Cut the silence that all products keep now; return the rows up to the product's next one."""
-        if self._idle_limit_ns is None:
+    def _before_silence(self, product: str, times: Times) -> Times:
+        """Cut the silence that all products keep now; return the rows up to where the next one may begin."""
+        limit = self._idle_limit_ns
+        if limit is None:
             return times
-        silence = min(self._next.values()) - self._last_time
-        if silence > self._idle_limit_ns:
+        earliest = min(self._next.values())
+        silence = earliest - self._last_time
+        if silence > limit:
             # The silence is cut once: from here on it counts as passed.
-            self.cut_ns += silence - self._idle_limit_ns
-            self._last_time = min(self._next.values())
-        long_gaps = np.flatnonzero(np.diff(times) > self._idle_limit_ns)
-        return times[: long_gaps[0] + 1] if long_gaps.size else times
+            self.cut_ns += silence - limit
+            self._last_time = earliest
+        # A gap of this product is a silence only if the others keep it too: they have to come first. So it
+        # goes no further than its own next gap, nor past the others' next rows by more than the limit.
+        long_gaps = np.flatnonzero(np.diff(times) > limit)
+        end = int(long_gaps[0]) + 1 if long_gaps.size else len(times)
+        others = min((time for name, time in self._next.items() if name != product), default=None)
+        if others is not None:
+            end = min(end, int(np.searchsorted(times, others + limit, side="right")))
+        return times[: max(end, 1)] if earliest == int(times[0]) else times[:end]

@@ -30,7 +30,7 @@ def showing(tape: Path, products: tuple[str, ...], what: str) -> Iterator[Advanc
         return
     columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TextColumn("rows"), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True) as progress:
-        task = progress.add_task(what, total=total)
+        task = progress.add_task(what, total=total or None)
 
         def advance(_product: str, step: Step) -> None:
             progress.advance(task, step.span.rows)

@@ -19,13 +19,13 @@ class RunError(BooktapeError):
 
 
 def refuse_existing(run: Path) -> None:
-    """Refuse a RUN that is there already.
+    """Refuse a directory to be made that is there already.
 
     Raises:
         RunError: where it is.
     """
     if run.exists() or run.is_symlink():
-        raise RunError(f"{run}: exists already; a run is never overwritten")
+        raise RunError(f"{run}: exists already; nothing is overwritten")
     if not run.absolute().parent.is_dir():
         raise RunError(f"{run}: no directory {run.absolute().parent}")
 
@@ -49,6 +49,9 @@ def run_directory(run: Path) -> Iterator["RunWriter"]:
         refuse_existing(run)
         aside.rename(run)
         sync_directory(run.absolute().parent)
+    except OSError as error:
+        shutil.rmtree(aside, ignore_errors=True)
+        raise RunError(f"{run}: cannot be written ({error})") from None
     except BaseException:
         shutil.rmtree(aside, ignore_errors=True)
         raise

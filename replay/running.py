@@ -15,11 +15,13 @@ from orderbook.schema import ANOMALY_SCHEMA, SUMMARY_SCHEMA, empty_batch
 from orderbook.spread_filter import above
 from orderbook.tally import Tally, products_with_rows
 from orderbook.threshold import DEFAULT_THRESHOLD
+from orderbook.times import format_time
 from recorder.flows import run_to_end
+from recorder.lifetime import interruptible
 from recorder.tape.reader import BATCH_ROWS, Tape
 from replay.flows import PLAIN, replay_flow
 from replay.pacing import Pacer
-from replay.rundir import RunWriter, run_directory
+from replay.rundir import RunError, RunWriter, run_directory
 from replay.sources import TapeSource
 from replay.window import WHOLE, Window
 
@@ -54,8 +56,8 @@ class ReplaySettings:
             "speed": "max" if self.speed == MAX_SPEED else self.speed,
             "idle_limit_s": self.idle_limit,
             "threshold": self.threshold,
-            "from": self.window.start,
-            "to": self.window.end,
+            "from": None if self.window.start is None else format_time(self.window.start),
+            "to": None if self.window.end is None else format_time(self.window.end),
         }
 
 
@@ -122,6 +124,7 @@ def run(
     Raises:
         TapeError: where the tape cannot be read.
         RunError: where `output` exists already or cannot be written.
+        InterruptedRunError: where a signal ended it.
 
     Example:
         >>> result = run("data/sample")  # doctest: +SKIP
@@ -137,11 +140,17 @@ def run(
         writer = stack.enter_context(run_directory(output)) if output else None
         outlet = _Outlet(settings.threshold, writer, keep)
         if writer or keep or progress:
-            streams.into("write", streams.steps, _each(outlet.take, progress))
+            streams.into(
+                "write",
+                streams.steps,
+                _each(outlet.take, progress),
+                lambda error: source.halt(RunError(f"{output}: {error}")),
+            )
         tallies = streams.total("tally", lambda: Tally(settings.threshold))
         streams.into("result", tallies, result.tallies.__setitem__)
         started = time.perf_counter()
-        run_to_end(streams.flow, source.halt)
+        with interruptible(source.stop, "no run was written"):
+            run_to_end(streams.flow, source.halt)
         result.elapsed_s = time.perf_counter() - started
         result.pacing = None if pacer is None else pacer.document()
         for product in products:

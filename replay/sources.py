@@ -40,8 +40,8 @@ class TapeSource(FixedPartitionedSource[Item, int]):
     ) -> None:
         self._tape = tape
         self._products = products
-        self._pacer = pacer
-        self._window = window
+        self.pacer = pacer
+        self.window = window
         self._batch_rows = batch_rows
         self._stopped = False
         self.halt = Halt(self.stop)
@@ -62,26 +62,22 @@ class TapeSource(FixedPartitionedSource[Item, int]):
     def build_part(self, step_id: str, for_part: str, resume_state: int | None) -> "_Reel":  # noqa: ARG002  bytewax
         """Return one product's partition, from the row after the last one handed over."""
         rows = self._tape.product(for_part).batches(self._batch_rows, resume_state or 0)
-        return _Reel(self, for_part, self._window.cut(rows), self._pacer, self._window)
+        return _Reel(self, for_part, self.window.cut(rows), resume_state or 0)
 
 
 class _Reel(StatefulSourcePartition[Item, int]):
     """One product's rows on their way into the flow."""
 
     def __init__(
-        self,
-        source: TapeSource,
-        product: str,
-        batches: Iterator[pa.RecordBatch],
-        pacer: Pacer | None,
-        window: Window,
+        self, source: TapeSource, product: str, batches: Iterator[pa.RecordBatch], next_seq: int
     ) -> None:
         self._source = source
         self._product = product
         self._batches = batches
-        self._pacer = pacer
-        self._window = window
-        self._next_seq = 0
+        self._pacer = source.pacer
+        self._window = source.window
+        self._next_seq = next_seq
+        self._is_part = False
         self._rows: pa.RecordBatch | None = None
         self._times: Times = np.empty(0, np.int64)
         self._load()
@@ -94,6 +90,7 @@ class _Reel(StatefulSourcePartition[Item, int]):
             self._rows = None
             self._source.halt(error)
         if self._rows is not None:
+            self._is_part = False
             self._times = self._rows.column("recv_time").view(pa.int64()).to_numpy()
         self._announce()
 
@@ -107,16 +104,17 @@ class _Reel(StatefulSourcePartition[Item, int]):
             raise StopIteration
         count = rows.num_rows
         if self._pacer is not None and self._window.is_reported(int(self._times[0])):
-            count = self._pacer.ready(self._times)
+            count = self._pacer.ready(self._product, self._times)
         if not count:
             return []
         self._next_seq = rows.column("seq")[count - 1].as_py() + 1
+        item = rows if count == rows.num_rows and not self._is_part else own(rows.slice(0, count))
         if count == rows.num_rows:
             self._load()
-            return [(self._product, rows)]
-        self._rows, self._times = rows.slice(count), self._times[count:]
-        self._announce()
-        return [(self._product, own(rows.slice(0, count)))]
+        else:
+            self._rows, self._times, self._is_part = rows.slice(count), self._times[count:], True
+            self._announce()
+        return [(self._product, item)]
 
     def next_awake(self) -> datetime:
         return AWAKE

@@ -1,14 +1,20 @@
 """How results of the replay side look on a terminal."""
 
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from orderbook.threshold import format_threshold
 from recorder import terminal
+from recorder.columns import Column, fitted_table
+from recorder.printable import printable
 from replay.comparing import Comparison
 from replay.inspection import Inspection, Interruption
 from replay.running import RunResult
+from replay.verdicts import ConnectionVerdict
 from replay.verifying import Verification
 
 _MAX_INTERRUPTIONS = 20
@@ -41,28 +47,30 @@ def print_comparison(console: Console, comparison: Comparison, sort: str) -> Non
 
 def comparison_table(console: Console, comparison: Comparison, sort: str) -> Table:
     """Return the table of a comparison; the column that it is sorted by is marked."""
-    marks = {key: " ▾" if key != "threshold" else " ▴" for key in (sort,)}
-    made = terminal.table(
-        console,
-        [
-            ("product\n", "left"),
-            (f"threshold{marks.get('threshold', '')}\n", "right"),
-            (f"signals{marks.get('signals', '')}\n", "right"),
-            (f"episodes{marks.get('episodes', '')}\n", "right"),
-            (f"above{marks.get('time_above_s', '')}\ns", "right"),
-            (f"share{marks.get('share', '')}\n%", "right"),
-            ("p50\ns", "right"),
-            ("p95\ns", "right"),
-            ("max\ns", "right"),
-            (f"mean{marks.get('mean_relative_spread', '')}\nbps", "right"),
-            ("max\nbps", "right"),
-        ],
-    )
+    down, up = ("▾", "▴") if console.is_terminal else ("v", "^")
+
+    def column(heading: str, unit: str, key: str, spare: int = 0) -> Column:
+        mark = "" if key != sort else up if key == "threshold" else down
+        return Column(f"{heading}{mark and ' ' + mark}", unit, spare=spare)
+
+    columns = [
+        Column("product", side="left"),
+        column("threshold", "", "threshold"),
+        column("signals", "", "signals"),
+        column("episodes", "", "episodes"),
+        column("above", "s", "time_above_s", 1),
+        column("share", "%", "share"),
+        Column("episode p50", "s", spare=4),
+        Column("p95", "s", spare=3),
+        Column("longest", "s", spare=2),
+        column("mean spread", "bps", "mean_relative_spread", 5),
+        Column("largest", "bps", spare=6),
+    ]
+    rows: list[tuple[str, ...]] = []
+    sections = []
     for product, entries in sorted(comparison.statistics.items()):
-        if made.row_count:
-            made.add_section()
-        for entry in entries:
-            made.add_row(
+        rows += [
+            (
                 product,
                 format_threshold(entry.threshold),
                 terminal.count(entry.signals),
@@ -75,7 +83,10 @@ def comparison_table(console: Console, comparison: Comparison, sort: str) -> Tab
                 terminal.bps(entry.mean_relative_spread),
                 terminal.bps(entry.max_relative_spread),
             )
-    return made
+            for entry in entries
+        ]
+        sections.append(len(rows) - 1)
+    return fitted_table(console, columns, rows, sections[:-1])
 
 
 def print_inspection(console: Console, inspection: Inspection) -> None:
@@ -84,35 +95,37 @@ def print_inspection(console: Console, inspection: Inspection) -> None:
     made_by = f"made by {manifest.software}, {manifest.created[:19]}Z"
     facts = f"  format {manifest.format}, {manifest.feed}, {made_by}"
     console.print(Text.assemble((str(inspection.tape.path), "bold"), facts))
-    made = terminal.table(
-        console,
-        [
-            ("product\n", "left"),
-            ("from\nUTC", "left"),
-            ("to\nUTC", "left"),
-            ("rows\n", "right"),
-            ("connections\n", "right"),
-            ("interruptions\n", "right"),
-            ("segments\n", "right"),
-            ("sealed\n", "right"),
-            ("journal\n", "right"),
-        ],
-    )
+    columns = [
+        Column("product", side="left"),
+        Column("from", "UTC", side="left", spare=2),
+        Column("to", "UTC", side="left"),
+        Column("rows"),
+        Column("conn."),
+        Column("interr."),
+        Column("segments", spare=3),
+        Column("sealed", spare=4),
+        Column("journal", spare=1),
+    ]
+    rows = []
     for product, found in sorted(inspection.products.items()):
         seen = found.overview
-        made.add_row(
-            product,
-            "-" if seen.first_time is None else terminal.time_of_day(seen.first_time),
-            "-" if seen.last_time is None else terminal.time_of_day(seen.last_time),
-            terminal.count(seen.rows),
-            terminal.count(found.connections),
-            terminal.count(len(found.interruptions)),
-            terminal.count(seen.segments),
-            terminal.size(seen.sealed_bytes),
-            terminal.size(seen.journal_bytes),
+        rows.append(
+            (
+                product,
+                "-" if seen.first_time is None else terminal.time_of_day(seen.first_time),
+                "-" if seen.last_time is None else terminal.time_of_day(seen.last_time),
+                terminal.count(seen.rows),
+                terminal.count(found.connections),
+                terminal.count(len(found.interruptions)),
+                terminal.count(seen.segments),
+                terminal.size(seen.sealed_bytes),
+                terminal.size(seen.journal_bytes),
+            )
         )
-    console.print(made)
+    console.print(fitted_table(console, columns, rows))
     for product, found in sorted(inspection.products.items()):
+        for text in _verdict_lines(found.verdicts):
+            console.print(f"{product}: {text}")
         _print_interruptions(console, product, found.interruptions)
         if found.overview.torn_bytes:
             console.print(f"{product}: {found.overview.torn_bytes:,} torn bytes at the end of the journal")
@@ -123,7 +136,7 @@ def _print_interruptions(console: Console, product: str, found: tuple[Interrupti
         code = "" if each.code is None else f"{each.code} "
         console.print(
             f"{product}: interrupted {terminal.time_of_day(each.start)} for "
-            f"{(each.end - each.start) / 1e9:,.3f} s ({code}{each.reason or 'no reason given'})",
+            f"{(each.end - each.start) / 1e9:,.3f} s ({code}{printable(each.reason) or 'no reason given'})",
         )
     if len(found) > _MAX_INTERRUPTIONS:
         console.print(
@@ -139,9 +152,30 @@ def print_verification(console: Console, found: Verification, *, strict: bool) -
         console.print(f"damage: {line}")
     for line in found.feed_faults:
         console.print(f"feed: {line}")
+    for product, verdicts in found.verdicts.items():
+        for text in _verdict_lines(verdicts):
+            console.print(f"{product}: {text}")
+    for product, audits in found.audits.items():
+        for audit in audits[:_MAX_INTERRUPTIONS]:
+            changed = f"{audit.differ_10:,} of the best 10, {audit.differ_100:,} of 100, {audit.differ_all:,} of all"
+            console.print(f"{product}: connection {audit.connection} began with changed levels: {changed}")
+    if found.torn_bytes:
+        console.print(
+            f"{found.torn_bytes:,} torn bytes at the end of a journal: a record that was never whole"
+        )
     verdict = "whole" if found.passes(strict=strict) else "NOT whole"
+    digests = terminal.plural(found.checked_digests, "digest")
     console.print(
-        f"The tape is {verdict}: {rows:,} rows checked; {found.checked_digests:,} digests of the recording "
-        "recomputed and equal"
+        f"The tape is {verdict}: {terminal.plural(rows, 'row')} checked, {digests} equal to the recording's"
     )
     console.print(terminal.quality(found.tallies))
+
+
+def _verdict_lines(verdicts: Sequence[ConnectionVerdict]) -> Iterator[str]:
+    """Yield a line for each run of connections with the same verdict."""
+    for (verdict, reason), run in groupby(verdicts, key=lambda each: (each.verdict, each.reason)):
+        numbers = [each.connection for each in run]
+        which = (
+            f"connection {numbers[0]}" if len(numbers) == 1 else f"connections {numbers[0]} to {numbers[-1]}"
+        )
+        yield f"{which} {verdict}: {printable(reason)}"

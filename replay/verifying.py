@@ -1,21 +1,25 @@
 """`verify`: whether a tape is what was written, and whether its replay is what was seen live."""
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
-import msgspec
 import numpy as np
 import pyarrow as pa
 
-from orderbook.decoder import sequence_num
 from orderbook.engine import Engine
 from orderbook.tally import Tally
 from orderbook.threshold import DEFAULT_THRESHOLD
-from recorder.tape.catalog import SegmentEntry
+from orderbook.times import format_time
+from recorder.tape.catalog import Faults, SegmentEntry, merge_faults, unlisted_segments
 from recorder.tape.errors import DamagedTapeError
-from recorder.tape.reader import ProductTape, Tape
+from recorder.tape.layout import CATALOG
+from recorder.tape.overview import overview
+from recorder.tape.reader import ProductTape, SealedSegment, Tape
+from replay.audit import AuditedBook, ReconnectAudit
 from replay.flows import PLAIN
+from replay.sequences import SharedSequences
+from replay.verdicts import ConnectionVerdict, judge
 
 FEED_FAULTS = ("malformed", "early_update", "crossed", "gap")
 """Anomalies that are the feed's doing and make a tape fail under --strict."""
@@ -30,14 +34,20 @@ class Verification:
         damage: what is not as it was written, or differs from live; a line each.
         feed_faults: what the feed itself did wrong; a line each.
         tallies: counts and recomputed digest by product.
+        audits: what each interruption cost, by product.
+        verdicts: on each connection, by product.
         checked_digests: how many live digests were recomputed and found equal.
+        torn_bytes: at the ends of journals, of records that were never whole: a recorder died, or is at it.
     """
 
     tape: Tape
     damage: list[str] = field(default_factory=list)
     feed_faults: list[str] = field(default_factory=list)
     tallies: dict[str, Tally] = field(default_factory=dict)
+    audits: dict[str, list[ReconnectAudit]] = field(default_factory=dict)
+    verdicts: dict[str, list[ConnectionVerdict]] = field(default_factory=dict)
     checked_digests: int = 0
+    torn_bytes: int = 0
 
     def passes(self, *, strict: bool) -> bool:
         """Tell whether the tape is whole; with `strict` also whether the feed did nothing wrong."""
@@ -51,7 +61,15 @@ class Verification:
             "damage": self.damage,
             "feed_faults": self.feed_faults,
             "checked_digests": self.checked_digests,
-            "products": {product: tally.document() for product, tally in sorted(self.tallies.items())},
+            "torn_bytes": self.torn_bytes,
+            "products": {product: self._product(product) for product in sorted(self.tallies)},
+        }
+
+    def _product(self, product: str) -> dict[str, object]:
+        return {
+            **self.tallies[product].document(),
+            "verdicts": [each.document() for each in self.verdicts.get(product, ())],
+            "audits": [each.document() for each in self.audits.get(product, ())],
         }
 
 
@@ -62,138 +80,141 @@ def verify(path: Path, engine: Engine = PLAIN) -> Verification:
         NotATapeError, NewerTapeError: where the path is no tape of ours.
     """
     found = Verification(Tape.open(path))
-    sequences = _Sequences()
+    sequences = SharedSequences()
+    checks = {}
     for product in found.tape.select(()):
         check = _ProductCheck(found, found.tape.product(product), engine, sequences)
         try:
             check.run()
         except DamagedTapeError as error:
-            found.damage.append(str(error))
+            if str(error) not in found.damage:
+                found.damage.append(str(error))
+        else:
+            checks[product] = check
         found.tallies[product] = check.tally
-        _tell_anomalies(found, product, check.tally)
-    found.feed_faults += sequences.faults()
+        found.audits[product] = check.book.audits
+        for kind in FEED_FAULTS:
+            if check.tally.anomalies[kind]:
+                found.feed_faults.append(f"{product}: {check.tally.anomalies[kind]:,} {kind}")
+    missing = sequences.missing()
+    for product, check in checks.items():  # of a damaged product nothing is known to the end
+        marks = overview(found.tape.product(product)).marks
+        found.verdicts[product] = judge(found.tape.feed, marks, check.faults, missing)
+    found.feed_faults += [
+        f"connection {connection}: {number:,} sequence numbers are missing"
+        for connection, number in missing.items()
+        if number
+    ]
     return found
-
-
-def _tell_anomalies(found: Verification, product: str, tally: Tally) -> None:
-    for kind in FEED_FAULTS:
-        if tally.anomalies[kind]:
-            found.feed_faults.append(f"{product}: {tally.anomalies[kind]:,} {kind}")
 
 
 class _ProductCheck:
     """One product, row by row; after damage its book is unknown, so its digests are not judged further."""
 
     def __init__(
-        self, found: Verification, tape: ProductTape, engine: Engine, sequences: "_Sequences"
+        self, found: Verification, tape: ProductTape, engine: Engine, sequences: SharedSequences
     ) -> None:
         self._found = found
         self._tape = tape
-        self._engine = engine
         self._sequences = sequences
-        self._state = engine.start(tape.product, found.tape.feed)
         self._next_seq = 0
-        self._last: tuple[int, int] | None = None  # connection and recv_time of the last row
+        self._last = (0, 0)  # connection and recv_time of the last row
+        self.book = AuditedBook(engine, tape.product, found.tape.feed)
         self.tally = Tally(DEFAULT_THRESHOLD)
+        self.faults: Faults = {}
 
     def run(self) -> None:
-        entries = self._tape.segments()
-        for entry in entries:
+        """Check all rows, sealed or not.
+
+        Raises:
+            DamagedTapeError: where what follows cannot be judged any more.
+        """
+        for entry in self._tape.segments():
             self._check_file(entry)
-            for rows in self._tape.segment_batches(entry):
-                self._take_up(rows)
-            self._check_entry(entry)
-        sealed = entries[-1].next_seq if entries else 0
-        for rows in self._tape.batches(first_seq=sealed):
-            self._take_up(rows)
+        entries = []
+        for segment in self._tape.sealed():
+            first: tuple[int, int] | None = None
+            for rows in segment.batches():
+                first = first or _ends(rows)[0]
+                self._take_up(rows, segment.path)
+            self._check_entry(segment, first or self._last)
+            entries.append(segment.entry)
+        for path in unlisted_segments(self._tape.directory, entries):
+            self._found.damage.append(f"{path}: a segment that {CATALOG} does not list")
+        for rows in self._tape.batches(first_seq=entries[-1].next_seq if entries else 0):
+            self._take_up(rows, self._tape.journals)
+        for journal in self._tape.open_journals():
+            with journal:
+                extent = journal.extent()
+            if extent.is_damaged:
+                self._found.damage.append(f"{journal.path}: a bad record after row {self._next_seq - 1}")
+            self._found.torn_bytes += extent.torn
+        self._take_faults()
 
     def _check_file(self, entry: SegmentEntry) -> None:
-        path = self._tape.directory / entry.file
+        """Hold a file against its checksum; all of them, before the rows of any are judged."""
         try:
-            with path.open("rb") as file:
+            segment = self._tape.open_segment(entry)
+            segment.file.close()
+            with segment.path.open("rb") as file:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
+        except DamagedTapeError as error:
+            self._found.damage.append(str(error))
         except OSError as error:
-            raise DamagedTapeError(f"{path}: {error.strerror}") from None
-        if digest != entry.sha256:
-            self._found.damage.append(f"{path}: the SHA-256 is not the one that was sealed")
+            self._found.damage.append(f"{self._tape.directory / entry.file}: {error.strerror}")
+        else:
+            if digest != entry.sha256:
+                self._found.damage.append(f"{segment.path}: the SHA-256 is not the one that was sealed")
 
-    def _check_entry(self, entry: SegmentEntry) -> None:
-        path = self._tape.directory / entry.file
-        if self._next_seq != entry.next_seq:
+    def _check_entry(self, segment: SealedSegment, first: tuple[int, int]) -> None:
+        """Hold what the catalog says of a segment against its rows."""
+        path, entry, digest = segment.path, segment.entry, self.tally.digest
+        if digest.hexdigest() != entry.digest:
             raise DamagedTapeError(
-                f"{path}: ends before row {self._next_seq}, not before row {entry.next_seq}"
-            )
-        if self.tally.digest.hexdigest() != entry.digest:
-            raise DamagedTapeError(
-                f"{path}: replay differs from live: digest {self.tally.digest.hexdigest()} after row "
+                f"{path}: replay differs from live: digest {digest.hexdigest()} after row "
                 f"{entry.next_seq - 1}, {entry.digest} when it was recorded"
             )
         self._found.checked_digests += 1
+        facts = replace(
+            entry,
+            first_recv_time=format_time(first[1]),
+            last_recv_time=format_time(self._last[1]),
+            connections=(first[0], self._last[0]),
+            chain=digest.chain.hex(),
+            chain_seq=digest.chain_seq,
+            faults=self._take_faults(),
+        )
+        if facts != entry:
+            wrong = ", ".join(name for name, fact in asdict(facts).items() if fact != getattr(entry, name))
+            self._found.damage.append(f"{path}: {CATALOG} says another {wrong} than the rows")
 
-    def _take_up(self, rows: pa.RecordBatch) -> None:
+    def _take_faults(self) -> Faults:
+        """Move the faults since the last segment to those of the tape; return them."""
+        fresh = self.tally.take_faults()
+        self.faults = merge_faults((self.faults, fresh))
+        return fresh
+
+    def _take_up(self, rows: pa.RecordBatch, path: Path) -> None:
         seq = rows.column("seq").to_numpy()
         times = rows.column("recv_time").view(pa.int64()).to_numpy()
         connections = rows.column("connection").to_numpy()
-        where = f"{self._tape.directory}: product {self._tape.product}"
-        expected = np.arange(self._next_seq, self._next_seq + len(seq))
-        if not np.array_equal(seq, expected):
-            first = int(seq[np.flatnonzero(seq != expected)[0]])
-            raise DamagedTapeError(f"{where}: row {first} is out of order")
-        before = self._last or (int(connections[0]), int(times[0]))
+        before = self._last if self._next_seq else _ends(rows)[0]
         back = np.flatnonzero(np.diff(times, prepend=before[1]) < 0)
         if back.size:
-            self._found.damage.append(f"{where}: recv_time goes back at row {int(seq[back[0]])}")
+            self._found.damage.append(f"{path}: recv_time goes back at row {int(seq[back[0]])}")
         jumps = np.flatnonzero(~np.isin(np.diff(connections, prepend=before[0]), (0, 1)))
         if jumps.size:
-            self._found.damage.append(
-                f"{where}: connections do not count up by one at row {int(seq[jumps[0]])}"
-            )
+            row = int(seq[jumps[0]])
+            self._found.damage.append(f"{path}: connections do not count up by one at row {row}")
         self._next_seq = int(seq[-1]) + 1
-        self._last = (int(connections[-1]), int(times[-1]))
-        self._state, step = self._engine.step(self._state, rows)
-        self.tally.add(step)
+        self._last = _ends(rows)[1]
+        for step in self.book.steps(rows):
+            self.tally.add(step)
         if self._found.tape.feed == "advanced":
             self._sequences.take_up(self._tape.product, rows)
 
 
-class _Opened(msgspec.Struct):
-    id: str = ""
-    products: list[str] = msgspec.field(default_factory=list)
-
-
-class _Sequences:
-    """sequence_num over all products of a connection: the frames of many-product connections together."""
-
-    def __init__(self) -> None:
-        self._numbers: dict[str, list[int]] = {}
-        self._current: dict[str, str | None] = {}
-
-    def take_up(self, product: str, rows: pa.RecordBatch) -> None:
-        """Collect the numbers of one product's rows; one-product connections are the core's to check."""
-        for kind, payload in zip(
-            rows.column("kind").to_pylist(), rows.column("payload").to_pylist(), strict=True
-        ):
-            if kind != "frame":
-                self._current[product] = _shared_connection(payload) if kind == "connected" else None
-                continue
-            connection = self._current.get(product)
-            number = sequence_num(payload) if connection is not None else None
-            if connection is not None and number is not None:
-                self._numbers.setdefault(connection, []).append(number)
-
-    def faults(self) -> list[str]:
-        """Return a line for each connection whose numbers have holes."""
-        lines = []
-        for connection, numbers in sorted(self._numbers.items()):
-            missing = int((np.diff(np.unique(numbers)) - 1).sum())
-            if missing:
-                lines.append(f"connection {connection}: {missing:,} sequence numbers are missing")
-        return lines
-
-
-def _shared_connection(payload: str) -> str | None:
-    try:
-        opened = msgspec.json.decode(payload, type=_Opened)
-    except msgspec.DecodeError:
-        return None
-    return opened.id if len(opened.products) > 1 else None
+def _ends(rows: pa.RecordBatch) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Return connection and recv_time of the first and of the last row."""
+    connection, time = rows.column("connection"), rows.column("recv_time").view(pa.int64())
+    return (connection[0].as_py(), time[0].as_py()), (connection[-1].as_py(), time[-1].as_py())

@@ -1,10 +1,6 @@
 """Fixtures that several packages' tests share: the real captures, and tapes made once a session."""
 
-import json
 import os
-import signal
-import subprocess
-import sys
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -75,18 +71,12 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Recording:
         rate=RATE, frames=UPDATES, drop_after=(DROP_AFTER, DROP_AFTER), keep_sent=False
     )
     with SyntheticExchange(markets, settings) as exchange:
-        options = ["-o", tape, "--url", exchange.url, "--segment-rows", "1500", "--json"]
-        command = [sys.executable, "-m", "booktape", "record", "BTC-USD", "ETH-USD", *map(str, options)]
-        with subprocess.Popen(
-            command, env=tapes.clean_environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        ) as process:
-            try:
-                exchange.wait_for_done(2, timeout=tapes.TIMEOUT_S)
-            finally:
-                process.send_signal(signal.SIGTERM)
-            stdout, stderr = process.communicate(timeout=tapes.TIMEOUT_S)
-    assert process.returncode == 0, stderr
-    return Recording(tape, json.loads(stdout))
+
+        def until() -> None:
+            exchange.wait_for_done(2, timeout=tapes.TIMEOUT_S)
+
+        document = tapes.record(tape, ("BTC-USD", "ETH-USD"), exchange.url, until, "--segment-rows", "1500")
+    return Recording(tape, document)
 
 
 @pytest.fixture(scope="session")

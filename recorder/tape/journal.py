@@ -10,8 +10,9 @@ kind is 0 frame, 1 connected, 2 disconnected. A process that dies in a write lea
 the end; readers stop before it, the next writer cuts it.
 """
 
-import mmap
+import logging
 import os
+import shutil
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,14 +20,19 @@ from pathlib import Path
 from typing import Final, Self
 from zlib import crc32
 
+import numpy as np
 import pyarrow as pa
 
 from orderbook.schema import TAPE_SCHEMA, TIME
 from recorder.tape.errors import DamagedTapeError
 from recorder.tape.files import open_private, sync_directory, write_all
 
+log = logging.getLogger(__name__)
+
 _HEADER = struct.Struct("<II")
 _BODY = struct.Struct("<qqiB")
+_SCAN: Final = 1 << 20  # bytes searched at once for a record behind a bad one
+_FAR: Final = 10**7  # rows that one journal may hold, generously
 _KINDS: Final = ("frame", "connected", "disconnected")
 _CODES: Final = {kind: code for code, kind in enumerate(_KINDS)}
 
@@ -52,11 +58,18 @@ def encode_rows(rows: pa.RecordBatch) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class JournalExtent:
-    """How far a journal can be trusted: `complete` bytes of whole records, then `torn` bytes."""
+    """How far a journal can be trusted.
+
+    Attributes:
+        rows, complete: whole records from the start on, and their bytes.
+        torn: bytes after them.
+        is_damaged: whether whole records follow in those: then it is no torn tail, a byte went bad.
+    """
 
     rows: int
     complete: int
     torn: int
+    is_damaged: bool
 
 
 class JournalReader:
@@ -69,9 +82,7 @@ class JournalReader:
             FileNotFoundError: where it has been sealed and dropped meanwhile.
         """
         self.path = path
-        self._fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        size = os.fstat(self._fd).st_size
-        self._data: mmap.mmap | bytes = mmap.mmap(self._fd, size, prot=mmap.PROT_READ) if size else b""
+        self._file = path.open("rb", buffering=1 << 20)
 
     def __enter__(self) -> Self:
         return self
@@ -81,16 +92,19 @@ class JournalReader:
 
     def close(self) -> None:
         """Release the file."""
-        if isinstance(self._data, mmap.mmap):
-            self._data.close()
-        os.close(self._fd)
+        self._file.close()
 
     def extent(self) -> JournalExtent:
         """Check all records, return how far they are whole. O(bytes)."""
         rows = end = 0
-        for _, _, end in self._records():  # noqa: B007  the last end is wanted
+        last_seq = -1
+        for body in self._records():
             rows += 1
-        return JournalExtent(rows, end, len(self._data) - end)
+            end += _HEADER.size + len(body)
+            last_seq = _BODY.unpack_from(body)[0]
+        self._file.seek(end)
+        tail = self._file.read()
+        return JournalExtent(rows, end, len(tail), bool(tail) and _holds_record(tail, last_seq))
 
     def batches(self, first_seq: int, size: int) -> Iterator[pa.RecordBatch]:
         """Yield the rows from a seq on, in batches of at most `size`.
@@ -104,31 +118,53 @@ class JournalReader:
         """
         rows: list[tuple[int, int, int, str, bytes]] = []
         expected: int | None = None
-        for start, body_length, _ in self._records():
-            seq, recv_time, connection, code = _BODY.unpack_from(self._data, start)
+        for body in self._records():
+            seq, recv_time, connection, code = _BODY.unpack_from(body)
             if (expected is not None and seq != expected) or code >= len(_KINDS):
                 raise DamagedTapeError(f"{self.path}: row {seq} (kind {code}) where row {expected} belongs")
             expected = seq + 1
             if seq >= first_seq:
-                payload = bytes(self._data[start + _BODY.size : start + body_length])
-                rows.append((seq, recv_time, connection, _KINDS[code], payload))
+                rows.append((seq, recv_time, connection, _KINDS[code], body[_BODY.size :]))
             if len(rows) == size:
                 yield _to_batch(rows)
                 rows = []
         if rows:
             yield _to_batch(rows)
 
-    def _records(self) -> Iterator[tuple[int, int, int]]:
-        """Yield (start of the body, its length, end of the record) up to the first that is not whole."""
-        data, offset = self._data, 0
-        while offset + _HEADER.size <= len(data):
-            crc, length = _HEADER.unpack_from(data, offset)
-            start = offset + _HEADER.size
-            end = start + length
-            if length < _BODY.size or end > len(data) or crc32(data[offset + 4 : end]) != crc:
+    def _records(self) -> Iterator[bytes]:
+        """Yield the bodies of records up to the first that is not whole."""
+        self._file.seek(0)
+        size = os.fstat(self._file.fileno()).st_size
+        offset = _HEADER.size
+        while offset <= size:
+            header = self._file.read(_HEADER.size)
+            if len(header) < _HEADER.size:
+                return  # cut since
+            crc, length = _HEADER.unpack(header)
+            offset += length + _HEADER.size
+            if length < _BODY.size or offset - _HEADER.size > size:
+                return  # a length that is none must not be read
+            body = self._file.read(length)
+            if len(body) < length or crc32(body, crc32(header[4:])) != crc:
                 return
-            yield start, length, end
-            offset = end
+            yield body
+
+
+def _holds_record(tail: bytes, last_seq: int) -> bool:
+    """Tell whether a whole record with a later seq begins anywhere in some bytes. O(bytes), in numpy."""
+    data = np.frombuffer(tail, np.uint8)
+    starts = len(data) - _HEADER.size - _BODY.size + 1
+    for low in range(0, max(starts, 0), _SCAN):
+        part = data[low : low + _SCAN + _HEADER.size + _BODY.size - 1]
+        count = min(_SCAN, starts - low)
+        lengths = np.lib.stride_tricks.sliding_window_view(part[4:], 4)[:count].copy().view("<u4")[:, 0]
+        seqs = np.lib.stride_tricks.sliding_window_view(part[8:], 8)[:count].copy().view("<i8")[:, 0]
+        fits = (lengths >= _BODY.size) & (lengths.astype(np.int64) <= len(data) - low - np.arange(count) - 8)
+        for start in (np.flatnonzero(fits & (seqs > last_seq) & (seqs < last_seq + _FAR)) + low).tolist():
+            crc, length = _HEADER.unpack_from(tail, start)
+            if crc32(tail[start + 4 : start + _HEADER.size + length]) == crc:
+                return True
+    return False
 
 
 def _to_batch(rows: list[tuple[int, int, int, str, bytes]]) -> pa.RecordBatch:
@@ -189,9 +225,16 @@ class JournalWriter:
 
 
 def cut_torn_tail(path: Path) -> int:
-    """Cut a journal after its last whole record; return the number of bytes cut."""
+    """Cut a journal after its last whole record; return the number of bytes cut.
+
+    Where whole records follow a bad one, the journal as it was is kept beside it as `.damaged`.
+    """
     with JournalReader(path) as journal:
         extent = journal.extent()
+    if extent.is_damaged:
+        kept = path.with_name(f"{path.name}.damaged")
+        shutil.copyfile(path, kept)
+        log.warning("%s: a bad record with good ones behind it; kept as it was in %s", path, kept.name)
     if extent.torn:
         with path.open("r+b") as file:
             file.truncate(extent.complete)

@@ -64,7 +64,7 @@ def read_manifest(tape: Path) -> Manifest:
                 f"{tape}: tape format {version} is newer than format {FORMAT}, update booktape"
             )
         manifest = msgspec.json.decode(text, type=Manifest)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise NotATapeError(f"{path}: not a tape's manifest ({error})") from None
     bad = [product for product in manifest.products if not is_product_id(product)]
     if version < 1 or manifest.feed not in FEEDS or bad:

@@ -8,9 +8,9 @@ from typing import Final, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from recorder.tape.catalog import SegmentEntry
-from recorder.tape.reader import BATCH_ROWS, ProductTape
-from recorder.tape.segment import naming_damage, open_segment
+from recorder.tape.catalog import Faults, merge_faults
+from recorder.tape.reader import BATCH_ROWS, ProductTape, SealedSegment
+from recorder.tape.segment import naming_damage
 
 _LIGHT: Final = ["recv_time", "connection", "kind"]
 
@@ -37,7 +37,9 @@ class Overview:
         first_time, last_time: recv_time of the first and last row.
         segments, sealed_bytes: sealed files.
         journal_rows, journal_bytes, torn_bytes: what is not sealed; torn bytes are no whole record.
+        unsealed_connection: the first connection with rows in a journal, None where there is none.
         marks: where connections begin and end, in order.
+        faults: gaps and crossed summaries of the sealed rows, by connection.
     """
 
     rows: int
@@ -48,7 +50,9 @@ class Overview:
     journal_rows: int
     journal_bytes: int
     torn_bytes: int
+    unsealed_connection: int | None
     marks: tuple[Mark, ...]
+    faults: Faults
 
 
 def overview(tape: ProductTape) -> Overview:
@@ -61,16 +65,20 @@ def overview(tape: ProductTape) -> Overview:
     times: list[int] = []
     with ExitStack() as stack:
         journals = [stack.enter_context(journal) for journal in tape.open_journals()]
-        entries = tape.segments()
-        sealed = entries[-1].next_seq if entries else 0
-        for entry in entries:
-            for light, payloads in _light_rows(tape, entry):
+        entries = []
+        for segment in tape.sealed():
+            entries.append(segment.entry)
+            for light, payloads in _light_rows(segment):
                 times += _take_up(light, payloads, times[-1:], marks)
+        sealed = entries[-1].next_seq if entries else 0
         journal_rows = 0
+        unsealed_connection: int | None = None
         for journal in journals:
             for rows in journal.batches(sealed, BATCH_ROWS):
                 times += _take_up(rows, _payloads(rows), times[-1:], marks)
                 journal_rows += rows.num_rows
+                if unsealed_connection is None:
+                    unsealed_connection = rows.column("connection")[0].as_py()
         extents = [journal.extent() for journal in journals]
     return Overview(
         rows=sealed + journal_rows,
@@ -81,7 +89,9 @@ def overview(tape: ProductTape) -> Overview:
         journal_rows=journal_rows,
         journal_bytes=sum(extent.complete for extent in extents),
         torn_bytes=sum(extent.torn for extent in extents),
+        unsealed_connection=unsealed_connection,
         marks=tuple(marks),
+        faults=merge_faults(entry.faults for entry in entries),
     )
 
 
@@ -116,10 +126,10 @@ def _payloads(rows: pa.RecordBatch | pa.Table) -> list[str]:
     return payloads
 
 
-def _light_rows(tape: ProductTape, entry: SegmentEntry) -> Iterator[tuple[pa.Table, list[str]]]:
+def _light_rows(segment: SealedSegment) -> Iterator[tuple[pa.Table, list[str]]]:
     """Yield a segment's light columns by row group, with the payloads of its marks."""
-    path = tape.directory / entry.file
-    with open_segment(path, entry.bytes) as file, naming_damage(path):
+    file = segment.file
+    with naming_damage(segment.path):
         for group in range(file.num_row_groups):
             light = file.read_row_group(group, columns=_LIGHT)
             has_mark = any(kind != "frame" for kind in light.column("kind").to_pylist())

@@ -1,20 +1,23 @@
 """Reading a tape: sealed segments and the journal alike, also while it is being recorded. Writes nothing."""
 
+from collections import deque
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from orderbook.schema import Feed
 from recorder.tape.catalog import SegmentEntry, read_catalog
-from recorder.tape.errors import UnknownProductError
+from recorder.tape.errors import DamagedTapeError, UnknownProductError
 from recorder.tape.journal import JournalReader
 from recorder.tape.layout import journal_dir, product_dir
 from recorder.tape.manifest import Manifest, read_manifest
-from recorder.tape.segment import open_segment, segment_batches
+from recorder.tape.segment import merged_aside, open_segment, segment_batches
 
 BATCH_ROWS: Final = 8192
 """Rows in a batch unless asked otherwise."""
@@ -105,30 +108,53 @@ class ProductTape:
         with ExitStack() as stack:
             # The journals first: a row that leaves one meanwhile is in a segment listed by then.
             journals = [stack.enter_context(journal) for journal in self.open_journals()]
-            entries = self.segments()
-            sealed = entries[-1].next_seq if entries else 0
-            for entry in entries:
-                if entry.next_seq > first_seq:
-                    yield from self.segment_batches(entry, size, first_seq)
+            next_seq = first_seq
+            for segment in self.sealed(first_seq):
+                next_seq = segment.entry.next_seq
+                yield from segment.batches(size, first_seq)
             for journal in journals:
-                yield from journal.batches(max(sealed, first_seq), size)
+                for batch in journal.batches(next_seq, size):
+                    check_follows(batch, next_seq, journal.path)
+                    next_seq += batch.num_rows
+                    yield batch
 
-    def segment_batches(
-        self, entry: SegmentEntry, size: int = BATCH_ROWS, first_seq: int = 0
-    ) -> Iterator[pa.RecordBatch]:
-        """Yield the rows of one sealed segment, from `first_seq` on.
+    def sealed(self, first_seq: int = 0) -> Iterator["SealedSegment"]:
+        """Yield the sealed segments that hold rows from a seq on, in order, each open for reading.
+
+        A compaction that merges them meanwhile is followed: no row is missed, none comes twice.
 
         Raises:
-            DamagedTapeError: where the file is not what was written.
+            DamagedTapeError: where a file is not what was written.
+        """
+        next_seq = first_seq
+        entries = deque(self.segments())
+        while entries:
+            entry = entries.popleft()
+            if entry.next_seq <= next_seq:
+                continue
+            try:
+                segment = self.open_segment(entry)
+            except DamagedTapeError:
+                entries = deque(self.segments())
+                if entry in entries:
+                    raise
+                continue  # it was merged since it was listed: go on by the new list
+            with segment.file:
+                yield segment
+            next_seq = entry.next_seq
+
+    def open_segment(self, entry: SegmentEntry) -> "SealedSegment":
+        """Open a listed segment, also where a compaction has it still aside.
+
+        Raises:
+            DamagedTapeError: where the file is missing or not what was sealed.
         """
         path = self.directory / entry.file
-        with open_segment(path, entry.bytes) as file:
-            for batch in segment_batches(file, path, size):
-                before = first_seq - batch.column("seq")[0].as_py()
-                if before <= 0:
-                    yield batch
-                elif before < batch.num_rows:
-                    yield own(batch.slice(before))
+        aside = merged_aside(path)
+        if aside.exists():
+            with suppress(DamagedTapeError):  # of a compaction that was not decided, or is over by now
+                return SealedSegment(entry, aside, open_segment(aside, entry.bytes))
+        return SealedSegment(entry, path, open_segment(path, entry.bytes))
 
     def open_journals(self) -> Iterator[JournalReader]:
         """Yield readers of what is not sealed, in order; open them before the segments are listed."""
@@ -137,6 +163,51 @@ class ProductTape:
                 yield JournalReader(path)
             except FileNotFoundError:
                 continue  # sealed and dropped since it was listed: its rows are in a segment
+
+
+@dataclass(frozen=True, slots=True)
+class SealedSegment:
+    """A sealed segment, open.
+
+    Attributes:
+        entry: what the catalog says of it.
+        path: where its file is.
+        file: the open file.
+    """
+
+    entry: SegmentEntry
+    path: Path
+    file: pq.ParquetFile
+
+    def batches(self, size: int = BATCH_ROWS, first_seq: int = 0) -> Iterator[pa.RecordBatch]:
+        """Yield the rows from a seq on, in batches of at most `size`.
+
+        Raises:
+            DamagedTapeError: where the file is not what was written.
+        """
+        next_seq = self.entry.first_seq
+        for batch in segment_batches(self.file, self.path, size):
+            check_follows(batch, next_seq, self.path)
+            before, next_seq = first_seq - next_seq, next_seq + batch.num_rows
+            if before <= 0:
+                yield batch
+            elif before < batch.num_rows:
+                yield own(batch.slice(before))
+        if next_seq != self.entry.next_seq:
+            raise DamagedTapeError(f"{self.path}: ends before row {next_seq}, not {self.entry.next_seq}")
+
+
+def check_follows(batch: pa.RecordBatch, next_seq: int, path: Path) -> None:
+    """Check that a batch goes on with a seq and has no hole. O(rows).
+
+    Raises:
+        DamagedTapeError: naming the file and the first row that is out of order.
+    """
+    expected = np.arange(next_seq, next_seq + batch.num_rows)
+    seq = batch.column("seq").to_numpy()
+    wrong = np.flatnonzero(seq != expected)
+    if wrong.size:
+        raise DamagedTapeError(f"{path}: row {seq[wrong[0]]} where row {expected[wrong[0]]} belongs")
 
 
 def own(batch: pa.RecordBatch) -> pa.RecordBatch:

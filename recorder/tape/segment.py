@@ -32,15 +32,35 @@ def write_segment(
 ) -> SegmentFile:
     """Write a segment of `rows` rows from `first_seq` on; it has its name only once it is whole.
 
-    Aside under a name that Arrow, DuckDB and Spark skip, fsync, reopen and count, rename, fsync of
-    the directory. ParquetWriter.close() may return normally on a full disk: the count finds it.
-
     Raises:
         OSError: as the operating system says.
         DamagedTapeError: where the file read back is not what was written.
     """
     path.parent.mkdir(mode=0o700, exist_ok=True)
     aside = path.with_name(f"_{path.name}.tmp")
+    written = write_aside(aside, product, first_seq, rows, batches)
+    aside.replace(path)
+    sync_directory(path.parent)
+    sync_directory(path.parent.parent)
+    return written
+
+
+def merged_aside(path: Path) -> Path:
+    """Return where a merged segment waits for its name; readers find it there too."""
+    return path.with_name(f"_{path.name}.merged")
+
+
+def write_aside(
+    aside: Path, product: str, first_seq: int, rows: int, batches: Iterable[pa.RecordBatch]
+) -> SegmentFile:
+    """Write a segment durably under a name that Arrow, DuckDB and Spark skip; reopen it and count.
+
+    ParquetWriter.close() may return normally on a full disk: the count finds it.
+
+    Raises:
+        OSError: as the operating system says.
+        DamagedTapeError: where the file read back is not what was written.
+    """
     last_seq = first_seq + rows - 1
     facts = {"format": 1, "product": product, "first_seq": first_seq, "last_seq": last_seq, "rows": rows}
     schema = TAPE_SCHEMA.with_metadata({f"booktape.{name}": str(value) for name, value in facts.items()})
@@ -55,8 +75,8 @@ def write_segment(
         write_page_checksum=True,
         store_schema=True,
     ) as writer:
-        for batch in _row_groups(batches):
-            writer.write_table(batch, row_group_size=ROW_GROUP_ROWS)
+        for table in _row_groups(batches):
+            writer.write_table(table, row_group_size=ROW_GROUP_ROWS)
     with aside.open("rb") as file:
         os.fsync(file.fileno())
         digest = hashlib.file_digest(file, "sha256").hexdigest()
@@ -64,9 +84,6 @@ def write_segment(
     with open_segment(aside, size) as written:
         if written.metadata.num_rows != rows:
             raise DamagedTapeError(f"{aside}: {written.metadata.num_rows} rows where {rows} were written")
-    aside.replace(path)
-    sync_directory(path.parent)
-    sync_directory(path.parent.parent)
     return SegmentFile(size, digest)
 
 
@@ -97,11 +114,12 @@ def open_segment(path: Path, size: int) -> pq.ParquetFile:
         if found != size:
             raise DamagedTapeError(f"{path}: {found} bytes where {size} were sealed")
         file = pq.ParquetFile(path, page_checksum_verification=True)
+        is_ours = file.schema_arrow.equals(TAPE_SCHEMA, check_metadata=False)
     except FileNotFoundError:
         raise DamagedTapeError(f"{path}: a sealed segment is missing") from None
-    except (OSError, pa.ArrowException) as error:
+    except (OSError, pa.ArrowException, ValueError) as error:
         raise DamagedTapeError(f"{path}: {_first_line(error)}") from None
-    if not file.schema_arrow.equals(TAPE_SCHEMA, check_metadata=False):
+    if not is_ours:
         file.close()
         raise DamagedTapeError(f"{path}: the columns are not a segment's")
     return file

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -13,9 +14,11 @@ from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from click.testing import CliRunner, Result
 
+from booktape import cli
 from recorder.record import import_captures
-from recorder.tape.writer import SealPolicy
+from recorder.tape.product_writer import SealPolicy
 from tests import oracle
 
 ROOT: Final = Path(__file__).resolve().parents[2]
@@ -56,11 +59,39 @@ def booktape(*arguments: object, **options: Any) -> subprocess.CompletedProcess[
     return subprocess.run(command, text=True, check=False, **options)
 
 
+def command(*arguments: object) -> Result:
+    """Run a command of `booktape` in this process, which is faster; no error but a told one may end it."""
+    done = CliRunner().invoke(cli, [*map(str, arguments)])
+    if done.exception is not None and not isinstance(done.exception, SystemExit):
+        raise done.exception
+    return done
+
+
 def json_of(*arguments: object) -> Json:
-    """Return the JSON document that a command prints, and insist on exit code 0."""
-    done = booktape(*arguments, "--json")
-    assert done.returncode == 0, done.stderr
+    """Return the JSON document that a command prints, and insist on exit code 0 and on nothing else."""
+    done = command(*arguments, "--json")
+    assert (done.exit_code, done.stderr) == (0, "")
     document: Json = json.loads(done.stdout)
+    return document
+
+
+def record(tape: Path, products: Sequence[str], url: str, until: Callable[[], None], *options: str) -> Json:
+    """Record in a process until a call returns, then stop it by SIGTERM; return the document it printed."""
+    program = [sys.executable, "-m", "booktape", "record", *products, "-o", str(tape), "--url", url, "--json"]
+    with subprocess.Popen(
+        [*program, *options],
+        env=clean_environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            until()
+        finally:
+            process.send_signal(signal.SIGTERM)
+        stdout, stderr = process.communicate(timeout=TIMEOUT_S)
+    assert process.returncode == 0, stderr
+    document: Json = json.loads(stdout)
     return document
 
 
@@ -68,7 +99,9 @@ def json_of(*arguments: object) -> Json:
 
 
 def snapshot(
-    product: str, bids: Sequence[Sequence[str]] = (("99", "1"),), asks: Sequence[Sequence[str]] = (("100", "1"),)
+    product: str,
+    bids: Sequence[Sequence[str]] = (("99", "1"),),
+    asks: Sequence[Sequence[str]] = (("100", "1"),),
 ) -> str:
     """Return a snapshot."""
     return json.dumps({"type": "snapshot", "product_id": product, "bids": bids, "asks": asks})
@@ -138,9 +171,7 @@ def tape_rows(tape: Path, product: str) -> list[oracle.Row]:
 def oracle_runs(tape: Path) -> dict[str, oracle.OracleRun]:
     """Return what the oracle makes of each product of a tape."""
     feed = feed_of(tape)
-    return {
-        product: oracle.replay(tape_rows(tape, product), product, feed) for product in products_of(tape)
-    }
+    return {product: oracle.replay(tape_rows(tape, product), product, feed) for product in products_of(tape)}
 
 
 def summaries_of(table: pa.Table) -> list[tuple[Any, ...]]:
@@ -188,7 +219,8 @@ def edit_catalog(tape: Path, product: str, line: int, **changes: Any) -> None:
 
 def rewrite_segment(tape: Path, product: str, line: int, change: Callable[[pa.Table], pa.Table]) -> Path:
     """Change the rows of a sealed segment, and its size and checksum in the list; return its path."""
-    path = tape / f"product={product}" / catalog(tape, product)[line]["file"]
+    name: str = catalog(tape, product)[line]["file"]
+    path = tape / f"product={product}" / name
     file = pq.ParquetFile(path)
     table = change(file.read())
     pq.write_table(table.cast(file.schema_arrow), path, compression="zstd", write_page_checksum=True)

@@ -64,12 +64,12 @@ def test_command_equals_live(recording: Recording, speed: str) -> None:
 
 def test_captures(capture_tape: Path) -> None:
     """An imported real capture replays to the digests that each of its segments was sealed with."""
-    documents = [
-        running.run(capture_tape, ReplaySettings(batch_rows=rows), keep=False).document() for rows in (97, 8192)
-    ]
-    assert digests_of(documents[0]) == digests_of(documents[1])
-    sealed = {product: tapes.catalog(capture_tape, product)[-1]["digest"] for product in tapes.products_of(capture_tape)}
-    assert digests_of(documents[0]) == {"run": oracle.run_digest(sealed), **sealed}
+    document = running.run(capture_tape, ReplaySettings(batch_rows=97), keep=False).document()
+    sealed = {
+        product: tapes.catalog(capture_tape, product)[-1]["digest"]
+        for product in tapes.products_of(capture_tape)
+    }
+    assert digests_of(document) == {"run": oracle.run_digest(sealed), **sealed}
 
 
 @pytest.mark.parametrize("name", ["advanced-2026-08-btc-eth", "exchange-2021-04-ten-products"])
@@ -127,7 +127,7 @@ def test_cluster_equals_live(recording: Recording, tmp_path: Path, processes: in
 
 
 def test_cluster_of_many_products(tmp_path: Path) -> None:
-    """Where two processes share twelve products, both have some of them, and the digests are those of one process."""
+    """Two processes share twelve products, and the digests are those of one process."""
     frames: list[Timed] = []
     dialect = ExchangeDialect()
     for number in range(12):
@@ -137,9 +137,7 @@ def test_cluster_of_many_products(tmp_path: Path) -> None:
         frames += [(n * MS, dialect.update(product, market.update(), tapes.START)) for n in range(700)]
     tape = tapes.import_frames(tmp_path, sorted(frames, key=lambda frame: frame[0]))
     run_cluster(tape, tmp_path / "out", 2)
-    found = {
-        path.stem: json.loads(path.read_text(encoding="utf-8")) for path in (tmp_path / "out").iterdir()
-    }
+    found = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in (tmp_path / "out").iterdir()}
     assert len({tally["process"] for tally in found.values()}) == 2
     expected = running.run(tape, keep=False)
     assert {product: tally["digest"] for product, tally in found.items()} == {
@@ -194,6 +192,14 @@ class AbortingPartition(StatefulSourcePartition[Item, int]):
         return self._reel.snapshot()
 
 
+def new_store(directory: Path) -> Path:
+    """Return an empty recovery store in a directory."""
+    store = directory / "store"
+    store.mkdir()
+    init_db_dir(store, 1)  # type: ignore[no-untyped-call]
+    return store
+
+
 def replay_until_aborted(tape: Path, store: Path, abort_after: int | None) -> dict[str, Any]:
     """Replay a tape on a recovery store that is kept at every epoch; return the counts of what has ended."""
     opened = Tape.open(tape)
@@ -206,18 +212,16 @@ def replay_until_aborted(tape: Path, store: Path, abort_after: int | None) -> di
         streams.total("tally", lambda: Tally(DEFAULT_THRESHOLD)),
         lambda product, tally: found.__setitem__(product, tally.document()),
     )
-    recovery = RecoveryConfig(store)
+    recovery = RecoveryConfig(store)  # type: ignore[no-untyped-call]
     run_main(streams.flow, epoch_interval=timedelta(0), recovery_config=recovery)  # type: ignore[no-untyped-call]
     source.halt.raise_failure()
     return found
 
 
-@pytest.mark.parametrize("aborts", [[1], [60], [20, 20, 20], [0, 0, 50, 0, 1, 0], [100, 3, 3]])
+@pytest.mark.parametrize("aborts", [[60], [0, 0, 50, 0, 1, 0], [70, 3, 3]])
 def test_recovery_equals_live(recording: Recording, tmp_path: Path, aborts: list[int]) -> None:
-    """A replay that is aborted, once or again and again, resumes and ends with the live digests and counts."""
-    store = tmp_path / "store"
-    store.mkdir()
-    init_db_dir(store, 1)
+    """A replay that is aborted, once or often, resumes and ends with the live digests and counts."""
+    store = new_store(tmp_path)
     for abort_after in aborts:
         assert not replay_until_aborted(recording.tape, store, abort_after)
     assert replay_until_aborted(recording.tape, store, None) == recording.document["products"]
@@ -229,9 +233,7 @@ def test_recovery_with_a_product_that_ended_long_before(tmp_path: Path) -> None:
     frames += [(n * MS, tapes.update("LONG-USD")) for n in range(3000)]
     frames.sort(key=lambda frame: frame[0])
     tape = tapes.import_frames(tmp_path, frames)
-    store = tmp_path / "store"
-    store.mkdir()
-    init_db_dir(store, 1)
+    store = new_store(tmp_path)
     for abort_after in (12, 3, 3):
         assert not replay_until_aborted(tape, store, abort_after)
     expected = running.run(tape, keep=False).document()["products"]

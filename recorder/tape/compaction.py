@@ -1,0 +1,139 @@
+"""Merging small segments: one a day, rows and digest unchanged, also beside a recorder.
+
+1. The merged segment is written aside, whole and durable.
+2. `_segments.next.jsonl` gets its name: from now on it is the catalog. Before it nothing has happened, after
+   it the rest is finished by whoever comes next: this process, the next recorder, the next compaction.
+3. The merged file takes its place, what it replaces is removed, and the next catalog becomes the catalog.
+"""
+
+import fcntl
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
+from pathlib import Path
+from typing import Final
+
+import pyarrow as pa
+
+from recorder.tape.catalog import (
+    NEXT_CATALOG,
+    SegmentEntry,
+    catalog_lock,
+    encode_entry,
+    merge_faults,
+    parse_catalog,
+    read_catalog,
+)
+from recorder.tape.errors import LockedTapeError
+from recorder.tape.files import open_private, replace_file, sync_directory
+from recorder.tape.layout import CATALOG
+from recorder.tape.reader import ProductTape, Tape
+from recorder.tape.segment import merged_aside, write_aside
+
+_LOCK: Final = "_compact.lock"
+
+
+@dataclass(frozen=True, slots=True)
+class Compacted:
+    """What a compaction did to a product: segments before and after."""
+
+    before: int
+    after: int
+
+
+def compact(path: Path) -> dict[str, Compacted]:
+    """Merge the sealed segments of each day of each product into one. O(bytes of what is merged).
+
+    Raises:
+        LockedTapeError: where another compaction is at it.
+        TapeError: where the tape cannot be read.
+        OSError: where it cannot be written; the tape is as it was.
+    """
+    tape = Tape.open(path)
+    lock = open_private(path / _LOCK, os.O_RDWR | os.O_CREAT)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return {product: _compact_product(tape.product(product)) for product in tape.select(())}
+    except BlockingIOError:
+        raise LockedTapeError(f"{path}: another compaction of this tape is running") from None
+    finally:
+        os.close(lock)
+
+
+def _compact_product(tape: ProductTape) -> Compacted:
+    with catalog_lock(tape.directory):
+        finish_compaction(tape.directory)
+        before = tape.segments()
+    merged = [_merge(tape, day) for day in _days(before) if len(day) > 1]
+    if merged:
+        with catalog_lock(tape.directory):
+            now = read_catalog(tape.directory)  # the recorder may have sealed more meanwhile
+            replace_file(tape.directory / NEXT_CATALOG, b"".join(map(encode_entry, _replaced(now, merged))))
+            finish_compaction(tape.directory)
+    return Compacted(len(before), len(before) - sum(len(day) - 1 for day in _days(before)))
+
+
+def _days(entries: Sequence[SegmentEntry]) -> list[list[SegmentEntry]]:
+    """Return the entries by the date folder that they are in."""
+    return [list(day) for _, day in groupby(entries, key=lambda entry: entry.file.partition("/")[0])]
+
+
+def _merge(tape: ProductTape, day: Sequence[SegmentEntry]) -> SegmentEntry:
+    """Write a day's segments as one, aside; return its entry."""
+    first, last = day[0], day[-1]
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        for entry in day:
+            segment = tape.open_segment(entry)
+            with segment.file:
+                yield from segment.batches()
+
+    rows = last.next_seq - first.first_seq
+    written = write_aside(
+        merged_aside(tape.directory / first.file), tape.product, first.first_seq, rows, batches()
+    )
+    return replace(
+        last,
+        file=first.file,
+        first_seq=first.first_seq,
+        rows=rows,
+        first_recv_time=first.first_recv_time,
+        connections=(first.connections[0], last.connections[1]),
+        bytes=written.bytes,
+        sha256=written.sha256,
+        faults=merge_faults(entry.faults for entry in day),
+    )
+
+
+def _replaced(entries: Sequence[SegmentEntry], merged: Sequence[SegmentEntry]) -> list[SegmentEntry]:
+    """Return the entries with the merged ones in place of what they hold."""
+    starts = {entry.first_seq: entry for entry in merged}
+    kept: list[SegmentEntry] = []
+    for entry in entries:
+        if entry.first_seq in starts:
+            kept.append(starts[entry.first_seq])
+        elif not kept or entry.first_seq >= kept[-1].next_seq:
+            kept.append(entry)
+    return kept
+
+
+def finish_compaction(product_dir: Path) -> None:
+    """Put the files of a decided compaction in place; nothing to do where none is. Hold `catalog_lock`."""
+    path = product_dir / NEXT_CATALOG
+    try:
+        entries = parse_catalog(path, path.read_bytes())
+    except FileNotFoundError:
+        return
+    for entry in entries:
+        aside = merged_aside(product_dir / entry.file)
+        if aside.exists():
+            aside.replace(product_dir / entry.file)
+            sync_directory(aside.parent)
+    listed = {entry.file for entry in entries}
+    for entry in parse_catalog(product_dir / CATALOG, (product_dir / CATALOG).read_bytes()):
+        if entry.file not in listed:
+            (product_dir / entry.file).unlink(missing_ok=True)
+            sync_directory((product_dir / entry.file).parent)
+    path.replace(product_dir / CATALOG)
+    sync_directory(product_dir)

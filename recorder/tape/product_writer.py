@@ -1,0 +1,280 @@
+"""Writing one product's rows: to the journal at once, sealed into segments later.
+
+`append` is called before anything looks at the rows; it also decides where a segment ends, and
+splits batches there. `seal` is called once the rows have been through the core, with the tally.
+"""
+
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from orderbook.tally import Tally
+from orderbook.times import NS, format_time
+from recorder.tape.catalog import SegmentEntry, append_entry, catalog_lock, read_catalog, unlisted_segments
+from recorder.tape.compaction import finish_compaction
+from recorder.tape.errors import DamagedTapeError
+from recorder.tape.journal import JournalReader, JournalWriter, cut_torn_tail
+from recorder.tape.layout import CATALOG, journal_dir, journal_file, product_dir, segment_file
+from recorder.tape.reader import BATCH_ROWS, own
+from recorder.tape.segment import write_segment
+
+_DAY_NS = 86_400 * NS
+
+
+@dataclass(frozen=True, slots=True)
+class SealPolicy:
+    """When a segment ends; whichever comes first. UTC midnight always ends one.
+
+    Attributes:
+        rows: rows in a segment.
+        bytes: bytes of payload in a segment; the row that reaches it is the last.
+        seconds: time from its first row on, also where nothing more arrives.
+        sync_s: seconds between two times at which the journal is made durable: what a power cut may take.
+    """
+
+    rows: int = 50_000
+    bytes: int = 256 * 2**20
+    seconds: float = 900.0
+    sync_s: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where a product's tape goes on: the numbers of its next row and connection, its last recv_time."""
+
+    seq: int = 0
+    connection: int = 0
+    recv_time: int = 0
+
+
+@dataclass(slots=True)
+class _OpenSegment:
+    """The rows that one journal holds, so far."""
+
+    first_seq: int
+    first_time: int
+    rows: int = 0
+    bytes: int = 0
+    last_time: int = 0
+    connections: tuple[int, int] = (0, 0)
+
+    @property
+    def next_seq(self) -> int:
+        return self.first_seq + self.rows
+
+    def take_up(self, rows: pa.RecordBatch, payload_bytes: int) -> None:
+        _, recv_time, connection, _, _ = rows.columns
+        first = connection[0].as_py() if not self.rows else self.connections[0]
+        self.rows += rows.num_rows
+        self.bytes += payload_bytes
+        self.last_time = recv_time.view(pa.int64())[-1].as_py()
+        self.connections = (first, connection[-1].as_py())
+
+
+class ProductWriter:
+    """The writer of one product's rows."""
+
+    def __init__(self, tape: Path, product: str, policy: SealPolicy, now_ns: Callable[[], int]) -> None:
+        self.product = product
+        self._directory = product_dir(tape, product)
+        self._journals = journal_dir(tape, product)
+        self._policy = policy
+        self._now_ns = now_ns
+        self._closed: deque[_OpenSegment] = deque()
+        self._open: _OpenSegment | None = None
+        self._journal: JournalWriter | None = None
+        for directory in (self._directory, self._journals):
+            directory.mkdir(mode=0o700, exist_ok=True)
+        self.cut_bytes = 0
+        self.sealed_bytes = 0
+        self.seal_seconds = 0.0
+        self.position = self._recover()
+
+    def _recover(self) -> Position:
+        """Take up what an earlier process left: drop sealed journals, cut torn tails, list the rest.
+
+        Raises:
+            DamagedTapeError: where rows are missing between the files; then nothing was changed.
+        """
+        with catalog_lock(self._directory):
+            finish_compaction(self._directory)
+            entries = read_catalog(self._directory)
+        lost = unlisted_segments(self._directory, entries)
+        if lost:
+            raise DamagedTapeError(
+                f"{lost[0]}: a segment that {CATALOG} does not list; nothing is recorded over it"
+            )
+        sealed = entries[-1].next_seq if entries else 0
+        position = Position(sealed, *_last_of(entries))
+        paths = sorted(self._journals.glob("*.journal"))
+        for path in paths:
+            left = _scan(path)
+            if left is None or left.first_seq < sealed:
+                continue
+            if left.first_seq != position.seq:
+                raise DamagedTapeError(
+                    f"{path}: begins with row {left.first_seq} where row {position.seq} belongs"
+                )
+            self._closed.append(left)
+            position = Position(left.next_seq, left.connections[1] + 1, left.last_time)
+        waiting = {journal_file(left.first_seq) for left in self._closed}
+        for path in paths:
+            self.cut_bytes += cut_torn_tail(path)
+            if path.name not in waiting:
+                path.unlink()
+        return position
+
+    @property
+    def journal_bytes(self) -> int:
+        """What the open journal holds."""
+        return 0 if self._journal is None else self._journal.size
+
+    def append(self, rows: pa.RecordBatch) -> list[pa.RecordBatch]:
+        """Write rows to the journal; return them, split where a segment ends.
+
+        An empty batch (a tick) ends a segment that is old enough, and is returned as it is.
+
+        Raises:
+            OSError: where the journal cannot take them. Parts before the one that failed stay in it; the
+                next writer takes them through the core.
+        """
+        if not rows.num_rows:
+            if self._open and self._now_ns() >= self._time_limit(self._open.first_time):
+                self._end_segment()
+            return [rows]
+        parts = []
+        whole = rows
+        while rows.num_rows:
+            lengths = np.cumsum(pc.binary_length(rows.column("payload")).to_numpy())
+            room = self._room(rows, lengths)
+            if not room:
+                self._end_segment()
+                continue
+            part = whole if room == whole.num_rows else own(rows.slice(0, room))
+            self._write(part, int(lengths[room - 1]))
+            parts.append(part)
+            rows = rows.slice(room)
+        return parts
+
+    def _room(self, rows: pa.RecordBatch, lengths: "np.ndarray[tuple[int], np.dtype[np.int64]]") -> int:
+        """Return how many leading rows still belong to the open segment; all limits in one look."""
+        times = rows.column("recv_time").view(pa.int64()).to_numpy()
+        held = self._open or _OpenSegment(0, int(times[0]))
+        if held.bytes >= self._policy.bytes:
+            return 0
+        room: int = min(
+            rows.num_rows,
+            self._policy.rows - held.rows,
+            int(np.searchsorted(lengths, self._policy.bytes - held.bytes)) + 1,
+            int(np.searchsorted(times, self._time_limit(held.first_time))),
+        )
+        return room
+
+    def _time_limit(self, first_time: int) -> int:
+        """Return the first time that no longer belongs to a segment: by its age, or the next UTC midnight."""
+        return min(first_time + int(self._policy.seconds * NS), (first_time // _DAY_NS + 1) * _DAY_NS)
+
+    def _write(self, rows: pa.RecordBatch, payload_bytes: int) -> None:
+        first_seq = rows.column("seq")[0].as_py()
+        if self._journal is None:
+            self._journal = JournalWriter(self._journals / journal_file(first_seq))
+        self._journal.append(rows)
+        if self._open is None:
+            self._open = _OpenSegment(first_seq, rows.column("recv_time").view(pa.int64())[0].as_py())
+        self._open.take_up(rows, payload_bytes)
+
+    def _end_segment(self) -> None:
+        ended = self._open
+        self.close()
+        if ended is not None:
+            self._closed.append(ended)
+
+    def sync(self) -> None:
+        """Make what was appended durable: until then a power cut may take it, a dying process never.
+
+        Raises:
+            OSError: as the operating system says.
+        """
+        if self._journal is not None:
+            self._journal.sync()
+
+    def seal(self, tally: Tally, next_seq: int) -> None:
+        """Seal the ended segments whose rows have all been through the core.
+
+        Args:
+            tally: of the product's rows before `next_seq`: its digest and its faults go with the segment.
+            next_seq: number of the next row to go through the core. Call it before and after each batch:
+                batches are split where a segment ends, so then at most one segment waits.
+        """
+        while self._closed and self._closed[0].next_seq <= next_seq:
+            started = time.monotonic()
+            self._seal(self._closed.popleft(), tally)
+            self.seal_seconds += time.monotonic() - started
+
+    def seal_all(self, tally: Tally, next_seq: int) -> None:
+        """End the open segment, and seal it if all its rows have been through the core."""
+        self._end_segment()
+        self.seal(tally, next_seq)
+
+    def unsealed_ends(self) -> list[int]:
+        """Return the next_seq of each ended segment that waits for its seal."""
+        return [segment.next_seq for segment in self._closed]
+
+    def _seal(self, segment: _OpenSegment, tally: Tally) -> None:
+        name = segment_file(segment.first_seq, segment.first_time)
+        journal = self._journals / journal_file(segment.first_seq)
+        with JournalReader(journal) as reader:
+            batches = reader.batches(segment.first_seq, BATCH_ROWS)
+            written = write_segment(
+                self._directory / name, self.product, segment.first_seq, segment.rows, batches
+            )
+        entry = SegmentEntry(
+            file=name,
+            first_seq=segment.first_seq,
+            rows=segment.rows,
+            first_recv_time=format_time(segment.first_time),
+            last_recv_time=format_time(segment.last_time),
+            connections=segment.connections,
+            bytes=written.bytes,
+            sha256=written.sha256,
+            digest=tally.digest.hexdigest(),
+            chain=tally.digest.chain.hex(),
+            chain_seq=tally.digest.chain_seq,
+            faults=tally.take_faults(),
+        )
+        with catalog_lock(self._directory):
+            finish_compaction(self._directory)
+            append_entry(self._directory, entry)
+        journal.unlink()
+        self.sealed_bytes += written.bytes
+
+    def close(self) -> None:
+        """Release the journal; what it holds stays for the next writer."""
+        journal, self._open, self._journal = self._journal, None, None
+        if journal is not None:
+            journal.close()
+
+
+def _last_of(entries: Sequence[SegmentEntry]) -> tuple[int, int]:
+    """Return the next connection and the last recv_time after sealed segments."""
+    if not entries:
+        return 0, 0
+    return entries[-1].connections[1] + 1, entries[-1].last_time
+
+
+def _scan(path: Path) -> _OpenSegment | None:
+    """Return what a journal left behind holds; None where it holds no whole record."""
+    found: _OpenSegment | None = None
+    with JournalReader(path) as reader:
+        for rows in reader.batches(0, BATCH_ROWS):
+            if found is None:
+                first_time = rows.column("recv_time").view(pa.int64())[0].as_py()
+                found = _OpenSegment(rows.column("seq")[0].as_py(), first_time)
+            found.take_up(rows, int(pc.binary_length(rows.column("payload")).to_numpy().sum()))
+    return found

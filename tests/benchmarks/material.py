@@ -1,0 +1,77 @@
+"""What the benchmarks share: a synthetic tape that is made once, and how a measurement is told."""
+
+import argparse
+import json
+import os
+import platform
+import shutil
+import statistics
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from orderbook.times import NS
+from recorder.record import import_captures
+from replay.synthetic.dialects import ExchangeDialect
+from replay.synthetic.market import MarketSettings, SyntheticMarket
+
+START_NS = 1_767_225_600 * NS  # 2026-01-01
+SPACING_NS = 20_000_000
+
+
+def parser(description: str, *, runs: int) -> argparse.ArgumentParser:
+    """Return the options that every benchmark has."""
+    made = argparse.ArgumentParser(description=description)
+    made.add_argument(
+        "--frames", type=int, default=100_000, help="updates on the tape (default: %(default)s)"
+    )
+    made.add_argument("--depth", type=int, default=2_500, help="levels a side (default: %(default)s)")
+    made.add_argument("--runs", type=int, default=runs, help="measurements (default: %(default)s)")
+    return made
+
+
+def tell(text: str) -> None:
+    """Print a line of the result."""
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+def machine() -> str:
+    """Return what the figures were measured on."""
+    return f"Python {platform.python_version()}, {os.cpu_count()} CPUs, {platform.machine()}"
+
+
+def spread(values: Sequence[float], form: str = ",.3f") -> str:
+    """Return minimum, median and maximum."""
+    low, middle, high = min(values), statistics.median(values), max(values)
+    return f"min {low:{form}}, median {middle:{form}}, max {high:{form}}"
+
+
+def frames(number: int, depth: int) -> Iterator[str]:
+    """Yield a snapshot and then so many updates of a synthetic market; nothing of it is real."""
+    market = SyntheticMarket(MarketSettings(depth=depth, tick="0.01"))
+    dialect = ExchangeDialect()
+    yield dialect.snapshot("BTC-USD", market.snapshot(), START_NS)
+    for place in range(1, number + 1):
+        yield dialect.update("BTC-USD", market.update(), START_NS + place * SPACING_NS)
+
+
+def synthetic_tape(number: int, depth: int) -> Path:
+    """Return a tape of a synthetic market at 20 ms a frame, made where it is not there yet."""
+    home = Path(tempfile.gettempdir()) / f"booktape-bench-{os.getuid()}"
+    home.mkdir(mode=0o700, exist_ok=True)
+    tape = home / f"{number}-frames-{depth}-levels"
+    if tape.exists():
+        return tape
+    tell(f"making {tape}")
+    with tempfile.TemporaryDirectory(dir=home) as directory:
+        capture = Path(directory) / "capture.jsonl"
+        with capture.open("w", encoding="utf-8") as file:
+            for place, frame in enumerate(frames(number, depth)):
+                line = json.dumps({"recv_ns": START_NS + place * SPACING_NS, "frame": frame})
+                file.write(f"{line}\n")
+        aside = Path(directory) / "tape"
+        import_captures([capture], aside, "jsonl")
+        shutil.move(aside, tape)
+    return tape

@@ -1,0 +1,90 @@
+"""Taking up a digest: wherever a tape was left, the next recording's digests are those of a whole replay."""
+
+import random
+from pathlib import Path
+
+import pytest
+
+from orderbook.digest import BLOCK
+from orderbook.engine import PlainEngine
+from recorder.record import import_captures
+from recorder.resume import resume_digest
+from recorder.tape.product_writer import SealPolicy
+from recorder.tape.reader import Tape
+from replay import running
+from replay.verifying import verify
+from tests.recorder.rows import BTC, journals, open_writer, read_rows
+from tests.replay.tapes import Timed, catalog, snapshot, update, write_capture
+
+
+def book(number: int, seed: int) -> list[Timed]:
+    """Return frames of a book whose best prices move, times in nanoseconds."""
+    rng = random.Random(seed)
+    frames: list[Timed] = [(seed * 10**9, snapshot(BTC))]
+    for place in range(1, number):
+        size = rng.choice(["0", "1", "2"])
+        side, price = rng.choice([("buy", f"98.{rng.randrange(9)}"), ("sell", f"101.{rng.randrange(9)}")])
+        frames.append((seed * 10**9 + place, update(BTC, (side, price, size))))
+    return frames
+
+
+def append(tape: Path, frames: list[Timed], policy: SealPolicy) -> dict[str, object]:
+    """Import frames to a tape as one more connection; return what it prints."""
+    capture = write_capture(tape.parent / "capture.jsonl", frames)
+    return import_captures([capture], tape, "jsonl", policy=policy).document()
+
+
+@pytest.mark.parametrize("rows", [611, 4096, 50_000])
+@pytest.mark.parametrize("lengths", [(3, 1, 10), (BLOCK - 3, 2, 5), (BLOCK - 2, 2), (2 * BLOCK + 10, 30, 1)])
+def test_recordings_add_up(tmp_path: Path, lengths: tuple[int, ...], rows: int) -> None:
+    """However many recordings a tape is made of, its digest is that of one replay of all of it."""
+    tape = tmp_path / "tape"
+    for seed, length in enumerate(lengths):
+        document = append(tape, book(length, seed), SealPolicy(rows=rows))
+        assert document["digest"] == running.run(tape, keep=False).digest
+    found = verify(tape)
+    assert not found.damage
+    assert found.checked_digests == len(catalog(tape, BTC))
+    assert [row.seq for row in read_rows(tape)] == list(range(sum(lengths) + 2 * len(lengths)))
+
+
+@pytest.mark.parametrize("cut", [1, 2, 3, 40, 41, 42, 60, 200])
+def test_what_a_dead_recorder_left_is_sealed(tmp_path: Path, cut: int) -> None:
+    """Rows that were only in journals are sealed with the digests that their recorder would have given."""
+    policy = SealPolicy(rows=20)
+    whole, tape = tmp_path / "whole" / "tape", tmp_path / "left" / "tape"
+    for path in (whole, tape):
+        path.parent.mkdir()
+        append(path, book(30, 1), policy)
+    capture = write_capture(tmp_path / "capture.jsonl", book(200, 2))
+    import_captures([capture], whole, "jsonl", policy=policy)
+    rows = list(Tape.open(whole).product(BTC).batches(10_000))
+    with open_writer(tape, policy=policy) as writer:
+        first = writer.products[BTC].position.seq
+        for batch in rows:
+            seqs = batch.column("seq").to_pylist()
+            kept = [place for place, seq in enumerate(seqs) if first <= seq < first + cut]
+            if kept:
+                writer.products[BTC].append(batch.take(kept))
+    with open_writer(tape, policy=policy) as writer:
+        digest = resume_digest(Tape.open(tape).product(BTC), "exchange", writer.products[BTC], PlainEngine())
+    assert not journals(tape)
+    assert digest.hexdigest() == running.run(tape, keep=False).tallies[BTC].digest.hexdigest()
+    assert not verify(tape).damage
+    for mine, expected in zip(catalog(tape, BTC), catalog(whole, BTC), strict=False):
+        if mine["rows"] == expected["rows"]:
+            assert mine["digest"] == expected["digest"]
+    assert read_rows(tape) == [row for row in read_rows(tape) if row.seq < first + cut]
+    assert len(read_rows(tape)) == first + cut
+
+
+def test_a_tape_without_summaries_is_taken_up(tmp_path: Path) -> None:
+    """Where no row gave a summary the digest goes on from nothing."""
+    tape = tmp_path / "tape"
+    odd: list[Timed] = [(0, '{"type":"ticker","product_id":"BTC-USD"}'), (1, update(BTC))]
+    capture = write_capture(tmp_path / "capture.jsonl", odd)
+    for _ in range(2):
+        import_captures([capture], tape, "jsonl", feed="exchange")
+    document = append(tape, book(10, 1), SealPolicy())
+    assert document["digest"] == running.run(tape, keep=False).digest
+    assert not verify(tape).damage

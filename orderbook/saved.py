@@ -16,7 +16,7 @@ class SavedState(msgspec.Struct, frozen=True):
     bids: list[tuple[int, str]]
     asks: list[tuple[int, str]]
     counts_sequence: bool
-    last_sequence: int | None
+    last_sequence: str | None  # a feed may send any integer, MessagePack ends at 2**64
 
 
 def save_state(state: TrackerState) -> bytes:
@@ -30,7 +30,7 @@ def save_state(state: TrackerState) -> bytes:
             bids=list(book.bids.items()),
             asks=list(book.asks.items()),
             counts_sequence=state.counts_sequence,
-            last_sequence=state.last_sequence,
+            last_sequence=None if state.last_sequence is None else str(state.last_sequence),
         )
     )
 
@@ -46,4 +46,5 @@ def load_state(saved: bytes) -> TrackerState:
     book.bids.update(values.bids)
     book.asks.update(values.asks)
     book.is_known = values.is_known
-    return TrackerState(values.product, values.feed, book, values.counts_sequence, values.last_sequence)
+    last_sequence = None if values.last_sequence is None else int(values.last_sequence)
+    return TrackerState(values.product, values.feed, book, values.counts_sequence, last_sequence)

@@ -9,6 +9,10 @@ from orderbook.decoder import sequence_num
 from orderbook.marks import Connected, read_connected
 
 
+_NO_COUNTER = 2**62
+"""No connection counts so far."""
+
+
 class SharedSequences:
     """Collects the numbers of shared connections; one-product connections are the core's to check."""
 
@@ -26,7 +30,7 @@ class SharedSequences:
                 continue
             connection = self._current.get(product)
             number = sequence_num(payload) if connection is not None else None
-            if connection is not None and number is not None:
+            if connection is not None and number is not None and abs(number) < _NO_COUNTER:
                 self._numbers.setdefault(connection, array("q")).append(number)
 
     def missing(self) -> dict[str, int]:

@@ -8,7 +8,6 @@ import pyarrow as pa
 from orderbook.decoder import sequence_num
 from orderbook.marks import Connected, read_connected
 
-
 _NO_COUNTER = 2**62
 """No connection counts so far."""
 

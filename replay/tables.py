@@ -157,10 +157,9 @@ def print_verification(console: Console, found: Verification, *, strict: bool) -
             console.print(f"{product}: {text}")
     for product, audits in found.audits.items():
         for audit in audits[:_MAX_INTERRUPTIONS]:
-            within = f"{audit.differ_10:,} within the best 10, {audit.differ_100:,} within 100"
-            console.print(
-                f"{product}: connection {audit.connection} began with {audit.differ_all:,} levels changed, {within}"
-            )
+            near = f"{audit.differ_10:,} within the best 10, {audit.differ_100:,} within 100"
+            which = f"{product}: connection {audit.connection}"
+            console.print(f"{which} began with {audit.differ_all:,} levels changed, {near}")
     if found.torn_bytes:
         console.print(
             f"{found.torn_bytes:,} torn bytes at the end of a journal: a record that was never whole"

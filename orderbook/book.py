@@ -1,17 +1,22 @@
 """The order book of one product: two sorted sides, the one mutable thing of the core."""
 
+from typing import Final
+
 from sortedcontainers import SortedDict
 
-from orderbook.decimals import price_to_float, size_to_float
+from orderbook.decimals import price_to_float, shortest_size, size_to_float
 from orderbook.frames import BookEvent, Level
 from orderbook.summary import Top
+
+_set_held: Final = dict.__setitem__
+"""Sets a key that a SortedDict holds already: its order does not change, so its index need not know."""
 
 
 class OrderBookState:
     """Bids and asks by price.
 
-    Each side maps a price (int, units of 1e-8) to a size (shortest decimal spelling, never zero).
-    A book exists from the first snapshot on (`is_known`); before, updates are refused by the tracker.
+    Each side maps a price (int, units of 1e-8) to a size (decimal text, never zero). A book exists from
+    the first snapshot on (`is_known`); before, updates are refused by the tracker.
 
     Attributes:
         bids, asks: the sides, prices ascending: best bid last, best ask first.
@@ -46,32 +51,37 @@ class OrderBookState:
         self._set_levels(self.asks, event.asks)
 
     def _set_levels(self, side: SortedDict, levels: list[Level]) -> None:
-        if not side and len(held := dict(levels)) == len(levels) and "" not in held.values():
-            side.update(held)  # a clean snapshot: one sort in place of n insertions
+        if not side and len(clean := dict(levels)) == len(levels) and "" not in clean.values():
+            side.update(clean)  # one sort in place of n insertions
             return
         for price, size in levels:
-            held_size = side.get(price)
-            if not size:
-                if held_size is None:
-                    self.absent_deletes += 1
+            held = side.get(price)
+            if held is None:
+                if size:
+                    side[price] = size
                 else:
-                    del side[price]
-            elif size == held_size:
-                self.noop_sets += 1
+                    self.absent_deletes += 1
+            elif not size:
+                del side[price]
             else:
-                side[price] = size
+                if held == size or (
+                    float(held) == float(size) and shortest_size(held) == shortest_size(size)
+                ):
+                    self.noop_sets += 1
+                _set_held(side, price, size)
 
     def top(self) -> Top:
         """Return the best levels; O(log n)."""
-        bid_price, bid_size = self.bids.peekitem(-1) if self.bids else (None, "")
-        ask_price, ask_size = self.asks.peekitem(0) if self.asks else (None, "")
-        return Top(
-            bid_price=None if bid_price is None else price_to_float(bid_price),
-            bid_size=None if bid_price is None else size_to_float(bid_size),
-            ask_price=None if ask_price is None else price_to_float(ask_price),
-            ask_size=None if ask_price is None else size_to_float(ask_size),
-            spread=None if bid_price is None or ask_price is None else price_to_float(ask_price - bid_price),
-        )
+        bid_price = bid_size = ask_price = ask_size = spread = None
+        if self.bids:
+            bid, size = self.bids.peekitem(-1)
+            bid_price, bid_size = price_to_float(bid), size_to_float(size)
+        if self.asks:
+            ask, size = self.asks.peekitem(0)
+            ask_price, ask_size = price_to_float(ask), size_to_float(size)
+            if self.bids:
+                spread = price_to_float(ask - bid)
+        return Top(bid_price, bid_size, ask_price, ask_size, spread)
 
     def check(self) -> None:
         """Assert the invariants; for tests. O(n)."""
@@ -79,7 +89,7 @@ class OrderBookState:
             side._check()  # noqa: SLF001  sortedcontainers' own check, made for such use
             # Keys are positive prices below 10 digits of units and 8 of decimals.
             assert all(isinstance(price, int) and 0 < price < 10**18 for price in side)  # noqa: S101
-            # A size is never zero, and spelled in one way only.
-            assert all(size and size[0] != "0" and size[-1] != "." for size in side.values())  # noqa: S101
+            # A size is never zero.
+            assert all(shortest_size(size) for size in side.values())  # noqa: S101
         # What is not known is empty.
         assert self.is_known or not (self.bids or self.asks)  # noqa: S101

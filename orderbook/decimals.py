@@ -1,9 +1,9 @@
 r"""Prices and sizes: decimal text in, exact values out.
 
 A price is `[0-9]{1,10}(\.[0-9]+)?` above 0 with at most 8 decimals once trailing zeros are gone; it
-becomes an int of 1e-8 units, below 1e18 and so within int64. A size is
-`[0-9]{1,18}(\.[0-9]{1,18})?`; it becomes its shortest spelling, because size in 1e-18 units would
-need 128 bits. ASCII only. Two spellings of one number give one value.
+becomes an int of 1e-8 units, below 1e18 and so within int64: two spellings of one number are one level.
+A size is `[0-9]{1,18}(\.[0-9]{1,18})?`; it stays text, because in units it would need 128 bits and most
+sizes are replaced before anybody asks for their value. ASCII only.
 """
 
 import re
@@ -46,21 +46,30 @@ def parse_price(text: str) -> int:
 
 
 def parse_size(text: str) -> str:
-    """Return a size in its shortest spelling, without outer zeros; zero is the empty string.
+    """Return a size as it is spelled; zero, in any spelling, is the empty string.
 
     Raises:
         MalformedNumberError: where the text is no size.
 
     >>> parse_size("00.1620"), parse_size("12"), parse_size("0.00000000")
-    ('.162', '12', '')
+    ('00.1620', '12', '')
     """
     if _SIZE.fullmatch(text) is None:
         raise MalformedNumberError(
             f"size {text[:40]!r} is not a decimal of at most 18 digits a side of the point"
         )
-    if "." in text:
-        text = text.rstrip("0").rstrip(".")
-    return text.lstrip("0")
+    return text if text.strip("0.") else ""
+
+
+def shortest_size(size: str) -> str:
+    """Return a size in its shortest spelling, without outer zeros: two sizes are equal if these are.
+
+    >>> shortest_size("00.1620"), shortest_size("120"), shortest_size("12.0")
+    ('.162', '120', '12')
+    """
+    if "." in size:
+        size = size.rstrip("0").rstrip(".")
+    return size.lstrip("0")
 
 
 def price_to_float(price: int) -> float:
@@ -72,5 +81,5 @@ def price_to_float(price: int) -> float:
 
 
 def size_to_float(size: str) -> float:
-    """Return the float64 nearest to a size in its shortest spelling."""
+    """Return the float64 nearest to a size."""
     return float(size) if size else 0.0

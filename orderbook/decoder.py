@@ -9,7 +9,7 @@ from functools import lru_cache
 from msgspec import Raw
 
 from orderbook import advanced, exchange
-from orderbook.envelope import Envelope, open_envelope
+from orderbook.envelope import ABSENT, Envelope, open_envelope
 from orderbook.frames import BookFrame, Frame, MalformedError, MalformedFrame, OtherFrame
 from orderbook.rawjson import integer, string
 from orderbook.schema import Feed
@@ -31,7 +31,8 @@ def decode_frame(text: str, product: str, feed: Feed) -> Frame:
     sequence_num = None
     try:
         envelope = open_envelope(text)
-        sequence_num = integer(envelope.sequence_num)
+        if envelope.sequence_num is not ABSENT:
+            sequence_num = integer(envelope.sequence_num)
         if feed == "exchange":
             return _exchange_frame(envelope, product, sequence_num)
         return _advanced_frame(envelope, product, sequence_num)

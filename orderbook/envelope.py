@@ -5,24 +5,25 @@ from msgspec import Raw
 
 from orderbook.rawjson import check_depth, decode
 
-_ABSENT = Raw()
+ABSENT = Raw()
+"""What a field is that the frame does not have."""
 
 
 class Envelope(msgspec.Struct):
     """The top-level fields of both dialects; an absent field is an empty `Raw`."""
 
-    type: Raw = _ABSENT
-    channel: Raw = _ABSENT
-    product_id: Raw = _ABSENT
-    time: Raw = _ABSENT
-    timestamp: Raw = _ABSENT
-    sequence_num: Raw = _ABSENT
-    bids: Raw = _ABSENT
-    asks: Raw = _ABSENT
-    changes: Raw = _ABSENT
-    events: Raw = _ABSENT
-    message: Raw = _ABSENT
-    reason: Raw = _ABSENT
+    type: Raw = ABSENT
+    channel: Raw = ABSENT
+    product_id: Raw = ABSENT
+    time: Raw = ABSENT
+    timestamp: Raw = ABSENT
+    sequence_num: Raw = ABSENT
+    bids: Raw = ABSENT
+    asks: Raw = ABSENT
+    changes: Raw = ABSENT
+    events: Raw = ABSENT
+    message: Raw = ABSENT
+    reason: Raw = ABSENT
 
 
 _ENVELOPE = msgspec.json.Decoder(Envelope)

@@ -7,7 +7,7 @@ events of other products are checked and then left out.
 from typing import NamedTuple
 
 Level = tuple[int, str]
-"""A price in units of 1e-8 and a size in its shortest spelling (see `orderbook.decimals`)."""
+"""A price in units of 1e-8 and a size as it is spelled, empty for zero (see `orderbook.decimals`)."""
 
 
 class BookEvent(NamedTuple):

@@ -1,8 +1,10 @@
 """The saved form of a product's state, shared by all engines: recovery and seeking go on from it."""
 
 import msgspec
+from sortedcontainers import SortedDict
 
 from orderbook.book import OrderBookState
+from orderbook.decimals import shortest_size
 from orderbook.schema import Feed
 from orderbook.tracker import TrackerState
 
@@ -27,12 +29,17 @@ def save_state(state: TrackerState) -> bytes:
             product=state.product,
             feed=state.feed,
             is_known=book.is_known,
-            bids=list(book.bids.items()),
-            asks=list(book.asks.items()),
+            bids=_levels(book.bids),
+            asks=_levels(book.asks),
             counts_sequence=state.counts_sequence,
             last_sequence=None if state.last_sequence is None else str(state.last_sequence),
         )
     )
+
+
+def _levels(side: SortedDict) -> list[tuple[int, str]]:
+    """Return a side's levels, sizes in their shortest spelling: equal books have equal saved forms."""
+    return [(price, shortest_size(size)) for price, size in side.items()]
 
 
 def load_state(saved: bytes) -> TrackerState:

@@ -10,9 +10,9 @@ from msgspec import Raw
 
 from orderbook import advanced, exchange
 from orderbook.envelope import ABSENT, Envelope, open_envelope
+from orderbook.feeds import Feed
 from orderbook.frames import BookFrame, Frame, MalformedError, MalformedFrame, OtherFrame
 from orderbook.rawjson import integer, string
-from orderbook.schema import Feed
 from orderbook.times import parse_time
 from orderbook.vocabulary import DOCUMENTED
 

@@ -9,8 +9,8 @@ from typing import Any, Protocol
 
 import pyarrow as pa
 
+from orderbook.feeds import Feed
 from orderbook.saved import load_state, save_state
-from orderbook.schema import Feed
 from orderbook.tracker import Tracker, TrackerState
 
 

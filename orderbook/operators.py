@@ -9,7 +9,7 @@ from bytewax.dataflow import operator
 from bytewax.operators import KeyedStream, StatefulBatchLogic
 
 from orderbook.engine import Engine, Step
-from orderbook.schema import Feed
+from orderbook.feeds import Feed
 from orderbook.spread_filter import above
 
 _Rows = tuple[str, pa.RecordBatch]

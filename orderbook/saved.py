@@ -5,7 +5,7 @@ from sortedcontainers import SortedDict
 
 from orderbook.book import OrderBookState
 from orderbook.decimals import shortest_size
-from orderbook.schema import Feed
+from orderbook.feeds import Feed
 from orderbook.tracker import TrackerState
 
 

@@ -5,10 +5,6 @@ from typing import Literal
 import pyarrow as pa
 
 Kind = Literal["frame", "connected", "disconnected"]
-Feed = Literal["exchange", "advanced"]
-
-FEEDS: tuple[Feed, ...] = ("exchange", "advanced")
-
 TIME = pa.timestamp("ns", tz="UTC")
 
 TAPE_SCHEMA = pa.schema(

@@ -12,9 +12,10 @@ import pyarrow as pa
 
 from orderbook.book import OrderBookState
 from orderbook.decoder import decode_frame
+from orderbook.feeds import Feed
 from orderbook.frames import BookEvent, BookFrame, MalformedFrame
 from orderbook.marks import read_connected
-from orderbook.schema import FLOW_ANOMALY_SCHEMA, TIME, Feed
+from orderbook.schema import FLOW_ANOMALY_SCHEMA, TIME
 from orderbook.summary import SummaryColumns
 
 

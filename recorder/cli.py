@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from recorder.options import DURATION, SIZE, THRESHOLD, json_option
+from orderbook.feeds import FEEDS
+from recorder.options import (
+    DURATION,
+    SIZE,
+    THRESHOLD,
+    feed_options,
+    json_option,
+    monitor_options,
+    seal_options,
+)
 
 if TYPE_CHECKING:
     from recorder.flows import Show
@@ -17,48 +26,6 @@ if TYPE_CHECKING:
     from recorder.tape.product_writer import SealPolicy
     from recorder.view import Observer
 
-FEEDS = ("exchange", "advanced")
-
-
-def _feed_options(command: Any) -> Any:
-    for option in (
-        click.option(
-            "--stale-after",
-            type=DURATION,
-            default="10s",
-            show_default=True,
-            help="Connect again when nothing at all came for so long.",
-        ),
-        click.option(
-            "--duration", type=DURATION, help="Stop after so long, e.g. 90s, 5m, 1h.  [default: never]"
-        ),
-        click.option("--channel", help="Channel of the book.  [default: level2_batch; advanced: level2]"),
-        click.option("--url", help="Address of the feed, wss://... or ws:// on this machine."),
-        click.option("--feed", type=click.Choice(FEEDS), default="exchange", show_default=True),
-    ):
-        command = option(command)
-    return command
-
-
-def _seal_options(command: Any) -> Any:
-    for option in (
-        click.option(
-            "--segment-time", type=DURATION, default="15m", show_default=True, help="Time in a segment."
-        ),
-        click.option(
-            "--segment-bytes", type=SIZE, default="256MiB", show_default=True, help="Payload in a segment."
-        ),
-        click.option(
-            "--segment-rows",
-            type=click.IntRange(1),
-            default=50_000,
-            show_default=True,
-            help="Rows in a segment.",
-        ),
-    ):
-        command = option(command)
-    return command
-
 
 def _policy(rows: int, size: int, seconds: float, sync: float = 1.0) -> "SealPolicy":
     from recorder.tape.product_writer import SealPolicy
@@ -66,33 +33,12 @@ def _policy(rows: int, size: int, seconds: float, sync: float = 1.0) -> "SealPol
     return SealPolicy(rows, size, seconds, sync)
 
 
-def _monitor_options(command: Any) -> Any:
-    for option in (
-        click.option(
-            "--metrics-host", default="127.0.0.1", show_default=True, help="Who may ask for metrics."
-        ),
-        click.option(
-            "--metrics-port", type=click.IntRange(0, 65535), help="Serve Prometheus metrics.  [default: off]"
-        ),
-        click.option("--log-json", is_flag=True, help="Log lines as JSON objects."),
-        click.option(
-            "--log-every",
-            type=DURATION,
-            default="1m",
-            show_default=True,
-            help="A line on how things stand, so often, where there is no terminal for the panel.",
-        ),
-    ):
-        command = option(command)
-    return command
-
-
 @click.command()
 @click.argument("products", nargs=-1, required=True, metavar="PRODUCT...")
 @click.option("-o", "--output", "tape", type=click.Path(path_type=Path), required=True, metavar="TAPE")
-@_feed_options
+@feed_options
 @click.option("--threshold", type=THRESHOLD, help="Also print what passes the filter, as it happens.")
-@_seal_options
+@seal_options
 @click.option(
     "--sync",
     type=DURATION,
@@ -107,7 +53,7 @@ def _monitor_options(command: Any) -> Any:
     show_default=True,
     help="What may wait between socket and tape; more is an interruption.",
 )
-@_monitor_options
+@monitor_options
 @json_option
 def record(
     products: tuple[str, ...],
@@ -154,7 +100,7 @@ def record(
 
 @click.command()
 @click.argument("products", nargs=-1, required=True, metavar="PRODUCT...")
-@_feed_options
+@feed_options
 @click.option("--threshold", type=THRESHOLD, default="0.1%", show_default=True, help="What is a signal.")
 @click.option("--all", "everything", is_flag=True, help="Print every summary, not only signals.")
 def live(
@@ -188,7 +134,7 @@ def live(
     help='jsonl: {"recv_ns": ..., "frame": "..."}; cryptofeed: <seconds>: <text>; tardis: <time> <text>.',
 )
 @click.option("--feed", type=click.Choice(FEEDS), help="Whose frames they are.  [default: recognised]")
-@_seal_options
+@seal_options
 @json_option
 def import_(
     files: tuple[Path, ...],

@@ -8,7 +8,7 @@ from websockets.exceptions import InvalidURI
 from websockets.uri import parse_uri
 
 from orderbook.errors import BooktapeError
-from orderbook.schema import Feed
+from orderbook.feeds import Feed
 
 _LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 

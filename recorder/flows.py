@@ -19,8 +19,8 @@ from bytewax.operators import KeyedStream
 from bytewax.testing import run_main
 
 from orderbook.engine import Engine, Step
+from orderbook.feeds import Feed
 from orderbook.operators import order_book, spread_filter, summaries
-from orderbook.schema import Feed
 from recorder.halt import Halt
 from recorder.sinks import CallSink, TapeSink
 from recorder.tape.errors import TapeError

@@ -7,9 +7,9 @@ import msgspec
 from msgspec import Raw
 
 from orderbook.envelope import open_envelope
+from orderbook.feeds import Feed
 from orderbook.frames import MalformedError
 from orderbook.rawjson import string
-from orderbook.schema import Feed
 from recorder.tape.layout import is_product_id
 
 _JSON = msgspec.json.Decoder(Raw)

@@ -1,4 +1,4 @@
-"""Types and options of the command line that recorder and replay share. Light to import."""
+"""Types and groups of options of the command line. Light to import."""
 
 import re
 from collections.abc import Callable
@@ -7,6 +7,7 @@ from typing import Any, Final, TypeVar
 import click
 
 from orderbook.errors import ThresholdError
+from orderbook.feeds import FEEDS
 from orderbook.threshold import parse_threshold
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -68,3 +69,67 @@ json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON document, and nothing else, on stdout."
 )
 """`--json`, the same on every command that has a result."""
+
+
+def feed_options(command: F) -> F:
+    """Add what `record` and `live` say about the feed."""
+    for option in (
+        click.option(
+            "--stale-after",
+            type=DURATION,
+            default="10s",
+            show_default=True,
+            help="Connect again when nothing at all came for so long.",
+        ),
+        click.option(
+            "--duration", type=DURATION, help="Stop after so long, e.g. 90s, 5m, 1h.  [default: never]"
+        ),
+        click.option("--channel", help="Channel of the book.  [default: level2_batch; advanced: level2]"),
+        click.option("--url", help="Address of the feed, wss://... or ws:// on this machine."),
+        click.option("--feed", type=click.Choice(FEEDS), default="exchange", show_default=True),
+    ):
+        command = option(command)
+    return command
+
+
+def seal_options(command: F) -> F:
+    """Add when a segment ends."""
+    for option in (
+        click.option(
+            "--segment-time", type=DURATION, default="15m", show_default=True, help="Time in a segment."
+        ),
+        click.option(
+            "--segment-bytes", type=SIZE, default="256MiB", show_default=True, help="Payload in a segment."
+        ),
+        click.option(
+            "--segment-rows",
+            type=click.IntRange(1),
+            default=50_000,
+            show_default=True,
+            help="Rows in a segment.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def monitor_options(command: F) -> F:
+    """Add how a running recording shows itself."""
+    for option in (
+        click.option(
+            "--metrics-host", default="127.0.0.1", show_default=True, help="Who may ask for metrics."
+        ),
+        click.option(
+            "--metrics-port", type=click.IntRange(0, 65535), help="Serve Prometheus metrics.  [default: off]"
+        ),
+        click.option("--log-json", is_flag=True, help="Log lines as JSON objects."),
+        click.option(
+            "--log-every",
+            type=DURATION,
+            default="1m",
+            show_default=True,
+            help="A line on how things stand, so often, where there is no terminal for the panel.",
+        ),
+    ):
+        command = option(command)
+    return command

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from orderbook.digest import run_digest
 from orderbook.engine import Engine, PlainEngine, Step
-from orderbook.schema import Feed
+from orderbook.feeds import Feed
 from orderbook.tally import Tally
 from orderbook.threshold import DEFAULT_THRESHOLD
 from recorder.captures import CaptureFormat

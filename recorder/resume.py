@@ -7,7 +7,7 @@ import pyarrow.compute as pc
 
 from orderbook.digest import Digest
 from orderbook.engine import Engine
-from orderbook.schema import Feed
+from orderbook.feeds import Feed
 from orderbook.tally import Tally
 from orderbook.threshold import DEFAULT_THRESHOLD
 from recorder.tape.catalog import SegmentEntry

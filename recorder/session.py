@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from orderbook.envelope import Envelope, open_envelope
+from orderbook.feeds import Feed
 from orderbook.frames import MalformedError
 from orderbook.rawjson import integer, string
-from orderbook.schema import Feed
 from recorder.naming import products_named
 from recorder.printable import printable
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from orderbook.schema import Feed
+from orderbook.feeds import Feed
 from recorder.captures import CaptureError, CaptureFormat, read_capture
 from recorder.naming import feed_of, products_named
 

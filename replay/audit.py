@@ -7,8 +7,8 @@ import msgspec
 import pyarrow as pa
 
 from orderbook.engine import Engine, Step
+from orderbook.feeds import Feed
 from orderbook.saved import SavedState
-from orderbook.schema import Feed
 from orderbook.times import format_time
 from recorder.tape.reader import own
 

@@ -10,8 +10,8 @@ from bytewax.dataflow import Dataflow
 from bytewax.operators import KeyedStream
 
 from orderbook.engine import Engine, PlainEngine, Step
+from orderbook.feeds import Feed
 from orderbook.operators import anomalies, order_book, spread_filter, summaries
-from orderbook.schema import Feed
 from recorder.sinks import CallSink
 from replay.operators import Adds, reported, total
 from replay.sources import TapeSource

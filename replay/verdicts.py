@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from orderbook.feeds import Feed
 from orderbook.marks import read_connected, read_disconnected
-from orderbook.schema import Feed
 from recorder.tape.overview import Mark
 
 Verdict = Literal["verified", "unverifiable", "broken"]

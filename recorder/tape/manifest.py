@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from orderbook.schema import FEEDS, Feed
+from orderbook.feeds import FEEDS, Feed
 from recorder.tape.errors import NewerTapeError, NotATapeError
 from recorder.tape.files import replace_file
 from recorder.tape.layout import MANIFEST, is_product_id

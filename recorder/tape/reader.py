@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from orderbook.schema import Feed
+from orderbook.feeds import Feed
 from recorder.tape.catalog import SegmentEntry, read_catalog
 from recorder.tape.errors import DamagedTapeError, UnknownProductError
 from recorder.tape.journal import JournalReader

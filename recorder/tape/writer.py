@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final, Self
 
-from orderbook.schema import Feed
+from orderbook.feeds import Feed
 from orderbook.times import format_time
 from recorder.tape.errors import LockedTapeError, NotATapeError, TapeError
 from recorder.tape.files import open_private

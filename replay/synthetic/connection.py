@@ -8,7 +8,7 @@ from itertools import count
 
 from websockets.asyncio.server import ServerConnection
 
-from orderbook.schema import Feed
+from orderbook.feeds import Feed
 from replay.synthetic.conversation import Conversation, FramesOf
 
 _HEARTBEAT_S = 1.0

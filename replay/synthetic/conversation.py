@@ -8,7 +8,7 @@ reconnect to a real exchange would.
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from orderbook.schema import Feed
+from orderbook.feeds import Feed
 from replay.synthetic.dialects import dialect_of
 from replay.synthetic.market import MarketSettings, SyntheticMarket
 from replay.synthetic.subscribe import BOOK_CHANNELS, HEARTBEAT_CHANNEL, RefusedError, parse_subscribe

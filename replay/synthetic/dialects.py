@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Protocol
 
-from orderbook.schema import Feed
+from orderbook.feeds import Feed
 from orderbook.times import NS, format_time
 from replay.synthetic.market import BookLevels, Change, Level
 

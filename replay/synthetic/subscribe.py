@@ -6,7 +6,7 @@ The refusals are worded as the real feeds word them, as far as their words are k
 import json
 from collections.abc import Iterable, Mapping, Sequence
 
-from orderbook.schema import Feed
+from orderbook.feeds import Feed
 
 AUTH_NEEDED = (
     "level2, level3, and full channels now require authentication."

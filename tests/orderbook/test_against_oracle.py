@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from orderbook.digest import Digest, run_digest
 from orderbook.engine import PlainEngine
-from orderbook.schema import FEEDS, FLOW_ANOMALY_SCHEMA, FLOW_SUMMARY_SCHEMA, TAPE_SCHEMA, Feed
+from orderbook.feeds import FEEDS, Feed
+from orderbook.schema import FLOW_ANOMALY_SCHEMA, FLOW_SUMMARY_SCHEMA, TAPE_SCHEMA
 from tests import oracle, strategies
 from tests.oracle import Row
 from tests.strategies import PRODUCT

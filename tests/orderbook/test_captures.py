@@ -12,7 +12,8 @@ import pytest
 
 from orderbook.digest import Digest
 from orderbook.engine import PlainEngine
-from orderbook.schema import TAPE_SCHEMA, Feed
+from orderbook.feeds import Feed
+from orderbook.schema import TAPE_SCHEMA
 from tests import oracle
 from tests.oracle import Row
 

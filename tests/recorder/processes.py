@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-from orderbook.schema import Feed
+from orderbook.feeds import Feed
 from recorder.backoff import Backoff
 from recorder.feeds import endpoint
 from recorder.flows import Show

@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from orderbook.schema import Feed
+from orderbook.feeds import Feed
 from recorder.backoff import Backoff
 from recorder.clock import ReceiveClock
 from recorder.feeds import FeedError, endpoint

@@ -45,7 +45,7 @@ def fitted_table(
         header_style="bold",
         pad_edge=False,
         show_edge=False,
-        padding=(0, _GAP - 1, 0, 0),
+        padding=(0, _GAP - 1 if console.is_terminal else _GAP, 0, 0),
         collapse_padding=True,
     )
     for number in shown:

@@ -207,6 +207,25 @@ def inspect(tape: Path, as_json: bool) -> None:
 
 @click.command()
 @TAPE
+@click.option("-p", "--product", required=True, metavar="PRODUCT", help="Whose book.")
+@click.option("--at", type=InstantType(), required=True, metavar="TIME", help="Rows up to and at it count.")
+@click.option("--depth", type=click.IntRange(1), default=10, show_default=True, help="Levels a side.")
+@json_option
+def book(tape: Path, product: str, at: int, depth: int, as_json: bool) -> None:
+    """Print the book of a product of TAPE as it stood at a time: price, size, cumulative size."""
+    from recorder.terminal import print_json, stdout
+    from replay.ladder import book_at
+    from replay.tables import print_ladder
+
+    ladder = book_at(tape, product, at, depth)
+    if as_json:
+        print_json(ladder.document())
+    else:
+        print_ladder(stdout(), ladder)
+
+
+@click.command()
+@TAPE
 @click.option("--strict", is_flag=True, help="Fail also on what the feed itself did wrong.")
 @json_option
 def verify(tape: Path, strict: bool, as_json: bool) -> None:
@@ -240,4 +259,4 @@ def demo(seed: int, output: Path | None) -> None:
     run_demo(seed, output)
 
 
-COMMANDS = (replay, compare, inspect, verify, demo)
+COMMANDS = (replay, compare, inspect, book, verify, demo)

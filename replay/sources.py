@@ -12,6 +12,7 @@ from recorder.sources import AWAKE
 from recorder.tape.errors import TapeError
 from recorder.tape.reader import BATCH_ROWS, Tape, own
 from replay.pacing import Pacer, Times
+from replay.seek import start_before
 from replay.window import WHOLE, Window
 
 Item = tuple[str, pa.RecordBatch]
@@ -61,8 +62,12 @@ class TapeSource(FixedPartitionedSource[Item, int]):
 
     def build_part(self, step_id: str, for_part: str, resume_state: int | None) -> "_Reel":  # noqa: ARG002  bytewax
         """Return one product's partition, from the row after the last one handed over."""
-        rows = self._tape.product(for_part).batches(self._batch_rows, resume_state or 0)
-        return _Reel(self, for_part, self.window.cut(rows), resume_state or 0)
+        tape = self._tape.product(for_part)
+        next_seq = resume_state or 0
+        if resume_state is None and self.window.start is not None:
+            next_seq = start_before(tape.segments(), self.window.start)
+        rows = self.window.cut(tape.batches(self._batch_rows, next_seq))
+        return _Reel(self, for_part, rows, next_seq)
 
 
 class _Reel(StatefulSourcePartition[Item, int]):

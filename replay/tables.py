@@ -13,6 +13,7 @@ from recorder.columns import Column, fitted_table
 from recorder.printable import printable
 from replay.comparing import Comparison
 from replay.inspection import Inspection, Interruption
+from replay.ladder import Ladder
 from replay.running import RunResult
 from replay.verdicts import ConnectionVerdict
 from replay.verifying import Verification
@@ -170,6 +171,26 @@ def print_verification(console: Console, found: Verification, *, strict: bool) -
         f"The tape is {verdict}: {terminal.plural(rows, 'row')} checked, {digests} equal to the recording's"
     )
     console.print(terminal.quality(found.tallies))
+
+
+def print_ladder(console: Console, ladder: Ladder) -> None:
+    """Print a book, asks above bids, the touch in the middle."""
+    console.print(
+        Text.assemble(
+            (f"{ladder.product} at {terminal.time_of_day(ladder.at)} UTC", "bold"),
+            f"  after row {ladder.seq:,} of {ladder.tape}",
+        )
+    )
+    columns = [Column("side", side="left"), Column("price"), Column("size"), Column("cumulative", "size")]
+    decimals = max((-int(each.price.as_tuple().exponent) for each in ladder.asks + ladder.bids), default=0)
+    asks, bids = (
+        [
+            (name, f"{each.price:,.{max(decimals, 0)}f}", f"{each.size:f}", f"{each.cumulative:f}")
+            for each in side
+        ]
+        for name, side in (("ask", ladder.asks), ("bid", ladder.bids))
+    )
+    console.print(fitted_table(console, columns, [*asks[::-1], *bids], [len(asks) - 1]))
 
 
 def _verdict_lines(verdicts: Sequence[ConnectionVerdict]) -> Iterator[str]:

@@ -48,12 +48,14 @@ class Step:
         span: the rows it came from.
         summaries: rows of `FLOW_SUMMARY_SCHEMA`, in seq order.
         anomalies: rows of `FLOW_ANOMALY_SCHEMA`, in seq order.
+        numbered: connections of which a frame had a sequence_num that was checked.
         absent_deletes, noop_sets: how often the batch removed an absent level or set a held size.
     """
 
     span: RowSpan
     summaries: pa.RecordBatch
     anomalies: pa.RecordBatch
+    numbered: frozenset[int]
     absent_deletes: int
     noop_sets: int
 
@@ -100,6 +102,7 @@ class PlainEngine:
             span=span,
             summaries=tracker.summaries.to_batch(),
             anomalies=tracker.anomalies.to_batch(),
+            numbered=frozenset(tracker.numbered),
             absent_deletes=state.book.absent_deletes - absent_deletes,
             noop_sets=state.book.noop_sets - noop_sets,
         )

@@ -29,6 +29,7 @@ class Tally:
         absent_deletes, noop_sets: harmless oddities of the feed.
         first_time, last_time: recv_time of the first and last row, nanoseconds since 1970.
         faults: by connection, how many of each kind that make its book doubtful.
+        numbered: connections with sequence numbers that were checked, since the last seal.
         observed_ns: sum of the intervals between consecutive summaries of one connection.
     """
 
@@ -46,6 +47,7 @@ class Tally:
     first_time: int | None = None
     last_time: int | None = None
     faults: dict[int, dict[str, int]] = field(default_factory=dict)
+    numbered: set[int] = field(default_factory=set)
     observed_ns: int = 0
     _last_summary: tuple[int, int] | None = None
 
@@ -62,6 +64,7 @@ class Tally:
             self.last_connection = span.last_connection
         self.absent_deletes += step.absent_deletes
         self.noop_sets += step.noop_sets
+        self.numbered |= step.numbered
         if step.anomalies.num_rows:
             self._add_anomalies(step.anomalies)
         self._add_summaries(step.summaries)
@@ -74,10 +77,11 @@ class Tally:
                 counts = self.faults.setdefault(connection, {})
                 counts[kind] = counts.get(kind, 0) + 1
 
-    def take_faults(self) -> dict[int, dict[str, int]]:
-        """Return the faults since the last call, and forget them: they go with a sealed segment."""
-        faults, self.faults = self.faults, {}
-        return faults
+    def take_faults(self) -> tuple[dict[int, dict[str, int]], list[int]]:
+        """Return `faults` and `numbered` since the last call, and forget them: a segment takes them along."""
+        faults, numbered = self.faults, sorted(self.numbered)
+        self.faults, self.numbered = {}, set()
+        return faults, numbered
 
     def _add_summaries(self, summaries: pa.RecordBatch) -> None:
         if not summaries.num_rows:

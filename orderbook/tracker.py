@@ -71,6 +71,7 @@ class Tracker:
         self._state = state
         self.summaries = SummaryColumns()
         self.anomalies = AnomalyColumns()
+        self.numbered: set[int] = set()
 
     def row(self, seq: int, recv_time: int, connection: int, kind: str, payload: str) -> None:
         """Apply one row; `recv_time` in nanoseconds since 1970."""
@@ -93,6 +94,7 @@ class Tracker:
 
         frame = decode_frame(payload, state.product, state.feed)
         if frame.sequence_num is not None and state.counts_sequence:
+            self.numbered.add(connection)
             last, state.last_sequence = state.last_sequence, frame.sequence_num
             if last is not None and frame.sequence_num != last + 1:
                 anomaly("gap", f"sequence_num {frame.sequence_num} after {last}")

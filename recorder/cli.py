@@ -1,5 +1,6 @@
 """The recorder's commands: check the options, make one call, print."""
 
+import logging
 import os
 from dataclasses import replace
 from functools import partial
@@ -192,7 +193,7 @@ def _observers(log_every: float, port: int | None, host: str, *, quiet: bool) ->
     observers: list[Observer] = [] if quiet else [partial(reporting, log_every=log_every)]
     if port is not None:
         if host not in ("127.0.0.1", "::1", "localhost"):
-            click.echo(f"Warning: metrics are open to whoever reaches {host}", err=True)
+            logging.getLogger(__name__).warning("metrics are open to whoever reaches %s", host)
         observers.append(partial(serving, host=host, port=port))
     return observers
 

@@ -5,7 +5,6 @@ message is the message before it was signed.
 """
 
 import base64
-import binascii
 import hashlib
 import hmac
 import json
@@ -43,7 +42,7 @@ class Credentials:
         key, secret, passphrase = (environment[name] for name in _NAMES)
         try:
             return cls(key, base64.b64decode(secret, validate=True), passphrase)
-        except binascii.Error:
+        except ValueError:  # not base64, or not even ASCII
             raise FeedError("COINBASE_API_SECRET is not base64") from None
 
     def sign(self, message: str, time_s: float) -> str:

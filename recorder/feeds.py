@@ -46,12 +46,12 @@ def endpoint(feed: Feed, url: str | None = None, channel: str | None = None) -> 
     """
     usual = _DEFAULTS[feed]
     chosen = Endpoint(feed, url or usual.url, channel or usual.channel)
+    if "@" in chosen.url.partition("//")[2].partition("/")[0]:
+        raise FeedError("a feed's address holds no user and no password: it stands on the tape")
     try:
         address = parse_uri(chosen.url)
     except (InvalidURI, ValueError):
         raise FeedError(f"{chosen.url!r} is no ws:// or wss:// address") from None
-    if address.user_info is not None:
-        raise FeedError("a feed's address holds no user and no password: it stands on the tape")
     if not address.secure and address.host not in _LOOPBACK:
         raise FeedError(f"{chosen.url}: an unencrypted feed is taken from this machine only; use wss://")
     return chosen

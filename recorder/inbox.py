@@ -22,6 +22,12 @@ class Received(NamedTuple):
     payload: str
 
 
+def _cost(row: Received) -> int:
+    """Return what a waiting row counts, in bytes of UTF-8; O(1) for ASCII."""
+    payload = row.payload
+    return (len(payload) if payload.isascii() else len(payload.encode())) + _ROW_BYTES
+
+
 class Inbox:
     """Rows on their way from the socket thread to the dataflow. Thread-safe."""
 
@@ -38,14 +44,14 @@ class Inbox:
 
         `connected` and `disconnected` always find room: an interruption must be told.
         """
-        cost = len(row.payload) + _ROW_BYTES
+        cost = _cost(row)
         with self._arrival:
             if row.kind == "frame" and self._bytes + cost > self._max_bytes:
                 return False
             self._lanes[product].append(row)
             self._bytes += cost
             if row.kind == "frame":
-                self._received[product] += len(row.payload)
+                self._received[product] += cost - _ROW_BYTES
             self._arrival.notify_all()
         return True
 
@@ -60,7 +66,7 @@ class Inbox:
         with self._arrival:
             lane = self._lanes[product]
             rows = [lane.popleft() for _ in range(min(limit, len(lane)))]
-            self._bytes -= sum(len(row.payload) + _ROW_BYTES for row in rows)
+            self._bytes -= sum(map(_cost, rows))
         return rows
 
     def is_drained(self, product: str) -> bool:
@@ -80,6 +86,6 @@ class Inbox:
         return self._bytes
 
     def received_bytes(self) -> dict[str, int]:
-        """Return how many characters of frames came for each product so far."""
+        """Return how many bytes of frames came for each product so far."""
         with self._arrival:
             return dict(self._received)

@@ -17,7 +17,7 @@ from typing import Any
 from uuid import uuid4
 
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidHandshake
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidProxy
 
 from orderbook.marks import Connected, Disconnected, encode_mark
 from orderbook.schema import Kind
@@ -39,6 +39,14 @@ NO_CLOSE_FRAME = 1006
 _SETTLED_S = 10.0  # a connection that lasted so long begins the backoff anew
 STOPPED = Ending(1000, "stopped")
 BACKOFF = Backoff()
+
+
+class _Connect(connect):
+    """The library's connect, but a redirect is a refusal: the address was chosen, and a key may go there."""
+
+    def process_redirect(self, exc: Exception) -> Exception | str:
+        """Return what went wrong in place of another address."""
+        return exc
 
 
 def _quiet_logger() -> logging.Logger:
@@ -170,14 +178,19 @@ class FeedReader:
             address = dict(zip(("host", "port"), settings.connect_to, strict=True))
         await self._turnstile.pass_through()
         try:
-            socket = await connect(
+            socket = await _Connect(
                 settings.endpoint.url,
+                proxy=True if settings.endpoint.url.lower().startswith("wss:") else None,
                 max_size=MAX_FRAME_BYTES,
                 close_timeout=1,
                 open_timeout=10,
                 logger=_quiet_logger(),
                 **address,
             )
+        except (ImportError, InvalidProxy) as error:
+            raise FeedError(
+                f"the proxy of the environment cannot be used ({printable(str(error))})"
+            ) from None
         except (OSError, TimeoutError, InvalidHandshake) as error:
             return f"no connection to {settings.endpoint.url} ({_reason(error)})"
         clock = settings.clock_for(line.product, line.last_time)

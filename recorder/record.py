@@ -22,6 +22,7 @@ from recorder.sinks import TapeSink
 from recorder.sources import CaptureSource, CoinbaseSource
 from recorder.status import RecorderStatus
 from recorder.survey import survey
+from recorder.tape.errors import TapeError
 from recorder.tape.overview import overview
 from recorder.tape.product_writer import Position, SealPolicy
 from recorder.tape.reader import Tape
@@ -202,10 +203,13 @@ class _Recording:
         self._writer = writer
         self._engine = engine
         tape = Tape.open(writer.path)
-        self._tallies = {
-            product: Tally(threshold, resume_digest(tape.product(product), tape.feed, each, engine))
-            for product, each in writer.products.items()
-        }
+        try:
+            self._tallies = {
+                product: Tally(threshold, resume_digest(tape.product(product), tape.feed, each, engine))
+                for product, each in writer.products.items()
+            }
+        except OSError as error:
+            raise TapeError(f"{writer.path}: cannot seal what an earlier recorder left ({error})") from None
 
     @property
     def positions(self) -> dict[str, Position]:

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
-from orderbook.engine import Step
+from orderbook.engine import RowSpan, Step
 from orderbook.schema import ANOMALY_KINDS
 
 
@@ -56,7 +56,7 @@ class RecorderStatus:
             old,
             rows=old.rows + span.rows,
             frames=old.frames + span.frames,
-            connections=old.connections + self._opened(product, span.last_connection),
+            connections=old.connections + self._opened(product, span),
             anomalies=anomalies,
             last_frame=self._monotonic() if span.frames else old.last_frame,
         )
@@ -67,12 +67,13 @@ class RecorderStatus:
         with self._lock:
             self._products[product] = new
 
-    def _opened(self, product: str, connection: int | None) -> int:
-        before = self._connection.get(product)
-        if connection is None or connection == before:
+    def _opened(self, product: str, span: RowSpan) -> int:
+        """Return how many connections a span adds to those seen; they count up by one."""
+        if span.first_connection is None or span.last_connection is None:
             return 0
-        self._connection[product] = connection
-        return 1 if before is None else connection - before
+        before = self._connection.get(product, span.first_connection - 1)
+        self._connection[product] = span.last_connection
+        return span.last_connection - before
 
     def products(self) -> dict[str, ProductStatus]:
         """Return all products as they stand now."""

@@ -113,6 +113,8 @@ def inspect(path: Path) -> Inspection:
     products = {}
     for product in tape.select(()):
         found = overview(tape.product(product))
-        verdicts = judge(tape.feed, found.marks, found.faults, unsealed_from=found.unsealed_connection)
+        verdicts = judge(
+            tape.feed, found.marks, found.faults, found.numbered, unsealed_from=found.unsealed_connection
+        )
         products[product] = ProductInspection(found, tuple(interruptions(found.marks)), tuple(verdicts))
     return Inspection(tape, products)

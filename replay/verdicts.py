@@ -1,6 +1,6 @@
 """What can be said of each connection: verified, unverifiable or broken, and why."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -28,6 +28,7 @@ def judge(
     feed: Feed,
     marks: Sequence[Mark],
     faults: Mapping[int, Mapping[str, int]],
+    numbered: Collection[int],
     missing: Mapping[str, int] | None = None,
     unsealed_from: int | None = None,
 ) -> list[ConnectionVerdict]:
@@ -37,6 +38,7 @@ def judge(
         feed: the Exchange feed has no counter, so nothing of it can be verified.
         marks: where they begin and end.
         faults: gaps and crossed summaries by connection.
+        numbered: connections with sequence numbers that were checked.
         missing: sequence numbers that are missing on shared connections, by id; None where nobody counted.
         unsealed_from: the connection from which on faults are not known; None where all are.
     """
@@ -56,13 +58,19 @@ def judge(
                 verdicts.append(ConnectionVerdict(mark.connection, "broken", text))
             else:
                 verdicts.append(
-                    ConnectionVerdict(mark.connection, *_unbroken(feed, mark, missing, unsealed_from))
+                    ConnectionVerdict(
+                        mark.connection, *_unbroken(feed, mark, numbered, missing, unsealed_from)
+                    )
                 )
     return verdicts
 
 
 def _unbroken(
-    feed: Feed, mark: Mark, missing: Mapping[str, int] | None, unsealed_from: int | None
+    feed: Feed,
+    mark: Mark,
+    numbered: Collection[int],
+    missing: Mapping[str, int] | None,
+    unsealed_from: int | None,
 ) -> tuple[Verdict, str]:
     """Judge a connection without faults of its own."""
     if feed == "exchange":
@@ -73,8 +81,8 @@ def _unbroken(
             return "unverifiable", "several products share it; verify counts them together"
         if missing[opened.id]:
             return "broken", f"{missing[opened.id]:,} sequence numbers are missing"
-    elif not opened.products:
-        return "unverifiable", "nothing is known of the connection"
-    if unsealed_from is not None and mark.connection >= unsealed_from:
+    elif unsealed_from is not None and mark.connection >= unsealed_from:
         return "unverifiable", "not sealed yet; verify counts it"
+    elif mark.connection not in numbered:
+        return "unverifiable", "no frame has a sequence number"
     return "verified", "sequence numbers are contiguous"

@@ -99,7 +99,7 @@ def verify(path: Path, engine: Engine = PLAIN) -> Verification:
     missing = sequences.missing()
     for product, check in checks.items():  # of a damaged product nothing is known to the end
         marks = overview(found.tape.product(product)).marks
-        found.verdicts[product] = judge(found.tape.feed, marks, check.faults, missing)
+        found.verdicts[product] = judge(found.tape.feed, marks, check.faults, check.numbered, missing)
     found.feed_faults += [
         f"connection {connection}: {number:,} sequence numbers are missing"
         for connection, number in missing.items()
@@ -122,6 +122,7 @@ class _ProductCheck:
         self.book = AuditedBook(engine, tape.product, found.tape.feed)
         self.tally = Tally(DEFAULT_THRESHOLD)
         self.faults: Faults = {}
+        self.numbered: set[int] = set()
 
     def run(self) -> None:
         """Check all rows, sealed or not.
@@ -139,7 +140,7 @@ class _ProductCheck:
                 self._take_up(rows, segment.path)
             self._check_entry(segment, first or self._last)
             entries.append(segment.entry)
-        for path in unlisted_segments(self._tape.directory, entries):
+        for path in unlisted_segments(self._tape.directory):
             self._found.damage.append(f"{path}: a segment that {CATALOG} does not list")
         for rows in self._tape.batches(first_seq=entries[-1].next_seq if entries else 0):
             self._take_up(rows, self._tape.journals)
@@ -175,6 +176,9 @@ class _ProductCheck:
                 f"{entry.next_seq - 1}, {entry.digest} when it was recorded"
             )
         self._found.checked_digests += 1
+        if segment.start > entry.first_seq:
+            return  # merged by a compaction while we were half through it: the rest was judged before
+        faults, numbered = self._take_faults()
         facts = replace(
             entry,
             first_recv_time=format_time(first[1]),
@@ -182,17 +186,19 @@ class _ProductCheck:
             connections=(first[0], self._last[0]),
             chain=digest.chain.hex(),
             chain_seq=digest.chain_seq,
-            faults=self._take_faults(),
+            faults=faults,
+            numbered=tuple(numbered),
         )
         if facts != entry:
             wrong = ", ".join(name for name, fact in asdict(facts).items() if fact != getattr(entry, name))
             self._found.damage.append(f"{path}: {CATALOG} says another {wrong} than the rows")
 
-    def _take_faults(self) -> Faults:
-        """Move the faults since the last segment to those of the tape; return them."""
-        fresh = self.tally.take_faults()
-        self.faults = merge_faults((self.faults, fresh))
-        return fresh
+    def _take_faults(self) -> tuple[Faults, list[int]]:
+        """Move faults and numbered connections since the last segment to those of the tape; return them."""
+        faults, numbered = self.tally.take_faults()
+        self.faults = merge_faults((self.faults, faults))
+        self.numbered.update(numbered)
+        return faults, numbered
 
     def _take_up(self, rows: pa.RecordBatch, path: Path) -> None:
         seq = rows.column("seq").to_numpy()

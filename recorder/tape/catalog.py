@@ -7,8 +7,8 @@ process dies before the files are in place (`recorder.tape.compaction` finishes 
 
 import fcntl
 import os
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Final
@@ -17,8 +17,8 @@ import msgspec
 
 from orderbook.times import parse_time
 from recorder.tape.errors import DamagedTapeError
-from recorder.tape.files import open_private, sync_directory, write_all
-from recorder.tape.layout import CATALOG
+from recorder.tape.files import open_private, sync_directory, sync_file, write_all
+from recorder.tape.layout import CATALOG, journal_file
 
 NEXT_CATALOG: Final = "_segments.next.jsonl"
 LOCK: Final = "_segments.lock"
@@ -39,6 +39,7 @@ class SegmentEntry:
         connections: the first and last connection of its rows.
         bytes, sha256: of the file.
         faults: by connection, how many gaps and crossed summaries its rows gave.
+        numbered: connections of which a row had a sequence number that was checked.
         digest: of the product's summaries up to this segment's last row, hex.
         chain: the digest over the blocks before the last that holds a summary, hex, and
         chain_seq: that block's first seq: a digest goes on from there.
@@ -56,6 +57,7 @@ class SegmentEntry:
     chain: str
     chain_seq: int
     faults: Faults = field(default_factory=dict)
+    numbered: tuple[int, ...] = ()
 
     @property
     def last_time(self) -> int:
@@ -86,42 +88,73 @@ def catalog_lock(product_dir: Path) -> Iterator[None]:
 
 
 def read_catalog(product_dir: Path) -> list[SegmentEntry]:
-    """Return a product's sealed segments; a torn last line is not counted (its journal is still there).
+    """Return a product's sealed segments.
+
+    A last line that a crash tore is not counted: the journal that it was to replace is still there.
 
     Raises:
         DamagedTapeError: where a line is not an entry, or segments do not follow one another.
     """
     for path in (product_dir / NEXT_CATALOG, product_dir / CATALOG):
         try:
-            return parse_catalog(path, path.read_bytes())
+            content = path.read_bytes()
         except FileNotFoundError:
             continue
         except OSError as error:
             raise DamagedTapeError(f"{path}: {error.strerror}") from None
+        entries, length = parse_catalog(path, content)
+        next_seq = entries[-1].next_seq if entries else 0
+        waits = (product_dir / "_journal" / journal_file(next_seq)).exists()
+        if length < len(content) and not waits and read_again(path, content):
+            raise DamagedTapeError(
+                f"{path}: line {len(entries) + 1}: no entry, and no journal holds its rows"
+            )
+        return entries
     return []
 
 
-def parse_catalog(path: Path, content: bytes) -> list[SegmentEntry]:
-    """Return the entries of a catalog's content; `path` names it in errors.
+def read_again(path: Path, content: bytes) -> bool:
+    """Tell whether a file still has a content: else its writer was just at it."""
+    try:
+        return path.read_bytes() == content
+    except FileNotFoundError:
+        return False
+
+
+def parse_catalog(path: Path, content: bytes) -> tuple[list[SegmentEntry], int]:
+    """Return the entries of a catalog's content, and how many bytes they take.
+
+    Only the last line may be none; `path` names the file in errors.
 
     Raises:
-        DamagedTapeError: where a line is not an entry, or segments do not follow one another.
+        DamagedTapeError: where another line is not an entry, or segments do not follow one another.
     """
     entries: list[SegmentEntry] = []
-    for number, line in enumerate(content.split(b"\n")[:-1], 1):
+    length = 0
+    lines = content.split(b"\n")
+    last = len(lines) - (1 if not lines[-1] else 0)
+    for number, line in enumerate(lines[:-1], 1):
         try:
             entry = _ENTRY.decode(line)
+            problem = _problem(entry, entries[-1].next_seq if entries else 0)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            if number == last:
+                break
             raise DamagedTapeError(f"{path}: line {number}: {error}") from None
-        expected = entries[-1].next_seq if entries else 0
-        if parse_time(entry.last_recv_time) is None or parse_time(entry.first_recv_time) is None:
-            raise DamagedTapeError(f"{path}: line {number}: a time is none")
-        if entry.first_seq != expected or entry.rows < 1:
-            raise DamagedTapeError(
-                f"{path}: line {number}: row {entry.first_seq} where row {expected} belongs"
-            )
+        if problem:
+            raise DamagedTapeError(f"{path}: line {number}: {problem}")
         entries.append(entry)
-    return entries
+        length += len(line) + 1
+    return entries, length
+
+
+def _problem(entry: SegmentEntry, expected: int) -> str:
+    """Return what is wrong with an entry, empty where nothing is."""
+    if parse_time(entry.last_recv_time) is None or parse_time(entry.first_recv_time) is None:
+        return "a time is none"
+    if entry.first_seq != expected or entry.rows < 1:
+        return f"row {entry.first_seq} where row {expected} belongs"
+    return ""
 
 
 def encode_entry(entry: SegmentEntry) -> bytes:
@@ -134,8 +167,7 @@ def append_entry(product_dir: Path, entry: SegmentEntry) -> None:
     path = product_dir / CATALOG
     fd = open_private(path, os.O_RDWR | os.O_CREAT)
     try:
-        content = path.read_bytes()
-        end = content.rfind(b"\n") + 1
+        _, end = parse_catalog(path, path.read_bytes())
         os.ftruncate(fd, end)
         os.lseek(fd, end, os.SEEK_SET)
         try:
@@ -149,19 +181,29 @@ def append_entry(product_dir: Path, entry: SegmentEntry) -> None:
     sync_directory(product_dir)
 
 
-def unlisted_segments(product_dir: Path, entries: Sequence[SegmentEntry]) -> list[Path]:
+def sync_catalog(product_dir: Path) -> None:
+    """Make a catalog durable as it stands."""
+    with suppress(FileNotFoundError):
+        sync_file(product_dir / CATALOG)
+    sync_directory(product_dir)
+
+
+def unlisted_segments(product_dir: Path) -> list[Path]:
     """Return segment files that no line lists, and that no journal holds the rows of either.
 
-    A file that waits for its line still has its journal; any other is a sign of a lost catalog.
+    A file that waits for its line still has its journal; any other is a sign of a lost catalog. Files are
+    looked for first, then journals, then lines, so that a recorder or a compaction at work is no such sign.
+
+    Raises:
+        DamagedTapeError: where the catalog cannot be read.
     """
-    listed = {entry.file for entry in entries}
-    waiting = {path.stem for path in (product_dir / "_journal").glob("*.journal")}
     found = sorted(product_dir.glob("date=*/*.parquet"))
-    return [
-        path
-        for path in found
-        if str(path.relative_to(product_dir)) not in listed and path.stem not in waiting
-    ]
+    waiting = {path.stem for path in (product_dir / "_journal").glob("*.journal")}
+    listed = set()
+    for path in (product_dir / NEXT_CATALOG, product_dir / CATALOG):
+        with suppress(FileNotFoundError):
+            listed |= {product_dir / entry.file for entry in parse_catalog(path, path.read_bytes())[0]}
+    return [path for path in found if path not in listed and path.stem not in waiting and path.exists()]
 
 
 def merge_faults(parts: Iterable[Faults]) -> Faults:

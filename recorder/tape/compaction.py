@@ -85,14 +85,14 @@ def _merge(tape: ProductTape, day: Sequence[SegmentEntry]) -> SegmentEntry:
 
     def batches() -> Iterator[pa.RecordBatch]:
         for entry in day:
-            segment = tape.open_segment(entry)
+            segment = tape.open_segment(entry, entry.first_seq)
             with segment.file:
                 yield from segment.batches()
 
     rows = last.next_seq - first.first_seq
-    written = write_aside(
-        merged_aside(tape.directory / first.file), tape.product, first.first_seq, rows, batches()
-    )
+    aside = merged_aside(tape.directory / first.file)
+    written = write_aside(aside, tape.product, first.first_seq, rows, batches())
+    sync_directory(aside.parent)  # its name must be durable before it is decided on
     return replace(
         last,
         file=first.file,
@@ -103,6 +103,7 @@ def _merge(tape: ProductTape, day: Sequence[SegmentEntry]) -> SegmentEntry:
         bytes=written.bytes,
         sha256=written.sha256,
         faults=merge_faults(entry.faults for entry in day),
+        numbered=tuple(sorted({number for entry in day for number in entry.numbered})),
     )
 
 
@@ -122,7 +123,7 @@ def finish_compaction(product_dir: Path) -> None:
     """Put the files of a decided compaction in place; nothing to do where none is. Hold `catalog_lock`."""
     path = product_dir / NEXT_CATALOG
     try:
-        entries = parse_catalog(path, path.read_bytes())
+        entries, _ = parse_catalog(path, path.read_bytes())
     except FileNotFoundError:
         return
     for entry in entries:
@@ -131,7 +132,8 @@ def finish_compaction(product_dir: Path) -> None:
             aside.replace(product_dir / entry.file)
             sync_directory(aside.parent)
     listed = {entry.file for entry in entries}
-    for entry in parse_catalog(product_dir / CATALOG, (product_dir / CATALOG).read_bytes()):
+    before, _ = parse_catalog(product_dir / CATALOG, (product_dir / CATALOG).read_bytes())
+    for entry in before:
         if entry.file not in listed:
             (product_dir / entry.file).unlink(missing_ok=True)
             sync_directory((product_dir / entry.file).parent)

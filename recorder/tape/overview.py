@@ -40,6 +40,7 @@ class Overview:
         unsealed_connection: the first connection with rows in a journal, None where there is none.
         marks: where connections begin and end, in order.
         faults: gaps and crossed summaries of the sealed rows, by connection.
+        numbered: connections of which a sealed row had a sequence number that was checked.
     """
 
     rows: int
@@ -53,6 +54,7 @@ class Overview:
     unsealed_connection: int | None
     marks: tuple[Mark, ...]
     faults: Faults
+    numbered: frozenset[int]
 
 
 def overview(tape: ProductTape) -> Overview:
@@ -92,6 +94,7 @@ def overview(tape: ProductTape) -> Overview:
         unsealed_connection=unsealed_connection,
         marks=tuple(marks),
         faults=merge_faults(entry.faults for entry in entries),
+        numbered=frozenset(number for entry in entries for number in entry.numbered),
     )
 
 

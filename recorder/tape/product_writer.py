@@ -16,9 +16,17 @@ import pyarrow.compute as pc
 
 from orderbook.tally import Tally
 from orderbook.times import NS, format_time
-from recorder.tape.catalog import SegmentEntry, append_entry, catalog_lock, read_catalog, unlisted_segments
+from recorder.tape.catalog import (
+    SegmentEntry,
+    append_entry,
+    catalog_lock,
+    read_catalog,
+    sync_catalog,
+    unlisted_segments,
+)
 from recorder.tape.compaction import finish_compaction
 from recorder.tape.errors import DamagedTapeError
+from recorder.tape.files import make_directory
 from recorder.tape.journal import JournalReader, JournalWriter, cut_torn_tail
 from recorder.tape.layout import CATALOG, journal_dir, journal_file, product_dir, segment_file
 from recorder.tape.reader import BATCH_ROWS, own
@@ -89,8 +97,7 @@ class ProductWriter:
         self._closed: deque[_OpenSegment] = deque()
         self._open: _OpenSegment | None = None
         self._journal: JournalWriter | None = None
-        for directory in (self._directory, self._journals):
-            directory.mkdir(mode=0o700, exist_ok=True)
+        make_directory(self._journals)
         self.cut_bytes = 0
         self.sealed_bytes = 0
         self.seal_seconds = 0.0
@@ -105,7 +112,7 @@ class ProductWriter:
         with catalog_lock(self._directory):
             finish_compaction(self._directory)
             entries = read_catalog(self._directory)
-        lost = unlisted_segments(self._directory, entries)
+        lost = unlisted_segments(self._directory)
         if lost:
             raise DamagedTapeError(
                 f"{lost[0]}: a segment that {CATALOG} does not list; nothing is recorded over it"
@@ -123,6 +130,8 @@ class ProductWriter:
                 )
             self._closed.append(left)
             position = Position(left.next_seq, left.connections[1] + 1, left.last_time)
+        # A dead recorder's last line may not be durable yet, and its journal must not go before.
+        sync_catalog(self._directory)
         waiting = {journal_file(left.first_seq) for left in self._closed}
         for path in paths:
             self.cut_bytes += cut_torn_tail(path)
@@ -234,6 +243,7 @@ class ProductWriter:
             written = write_segment(
                 self._directory / name, self.product, segment.first_seq, segment.rows, batches
             )
+        faults, numbered = tally.take_faults()
         entry = SegmentEntry(
             file=name,
             first_seq=segment.first_seq,
@@ -246,7 +256,8 @@ class ProductWriter:
             digest=tally.digest.hexdigest(),
             chain=tally.digest.chain.hex(),
             chain_seq=tally.digest.chain_seq,
-            faults=tally.take_faults(),
+            faults=faults,
+            numbered=tuple(numbered),
         )
         with catalog_lock(self._directory):
             finish_compaction(self._directory)

@@ -111,7 +111,7 @@ class ProductTape:
             next_seq = first_seq
             for segment in self.sealed(first_seq):
                 next_seq = segment.entry.next_seq
-                yield from segment.batches(size, first_seq)
+                yield from segment.batches(size)
             for journal in journals:
                 for batch in journal.batches(next_seq, size):
                     check_follows(batch, next_seq, journal.path)
@@ -133,7 +133,7 @@ class ProductTape:
             if entry.next_seq <= next_seq:
                 continue
             try:
-                segment = self.open_segment(entry)
+                segment = self.open_segment(entry, next_seq)
             except DamagedTapeError:
                 entries = deque(self.segments())
                 if entry in entries:
@@ -143,8 +143,8 @@ class ProductTape:
                 yield segment
             next_seq = entry.next_seq
 
-    def open_segment(self, entry: SegmentEntry) -> "SealedSegment":
-        """Open a listed segment, also where a compaction has it still aside.
+    def open_segment(self, entry: SegmentEntry, start: int = 0) -> "SealedSegment":
+        """Open a listed segment to be read from a seq on, also where a compaction has it still aside.
 
         Raises:
             DamagedTapeError: where the file is missing or not what was sealed.
@@ -153,8 +153,8 @@ class ProductTape:
         aside = merged_aside(path)
         if aside.exists():
             with suppress(DamagedTapeError):  # of a compaction that was not decided, or is over by now
-                return SealedSegment(entry, aside, open_segment(aside, entry.bytes))
-        return SealedSegment(entry, path, open_segment(path, entry.bytes))
+                return SealedSegment(entry, start, aside, open_segment(aside, entry.bytes))
+        return SealedSegment(entry, start, path, open_segment(path, entry.bytes))
 
     def open_journals(self) -> Iterator[JournalReader]:
         """Yield readers of what is not sealed, in order; open them before the segments are listed."""
@@ -171,16 +171,18 @@ class SealedSegment:
 
     Attributes:
         entry: what the catalog says of it.
+        start: rows before this seq are passed over.
         path: where its file is.
         file: the open file.
     """
 
     entry: SegmentEntry
+    start: int
     path: Path
     file: pq.ParquetFile
 
-    def batches(self, size: int = BATCH_ROWS, first_seq: int = 0) -> Iterator[pa.RecordBatch]:
-        """Yield the rows from a seq on, in batches of at most `size`.
+    def batches(self, size: int = BATCH_ROWS) -> Iterator[pa.RecordBatch]:
+        """Yield the rows from `start` on, in batches of at most `size`.
 
         Raises:
             DamagedTapeError: where the file is not what was written.
@@ -188,7 +190,7 @@ class SealedSegment:
         next_seq = self.entry.first_seq
         for batch in segment_batches(self.file, self.path, size):
             check_follows(batch, next_seq, self.path)
-            before, next_seq = first_seq - next_seq, next_seq + batch.num_rows
+            before, next_seq = self.start - next_seq, next_seq + batch.num_rows
             if before <= 0:
                 yield batch
             elif before < batch.num_rows:

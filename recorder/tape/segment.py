@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from orderbook.schema import TAPE_SCHEMA
 from recorder.tape.errors import DamagedTapeError
-from recorder.tape.files import PRIVATE, sync_directory
+from recorder.tape.files import PRIVATE, make_directory, sync_directory
 
 ROW_GROUP_ROWS: Final = 16_384
 """Rows in a row group: what a reader holds in memory at a time."""
@@ -36,12 +36,11 @@ def write_segment(
         OSError: as the operating system says.
         DamagedTapeError: where the file read back is not what was written.
     """
-    path.parent.mkdir(mode=0o700, exist_ok=True)
+    make_directory(path.parent)
     aside = path.with_name(f"_{path.name}.tmp")
     written = write_aside(aside, product, first_seq, rows, batches)
     aside.replace(path)
     sync_directory(path.parent)
-    sync_directory(path.parent.parent)
     return written
 
 

@@ -12,7 +12,7 @@ from typing import Final, Self
 from orderbook.feeds import Feed
 from orderbook.times import format_time
 from recorder.tape.errors import LockedTapeError, NotATapeError, TapeError
-from recorder.tape.files import open_private
+from recorder.tape.files import make_directory, open_private
 from recorder.tape.layout import LOCK, MANIFEST, product_dir
 from recorder.tape.manifest import FORMAT, Manifest, read_manifest, write_manifest
 from recorder.tape.product_writer import ProductWriter, SealPolicy
@@ -61,7 +61,7 @@ class TapeWriter:
             now_ns: wall clock, for segments that end by age alone.
 
         Raises:
-            TapeError: where the disk is nearly full.
+            TapeError: where the disk is full or nearly so, or cannot be written.
             LockedTapeError: where another writer holds the tape.
             NotATapeError: where the path is something else, or a tape of another feed.
             UnknownProductError: where a name is no product id.
@@ -72,6 +72,9 @@ class TapeWriter:
         try:
             manifest = _join(path, feed, products, software, now_ns)
             writers = {product: ProductWriter(path, product, policy, now_ns) for product in products}
+        except OSError as error:
+            os.close(lock)
+            raise TapeError(f"{path}: cannot write ({error})") from None
         except BaseException:
             os.close(lock)
             raise
@@ -80,8 +83,12 @@ class TapeWriter:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self.close()
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        try:
+            self.close()
+        except TapeError:
+            if kind is None:  # else what went wrong before is what to tell
+                raise
 
     def sizes(self) -> tuple[int, int]:
         """Return the bytes that are in journals, and those sealed by this writer."""
@@ -93,16 +100,28 @@ class TapeWriter:
         return sum(each.seal_seconds for each in self.products.values())
 
     def close(self) -> None:
-        """Release the journals and the lock."""
+        """Make the journals durable, release them and the lock.
+
+        Raises:
+            TapeError: where a journal cannot be made durable; all is released even so.
+        """
+        problems = []
         for writer in self.products.values():
-            writer.close()
+            try:
+                writer.close()
+            except OSError as error:
+                problems.append(error)
         os.close(self._lock)
+        if problems:
+            raise TapeError(
+                f"{self.path}: cannot be made durable ({problems[0]}); its rows are in the journal"
+            )
 
 
 def _lock(path: Path) -> int:
     """Make the tape's directory where it is missing, and take its lock; refuse what is no tape."""
     try:
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_directory(path)
         found = {each.name for each in path.iterdir()}
     except OSError as error:
         raise NotATapeError(f"{path}: cannot hold a tape ({error.strerror})") from None

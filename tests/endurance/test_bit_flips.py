@@ -1,0 +1,102 @@
+"""Bit flips in sealed segments, footers, journal and list: never a wrong row that nobody reports."""
+
+from itertools import pairwise
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from recorder.tape.errors import TapeError
+from recorder.tape.journal import encode_rows
+from replay.verifying import verify
+from tests.endurance.forms import TIMEOUT_S, cases, tell
+from tests.endurance.machine import Machine, planned
+from tests.recorder.rows import batch, journals, read_rows, segments
+
+pytestmark = pytest.mark.timeout(TIMEOUT_S)
+
+FLIPS = cases(10_000, 500)
+ROWS = 90
+
+
+@pytest.fixture
+def tape(tmp_path: Path) -> Path:
+    """Return a tape of three segments and a journal."""
+    with Machine(tmp_path / "tape", segment_rows=25) as machine:
+        for _ in range(ROWS // 5):
+            machine.take(5)
+    return tmp_path / "tape"
+
+
+def position(path: Path, size: int, rng: Random) -> int:
+    """Return where to flip; every other time in the footer, where it is a segment."""
+    if path.suffix == ".parquet" and rng.random() < 0.5:
+        footer = int.from_bytes(path.read_bytes()[-8:-4], "little") + 8
+        return rng.randrange(size - footer, size)
+    return rng.randrange(size)
+
+
+def test_a_flipped_bit_is_found(tape: Path) -> None:
+    """With one bit flipped a tape reads rightly, or is refused, or verify reports it; nothing else comes."""
+    rng = Random(6)
+    rows = planned(0, ROWS)
+    (journal,) = journals(tape)
+    files = [*segments(tape), journal, tape / "product=BTC-USD" / "_segments.jsonl"]
+    whole = {len(encode_rows(batch(rows[75:end]))) for end in range(75, ROWS + 1)}
+    assert max(whole) == journal.stat().st_size
+    counts = {"refused": 0, "right": 0, "a prefix": 0, "harmless": 0}
+    silent: list[str] = []
+    broken: list[str] = []
+    for _ in range(FLIPS):
+        path = rng.choice(files)
+        data = path.read_bytes()
+        where, bit = position(path, len(data), rng), rng.randrange(8)
+        path.write_bytes(data[:where] + bytes([data[where] ^ 1 << bit]) + data[where + 1 :])
+        name = f"{path.name} byte {where} of {len(data)} bit {bit}"
+        try:
+            read = read_rows(tape)
+            outcome = "right" if read == rows else "a prefix" if read == rows[: len(read)] else "wrong"
+        except TapeError:
+            read, outcome = [], "refused"
+        except Exception as error:  # noqa: BLE001  any other is what must not happen
+            outcome = "broken"
+            broken.append(f"{name}: reading: {error!r}")
+        try:
+            found = verify(tape)
+            is_reported = bool(found.damage or found.torn_bytes)
+        except TapeError:
+            is_reported = True
+        except Exception as error:  # noqa: BLE001
+            is_reported = False
+            broken.append(f"{name}: verify: {error!r}")
+        # Where all rows are right, a flip may hide in what nobody reads: the name of a field that is
+        # empty anyway. Anything else must be reported.
+        if outcome == "wrong" or not (is_reported or outcome == "right"):
+            silent.append(f"{name}: {outcome}, reported: {is_reported}")
+        counts["harmless"] += not is_reported
+        counts[outcome] = counts.get(outcome, 0) + 1
+        path.write_bytes(data)
+    tell("bit flips", flips=FLIPS, silent=len(silent), tracebacks=len(broken), **counts)
+    assert not broken, "\n".join(broken[:10])
+    assert not silent, "\n".join(silent[:10])
+    assert read_rows(tape) == rows
+    assert not verify(tape).damage
+
+
+def test_flipped_rows_are_never_replayed_wrongly(tape: Path) -> None:
+    """Whatever byte of a segment's pages is changed, the reader refuses the segment or gives its rows."""
+    rng = Random(8)
+    rows = planned(0, ROWS)
+    path = segments(tape)[1]
+    data = path.read_bytes()
+    footer = int.from_bytes(data[-8:-4], "little") + 8
+    spots = sorted(rng.sample(range(4, len(data) - footer), min(len(data) - footer - 4, cases(2_000, 100))))
+    assert all(one < two for one, two in pairwise(spots))
+    for spot in spots:
+        path.write_bytes(data[:spot] + bytes([data[spot] ^ 0xFF]) + data[spot + 1 :])
+        try:
+            assert read_rows(tape) == rows
+        except TapeError:
+            continue
+    path.write_bytes(data)
+    tell("changed bytes in pages", bytes=len(spots), wrong=0)

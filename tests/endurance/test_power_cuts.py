@@ -1,0 +1,299 @@
+"""Power cuts on a model of a disk that forgets what was not synced.
+
+The file operations are those that the tape's code really makes. Every state is checked on the model: rows
+are counted by a few lines of our own, catalog, segments and journals as the format has them. A sample of the
+states is written to a real directory, read by the reader, gone on with by the next writer and verified.
+"""
+
+import shutil
+import struct
+from collections.abc import Callable
+from contextlib import suppress
+from functools import cache
+from hashlib import sha256
+from json import JSONDecodeError, loads
+from pathlib import Path
+from random import Random
+from typing import Any
+from zlib import crc32
+
+import pytest
+
+from orderbook.errors import BooktapeError
+from recorder.tape.compaction import compact
+from replay.verifying import verify
+from tests.endurance.faults import Call, intercepted
+from tests.endurance.forms import TIMEOUT_S, cases, tell
+from tests.endurance.machine import Machine, planned
+from tests.endurance.model import Disk, Op, State, Trace, materialise, without
+from tests.recorder.rows import BTC, read_rows
+
+pytestmark = pytest.mark.timeout(TIMEOUT_S)
+
+PRODUCT = f"product={BTC}"
+STATES = cases(1_000_000, 20_000)
+SAMPLE = cases(20_000, 250)
+MUTATED_STATES = cases(100_000, 4_000)
+
+
+class LostError(Exception):
+    """A state that lost a row that was synced, or that cannot be read."""
+
+
+# Programs
+
+
+def record_and_seal(trace: Trace, tape: Path) -> None:
+    """Record three segments and a half, syncing every third batch, as a recorder does."""
+    with Machine(tape) as machine:
+        for number in range(14):
+            machine.take(5)
+            if number % 3 == 2:
+                machine.sync()
+                trace.promise(machine.next_seq)
+
+
+def record_and_stop(trace: Trace, tape: Path) -> None:
+    """Record in two runs that each seal to the end."""
+    for _ in range(2):
+        with Machine(tape) as machine:
+            for _ in range(6):
+                machine.take(5)
+                machine.sync()
+                trace.promise(machine.next_seq)
+            machine.seal_all()
+
+
+def record_die_and_go_on(trace: Trace, tape: Path) -> None:
+    """Die without sealing, twice; each time another writer goes on."""
+    for _ in range(3):
+        with Machine(tape) as machine:
+            trace.promise(machine.next_seq)  # what a dead writer left is sealed by then
+            for _ in range(3):
+                machine.append(7)
+            machine.sync()
+            trace.promise(machine.next_seq)
+
+
+def record_die_listing_and_go_on(trace: Trace, tape: Path) -> None:
+    """Die between listing a segment and syncing the list; another writer goes on."""
+
+    class DeadError(BaseException):
+        """The end of a process."""
+
+    def die(_name: str, call: Call, arguments: tuple[Any, ...]) -> Any:
+        if Path(f"/proc/self/fd/{arguments[0]}").readlink().name == "_segments.jsonl":
+            raise DeadError
+        return call(*arguments)
+
+    with suppress(DeadError), Machine(tape) as machine, intercepted(die, ("fsync",)):
+        for _ in range(5):
+            parts = machine.append(5)
+            machine.sync()
+            trace.promise(machine.next_seq)
+            machine.take_up(parts)
+    with Machine(tape) as machine:
+        machine.take(5)
+        machine.sync()
+        trace.promise(machine.next_seq)
+
+
+def record_and_compact(trace: Trace, tape: Path) -> None:
+    """Record, merge the segments, record on and merge again."""
+    for _ in range(2):
+        with Machine(tape) as machine:
+            for _ in range(9):
+                machine.take(5)
+            machine.sync()
+            trace.promise(machine.next_seq)
+            compact(tape)
+
+
+PROGRAMS: list[Callable[[Trace, Path], None]] = [
+    record_and_seal,
+    record_and_stop,
+    record_die_and_go_on,
+    record_die_listing_and_go_on,
+    record_and_compact,
+]
+
+
+def trace_of(program: Callable[[Trace, Path], None], directory: Path) -> list[Op]:
+    """Return the file operations of a program on a tape of its own."""
+    directory.mkdir()
+    trace = Trace(directory)
+    with trace.recording():
+        program(trace, directory / "tape")
+    return trace.ops
+
+
+# The check on the model
+
+
+@cache
+def _catalog(content: bytes) -> list[tuple[str, int, int, int, str]]:
+    entries = []
+    for line in content.split(b"\n")[:-1]:
+        try:
+            entry = loads(line)
+        except (JSONDecodeError, UnicodeDecodeError):
+            break  # the last line, torn: the journal that it was to replace must still be there
+        entries.append(tuple(entry[name] for name in ("file", "first_seq", "rows", "bytes", "sha256")))
+    return entries
+
+
+@cache
+def _sum(content: bytes) -> str:
+    return sha256(content).hexdigest()
+
+
+@cache
+def _journal(content: bytes) -> tuple[int, ...]:
+    """Return the numbers of a journal's whole records."""
+    seqs: list[int] = []
+    offset = 0
+    while offset + 8 <= len(content):
+        crc, length = struct.unpack_from("<II", content, offset)
+        body = content[offset + 8 : offset + 8 + length]
+        if length < 21 or len(body) < length or crc32(content[offset + 4 : offset + 8] + body) != crc:
+            break
+        seqs.append(struct.unpack_from("<q", body)[0])
+        offset += 8 + length
+    return tuple(seqs)
+
+
+def surviving(state: State) -> int:
+    """Return how many rows of the tape are left, from the first on without a hole.
+
+    Raises:
+        LostError: where a row is missing before another, or twice, or a file that counts is not whole.
+    """
+    if "tape/_tape.json" not in state:
+        return 0
+    within = f"tape/{PRODUCT}"
+    catalog = state.get(f"{within}/_segments.next.jsonl", state.get(f"{within}/_segments.jsonl", b""))
+    next_seq = 0
+    for name, first_seq, rows, size, checksum in _catalog(catalog):
+        folder, _, file = name.partition("/")
+        merged, plain = (state.get(f"{within}/{path}") for path in (f"{folder}/_{file}.merged", name))
+        held = merged if merged is not None and len(merged) == size else plain
+        if held is None or len(held) != size or _sum(held) != checksum:
+            raise LostError(f"segment {name} is not what was sealed")
+        if first_seq != next_seq:
+            raise LostError(f"segment {name} where row {next_seq} belongs")
+        next_seq += rows
+    for path in sorted(path for path in state if path.endswith(".journal")):
+        for seq in _journal(state[path]):
+            if seq > next_seq:
+                raise LostError(f"row {seq} in {path} where row {next_seq} belongs")
+            next_seq = max(next_seq, seq + 1)
+    return next_seq
+
+
+def losses(disk: Disk, states: int, rng: Random) -> list[str]:
+    """Return what is wrong with states after random power cuts; nothing, where all is well."""
+    wrong: dict[str, int] = {}
+    for _ in range(states):
+        cut = rng.randrange(disk.length + 1)
+        promised, state = disk.state(cut, rng)
+        try:
+            left = surviving(state)
+        except LostError as error:
+            wrong.setdefault(f"after operation {cut}: {error}", cut)
+        else:
+            if left < promised:
+                wrong.setdefault(f"after operation {cut}: {left} rows where {promised} were synced", cut)
+    return sorted(wrong, key=lambda text: wrong[text])
+
+
+@pytest.fixture(scope="module", params=PROGRAMS, ids=lambda program: program.__name__)
+def traced(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> list[Op]:
+    """Return the operations of each program in turn."""
+    return trace_of(request.param, tmp_path_factory.mktemp("traced") / "disk")
+
+
+def test_a_power_cut_loses_nothing_that_was_synced(traced: list[Op]) -> None:
+    """After a power cut at any operation all rows that were synced are there, once and in order."""
+    disk = Disk(traced)
+    states = STATES // len(PROGRAMS)
+    wrong = losses(disk, states, Random(1))
+    tell("power cuts, on the model", states=states, operations=disk.length, lost=len(wrong))
+    assert not wrong, "\n".join(wrong[:10])
+
+
+def test_a_power_cut_leaves_a_tape_to_go_on_with(traced: list[Op], tmp_path: Path) -> None:
+    """What a power cut leaves is read, verified, taken up and sealed by the real code."""
+    disk, rng = Disk(traced), Random(2)
+    scratch = Path("/dev/shm") if Path("/dev/shm").is_dir() else tmp_path  # noqa: S108
+    root = scratch / f"booktape-{tmp_path.name}"
+    seen: set[int] = set()
+    wrong: list[str] = []
+    for _ in range(SAMPLE // len(PROGRAMS)):
+        cut = rng.randrange(disk.length + 1)
+        promised, state = disk.state(cut, rng)
+        seen.add(hash(frozenset(state.items())))
+        shutil.rmtree(root, ignore_errors=True)
+        materialise(state, root)
+        try:
+            _go_on(root / "tape", promised)
+        except (AssertionError, BooktapeError) as error:
+            wrong.append(f"after operation {cut}: {str(error).splitlines()[0]}")
+    shutil.rmtree(root, ignore_errors=True)
+    tell(
+        "power cuts, with the real reader and writer",
+        states=SAMPLE // len(PROGRAMS),
+        distinct=len(seen),
+        lost=len(wrong),
+    )
+    assert not wrong, "\n".join(wrong[:10])
+
+
+def _go_on(tape: Path, promised: int) -> None:
+    if not (tape / "_tape.json").exists():
+        assert promised == 0, f"no tape where {promised} rows were synced"
+        return
+    before = read_rows(tape) if (tape / PRODUCT).exists() else []
+    assert len(before) >= promised, f"{len(before)} rows where {promised} were synced"
+    assert before == planned(0, len(before)), "other rows than were written"
+    with Machine(tape) as machine:
+        machine.take(3)
+        machine.seal_all()
+    assert read_rows(tape) == planned(0, len(before) + 3), "other rows after going on"
+    damage = verify(tape).damage
+    assert not damage, damage[0]
+
+
+# Leaving out a sync
+
+
+def _is_segment_sync(op: Op) -> bool:
+    return op.what == "fsync" and op.path.endswith(".parquet.tmp")
+
+
+def _is_journal_sync(op: Op) -> bool:
+    return op.what == "fsync" and op.path.endswith(".journal")
+
+
+def _is_catalog_sync(op: Op) -> bool:
+    return op.what == "fsync" and op.path.endswith("_segments.jsonl")
+
+
+def _is_date_sync(op: Op) -> bool:
+    return op.what == "dirsync" and "date=" in op.path
+
+
+def _is_journals_sync(op: Op) -> bool:
+    return op.what == "dirsync" and op.path.endswith("_journal")
+
+
+@pytest.mark.parametrize(
+    "leave_out", [_is_segment_sync, _is_journal_sync, _is_catalog_sync, _is_date_sync, _is_journals_sync]
+)
+def test_leaving_out_a_sync_is_found(tmp_path: Path, leave_out: Callable[[Op], bool]) -> None:
+    """Without the fsync of a segment, the journal, the list or their directories, power cuts lose rows."""
+    traced = trace_of(record_and_seal, tmp_path / "disk")
+    lazy = without(traced, leave_out)
+    assert len(lazy) < len(traced)
+    assert set(losses(Disk(lazy), MUTATED_STATES, Random(3))) - set(
+        losses(Disk(traced), MUTATED_STATES, Random(3))
+    )

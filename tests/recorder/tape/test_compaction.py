@@ -1,0 +1,247 @@
+"""Compaction: a day's segments become one; whoever reads, records or dies meanwhile, the rows stay."""
+
+import fcntl
+import multiprocessing
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow.dataset as ds
+import pytest
+
+from recorder.tape.catalog import read_catalog
+from recorder.tape.compaction import Compacted, compact
+from recorder.tape.errors import DamagedTapeError, LockedTapeError
+from recorder.tape.overview import overview
+from recorder.tape.product_writer import SealPolicy
+from recorder.tape.reader import Tape
+from replay import running
+from replay.verifying import verify
+from tests.endurance.faults import dying_at, intercepted
+from tests.endurance.machine import Machine, planned, planned_digest
+from tests.recorder.rows import (
+    BTC,
+    SECOND,
+    file_size_limit,
+    frames,
+    open_writer,
+    plain,
+    read_rows,
+    record_rows,
+    segments,
+    write_tape,
+)
+from tests.replay.tapes import flip_byte
+
+FORK = multiprocessing.get_context("forkserver")
+
+
+@pytest.fixture
+def tape(tmp_path: Path) -> Path:
+    """Return a tape of 130 rows in seven segments of one day, sealed to the end."""
+    with Machine(tmp_path / "tape") as machine:
+        for _ in range(13):
+            machine.take(10)
+        machine.seal_all()
+    return tmp_path / "tape"
+
+
+def leftovers(tape: Path) -> list[str]:
+    """Return what a compaction that was not finished leaves."""
+    return [path.name for path in tape.rglob("*") if path.name.endswith((".merged", ".tmp", ".next.jsonl"))]
+
+
+def assert_compacted(tape: Path, number: int) -> None:
+    """Insist on one segment with so many of the planned rows, and on nothing beside it."""
+    assert len(segments(tape)) == 1
+    assert not leftovers(tape)
+    assert_whole(tape, number)
+    held = ds.dataset(tape, partitioning="hive").to_table().column("seq").to_pylist()
+    assert sorted(held) == list(range(number))
+
+
+def assert_whole(tape: Path, number: int) -> None:
+    """Insist on so many of the planned rows, and on a tape that verifies."""
+    assert read_rows(tape) == planned(0, number)
+    found = verify(tape)
+    assert not found.damage
+    assert found.checked_digests == len(read_catalog(tape / f"product={BTC}"))
+    assert found.tallies[BTC].digest.hexdigest() == planned_digest(number)
+
+
+def test_a_day_becomes_one_segment(tape: Path) -> None:
+    """Rows, digest and verify are the same before and after; a second compaction has nothing to do."""
+    before = running.run(tape, keep=False).digest
+    assert_whole(tape, 130)
+    assert compact(tape) == {BTC: Compacted(7, 1)}
+    assert_compacted(tape, 130)
+    assert running.run(tape, keep=False).digest == before
+    content = segments(tape)[0].read_bytes()
+    assert compact(tape) == {BTC: Compacted(1, 1)}
+    assert segments(tape)[0].read_bytes() == content
+
+
+def test_days_stay_apart(tmp_path: Path) -> None:
+    """Segments of different UTC days are not merged into one."""
+    rows = frames(60, step=3600 * SECOND)
+    tape = write_tape(tmp_path / "tape", rows, policy=SealPolicy(rows=5, seconds=1e6))
+    days = {path.parent.name for path in segments(tape)}
+    assert len(segments(tape)) > len(days) == 4
+    compact(tape)
+    assert len(segments(tape)) == 4
+    assert {path.parent.name for path in segments(tape)} == days
+    assert read_rows(tape) == rows
+    assert not verify(tape).damage
+
+
+def test_nothing_to_do_is_fine(tmp_path: Path) -> None:
+    """A tape without rows, and one with a journal alone, are left as they are."""
+    with open_writer(tmp_path / "empty", BTC, "ETH-USD"):
+        pass
+    assert compact(tmp_path / "empty") == {BTC: Compacted(0, 0), "ETH-USD": Compacted(0, 0)}
+    rows = frames(5)
+    tape = write_tape(tmp_path / "tape", rows, seal=False)
+    assert compact(tape) == {BTC: Compacted(0, 0)}
+    assert read_rows(tape) == rows
+
+
+def test_a_recording_goes_on_after_it(tape: Path) -> None:
+    """A writer that was open before and one that opens after go on with their digests."""
+    with Machine(tape) as machine:
+        machine.take(25)
+        compact(tape)
+        machine.take(50)
+        compact(tape)
+        machine.seal_all()
+    assert_whole(tape, 205)
+    with Machine(tape) as machine:
+        machine.take(15)
+        machine.seal_all()
+    assert_whole(tape, 220)
+    compact(tape)
+    assert_compacted(tape, 220)
+
+
+def test_beside_a_running_recorder(tmp_path: Path) -> None:
+    """Beside a process that appends and seals, every reading is a prefix and nothing is lost in the end."""
+    number = 3_000
+    tape = tmp_path / "tape"
+    started = FORK.Event()
+    recorder = FORK.Process(target=record_rows, args=(tape, number, started))
+    recorder.start()
+    assert started.wait(60)
+    rows = frames(number)
+    merged = 0
+    while recorder.is_alive():
+        done = compact(tape)[BTC]
+        merged += done.before - done.after
+        read = read_rows(tape)
+        assert read == rows[: len(read)]
+        assert not verify(tape).damage
+    recorder.join(60)
+    assert recorder.exitcode == 0
+    compact(tape)
+    assert merged
+    assert len(segments(tape)) == 1
+    assert read_rows(tape) == rows
+    assert not verify(tape).damage
+
+
+@pytest.mark.parametrize("before", [0, 1, 5, 60, 129])
+def test_a_reader_follows_it(tape: Path, before: int) -> None:
+    """A reader that is at it while segments are merged under it sees no hole and no row twice."""
+    with Machine(tape) as machine:
+        machine.take(5)
+        read = Tape.open(tape).product(BTC)
+        batches = read.batches(size=1)
+        rows = [next(batches) for _ in range(before)]
+        compact(tape)
+        machine.seal_all()
+        rows += batches
+    assert plain(rows) == planned(0, 135)
+    assert overview(read).rows == 135
+
+
+def test_many_readings_while_it_happens(tape: Path) -> None:
+    """A reader that is held up at every call of a compaction reads the same rows at each of them."""
+    read = 0
+
+    def look(_name: str, call: Callable[..., object], arguments: tuple[object, ...]) -> object:
+        nonlocal read
+        assert read_rows(tape) == planned(0, 130)
+        result = call(*arguments)
+        assert read_rows(tape) == planned(0, 130)
+        read += 2
+        return result
+
+    with intercepted(look, ("fsync", "replace", "unlink")):
+        compact(tape)
+    assert read > 20
+    assert_compacted(tape, 130)
+
+
+def compact_and_die(tape: Path, dies_at: int) -> None:
+    """Compact until the n-th call that changes a file; there this process is killed."""
+    with intercepted(dying_at(dies_at)):
+        compact(tape)
+
+
+@pytest.mark.parametrize("finisher", ["writer", "compaction"])
+def test_killed_at_every_call_it_is_finished_by_others(tmp_path: Path, finisher: str) -> None:
+    """Wherever it is killed readers see a whole tape, and the next writer or compaction finishes it."""
+    number = exit_code = 0
+    while number == 0 or exit_code != 0:
+        number += 1
+        tape = tmp_path / f"tape-{number}"
+        with Machine(tape) as machine:
+            machine.take(70)
+            machine.seal_all()
+        process = FORK.Process(target=compact_and_die, args=(tape, number))
+        process.start()
+        process.join(60)
+        assert process.exitcode in {0, -9}
+        exit_code = process.exitcode or 0
+        assert_whole(tape, 70)
+        more = 0
+        if finisher == "writer":
+            with Machine(tape) as machine:
+                machine.take(30)
+                machine.seal_all()
+            more = 30
+            assert_whole(tape, 100)
+        compact(tape)
+        assert_compacted(tape, 70 + more)
+    assert number > 10
+
+
+def test_a_second_one_is_refused(tape: Path) -> None:
+    """While another compaction is at it, this one is refused in one line and changes nothing."""
+    fd = os.open(tape / "_compact.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    fcntl.flock(fd, fcntl.LOCK_EX)
+    with pytest.raises(LockedTapeError, match="another compaction"):
+        compact(tape)
+    os.close(fd)
+    assert_whole(tape, 130)
+    compact(tape)
+    assert_compacted(tape, 130)
+
+
+def test_what_is_damaged_is_not_merged(tape: Path) -> None:
+    """A damaged segment ends it with an error, and every file stays as it was."""
+    flip_byte(segments(tape)[3], 100)
+    before = [(path, path.read_bytes()) for path in segments(tape)]
+    with pytest.raises(DamagedTapeError):
+        compact(tape)
+    assert [(path, path.read_bytes()) for path in segments(tape)] == before
+    assert not (tape / f"product={BTC}" / "_segments.next.jsonl").exists()
+
+
+@pytest.mark.parametrize("size", [0, 200, 2_000])
+def test_a_full_disk_leaves_the_tape_as_it_was(tape: Path, size: int) -> None:
+    """Where the merged segment or the new list does not fit, nothing has happened."""
+    with file_size_limit(size), pytest.raises((OSError, DamagedTapeError)):
+        compact(tape)
+    assert len(segments(tape)) == 7
+    assert_whole(tape, 130)
+    compact(tape)
+    assert_compacted(tape, 130)

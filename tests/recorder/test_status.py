@@ -1,0 +1,99 @@
+"""How a recording stands: counted from the steps of the dataflow, by an injected clock."""
+
+import json
+from collections.abc import Iterator
+
+from orderbook.engine import PlainEngine
+from orderbook.schema import ANOMALY_KINDS, TAPE_SCHEMA, empty_batch
+from recorder.status import ProductStatus, RecorderStatus
+from tests.oracle import Row
+from tests.recorder.rows import BTC, SECOND, START, batch
+from tests.replay.tapes import snapshot, update
+
+ENGINE = PlainEngine()
+ETH = "ETH-USD"
+
+
+class Watched:
+    """A status fed by rows of one product; its clock stands at `now`."""
+
+    def __init__(self, first_connection: int = 0) -> None:
+        self.now = 100.0
+        self.status = RecorderStatus([BTC, ETH], lambda: self.now)
+        self._state = ENGINE.start(BTC, "exchange")
+        self._seq = 0
+        self._connection = first_connection - 1
+
+    def feed(self, *payloads: str) -> ProductStatus:
+        """Take up rows as one step: `+` opens a connection, `-` ends it, anything else is a frame."""
+        rows = list(self._rows(payloads))
+        self._state, step = ENGINE.step(self._state, batch(rows) if rows else empty_batch(TAPE_SCHEMA))
+        self.status.take(BTC, step)
+        return self.status.products()[BTC]
+
+    def _rows(self, payloads: tuple[str, ...]) -> Iterator[Row]:
+        for payload in payloads:
+            kind = {"+": "connected", "-": "disconnected"}.get(payload, "frame")
+            self._connection += payload == "+"
+            text = payload if kind == "frame" else json.dumps({"code": 1, "reason": ""})
+            yield Row(self._seq, START + self._seq * SECOND, self._connection, kind, text)
+            self._seq += 1
+
+
+def test_nothing_is_known_at_first() -> None:
+    """Before the first row everything is zero or not known."""
+    watched = Watched()
+    for state in watched.status.products().values():
+        assert state == ProductStatus(anomalies=dict.fromkeys(ANOMALY_KINDS, 0))
+        assert watched.status.seconds_since_frame(state) is None
+
+
+def test_rows_frames_and_prices() -> None:
+    """Rows, frames, the best prices and the spread are those of the last step; a tick changes nothing."""
+    watched = Watched()
+    watched.feed("+", snapshot(BTC, [["99.5", "1"]], [["100", "2"]]))
+    state = watched.feed(update(BTC, ("buy", "99.75", "1")), update(BTC, ("buy", "99.9", "1")))
+    assert (state.rows, state.frames, state.connections) == (4, 3, 1)
+    assert (state.bid, state.ask, state.relative_spread) == (99.9, 100.0, 0.001)
+    assert watched.feed() == state
+    assert watched.status.products()[ETH].rows == 0
+
+
+def test_the_time_of_the_last_frame() -> None:
+    """Only frames count as a sign of life: neither ticks nor the rows that open and end connections."""
+    watched = Watched()
+    state = watched.feed("+", snapshot(BTC))
+    watched.now += 7.5
+    for payloads in ((), ("-",), ("+",)):
+        state = watched.feed(*payloads)
+        assert watched.status.seconds_since_frame(state) == 7.5
+    state = watched.feed("text")
+    assert watched.status.seconds_since_frame(state) == 0.0
+    assert watched.status.now() == 107.5
+
+
+def test_anomalies_by_kind() -> None:
+    """Every anomaly is counted under its kind, and a status handed out before does not change."""
+    watched = Watched()
+    before = watched.feed("+", update(BTC), "no JSON", snapshot(BTC))
+    after = watched.feed(update(BTC, ("buy", "101", "1")), '{"type":"strange"}', "no JSON")
+    assert {kind: n for kind, n in before.anomalies.items() if n} == {"early_update": 1, "malformed": 1}
+    expected = {"early_update": 1, "malformed": 2, "crossed": 1, "unknown": 1}
+    assert {kind: n for kind, n in after.anomalies.items() if n} == expected
+
+
+def test_connections_of_this_run() -> None:
+    """Connections are those of this run, also where the tape has had some before."""
+    for first in (0, 5):
+        watched = Watched(first)
+        assert watched.feed("+").connections == 1
+        assert watched.feed(snapshot(BTC), "-").connections == 1
+        assert watched.feed("+", "text").connections == 2
+        assert watched.feed("-", "+", "-", "+").connections == 4
+        assert watched.feed("text").connections == 4
+
+
+def test_connections_of_a_first_step_with_several() -> None:
+    """Connections that came and went before the first look are counted like any others."""
+    for first in (0, 5):
+        assert Watched(first).feed("+", "-", "+", "-", "+", snapshot(BTC)).connections == 3

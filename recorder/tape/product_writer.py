@@ -26,7 +26,7 @@ from recorder.tape.catalog import (
 )
 from recorder.tape.compaction import finish_compaction
 from recorder.tape.errors import DamagedTapeError
-from recorder.tape.files import make_directory
+from recorder.tape.files import make_directory, sync_file
 from recorder.tape.journal import JournalReader, JournalWriter, cut_torn_tail
 from recorder.tape.layout import CATALOG, journal_dir, journal_file, product_dir, segment_file
 from recorder.tape.reader import BATCH_ROWS, own
@@ -135,7 +135,9 @@ class ProductWriter:
         waiting = {journal_file(left.first_seq) for left in self._closed}
         for path in paths:
             self.cut_bytes += cut_torn_tail(path)
-            if path.name not in waiting:
+            if path.name in waiting:
+                sync_file(path)  # what comes after it must not be more durable than it is
+            else:
                 path.unlink()
         return position
 

@@ -14,6 +14,7 @@ from hashlib import sha256
 from json import JSONDecodeError, loads
 from pathlib import Path
 from random import Random
+from tempfile import mkdtemp
 from typing import Any
 from zlib import crc32
 
@@ -225,7 +226,7 @@ def test_a_power_cut_leaves_a_tape_to_go_on_with(traced: list[Op], tmp_path: Pat
     """What a power cut leaves is read, verified, taken up and sealed by the real code."""
     disk, rng = Disk(traced), Random(2)
     scratch = Path("/dev/shm") if Path("/dev/shm").is_dir() else tmp_path  # noqa: S108
-    root = scratch / f"booktape-{tmp_path.name}"
+    root = Path(mkdtemp(prefix="booktape-", dir=scratch))
     seen: set[int] = set()
     wrong: list[str] = []
     for _ in range(SAMPLE // len(PROGRAMS)):

@@ -21,7 +21,9 @@ class MalformedNumberError(ValueError):
     """The text is not a price or size of the feed."""
 
 
-@lru_cache(maxsize=1 << 16)
+# Most changes are near the touch, so few prices are asked for again and again. A cache that takes hours of a
+# wandering market to fill would look like a leak.
+@lru_cache(maxsize=1 << 13)
 def parse_price(text: str) -> int:
     """Return a price in units of 1e-8.
 

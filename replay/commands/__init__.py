@@ -1,0 +1,1 @@
+"""The commands of the replay side: options checked, one call made, the result printed."""

@@ -1,0 +1,65 @@
+"""Commands that look at a tape: `inspect`, `verify`, `book`."""
+
+from pathlib import Path
+
+import click
+
+from recorder.options import json_option
+from replay.commands.options import TAPE, InstantType
+
+
+@click.command()
+@TAPE
+@json_option
+def inspect(tape: Path, as_json: bool) -> None:
+    """Show what TAPE holds: products, time span, rows, connections, segments, bytes, interruptions."""
+    from recorder.terminal import print_json, stdout
+    from replay.inspection import inspect as look
+    from replay.tables import print_inspection
+
+    found = look(tape)
+    if as_json:
+        print_json(found.document())
+    else:
+        print_inspection(stdout(), found)
+
+
+@click.command()
+@TAPE
+@click.option("--strict", is_flag=True, help="Fail also on what the feed itself did wrong.")
+@json_option
+def verify(tape: Path, strict: bool, as_json: bool) -> None:
+    """Check TAPE: checksums, numbering, order of time, sequence numbers, live digest = replay digest.
+
+    Exits 1 where the tape is damaged or its replay differs from live.
+    """
+    from recorder.terminal import print_json, stdout
+    from replay.tables import print_verification
+    from replay.verifying import verify as check
+
+    found = check(tape)
+    if as_json:
+        print_json(found.document())
+    else:
+        print_verification(stdout(), found, strict=strict)
+    if not found.passes(strict=strict):
+        raise click.exceptions.Exit(1)
+
+
+@click.command()
+@TAPE
+@click.option("-p", "--product", required=True, metavar="PRODUCT", help="Whose book.")
+@click.option("--at", type=InstantType(), required=True, metavar="TIME", help="Rows up to and at it count.")
+@click.option("--depth", type=click.IntRange(1), default=10, show_default=True, help="Levels a side.")
+@json_option
+def book(tape: Path, product: str, at: int, depth: int, as_json: bool) -> None:
+    """Print the book of a product of TAPE as it stood at a time: price, size, cumulative size."""
+    from recorder.terminal import print_json, stdout
+    from replay.ladder import book_at
+    from replay.tables import print_ladder
+
+    ladder = book_at(tape, product, at, depth)
+    if as_json:
+        print_json(ladder.document())
+    else:
+        print_ladder(stdout(), ladder)

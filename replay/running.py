@@ -1,7 +1,7 @@
 """`run`: one replay of a tape, from Python or the command line."""
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -132,8 +132,8 @@ def run(
     """
     opened = Tape.open(Path(tape))
     products = opened.select(settings.products)
-    pacer = _pacer(opened, products, settings)
-    source = TapeSource(opened, products, pacer, settings.window, settings.batch_rows)
+    source = TapeSource(opened, products, window=settings.window, batch_rows=settings.batch_rows)
+    source.pacer = pacer = _pacer(source, settings)
     streams = replay_flow(source, opened.feed, engine, settings.window, recoverable=False)
     result = RunResult(opened.path, settings)
     with ExitStack() as stack:
@@ -172,14 +172,12 @@ def _each(
     return both
 
 
-def _pacer(tape: Tape, products: Iterable[str], settings: ReplaySettings) -> Pacer | None:
+def _pacer(source: TapeSource, settings: ReplaySettings) -> Pacer | None:
     """Return the common clock: it starts with the first reported row of any product."""
     if settings.speed == MAX_SPEED:
         return None
-    firsts = [settings.window.first_time(tape.product(product).batches(size=1024)) for product in products]
-    first_time = min((first for first in firsts if first is not None), default=0)
     limit = None if settings.idle_limit is None else round(settings.idle_limit * 1e9)
-    return Pacer(settings.speed, first_time, limit)
+    return Pacer(settings.speed, source.first_time() or 0, limit)
 
 
 class _Outlet:

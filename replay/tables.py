@@ -165,6 +165,9 @@ def print_verification(console: Console, found: Verification, *, strict: bool) -
         console.print(
             f"{found.torn_bytes:,} torn bytes at the end of a journal: a record that was never whole"
         )
+    if found.unindexed:
+        segments = terminal.plural(found.unindexed, "segment")
+        console.print(f"{segments} without a book to begin from: `booktape index` makes it")
     verdict = "whole" if found.passes(strict=strict) else "NOT whole"
     digests = terminal.plural(found.checked_digests, "digest")
     console.print(

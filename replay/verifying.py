@@ -7,13 +7,15 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from orderbook.digest import Digest
 from orderbook.engine import Engine
 from orderbook.tally import Tally
 from orderbook.threshold import DEFAULT_THRESHOLD
 from orderbook.times import format_time
 from recorder.tape.catalog import Faults, SegmentEntry, merge_faults, unlisted_segments
 from recorder.tape.errors import DamagedTapeError
-from recorder.tape.layout import CATALOG
+from recorder.tape.index import read_sidecar
+from recorder.tape.layout import CATALOG, index_dir, sidecar_file
 from recorder.tape.overview import overview
 from recorder.tape.reader import ProductTape, SealedSegment, Tape
 from replay.audit import AuditedBook, ReconnectAudit
@@ -37,6 +39,7 @@ class Verification:
         audits: what each interruption cost, by product.
         verdicts: on each connection, by product.
         checked_digests: how many live digests were recomputed and found equal.
+        sidecars, unindexed: segments whose sidecar is the book before them, and those without one.
         torn_bytes: at the ends of journals, of records that were never whole: a recorder died, or is at it.
     """
 
@@ -47,6 +50,8 @@ class Verification:
     audits: dict[str, list[ReconnectAudit]] = field(default_factory=dict)
     verdicts: dict[str, list[ConnectionVerdict]] = field(default_factory=dict)
     checked_digests: int = 0
+    sidecars: int = 0
+    unindexed: int = 0
     torn_bytes: int = 0
 
     def passes(self, *, strict: bool) -> bool:
@@ -61,6 +66,8 @@ class Verification:
             "damage": self.damage,
             "feed_faults": self.feed_faults,
             "checked_digests": self.checked_digests,
+            "sidecars": self.sidecars,
+            "unindexed": self.unindexed,
             "torn_bytes": self.torn_bytes,
             "products": {product: self._product(product) for product in sorted(self.tallies)},
         }
@@ -132,8 +139,10 @@ class _ProductCheck:
         """
         for entry in self._tape.segments():
             self._check_file(entry)
-        entries = []
+        entries: list[SegmentEntry] = []
         for segment in self._tape.sealed():
+            if segment.start <= segment.entry.first_seq:
+                self._check_sidecar(segment.entry, entries[-1].digest if entries else Digest().hexdigest())
             first: tuple[int, int] | None = None
             for rows in segment.batches():
                 first = first or _ends(rows)[0]
@@ -166,6 +175,19 @@ class _ProductCheck:
         else:
             if digest != entry.sha256:
                 self._found.damage.append(f"{segment.path}: the SHA-256 is not the one that was sealed")
+
+    def _check_sidecar(self, entry: SegmentEntry, digest: str) -> None:
+        """Hold the sidecar of a segment against the book as it stands before it."""
+        held = read_sidecar(self._tape.directory, entry.first_seq, digest)
+        if held is None:
+            self._found.unindexed += 1
+        elif held == self.book.save():
+            self._found.sidecars += 1
+        else:
+            path = index_dir(self._tape.directory) / sidecar_file(entry.first_seq)
+            self._found.damage.append(
+                f"{path}: not the book before row {entry.first_seq}; mend it by `booktape index --rebuild`"
+            )
 
     def _check_entry(self, segment: SealedSegment, first: tuple[int, int]) -> None:
         """Hold what the catalog says of a segment against its rows."""

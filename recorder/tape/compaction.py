@@ -6,13 +6,10 @@
 3. The merged file takes its place, what it replaces is removed, and the next catalog becomes the catalog.
 """
 
-import fcntl
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
-from typing import Final
 
 import pyarrow as pa
 
@@ -25,13 +22,12 @@ from recorder.tape.catalog import (
     parse_catalog,
     read_catalog,
 )
-from recorder.tape.errors import LockedTapeError
-from recorder.tape.files import open_private, replace_file, sync_directory
+from recorder.tape.files import replace_file, sync_directory
+from recorder.tape.index import remove_sidecar
 from recorder.tape.layout import CATALOG
+from recorder.tape.maintenance import maintenance
 from recorder.tape.reader import ProductTape, Tape
 from recorder.tape.segment import merged_aside, write_aside
-
-_LOCK: Final = "_compact.lock"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,19 +42,13 @@ def compact(path: Path) -> dict[str, Compacted]:
     """Merge the sealed segments of each day of each product into one. O(bytes of what is merged).
 
     Raises:
-        LockedTapeError: where another compaction is at it.
+        LockedTapeError: where another compaction, or an indexing, is at it.
         TapeError: where the tape cannot be read.
         OSError: where it cannot be written; the tape is as it was.
     """
     tape = Tape.open(path)
-    lock = open_private(path / _LOCK, os.O_RDWR | os.O_CREAT)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    with maintenance(path):
         return {product: _compact_product(tape.product(product)) for product in tape.select(())}
-    except BlockingIOError:
-        raise LockedTapeError(f"{path}: another compaction of this tape is running") from None
-    finally:
-        os.close(lock)
 
 
 def _compact_product(tape: ProductTape) -> Compacted:
@@ -135,6 +125,7 @@ def finish_compaction(product_dir: Path) -> None:
     before, _ = parse_catalog(product_dir / CATALOG, (product_dir / CATALOG).read_bytes())
     for entry in before:
         if entry.file not in listed:
+            remove_sidecar(product_dir, entry.first_seq)
             (product_dir / entry.file).unlink(missing_ok=True)
             sync_directory((product_dir / entry.file).parent)
     path.replace(product_dir / CATALOG)

@@ -39,6 +39,16 @@ def journal_dir(tape: Path, product: str) -> Path:
     return product_dir(tape, product) / "_journal"
 
 
+def index_dir(product_dir: Path) -> Path:
+    """Return the directory of a product's sidecars."""
+    return product_dir / "_index"
+
+
+def sidecar_file(first_seq: int) -> str:
+    """Return the name of the sidecar of the segment that begins with a row."""
+    return f"{first_seq:020d}.book"
+
+
 def journal_file(first_seq: int) -> str:
     """Return the name of the journal that begins with a row."""
     return f"{first_seq:020d}.journal"

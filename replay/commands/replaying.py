@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from recorder.options import DURATION, THRESHOLD, json_option
-from replay.commands.options import OUTPUT, PRODUCTS, TAPE, SpeedType, window_of, window_options
+from replay.commands.options import OUTPUT, PRODUCTS, TAPE, Moment, SpeedType, window_of, window_options
 
 
 @click.command()
@@ -26,8 +26,8 @@ from replay.commands.options import OUTPUT, PRODUCTS, TAPE, SpeedType, window_of
 def replay(
     tape: Path,
     products: tuple[str, ...],
-    start: int | None,
-    end: int | None,
+    start: Moment | None,
+    end: Moment | None,
     speed: float,
     idle_limit: float | None,
     threshold: float,
@@ -45,7 +45,7 @@ def replay(
 
     if idle_limit is not None and speed == float("inf"):
         raise click.BadParameter("needs --speed: at max there is no silence", param_hint="--idle-limit")
-    settings = ReplaySettings(products, speed, idle_limit, threshold, window_of(start, end))
+    settings = ReplaySettings(products, speed, idle_limit, threshold, window_of(tape, start, end))
     with showing(tape, products, "replay") as advance:
         result = run(tape, settings, output=output, keep=False, progress=advance)
     if as_json:

@@ -216,7 +216,7 @@ def test_killed_at_every_call_it_is_finished_by_others(tmp_path: Path, finisher:
 
 def test_a_second_one_is_refused(tape: Path) -> None:
     """While another compaction is at it, this one is refused in one line and changes nothing."""
-    fd = os.open(tape / "_compact.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    fd = os.open(tape / "_maintenance.lock", os.O_RDWR | os.O_CREAT, 0o600)
     fcntl.flock(fd, fcntl.LOCK_EX)
     with pytest.raises(LockedTapeError, match="another compaction"):
         compact(tape)

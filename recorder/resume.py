@@ -7,6 +7,7 @@ from itertools import pairwise
 from orderbook.digest import Digest
 from orderbook.engine import Engine
 from orderbook.feeds import Feed
+from orderbook.row_checks import RowChecks
 from orderbook.tally import Tally
 from orderbook.threshold import DEFAULT_THRESHOLD
 from recorder.tape.index import start_in
@@ -33,7 +34,8 @@ def resume(tape: ProductTape, feed: Feed, writer: ProductWriter, engine: Engine)
     entries = tape.segments()
     chain_seq = entries[-1].chain_seq if entries else 0
     sealed = entries[-1].next_seq if entries else 0
-    tally = Tally(DEFAULT_THRESHOLD, Digest(bytes.fromhex(entries[-1].chain)) if entries else Digest())
+    chain = bytes.fromhex(entries[-1].chain) if entries else Digest().chain
+    tally = Tally(DEFAULT_THRESHOLD, Digest(chain, RowChecks()))
     start = start_in(
         tape.directory, entries, bisect_right(entries, chain_seq, key=lambda entry: entry.first_seq) - 1
     )

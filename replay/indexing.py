@@ -5,7 +5,7 @@ from pathlib import Path
 
 from orderbook.engine import Engine
 from orderbook.feeds import Feed
-from recorder.tape.index import digest_before, read_sidecar, write_sidecar
+from recorder.tape.index import digest_before, read_book, write_book
 from recorder.tape.maintenance import maintenance
 from recorder.tape.reader import ProductTape, Tape
 from replay.flows import PLAIN
@@ -44,14 +44,14 @@ def _index_product(tape: ProductTape, feed: Feed, engine: Engine, rebuild: bool)
     entries = tape.segments()
     digests = [digest_before(entries, number) for number in range(len(entries))]
     held = [
-        None if rebuild else read_sidecar(tape.directory, entry.first_seq, digest)
+        None if rebuild else read_book(tape.directory, entry.first_seq, digest)
         for entry, digest in zip(entries, digests, strict=True)
     ]
     state = engine.start(tape.product, feed)
     for number, entry in enumerate(entries):
         saved = held[number]
         if saved is None:
-            write_sidecar(tape.directory, entry.first_seq, digests[number], engine.save(state))
+            write_book(tape.directory, entry.first_seq, digests[number], engine.save(state))
         if None not in held[number + 1 : number + 2]:
             continue  # the next one begins with a book of its own
         if saved is not None:

@@ -16,7 +16,7 @@ from replay.inspection import Inspection, Interruption
 from replay.ladder import Ladder
 from replay.running import RunResult
 from replay.verdicts import ConnectionVerdict
-from replay.verifying import Verification
+from replay.verification import Verification
 
 _MAX_INTERRUPTIONS = 20
 

@@ -39,14 +39,14 @@ def journal_dir(tape: Path, product: str) -> Path:
     return product_dir(tape, product) / "_journal"
 
 
-def index_dir(product_dir: Path) -> Path:
-    """Return the directory of a product's sidecars."""
-    return product_dir / "_index"
+def book_file(product_dir: Path, first_seq: int) -> Path:
+    """Return the sidecar with the book before the segment that begins with a row."""
+    return product_dir / "_index" / f"{first_seq:020d}.book"
 
 
-def sidecar_file(first_seq: int) -> str:
-    """Return the name of the sidecar of the segment that begins with a row."""
-    return f"{first_seq:020d}.book"
+def checks_file(product_dir: Path, first_seq: int) -> Path:
+    """Return the sidecar with the checks of the rows of the segment that begins with a row."""
+    return product_dir / "_index" / f"{first_seq:020d}.checks"
 
 
 def journal_file(first_seq: int) -> str:

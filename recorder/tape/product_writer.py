@@ -27,7 +27,7 @@ from recorder.tape.catalog import (
 from recorder.tape.compaction import finish_compaction
 from recorder.tape.errors import DamagedTapeError
 from recorder.tape.files import make_directory, sync_file
-from recorder.tape.index import digest_before, write_sidecar
+from recorder.tape.index import digest_before, write_book, write_checks
 from recorder.tape.journal import JournalReader, JournalWriter, cut_torn_tail
 from recorder.tape.layout import CATALOG, journal_dir, journal_file, product_dir, segment_file
 from recorder.tape.reader import BATCH_ROWS, own
@@ -239,7 +239,7 @@ class ProductWriter:
                 self._directory / name, self.product, segment.first_seq, segment.rows, batches
             )
         if segment.book_before is not None:
-            write_sidecar(self._directory, segment.first_seq, self._sealed_digest, segment.book_before)
+            write_book(self._directory, segment.first_seq, self._sealed_digest, segment.book_before)
         faults, numbered = tally.take_faults()
         entry = SegmentEntry(
             file=name,
@@ -256,6 +256,9 @@ class ProductWriter:
             faults=faults,
             numbered=tuple(numbered),
         )
+        if tally.digest.checks is not None:
+            checks = tally.digest.checks.take(entry.first_seq, entry.rows)
+            write_checks(self._directory, entry, checks)
         with catalog_lock(self._directory):
             finish_compaction(self._directory)
             append_entry(self._directory, entry)

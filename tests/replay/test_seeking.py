@@ -10,7 +10,7 @@ from booktape import cli
 from orderbook.times import format_time
 from recorder.record import import_captures
 from recorder.tape.compaction import compact
-from recorder.tape.index import read_sidecar, write_sidecar
+from recorder.tape.index import read_book, write_book
 from recorder.tape.product_writer import SealPolicy
 from replay.indexing import Indexed, index
 from replay.ladder import book_at
@@ -64,7 +64,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def sidecars(tape: Path) -> dict[str, bytes]:
     """Return the content of every sidecar."""
-    return {path.name: path.read_bytes() for path in sorted(tape.glob("product=*/_index/*"))}
+    return {path.name: path.read_bytes() for path in sorted(tape.glob("product=*/_index/*.book"))}
 
 
 def assert_seeks_well(tape: Path, whole_of: Path) -> None:
@@ -108,7 +108,7 @@ def test_starting_reads_no_segment_before(recorded: Path, tmp_path: Path) -> Non
 def test_bad_sidecars_are_passed_over(recorded: Path, tmp_path: Path, broken: str) -> None:
     """Without a sidecar that can be trusted reading begins further back, and the results are the same."""
     tape = copy_of(recorded, tmp_path)
-    paths = sorted(tape.glob("product=*/_index/*"))
+    paths = sorted(tape.glob("product=*/_index/*.book"))
     for path, other in zip(paths[1::2], paths[2::2], strict=False):
         if broken == "missing":
             path.unlink()
@@ -128,7 +128,7 @@ def test_bad_sidecars_are_passed_over(recorded: Path, tmp_path: Path, broken: st
 def test_index_makes_what_the_recording_made(recorded: Path, tmp_path: Path, rebuild: bool) -> None:
     """Made again, sidecars are the same to the last byte, whichever were missing."""
     tape = copy_of(recorded, tmp_path)
-    paths = sorted(tape.glob("product=*/_index/*"))
+    paths = sorted(tape.glob("product=*/_index/*.book"))
     lost = [*paths[:1], *paths[3:6], *paths[-1:]]
     for path in lost:
         path.unlink()
@@ -142,9 +142,9 @@ def test_verify_finds_the_wrong_book(recorded: Path, tmp_path: Path) -> None:
     tape = copy_of(recorded, tmp_path)
     product_dir = tape / f"product={BTC}"
     entries = catalog(tape, BTC)
-    other = read_sidecar(product_dir, entries[3]["first_seq"], entries[2]["digest"])
+    other = read_book(product_dir, entries[3]["first_seq"], entries[2]["digest"])
     assert other is not None
-    write_sidecar(product_dir, entries[4]["first_seq"], entries[3]["digest"], other)
+    write_book(product_dir, entries[4]["first_seq"], entries[3]["digest"], other)
     (line,) = verify(tape).damage
     assert f"{entries[4]['first_seq']:020d}.book: not the book before row" in line
     assert CliRunner().invoke(cli, ["index", str(tape), "--rebuild"]).exit_code == 0

@@ -50,6 +50,7 @@ class Step:
         anomalies: rows of `FLOW_ANOMALY_SCHEMA`, in seq order.
         numbered: connections of which a frame had a sequence_num that was checked.
         absent_deletes, noop_sets: how often the batch removed an absent level or set a held size.
+        depth: rows of `depth_schema`, one for each summary; None where no depth was asked for.
     """
 
     span: RowSpan
@@ -58,6 +59,7 @@ class Step:
     numbered: frozenset[int]
     absent_deletes: int
     noop_sets: int
+    depth: pa.RecordBatch | None = None
 
 
 class Engine(Protocol):
@@ -66,8 +68,14 @@ class Engine(Protocol):
     def start(self, product: str, feed: Feed) -> Any:
         """Return the state before a product's first row: no connection, no book."""
 
-    def step(self, state: Any, rows: pa.RecordBatch) -> tuple[Any, Step]:
-        """Apply a batch of `TAPE_SCHEMA` in seq order; the state passed in must not be used again."""
+    def step(self, state: Any, rows: pa.RecordBatch, depth: int = 0) -> tuple[Any, Step]:
+        """Apply a batch of `TAPE_SCHEMA` in seq order; the state passed in must not be used again.
+
+        Args:
+            state: of the product, before the batch.
+            rows: the batch.
+            depth: levels a side to give after every summary; 0, which costs nothing, gives none.
+        """
 
     def save(self, state: Any) -> bytes:
         """Return a state in the form that all engines share; the state stays usable."""
@@ -86,9 +94,9 @@ class PlainEngine:
         """Return the state before a product's first row."""
         return TrackerState(product, feed)
 
-    def step(self, state: TrackerState, rows: pa.RecordBatch) -> tuple[TrackerState, Step]:
-        """Apply a batch of rows. O(changes x log levels)."""
-        tracker = Tracker(state)
+    def step(self, state: TrackerState, rows: pa.RecordBatch, depth: int = 0) -> tuple[TrackerState, Step]:
+        """Apply a batch of rows. O(changes x log levels + summaries x depth)."""
+        tracker = Tracker(state, depth)
         absent_deletes, noop_sets = state.book.absent_deletes, state.book.noop_sets
         seq, recv_time, connection, kind, payload = (column.to_pylist() for column in _plain_columns(rows))
         for row in zip(seq, recv_time, connection, kind, payload, strict=True):
@@ -105,6 +113,7 @@ class PlainEngine:
             numbered=frozenset(tracker.numbered),
             absent_deletes=state.book.absent_deletes - absent_deletes,
             noop_sets=state.book.noop_sets - noop_sets,
+            depth=None if tracker.depth is None else tracker.depth.to_batch(),
         )
 
     def save(self, state: TrackerState) -> bytes:

@@ -18,18 +18,21 @@ _Rows = tuple[str, pa.RecordBatch]
 class _BookLogic(StatefulBatchLogic[_Rows, Step, bytes | None]):
     """One product's book inside a flow."""
 
-    def __init__(self, engine: Engine, feed: Feed, saved: bytes | None, recoverable: bool) -> None:
+    def __init__(
+        self, engine: Engine, feed: Feed, saved: bytes | None, recoverable: bool, depth: int
+    ) -> None:
         self._engine = engine
         self._feed = feed
         self._state = None if saved is None else engine.load(saved)
         self._recoverable = recoverable
+        self._depth = depth
 
     def on_batch(self, values: list[_Rows]) -> tuple[list[Step], bool]:
         steps = []
         for product, rows in values:
             if self._state is None:
                 self._state = self._engine.start(product, self._feed)
-            self._state, step = self._engine.step(self._state, rows)
+            self._state, step = self._engine.step(self._state, rows, self._depth)
             steps.append(step)
         return steps, StatefulBatchLogic.RETAIN
 
@@ -45,6 +48,7 @@ def order_book(
     engine: Engine,
     feed: Feed,
     recoverable: bool = True,
+    depth: int = 0,
 ) -> KeyedStream[Step]:
     """Run each product's tape rows through its book.
 
@@ -54,13 +58,14 @@ def order_book(
         engine: does the work.
         feed: the dialect of the frames.
         recoverable: keep recovery state at each epoch; False where the flow runs without recovery.
+        depth: levels a side that every step gives after every summary; 0 gives none.
 
     Returns:
         One `Step` a batch.
     """
     # A logic is not told its key, so the product travels with the rows.
     named = op.map("name", up, lambda item: (item[0], item))
-    return op.stateful_batch("step", named, lambda saved: _BookLogic(engine, feed, saved, recoverable))
+    return op.stateful_batch("step", named, lambda saved: _BookLogic(engine, feed, saved, recoverable, depth))
 
 
 def summaries(step_id: str, steps: KeyedStream[Step]) -> KeyedStream[pa.RecordBatch]:

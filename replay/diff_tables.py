@@ -119,13 +119,13 @@ def _print_divergence(console: Console, stream: StreamDiff, at: Divergence, whic
 
 
 def _rows(console: Console, at: Divergence) -> Table:
-    """Return both rows, a line a column; payloads are shown below it."""
+    """Return both rows, a line a column, marked where they differ; payloads are shown below it."""
     names = [name for name in (at.a or at.b or {}) if name != "payload"]
     if len(names) > _MAX_COLUMNS:
         names = ["seq", *(at.columns or names[1:])][:_MAX_COLUMNS]
-    columns = [Column("column", side="left"), Column("A"), Column("B"), Column("", side="left")]
+    columns = [Column("column", side="left"), Column("A"), Column("B")]
     rows = [
-        (name, *(_cell(row, name) for row in (at.a, at.b)), "differs" if name in at.columns else "")
+        (f"{name}*" if name in at.columns else name, *(_cell(row, name) for row in (at.a, at.b)))
         for name in names
     ]
     return fitted_table(console, columns, rows)

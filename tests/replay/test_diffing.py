@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -237,6 +238,7 @@ def test_one_changed_float(
     lines = tapes.command("diff", run, tmp_path / "run").stdout.splitlines()
     assert lines[0] == f"Different: BTC-USD {stream} first at row {row.seq:,}: {column}"
     assert row.payload[:100] in "\n".join(lines)
+    assert [line.split()[0] for line in lines if re.match(r"\w+\* ", line)] == [f"{column}*"]
 
 
 def test_nan_is_not_null(run: Path, tmp_path: Path) -> None:
@@ -333,6 +335,14 @@ def test_bad_run_document(run: Path, tmp_path: Path, text: bytes) -> None:
     """A run.json that is no replay's is one line that names it."""
     (tmp_path / "run.json").write_bytes(text)
     assert str(tmp_path / "run.json") in told(run, tmp_path)
+
+
+def test_damaged_tape(tape: Path, tmp_path: Path) -> None:
+    """A tape with a damaged segment is one line that names it, and no difference."""
+    other = shutil.copytree(tape, tmp_path / "tape")
+    path = tapes.segment_paths(other, BTC)[1]
+    tapes.flip_byte(path, path.stat().st_size // 3)
+    assert str(path) in told(tape, other)
 
 
 def test_missing_file(run: Path, tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """The order book of one product: two sorted sides, the one mutable thing of the core."""
 
+from collections.abc import Iterable
+from itertools import islice
 from typing import Final
 
 from sortedcontainers import SortedDict
@@ -83,6 +85,13 @@ class OrderBookState:
                 spread = price_to_float(ask - bid)
         return Top(bid_price, bid_size, ask_price, ask_size, spread)
 
+    def best(self, depth: int) -> tuple[list[tuple[float, float]], list[tuple[float, float]]]:
+        """Return at most `depth` bids and asks as (price, size), best first. O(depth)."""
+        # From the ends, as a position inside a SortedDict costs an index over all of it.
+        return _floats(self.bids, islice(reversed(self.bids), depth)), _floats(
+            self.asks, islice(self.asks, depth)
+        )
+
     def check(self) -> None:
         """Assert the invariants; for tests. O(n)."""
         for side in (self.bids, self.asks):
@@ -93,3 +102,8 @@ class OrderBookState:
             assert all(shortest_size(size) for size in side.values())  # noqa: S101
         # What is not known is empty.
         assert self.is_known or not (self.bids or self.asks)  # noqa: S101
+
+
+def _floats(side: SortedDict, prices: Iterable[int]) -> list[tuple[float, float]]:
+    """Return levels of a side as the floats nearest to them."""
+    return [(price_to_float(price), size_to_float(side[price])) for price in prices]

@@ -51,6 +51,7 @@ class Step:
         numbered: connections of which a frame had a sequence_num that was checked.
         absent_deletes, noop_sets: how often the batch removed an absent level or set a held size.
         book_before: the state before the batch, as `Engine.save` gives it, where it was asked for.
+        depth: rows of `depth_schema`, one for each summary; None where no depth was asked for.
     """
 
     span: RowSpan
@@ -60,6 +61,7 @@ class Step:
     absent_deletes: int
     noop_sets: int
     book_before: bytes | None = None
+    depth: pa.RecordBatch | None = None
 
 
 class Engine(Protocol):
@@ -68,8 +70,14 @@ class Engine(Protocol):
     def start(self, product: str, feed: Feed) -> Any:
         """Return the state before a product's first row: no connection, no book."""
 
-    def step(self, state: Any, rows: pa.RecordBatch) -> tuple[Any, Step]:
-        """Apply a batch of `TAPE_SCHEMA` in seq order; the state passed in must not be used again."""
+    def step(self, state: Any, rows: pa.RecordBatch, depth: int = 0) -> tuple[Any, Step]:
+        """Apply a batch of `TAPE_SCHEMA` in seq order; the state passed in must not be used again.
+
+        Args:
+            state: of the product, before the batch.
+            rows: the batch.
+            depth: levels a side to give after every summary; 0, which costs nothing, gives none.
+        """
 
     def save(self, state: Any) -> bytes:
         """Return a state in the form that all engines share; the state stays usable."""
@@ -88,9 +96,9 @@ class PlainEngine:
         """Return the state before a product's first row."""
         return TrackerState(product, feed)
 
-    def step(self, state: TrackerState, rows: pa.RecordBatch) -> tuple[TrackerState, Step]:
-        """Apply a batch of rows. O(changes x log levels)."""
-        tracker = Tracker(state)
+    def step(self, state: TrackerState, rows: pa.RecordBatch, depth: int = 0) -> tuple[TrackerState, Step]:
+        """Apply a batch of rows. O(changes x log levels + summaries x depth)."""
+        tracker = Tracker(state, depth)
         absent_deletes, noop_sets = state.book.absent_deletes, state.book.noop_sets
         seq, recv_time, connection, kind, payload = (column.to_pylist() for column in _plain_columns(rows))
         for row in zip(seq, recv_time, connection, kind, payload, strict=True):
@@ -107,6 +115,7 @@ class PlainEngine:
             numbered=frozenset(tracker.numbered),
             absent_deletes=state.book.absent_deletes - absent_deletes,
             noop_sets=state.book.noop_sets - noop_sets,
+            depth=None if tracker.depth is None else tracker.depth.to_batch(),
         )
 
     def save(self, state: TrackerState) -> bytes:

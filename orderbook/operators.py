@@ -4,7 +4,7 @@ Items are `(product, RecordBatch)` in and out; the book in between emits `(produ
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final
 
@@ -28,42 +28,42 @@ def _never(_product: str, _seq: int) -> bool:
     return False
 
 
+@dataclass(frozen=True, slots=True)
+class _BookSettings:
+    """What the books of all products of a flow have in common; see `order_book`."""
+
+    engine: Engine
+    feed: Feed
+    recoverable: bool
+    depth: int
+    starts: Mapping[str, bytes]
+    wants_book: WantsBook
+
+
 class _BookLogic(StatefulBatchLogic[_Rows, Step, bytes | None]):
     """One product's book inside a flow."""
 
-    def __init__(
-        self,
-        engine: Engine,
-        feed: Feed,
-        saved: bytes | None,
-        recoverable: bool,
-        starts: Mapping[str, bytes],
-        wants_book: WantsBook,
-    ) -> None:
-        self._engine = engine
-        self._feed = feed
-        self._state = None if saved is None else engine.load(saved)
-        self._recoverable = recoverable
-        self._starts = starts
-        self._wants_book = wants_book
+    def __init__(self, settings: _BookSettings, saved: bytes | None) -> None:
+        self._settings = settings
+        self._state = None if saved is None else settings.engine.load(saved)
 
     def on_batch(self, values: list[_Rows]) -> tuple[list[Step], bool]:
-        steps = []
-        for product, rows in values:
-            if self._state is None:
-                saved = self._starts.get(product)
-                engine = self._engine
-                self._state = engine.load(saved) if saved else engine.start(product, self._feed)
-            before = None
-            if rows.num_rows and self._wants_book(product, rows.column("seq")[0].as_py()):
-                before = self._engine.save(self._state)
-            self._state, step = self._engine.step(self._state, rows)
-            steps.append(step if before is None else replace(step, book_before=before))
-        return steps, StatefulBatchLogic.RETAIN
+        return [self._step(product, rows) for product, rows in values], StatefulBatchLogic.RETAIN
+
+    def _step(self, product: str, rows: pa.RecordBatch) -> Step:
+        settings, engine = self._settings, self._settings.engine
+        if self._state is None:
+            saved = settings.starts.get(product)
+            self._state = engine.load(saved) if saved else engine.start(product, settings.feed)
+        before = None
+        if rows.num_rows and settings.wants_book(product, rows.column("seq")[0].as_py()):
+            before = engine.save(self._state)
+        self._state, step = engine.step(self._state, rows, settings.depth)
+        return step if before is None else replace(step, book_before=before)
 
     def snapshot(self) -> bytes | None:
         # bytewax asks at the end of every epoch, also where no recovery is on: a copy of a deep book.
-        return self._engine.save(self._state) if self._recoverable else None
+        return self._settings.engine.save(self._state) if self._settings.recoverable else None
 
 
 @operator
@@ -74,6 +74,7 @@ def order_book(
     feed: Feed,
     *,
     recoverable: bool = True,
+    depth: int = 0,
     starts: Mapping[str, bytes] = NO_BOOKS,
     wants_book: WantsBook = _never,
 ) -> KeyedStream[Step]:
@@ -85,6 +86,7 @@ def order_book(
         engine: does the work.
         feed: the dialect of the frames.
         recoverable: keep recovery state at each epoch; False where the flow runs without recovery.
+        depth: levels a side that every step gives after every summary; 0 gives none.
         starts: by product, the book before its first row, where that is not the beginning of its tape.
         wants_book: before which rows a step is to hold the book.
 
@@ -93,9 +95,8 @@ def order_book(
     """
     # A logic is not told its key, so the product travels with the rows.
     named = op.map("name", up, lambda item: (item[0], item))
-    return op.stateful_batch(
-        "step", named, lambda saved: _BookLogic(engine, feed, saved, recoverable, starts, wants_book)
-    )
+    settings = _BookSettings(engine, feed, recoverable, depth, starts, wants_book)
+    return op.stateful_batch("step", named, lambda saved: _BookLogic(settings, saved))
 
 
 def summaries(step_id: str, steps: KeyedStream[Step]) -> KeyedStream[pa.RecordBatch]:

@@ -12,11 +12,12 @@ import pyarrow as pa
 
 from orderbook.book import OrderBookState
 from orderbook.decoder import decode_frame
+from orderbook.depth import DepthColumns
 from orderbook.feeds import Feed
 from orderbook.frames import BookEvent, BookFrame, MalformedFrame
 from orderbook.marks import read_connected
 from orderbook.schema import FLOW_ANOMALY_SCHEMA, TIME
-from orderbook.summary import SummaryColumns
+from orderbook.summary import SummaryColumns, Top
 
 
 @dataclass(slots=True)
@@ -65,10 +66,16 @@ class AnomalyColumns:
 
 
 class Tracker:
-    """Applies the rows of one batch to a `TrackerState`, collecting summaries and anomalies."""
+    """Applies the rows of one batch to a `TrackerState`, collecting summaries and anomalies.
 
-    def __init__(self, state: TrackerState) -> None:
+    Args:
+        state: changed by every row.
+        depth: levels a side to collect after every summary; 0 collects none.
+    """
+
+    def __init__(self, state: TrackerState, depth: int = 0) -> None:
         self._state = state
+        self.depth = DepthColumns(depth) if depth else None
         self.summaries = SummaryColumns()
         self.anomalies = AnomalyColumns()
         self.numbered: set[int] = set()
@@ -103,14 +110,21 @@ class Tracker:
             if not all(applied):
                 anomaly("early_update", "an update before the connection's first snapshot")
             if frame.events and state.book.is_known:
-                top = state.book.top()
-                self.summaries.add(seq, recv_time, frame.exchange_time, connection, top)
+                top = self._summary(seq, recv_time, frame.exchange_time, connection)
                 if top.spread is not None and top.spread < 0:
                     anomaly("crossed", f"bid {top.bid_price} over ask {top.ask_price}")
         elif isinstance(frame, MalformedFrame):
             anomaly("malformed", frame.detail)
         elif frame.anomaly is not None:
             anomaly(frame.anomaly, frame.detail)
+
+    def _summary(self, seq: int, recv_time: int, exchange_time: int | None, connection: int) -> Top:
+        """Collect the best levels as they stand; return the very best."""
+        top = self._state.book.top()
+        self.summaries.add(seq, recv_time, exchange_time, connection, top)
+        if self.depth is not None:
+            self.depth.add(seq, recv_time, self._state.book)
+        return top
 
     def _apply(self, event: BookEvent) -> bool:
         """Apply an event; False, and nothing is done, for an update that finds no book."""

@@ -10,15 +10,18 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from replay.comparing import Comparison, compare
+    from replay.diffing import Diff, diff
     from replay.running import ReplaySettings, RunResult, run
 
-__all__ = ["Comparison", "ReplaySettings", "RunResult", "compare", "run"]
+__all__ = ["Comparison", "Diff", "ReplaySettings", "RunResult", "compare", "diff", "run"]
 
 _HOMES = {
     "Comparison": "replay.comparing",
+    "Diff": "replay.diffing",
     "ReplaySettings": "replay.running",
     "RunResult": "replay.running",
     "compare": "replay.comparing",
+    "diff": "replay.diffing",
     "run": "replay.running",
 }
 

@@ -67,6 +67,7 @@ def replay_flow(
     engine: Engine = PLAIN,
     window: Window = WHOLE,
     recoverable: bool = True,
+    depth: int = 0,
 ) -> ReplayStreams:
     """Build the flow of a replay; it has no output yet.
 
@@ -76,8 +77,11 @@ def replay_flow(
         engine: runs the books.
         window: the part that is reported.
         recoverable: keep the books in the recovery state; False where the flow runs without recovery.
+        depth: levels a side that every step gives after every summary; 0 gives none.
     """
     flow = Dataflow("booktape_replay")
     rows = op.input("tape", flow, source)
-    steps = order_book("order_book", rows, engine, feed, recoverable=recoverable, starts=source.books)
+    steps = order_book(
+        "order_book", rows, engine, feed, recoverable=recoverable, starts=source.books, depth=depth
+    )
     return ReplayStreams(flow, steps if window.start is None else reported("window", steps, window))

@@ -15,7 +15,7 @@ from recorder.tape.files import replace_file, sync_directory
 
 
 class RunError(BooktapeError):
-    """The RUN directory cannot be written."""
+    """The RUN directory cannot be written, or is not what a replay wrote."""
 
 
 def refuse_existing(run: Path) -> None:

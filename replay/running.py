@@ -9,6 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from orderbook.depth import depth_schema
 from orderbook.digest import run_digest
 from orderbook.engine import Engine, Step
 from orderbook.schema import ANOMALY_SCHEMA, SUMMARY_SCHEMA, empty_batch
@@ -40,6 +41,7 @@ class ReplaySettings:
         threshold: what is a signal, a fraction of the ask price.
         window: the part that is reported.
         batch_rows: rows in a batch; no result depends on it.
+        depth: levels a side that are given after every summary, four columns each; 0 gives none.
     """
 
     products: tuple[str, ...] = ()
@@ -48,6 +50,7 @@ class ReplaySettings:
     threshold: float = DEFAULT_THRESHOLD
     window: Window = WHOLE
     batch_rows: int = BATCH_ROWS
+    depth: int = 0
 
     def document(self) -> dict[str, object]:
         """Return the JSON form."""
@@ -58,6 +61,7 @@ class ReplaySettings:
             "threshold": self.threshold,
             "from": None if self.window.start is None else format_time(self.window.start),
             "to": None if self.window.end is None else format_time(self.window.end),
+            "depth": self.depth or None,
         }
 
 
@@ -72,6 +76,7 @@ class RunResult:
         elapsed_s: wall time of the flow.
         pacing: lateness in milliseconds and the silence cut; None where unpaced.
         summaries, signals, anomalies: Arrow tables by product, where they were to be kept.
+        depth: the same of the best levels (see `orderbook.depth`), where the settings ask for them.
     """
 
     tape: Path
@@ -82,6 +87,7 @@ class RunResult:
     summaries: dict[str, pa.Table] = field(default_factory=dict)
     signals: dict[str, pa.Table] = field(default_factory=dict)
     anomalies: dict[str, pa.Table] = field(default_factory=dict)
+    depth: dict[str, pa.Table] = field(default_factory=dict)
 
     @property
     def digest(self) -> str:
@@ -134,7 +140,9 @@ def run(
     products = opened.select(settings.products)
     source = TapeSource(opened, products, window=settings.window, batch_rows=settings.batch_rows)
     source.pacer = pacer = _pacer(source, settings)
-    streams = replay_flow(source, opened.feed, engine, settings.window, recoverable=False)
+    streams = replay_flow(
+        source, opened.feed, engine, settings.window, recoverable=False, depth=settings.depth
+    )
     result = RunResult(opened.path, settings)
     with ExitStack() as stack:
         writer = stack.enter_context(run_directory(output)) if output else None
@@ -195,6 +203,8 @@ class _Outlet:
             "signals": above(summaries, self._threshold),
             "anomalies": step.anomalies.select(ANOMALY_SCHEMA.names),
         }
+        if step.depth is not None:
+            streams["depth"] = step.depth
         for stream, batch in streams.items():
             if self._kept is not None:
                 self._kept.setdefault(stream, {}).setdefault(product, []).append(batch)
@@ -205,12 +215,14 @@ class _Outlet:
         """Give a result its tables; every product has one of each, maybe empty."""
         if self._kept is None:
             return
-        for stream, tables in (
-            ("summaries", result.summaries),
-            ("signals", result.signals),
-            ("anomalies", result.anomalies),
-        ):
-            schema = ANOMALY_SCHEMA if stream == "anomalies" else SUMMARY_SCHEMA
+        streams = [
+            ("summaries", result.summaries, SUMMARY_SCHEMA),
+            ("signals", result.signals, SUMMARY_SCHEMA),
+            ("anomalies", result.anomalies, ANOMALY_SCHEMA),
+        ]
+        if depth := result.settings.depth:
+            streams.append(("depth", result.depth, depth_schema(depth)))
+        for stream, tables, schema in streams:
             for product in result.tallies:
                 batches = self._kept.get(stream, {}).get(product) or [empty_batch(schema)]
                 tables[product] = pa.Table.from_batches(batches, schema)

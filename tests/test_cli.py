@@ -16,7 +16,7 @@ from booktape import cli
 from tests.replay import tapes
 from tests.replay.tapes import Recording, booktape, clean_environment
 
-COMMANDS = ("record", "live", "import", "replay", "compare", "inspect", "verify", "demo")
+COMMANDS = ("record", "live", "import", "replay", "compare", "inspect", "verify", "diff", "demo")
 READING = ("replay", "compare", "inspect", "verify")
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 
@@ -195,6 +195,10 @@ WRONG_USAGE = [
     ("compare", "TAPE", "--sweep", "0", "1", "1e-9"),
     ("compare", "TAPE", "--sweep", "1bps", "5bps"),
     ("compare", "TAPE", "--sort", "product"),
+    ("diff", "TAPE"),
+    ("diff", "TAPE", "TAPE", "--ignore=seq"),
+    ("replay", "TAPE", "--depth=3"),
+    ("replay", "TAPE", "-o", "OUT", "--depth=0"),
     ("inspect",),
     ("inspect", "TAPE", "--strict"),
     ("verify", "TAPE", "--nonsense"),

@@ -22,6 +22,8 @@ from replay.commands.options import OUTPUT, PRODUCTS, TAPE, Moment, SpeedType, w
 @click.option("--idle-limit", type=DURATION, help="Cut recorded silences down to so long; with --speed.")
 @click.option("--threshold", type=THRESHOLD, default="0.1%", show_default=True, help="What is a signal.")
 @OUTPUT
+# Four columns a level: Parquet with more of them is slow to open.
+@click.option("--depth", type=click.IntRange(1, 1000), help="With -o: RUN/depth too, the best levels a side.")
 @json_option
 def replay(
     tape: Path,
@@ -32,11 +34,13 @@ def replay(
     idle_limit: float | None,
     threshold: float,
     output: Path | None,
+    depth: int | None,
     as_json: bool,
 ) -> None:
     """Push TAPE back through the same book and filter as a live feed.
 
-    -o writes RUN/summaries, RUN/signals, RUN/anomalies (Parquet) and RUN/run.json.
+    -o writes RUN/summaries, RUN/signals, RUN/anomalies (Parquet) and RUN/run.json. With --depth N also
+    RUN/depth: bid_price_1, bid_size_1, ask_price_1, ask_size_1 to N after every summary, 1 the best.
     """
     from recorder.terminal import print_json, stdout
     from replay.progress import showing
@@ -45,7 +49,10 @@ def replay(
 
     if idle_limit is not None and speed == float("inf"):
         raise click.BadParameter("needs --speed: at max there is no silence", param_hint="--idle-limit")
-    settings = ReplaySettings(products, speed, idle_limit, threshold, window_of(tape, start, end))
+    if depth is not None and output is None:
+        raise click.BadParameter("needs -o: the levels are written to RUN/depth", param_hint="--depth")
+    window = window_of(tape, start, end)
+    settings = ReplaySettings(products, speed, idle_limit, threshold, window, depth=depth or 0)
     with showing(tape, products, "replay") as advance:
         result = run(tape, settings, output=output, keep=False, progress=advance)
     if as_json:

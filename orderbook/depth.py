@@ -1,0 +1,74 @@
+"""The best N levels a side after a frame, and the columns of many such ladders.
+
+A level is four flat columns, `bid_price_1, bid_size_1, ask_price_1, ask_size_1` and so on, 1 the best, null
+where a side has fewer levels. Every tool reads them by name and a NumPy array of one is free; lists would be
+a little smaller, but each tool unpacks them in a way of its own.
+"""
+
+from array import array
+from itertools import chain
+
+import numpy as np
+import pyarrow as pa
+
+from orderbook.book import OrderBookState
+from orderbook.schema import TIME
+
+_NAN = float("nan")
+
+
+def depth_schema(depth: int) -> pa.Schema:
+    """Return the columns of ladders of `depth` levels a side."""
+    return pa.schema(
+        [
+            pa.field("seq", pa.int64(), nullable=False),
+            pa.field("recv_time", TIME, nullable=False),
+            *(
+                pa.field(f"{side}_{what}_{level}", pa.float64())
+                for level in range(1, depth + 1)
+                for side in ("bid", "ask")
+                for what in ("price", "size")
+            ),
+        ]
+    )
+
+
+class DepthColumns:
+    """Collects the ladders of one batch of rows, one for each summary.
+
+    Args:
+        depth: levels a side, at least 1.
+    """
+
+    def __init__(self, depth: int) -> None:
+        self._depth = depth
+        self._seq: list[int] = []
+        self._recv_time: list[int] = []
+        self._values = (array("d"), array("d"))  # bids and asks: price, size, best level first
+
+    def add(self, seq: int, recv_time: int, book: OrderBookState) -> None:
+        """Append the best levels of a book. O(depth)."""
+        self._seq.append(seq)
+        self._recv_time.append(recv_time)
+        for values, levels in zip(self._values, book.best(self._depth), strict=True):
+            values.extend(chain.from_iterable(levels))
+            values.extend((_NAN, _NAN) * (self._depth - len(levels)))  # no price or size is NaN
+
+    def to_batch(self) -> pa.RecordBatch:
+        """Return the columns as a batch of `depth_schema`."""
+        shape = (len(self._seq), self._depth, 2)
+        bids, asks = (np.frombuffer(values).reshape(shape) for values in self._values)
+        columns = (
+            side[:, level, what].copy()
+            for level in range(self._depth)
+            for side in (bids, asks)
+            for what in (0, 1)
+        )
+        return pa.RecordBatch.from_arrays(
+            [
+                pa.array(self._seq, pa.int64()),
+                pa.array(self._recv_time, pa.int64()).view(TIME),
+                *(pa.array(column, mask=np.isnan(column)) for column in columns),
+            ],
+            schema=depth_schema(self._depth),
+        )

@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 
 from orderbook.tally import Tally
 from orderbook.times import NS, format_time
+from recorder.memory import return_freed_memory
 from recorder.tape.catalog import (
     SegmentEntry,
     append_entry,
@@ -205,6 +206,7 @@ class ProductWriter:
         while self._closed and self._closed[0].next_seq <= next_seq:
             started = time.monotonic()
             self._seal(self._closed.popleft(), tally)
+            return_freed_memory()
             self.seal_seconds += time.monotonic() - started
 
     def seal_all(self, tally: Tally, next_seq: int) -> None:

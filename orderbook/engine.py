@@ -4,7 +4,7 @@
 behind it, so that another implementation can stand beside the plain one.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import pyarrow as pa
@@ -23,6 +23,7 @@ class RowSpan:
         first_seq, last_seq: their numbers.
         first_time, last_time: their recv_time, nanoseconds since 1970.
         first_connection, last_connection: their connections.
+        is_interrupted: whether the last row opens or ends a connection: no book is known after it.
     """
 
     rows: int = 0
@@ -33,6 +34,7 @@ class RowSpan:
     last_time: int | None = None
     first_connection: int | None = None
     last_connection: int | None = None
+    is_interrupted: bool = False
 
     @property
     def next_seq(self) -> int | None:
@@ -107,7 +109,7 @@ class PlainEngine:
         if seq:
             frames = kind.count("frame")
             ends = (column[end] for column in (seq, recv_time, connection) for end in (0, -1))
-            span = RowSpan(len(seq), frames, *ends)
+            span = replace(RowSpan(len(seq), frames, *ends), is_interrupted=kind[-1] != "frame")
         return state, Step(
             span=span,
             summaries=tracker.summaries.to_batch(),

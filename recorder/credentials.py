@@ -10,7 +10,7 @@ import hmac
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NoReturn
 
 from recorder.feeds import Endpoint, FeedError
 
@@ -44,6 +44,10 @@ class Credentials:
             return cls(key, base64.b64decode(secret, validate=True), passphrase)
         except ValueError:  # not base64, or not even ASCII
             raise FeedError("COINBASE_API_SECRET is not base64") from None
+
+    def __reduce__(self) -> NoReturn:
+        """Refuse to be pickled: a secret must not travel, not even to a process of ours."""
+        raise TypeError("credentials are not pickled")
 
     def sign(self, message: str, time_s: float) -> str:
         """Return a subscribe message with the key's fields.

@@ -35,6 +35,7 @@ class Inbox:
         self._lanes: dict[str, deque[Received]] = {product: deque() for product in products}
         self._finished: set[str] = set()
         self._arrival = threading.Condition()
+        self._waiting = dict.fromkeys(self._lanes, 0)
         self._received = dict.fromkeys(self._lanes, 0)
         self._bytes = 0
         self._max_bytes = max_bytes
@@ -42,14 +43,16 @@ class Inbox:
     def put(self, product: str, row: Received) -> bool:
         """Queue a row; False, and nothing is queued, where a frame would pass the bound.
 
-        `connected` and `disconnected` always find room: an interruption must be told.
+        A frame alone always finds room: one that is larger than the bound could else never be had. So do
+        `connected` and `disconnected`: an interruption must be told.
         """
         cost = _cost(row)
         with self._arrival:
-            if row.kind == "frame" and self._bytes + cost > self._max_bytes:
+            if row.kind == "frame" and self._bytes and self._bytes + cost > self._max_bytes:
                 return False
             self._lanes[product].append(row)
             self._bytes += cost
+            self._waiting[product] += cost
             if row.kind == "frame":
                 self._received[product] += cost - _ROW_BYTES
             self._arrival.notify_all()
@@ -66,7 +69,9 @@ class Inbox:
         with self._arrival:
             lane = self._lanes[product]
             rows = [lane.popleft() for _ in range(min(limit, len(lane)))]
-            self._bytes -= sum(map(_cost, rows))
+            cost = sum(map(_cost, rows))
+            self._bytes -= cost
+            self._waiting[product] -= cost
         return rows
 
     def is_drained(self, product: str) -> bool:
@@ -84,6 +89,10 @@ class Inbox:
     def waiting_bytes(self) -> int:
         """What waits now, in bytes."""
         return self._bytes
+
+    def waiting_bytes_of(self, product: str) -> int:
+        """What waits now for a product, in bytes."""
+        return self._waiting[product]
 
     def received_bytes(self) -> dict[str, int]:
         """Return how many bytes of frames came for each product so far."""

@@ -39,6 +39,14 @@ def on_signals(stop: Callable[[], None]) -> Iterator[None]:
 
 
 @contextmanager
+def remembered_signals() -> Iterator[threading.Event]:
+    """Yield an event that a signal sets while the block runs: what has no end yet is ended once it can be."""
+    asked = threading.Event()
+    with on_signals(asked.set):
+        yield asked
+
+
+@contextmanager
 def interruptible(stop: Callable[[], None], what: str) -> Iterator[None]:
     """Let signals end a run that would end by itself; raises once the block has drained.
 

@@ -79,7 +79,7 @@ def feed_options(command: F) -> F:
             type=DURATION,
             default="10s",
             show_default=True,
-            help="Connect again when nothing at all came for so long.",
+            help="Connect again when no whole frame came for so long.",
         ),
         click.option(
             "--duration", type=DURATION, help="Stop after so long, e.g. 90s, 5m, 1h.  [default: never]"

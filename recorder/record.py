@@ -15,7 +15,7 @@ from recorder.flows import RowSource, Show, Watch, live_flow, recording_flow, ru
 from recorder.halt import Halt
 from recorder.importing import CaptureRows
 from recorder.inbox import Inbox
-from recorder.lifetime import interruptible, until_stopped
+from recorder.lifetime import interruptible, remembered_signals, until_stopped
 from recorder.reader import FeedReader, ReaderSettings
 from recorder.resume import resume
 from recorder.sinks import TapeSink
@@ -114,7 +114,10 @@ def record(
         FeedError: where the exchange refuses a subscription; what was received is kept.
         TapeError: where the tape cannot be written; what was recorded before is intact.
     """
-    with TapeWriter.open(tape, settings.endpoint.feed, products, SOFTWARE, policy) as writer:
+    with (
+        remembered_signals() as asked_to_stop,  # taking up a long tail is no time to die by a SIGTERM
+        TapeWriter.open(tape, settings.endpoint.feed, products, SOFTWARE, policy) as writer,
+    ):
         recording = _Recording(writer, engine, threshold)
         inbox = Inbox(products, settings.queue_bytes)
         reader = FeedReader(settings, inbox, recording.positions)
@@ -132,6 +135,8 @@ def record(
             for observer in observers:
                 stack.enter_context(observer(RecordingView(status, reader, inbox, writer)))
             stack.enter_context(until_stopped(reader, duration))
+            if asked_to_stop.is_set():
+                reader.stop()
             recording.run(source, halt, watch, show)
         return recording.result()
 

@@ -94,6 +94,9 @@ class _Panel:
             Column("last frame", "s ago"),
             Column("connections", spare=1),
             Column("anomalies", spare=2),
+            Column("journal", spare=6),
+            Column("sealed", spare=5),
+            Column("queue", spare=4),
         ]
         rows = [self._row(product, state) for product, state in self._status.products().items()]
         made = fitted_table(self._console, columns, rows)
@@ -116,6 +119,9 @@ class _Panel:
             "-" if since is None else f"{since:.1f}",
             terminal.count(state.connections),
             terminal.count(sum(state.anomalies.values())),
+            terminal.size(self._writer.products[product].journal_bytes),
+            terminal.size(self._writer.products[product].sealed_bytes),
+            terminal.size(self._inbox.waiting_bytes_of(product)),
         )
 
 

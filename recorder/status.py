@@ -16,7 +16,7 @@ class ProductStatus:
     Attributes:
         rows, frames: recorded in this run.
         connections: opened in this run.
-        bid, ask: best prices.
+        bid, ask: best prices; in an interruption none are known.
         relative_spread: fraction of the ask price.
         anomalies: how many of each kind, in this run.
         last_frame: when the last frame went through, seconds on the monotonic clock.
@@ -64,6 +64,8 @@ class RecorderStatus:
             names = ("bid_price", "ask_price", "relative_spread")
             bid, ask, relative = (step.summaries.column(name)[-1].as_py() for name in names)
             new = replace(new, bid=bid, ask=ask, relative_spread=relative)
+        if span.is_interrupted:
+            new = replace(new, bid=None, ask=None, relative_spread=None)
         with self._lock:
             self._products[product] = new
 

@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import json
 import logging
+import pickle
 import signal
 import socket
 import ssl
@@ -468,3 +469,9 @@ def test_a_proxy_that_cannot_be_used_is_told(tmp_path: Path, proxy: str) -> None
     assert "Traceback" not in done.stderr
     assert "unexpected" not in done.stderr
     assert "proxy" in done.stderr.lower()
+
+
+def test_credentials_are_not_pickled() -> None:
+    """A secret does not travel to another process, nor into a recovery store."""
+    with pytest.raises(TypeError, match="not pickled"):
+        pickle.dumps(Credentials.from_environment(KEY))

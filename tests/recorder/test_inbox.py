@@ -44,10 +44,23 @@ def test_frames_beyond_the_bound_are_refused() -> None:
 def test_interruptions_always_find_room() -> None:
     """Where a connection begins and ends is queued however full the inbox is."""
     inbox = Inbox(["A"], max_bytes=1)
+    assert inbox.put("A", FRAME)
     assert not inbox.put("A", FRAME)
     for kind in ("connected", "disconnected"):
         assert inbox.put("A", Received(1, 0, kind, "x" * 100))
-    assert [row.kind for row in inbox.take("A", 9)] == ["connected", "disconnected"]
+    assert [row.kind for row in inbox.take("A", 9)] == ["frame", "connected", "disconnected"]
+
+
+def test_a_frame_larger_than_the_bound_can_be_had() -> None:
+    """Where nothing waits any frame is taken: a snapshot beyond the bound would overflow for ever."""
+    inbox = Inbox(["A", "B"], max_bytes=1000)
+    large = FRAME._replace(payload="x" * 5000)
+    assert inbox.put("A", large)
+    assert not inbox.put("B", FRAME)
+    assert (inbox.waiting_bytes_of("A"), inbox.waiting_bytes_of("B")) == (inbox.waiting_bytes, 0)
+    assert inbox.take("A", 1) == [large]
+    assert inbox.put("B", FRAME)
+    assert not inbox.put("A", large)
 
 
 def test_a_product_is_drained_once_finished_and_empty() -> None:

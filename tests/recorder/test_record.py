@@ -136,6 +136,7 @@ def test_a_connection_opens_with_what_was_asked(tmp_path: Path, feed: Feed) -> N
     """The connected row tells a unique id, the address, the product and the very messages that were sent."""
     with SyntheticExchange(MARKETS[:1], quiet(feed=feed, frames=3, drop_after=(2,))) as exchange:
         record_here(exchange.url, tmp_path / "tape", {BTC: summaries(4, connection=1)}, feed=feed)
+        exchange.wait_until(lambda: len({len(each.received) for each in exchange.connections}) == 1)
         asked = [connection.received for connection in exchange.connections]
         url = exchange.url
     opened = [json.loads(row.payload) for row in read_rows(tmp_path / "tape") if row.kind == "connected"]

@@ -1,6 +1,8 @@
 """Taking up a digest: wherever a tape was left, the next recording's digests are those of a whole replay."""
 
+import json
 import random
+import signal
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,9 @@ from recorder.tape.product_writer import SealPolicy
 from recorder.tape.reader import Tape
 from replay import running
 from replay.verifying import verify
-from tests.recorder.rows import BTC, journals, open_writer, read_rows
+from tests.oracle import Row
+from tests.recorder.processes import end, free_port, running_booktape
+from tests.recorder.rows import BTC, START, in_batches, journals, open_writer, read_rows, segments
 from tests.replay.tapes import Timed, catalog, snapshot, update, write_capture
 
 
@@ -87,4 +91,25 @@ def test_a_tape_without_summaries_is_taken_up(tmp_path: Path) -> None:
         import_captures([capture], tape, "jsonl", feed="exchange")
     document = append(tape, book(10, 1), SealPolicy())
     assert document["digest"] == running.run(tape, keep=False).digest
+    assert not verify(tape).damage
+
+
+def test_a_stop_while_the_tail_is_taken_up(tmp_path: Path) -> None:
+    """A recorder that is told to stop while it seals what another left does that first, and exits 0."""
+    tape = tmp_path / "tape"
+    append(tape, book(10, 1), SealPolicy())
+    left = book(12_000, 2)
+    rows = [Row(12 + place, START + time, 1, "frame", text) for place, (time, text) in enumerate(left)]
+    with open_writer(tape, policy=SealPolicy(rows=1_000)) as writer:
+        for each in in_batches(rows, 1_000):
+            writer.products[BTC].append(each)
+    url = f"ws://127.0.0.1:{free_port()}"
+    with running_booktape("record", BTC, "-o", tape, "--url", url, "--json") as process:
+        while len(segments(tape)) < 2:
+            assert process.poll() is None
+        stdout, _ = end(process, signal.SIGTERM)
+    assert not journals(tape)
+    assert len(read_rows(tape)) == 12 + len(left)
+    assert json.loads(stdout)["products"][BTC]["rows"] == 0
+    assert json.loads(stdout)["digest"] == running.run(tape, keep=False).digest
     assert not verify(tape).damage

@@ -59,6 +59,16 @@ def test_rows_frames_and_prices() -> None:
     assert watched.status.products()[ETH].rows == 0
 
 
+def test_no_price_outlives_its_connection() -> None:
+    """From a connection's end to the next snapshot no price is known, and none is shown."""
+    watched = Watched()
+    watched.feed("+", snapshot(BTC, [["99.5", "1"]], [["100", "2"]]))
+    for payloads in (("-",), ("+", "hello"), (update(BTC, ("buy", "99.9", "1")),)):
+        state = watched.feed(*payloads)
+        assert (state.bid, state.ask, state.relative_spread) == (None, None, None)
+    assert watched.feed(snapshot(BTC, [["99.6", "1"]], [["100", "2"]])).bid == 99.6
+
+
 def test_the_time_of_the_last_frame() -> None:
     """Only frames count as a sign of life: neither ticks nor the rows that open and end connections."""
     watched = Watched()

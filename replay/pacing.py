@@ -18,11 +18,17 @@ from replay.lateness import Lateness
 _NAP_NS: Final = 10_000_000
 """The longest sleep: so long at most until a signal or another product is looked at."""
 
+_SPIN_NS: Final = 1_500_000
+"""How long before a deadline a precise clock wakes up: more than the system oversleeps by, nearly always."""
+
 Times = npt.NDArray[np.int64]
 
 
 class Pacer:
     """The shared clock. Products tell what they would hand over next; the earliest decides how long to sleep.
+
+    It relies on being asked for the products in turn, round by round, and on what was handed over in a
+    round being worked through before the next round, as bytewax does.
 
     Attributes:
         lateness: of the rows handed over so far.
@@ -34,6 +40,8 @@ class Pacer:
         speed: float,
         first_time: int,
         idle_limit_ns: int | None = None,
+        *,
+        precise: bool = False,
         monotonic_ns: Callable[[], int] = time.monotonic_ns,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -43,16 +51,21 @@ class Pacer:
             speed: 1 is the original timing, 10 ten times faster; above 0.
             first_time: recv_time that is due at the start, over all products.
             idle_limit_ns: recorded silence of all products that is kept; the rest is cut. None: all.
+            precise: wake up shortly before a deadline and spin up to it; takes a processor meanwhile.
             monotonic_ns: the clock, in nanoseconds.
             sleep: how to wait, in seconds.
         """
         self._speed = speed
         self._first_time = self._last_time = first_time
         self._idle_limit_ns = idle_limit_ns
+        self._early_ns = _SPIN_NS if precise else 0
         self._monotonic_ns = monotonic_ns
         self._sleep = sleep
         self._start: int | None = None
         self._next: dict[str, int] = {}
+        self._asked: set[str] = set()  # in this round
+        self._has_handed_over = False  # in this round
+        self._elapsed_ns = 0  # from the start to the last hand-over
         self.lateness = Lateness()
         self.cut_ns = 0
 
@@ -64,9 +77,9 @@ class Pacer:
             self._next[product] = next_time
 
     def ready(self, product: str, times: Times) -> int:
-        """Return how many leading rows of a product are due now; they count as handed over.
+        """Return how many leading rows of a product are due now; `handed_over` is to be told of them.
 
-        Where none is, and none of any other product either, sleeps towards the earliest first.
+        Where none is, and none of any other product either, waits for the earliest first.
 
         Args:
             product: whose rows.
@@ -74,31 +87,73 @@ class Pacer:
         """
         if self._start is None:
             self._start = self._monotonic_ns()
+        self._take_turn(product)
+        self._next[product] = int(times[0])
         times = self._before_silence(product, times)
         if not times.size:
             return 0  # others come first
-        now = self._monotonic_ns()
         due = self._due(times)
-        if due[0] > now:
-            earliest = float(self._due(np.array([min(self._next.values())]))[0])
-            if earliest > now:
-                self._sleep(min(earliest - now, _NAP_NS) / 1e9)
-            now = self._monotonic_ns()
-        count = int(np.searchsorted(due, now, side="right"))
-        if count:
-            self.lateness.add(now - due[:count])
-            self._last_time = max(self._last_time, int(times[count - 1]))
-        return count
+        if due[0] > self._now() and not self._has_handed_over:
+            self._wait()
+        return int(np.searchsorted(due, self._now(), side="right"))
+
+    def handed_over(self, product: str, times: Times) -> None:
+        """Measure how late rows are that leave now; to be called last of all.
+
+        Args:
+            product: whose rows.
+            times: their recv_time, at least one.
+        """
+        self._elapsed_ns = self._now()
+        self.lateness.add(self._elapsed_ns - self._due(times))
+        last_time = int(times[-1])
+        self._last_time = max(self._last_time, last_time)
+        self._next[product] = last_time  # nothing earlier can come; what does is known at its next turn
+        self._has_handed_over = True
 
     def document(self) -> dict[str, float] | None:
-        """Return the JSON form: lateness in milliseconds, and the silence cut in seconds."""
+        """Return the JSON form: lateness, the time from the start to the last row, and the silence cut.
+
+        The error of the duration is its difference to the recorded time at this speed, without the cut.
+        """
         late = self.lateness.document()
-        return None if late is None else {**late, "idle_cut_s": self.cut_ns / 1e9}
+        if late is None:
+            return None
+        ideal_ns = float(self._due(np.array([self._last_time]))[0])
+        return {
+            **late,
+            "duration_s": self._elapsed_ns / 1e9,
+            "duration_error_ms": (self._elapsed_ns - ideal_ns) / 1e6,
+            "idle_cut_s": self.cut_ns / 1e9,
+        }
+
+    def _now(self) -> int:
+        """Return nanoseconds since the start."""
+        return self._monotonic_ns() - (self._start or 0)
 
     def _due(self, times: Times) -> npt.NDArray[np.float64]:
-        """Return when rows are due, on the monotonic clock."""
-        start = self._start or 0
-        return start + (times - (self._first_time + self.cut_ns)) / self._speed
+        """Return when rows are due, in nanoseconds since the start."""
+        return (times - (self._first_time + self.cut_ns)) / self._speed
+
+    def _take_turn(self, product: str) -> None:
+        """Begin a new round where a product is asked for again."""
+        if product in self._asked:
+            self._asked.clear()
+            self._has_handed_over = False
+        self._asked.add(product)
+
+    def _wait(self) -> None:
+        """Wait for the earliest deadline of all products, one nap at most.
+
+        Not to be called in a round where another product has handed over: its rows would wait here too.
+        """
+        earliest = float(self._due(np.array([min(self._next.values())]))[0])
+        ahead = earliest - self._now() - self._early_ns
+        if ahead > 0:
+            self._sleep(min(ahead, _NAP_NS) / 1e9)
+        if ahead <= _NAP_NS and self._early_ns:
+            while self._now() < earliest:
+                pass
 
     def _before_silence(self, product: str, times: Times) -> Times:
         """Cut the silence that all products keep now; return the rows up to where the next one may begin."""

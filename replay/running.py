@@ -22,11 +22,14 @@ from recorder.tape.reader import BATCH_ROWS, Tape
 from replay.flows import PLAIN, replay_flow
 from replay.pacing import Pacer
 from replay.rundir import RunError, RunWriter, run_directory
+from replay.seek import start_before
 from replay.sources import TapeSource
 from replay.window import WHOLE, Window
 
 MAX_SPEED = float("inf")
 """As fast as possible, without a clock."""
+
+_FIRST_ROWS = 1024  # read at once to find the first reported row
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,7 @@ class ReplaySettings:
         products: which; all where none is named.
         speed: 1 is the original timing, 10 ten times faster, `MAX_SPEED` without a clock.
         idle_limit: seconds of recorded silence that are kept; None keeps all. Only where paced.
+        precise: hand over to within some 10 us where paced; spins before each deadline.
         threshold: what is a signal, a fraction of the ask price.
         window: the part that is reported.
         batch_rows: rows in a batch; no result depends on it.
@@ -48,6 +52,7 @@ class ReplaySettings:
     threshold: float = DEFAULT_THRESHOLD
     window: Window = WHOLE
     batch_rows: int = BATCH_ROWS
+    precise: bool = False
 
     def document(self) -> dict[str, object]:
         """Return the JSON form."""
@@ -55,6 +60,7 @@ class ReplaySettings:
             "products": list(self.products),
             "speed": "max" if self.speed == MAX_SPEED else self.speed,
             "idle_limit_s": self.idle_limit,
+            "precise": self.precise,
             "threshold": self.threshold,
             "from": None if self.window.start is None else format_time(self.window.start),
             "to": None if self.window.end is None else format_time(self.window.end),
@@ -70,7 +76,8 @@ class RunResult:
         settings: as asked for.
         tallies: counts and digest by product.
         elapsed_s: wall time of the flow.
-        pacing: lateness in milliseconds and the silence cut; None where unpaced.
+        pacing: lateness and the error of the duration in milliseconds, rows that came over 10 ms late, the
+            silence cut; None where unpaced.
         summaries, signals, anomalies: Arrow tables by product, where they were to be kept.
     """
 
@@ -176,10 +183,15 @@ def _pacer(tape: Tape, products: Iterable[str], settings: ReplaySettings) -> Pac
     """Return the common clock: it starts with the first reported row of any product."""
     if settings.speed == MAX_SPEED:
         return None
-    firsts = [settings.window.first_time(tape.product(product).batches(size=1024)) for product in products]
+    window = settings.window
+    firsts = []
+    for product in products:
+        part = tape.product(product)
+        first_seq = 0 if window.start is None else start_before(part.segments(), window.start)
+        firsts.append(window.first_time(part.batches(_FIRST_ROWS, first_seq)))
     first_time = min((first for first in firsts if first is not None), default=0)
     limit = None if settings.idle_limit is None else round(settings.idle_limit * 1e9)
-    return Pacer(settings.speed, first_time, limit)
+    return Pacer(settings.speed, first_time, limit, precise=settings.precise)
 
 
 class _Outlet:

@@ -97,28 +97,24 @@ class _Reel(StatefulSourcePartition[Item, int]):
         if self._rows is not None:
             self._is_part = False
             self._times = self._rows.column("recv_time").view(pa.int64()).to_numpy()
-        self._announce()
-
-    def _announce(self) -> None:
         if self._pacer is not None:
             self._pacer.announce(self._product, int(self._times[0]) if self._rows is not None else None)
 
     def next_batch(self) -> list[Item]:
-        rows = self._rows
+        if not self._times.size:
+            self._load()  # not with the last hand-over, which would have waited for it
+        rows, times = self._rows, self._times
         if rows is None or self._source.is_stopped:
             raise StopIteration
-        count = rows.num_rows
-        if self._pacer is not None and self._window.is_reported(int(self._times[0])):
-            count = self._pacer.ready(self._product, self._times)
+        pacer = self._pacer if self._window.is_reported(int(times[0])) else None
+        count = rows.num_rows if pacer is None else pacer.ready(self._product, times)
         if not count:
             return []
         self._next_seq = rows.column("seq")[count - 1].as_py() + 1
         item = rows if count == rows.num_rows and not self._is_part else own(rows.slice(0, count))
-        if count == rows.num_rows:
-            self._load()
-        else:
-            self._rows, self._times, self._is_part = rows.slice(count), self._times[count:], True
-            self._announce()
+        self._rows, self._times, self._is_part = rows.slice(count), times[count:], True
+        if pacer is not None:
+            pacer.handed_over(self._product, times[:count])
         return [(self._product, item)]
 
     def next_awake(self) -> datetime:

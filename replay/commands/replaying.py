@@ -20,6 +20,7 @@ from replay.commands.options import OUTPUT, PRODUCTS, TAPE, SpeedType, window_of
     help="1 is the original timing, 10 ten times faster.",
 )
 @click.option("--idle-limit", type=DURATION, help="Cut recorded silences down to so long; with --speed.")
+@click.option("--precise", is_flag=True, help="Spin before each deadline, to be late by microseconds only.")
 @click.option("--threshold", type=THRESHOLD, default="0.1%", show_default=True, help="What is a signal.")
 @OUTPUT
 @json_option
@@ -30,6 +31,7 @@ def replay(
     end: int | None,
     speed: float,
     idle_limit: float | None,
+    precise: bool,
     threshold: float,
     output: Path | None,
     as_json: bool,
@@ -45,7 +47,9 @@ def replay(
 
     if idle_limit is not None and speed == float("inf"):
         raise click.BadParameter("needs --speed: at max there is no silence", param_hint="--idle-limit")
-    settings = ReplaySettings(products, speed, idle_limit, threshold, window_of(start, end))
+    if precise and speed == float("inf"):
+        raise click.BadParameter("needs --speed: at max nothing has a deadline", param_hint="--precise")
+    settings = ReplaySettings(products, speed, idle_limit, threshold, window_of(start, end), precise=precise)
     with showing(tape, products, "replay") as advance:
         result = run(tape, settings, output=output, keep=False, progress=advance)
     if as_json:

@@ -82,7 +82,7 @@ def play(tape: Path, pacer: Pacer | None, clock: HandClock, **options: object) -
 
 def pacer_of(clock: HandClock, speed: float, idle_limit_ns: int | None = None) -> Pacer:
     """Return a pacer on a clock, whose first row is due at once."""
-    return Pacer(speed, START, idle_limit_ns, clock.monotonic_ns, clock.sleep)
+    return Pacer(speed, START, idle_limit_ns, monotonic_ns=clock.monotonic_ns, sleep=clock.sleep)
 
 
 def due(clock: HandClock, time: int, speed: float) -> Fraction:
@@ -243,7 +243,7 @@ def test_rows_before_a_window_are_not_paced(tape: Path) -> None:
     start = times[len(times) // 2]
     window = Window(start, times[-10])
     clock = HandClock()
-    pacer = Pacer(1.0, start, None, clock.monotonic_ns, clock.sleep)
+    pacer = Pacer(1.0, start, None, monotonic_ns=clock.monotonic_ns, sleep=clock.sleep)
     handed = play(tape, pacer, clock, window=window)
     for each in handed:
         for time in each.times:

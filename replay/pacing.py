@@ -27,8 +27,8 @@ Times = npt.NDArray[np.int64]
 class Pacer:
     """The shared clock. Products tell what they would hand over next; the earliest decides how long to sleep.
 
-    It relies on being asked for the products in turn, round by round, and on what was handed over in a
-    round being worked through before the next round, as bytewax does.
+    What was handed over is on its way while the other products are asked, so nobody sleeps until its product
+    was asked again: bytewax asks all of them in turn, and works through what they gave before the next turn.
 
     Attributes:
         lateness: of the rows handed over so far.
@@ -63,8 +63,6 @@ class Pacer:
         self._sleep = sleep
         self._start: int | None = None
         self._next: dict[str, int] = {}
-        self._asked: set[str] = set()  # in this round
-        self._has_handed_over = False  # in this round
         self._elapsed_ns = 0  # from the start to the last hand-over
         self.lateness = Lateness()
         self.cut_ns = 0
@@ -87,13 +85,12 @@ class Pacer:
         """
         if self._start is None:
             self._start = self._monotonic_ns()
-        self._take_turn(product)
         self._next[product] = int(times[0])
         times = self._before_silence(product, times)
         if not times.size:
             return 0  # others come first
         due = self._due(times)
-        if due[0] > self._now() and not self._has_handed_over:
+        if due[0] > self._now():
             self._wait()
         return int(np.searchsorted(due, self._now(), side="right"))
 
@@ -108,8 +105,7 @@ class Pacer:
         self.lateness.add(self._elapsed_ns - self._due(times))
         last_time = int(times[-1])
         self._last_time = max(self._last_time, last_time)
-        self._next[product] = last_time  # nothing earlier can come; what does is known at its next turn
-        self._has_handed_over = True
+        self._next[product] = last_time  # and so it is due: nobody sleeps before this product's next turn
 
     def document(self) -> dict[str, float] | None:
         """Return the JSON form: lateness, the time from the start to the last row, and the silence cut.
@@ -135,18 +131,8 @@ class Pacer:
         """Return when rows are due, in nanoseconds since the start."""
         return (times - (self._first_time + self.cut_ns)) / self._speed
 
-    def _take_turn(self, product: str) -> None:
-        """Begin a new round where a product is asked for again."""
-        if product in self._asked:
-            self._asked.clear()
-            self._has_handed_over = False
-        self._asked.add(product)
-
     def _wait(self) -> None:
-        """Wait for the earliest deadline of all products, one nap at most.
-
-        Not to be called in a round where another product has handed over: its rows would wait here too.
-        """
+        """Wait for the earliest deadline of all products, one nap at most."""
         earliest = float(self._due(np.array([min(self._next.values())]))[0])
         ahead = earliest - self._now() - self._early_ns
         if ahead > 0:

@@ -14,6 +14,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from orderbook.row_checks import RowChecks
+
 BLOCK: Final = 4096
 """Seq in a block."""
 
@@ -31,12 +33,14 @@ class Digest:
         chain: d over all blocks before the current one.
         block: number of the current block, None before the first summary.
         pending: the packed summaries of the current block, at most 256 KiB.
+        checks: where the checks of the rows are collected too, if anywhere.
     """
 
-    __slots__ = ("block", "chain", "pending")
+    __slots__ = ("block", "chain", "checks", "pending")
 
-    def __init__(self, chain: bytes = bytes(32)) -> None:
+    def __init__(self, chain: bytes = bytes(32), checks: RowChecks | None = None) -> None:
         self.chain = chain
+        self.checks = checks
         self.block: int | None = None
         self.pending = bytearray()
 
@@ -45,6 +49,8 @@ class Digest:
         if not summaries.num_rows:
             return
         packed = pack(summaries)
+        if self.checks is not None:
+            self.checks.add(packed)
         blocks = packed["seq"] // BLOCK
         cuts = np.flatnonzero(np.diff(blocks)) + 1
         for part in np.split(packed, cuts):

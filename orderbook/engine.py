@@ -50,6 +50,7 @@ class Step:
         anomalies: rows of `FLOW_ANOMALY_SCHEMA`, in seq order.
         numbered: connections of which a frame had a sequence_num that was checked.
         absent_deletes, noop_sets: how often the batch removed an absent level or set a held size.
+        book_before: the state before the batch, as `Engine.save` gives it, where it was asked for.
     """
 
     span: RowSpan
@@ -58,6 +59,7 @@ class Step:
     numbered: frozenset[int]
     absent_deletes: int
     noop_sets: int
+    book_before: bytes | None = None
 
 
 class Engine(Protocol):

@@ -3,6 +3,11 @@
 Items are `(product, RecordBatch)` in and out; the book in between emits `(product, Step)`.
 """
 
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Final
+
 import bytewax.operators as op
 import pyarrow as pa
 from bytewax.dataflow import operator
@@ -13,24 +18,47 @@ from orderbook.feeds import Feed
 from orderbook.spread_filter import above
 
 _Rows = tuple[str, pa.RecordBatch]
+WantsBook = Callable[[str, int], bool]
+"""Told a product and the seq of a batch's first row: whether the step should hold the book before it."""
+
+NO_BOOKS: Final[Mapping[str, bytes]] = MappingProxyType({})
+
+
+def _never(_product: str, _seq: int) -> bool:
+    return False
 
 
 class _BookLogic(StatefulBatchLogic[_Rows, Step, bytes | None]):
     """One product's book inside a flow."""
 
-    def __init__(self, engine: Engine, feed: Feed, saved: bytes | None, recoverable: bool) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        feed: Feed,
+        saved: bytes | None,
+        recoverable: bool,
+        starts: Mapping[str, bytes],
+        wants_book: WantsBook,
+    ) -> None:
         self._engine = engine
         self._feed = feed
         self._state = None if saved is None else engine.load(saved)
         self._recoverable = recoverable
+        self._starts = starts
+        self._wants_book = wants_book
 
     def on_batch(self, values: list[_Rows]) -> tuple[list[Step], bool]:
         steps = []
         for product, rows in values:
             if self._state is None:
-                self._state = self._engine.start(product, self._feed)
+                saved = self._starts.get(product)
+                engine = self._engine
+                self._state = engine.load(saved) if saved else engine.start(product, self._feed)
+            before = None
+            if rows.num_rows and self._wants_book(product, rows.column("seq")[0].as_py()):
+                before = self._engine.save(self._state)
             self._state, step = self._engine.step(self._state, rows)
-            steps.append(step)
+            steps.append(step if before is None else replace(step, book_before=before))
         return steps, StatefulBatchLogic.RETAIN
 
     def snapshot(self) -> bytes | None:
@@ -44,7 +72,10 @@ def order_book(
     up: KeyedStream[pa.RecordBatch],
     engine: Engine,
     feed: Feed,
+    *,
     recoverable: bool = True,
+    starts: Mapping[str, bytes] = NO_BOOKS,
+    wants_book: WantsBook = _never,
 ) -> KeyedStream[Step]:
     """Run each product's tape rows through its book.
 
@@ -54,13 +85,17 @@ def order_book(
         engine: does the work.
         feed: the dialect of the frames.
         recoverable: keep recovery state at each epoch; False where the flow runs without recovery.
+        starts: by product, the book before its first row, where that is not the beginning of its tape.
+        wants_book: before which rows a step is to hold the book.
 
     Returns:
         One `Step` a batch.
     """
     # A logic is not told its key, so the product travels with the rows.
     named = op.map("name", up, lambda item: (item[0], item))
-    return op.stateful_batch("step", named, lambda saved: _BookLogic(engine, feed, saved, recoverable))
+    return op.stateful_batch(
+        "step", named, lambda saved: _BookLogic(engine, feed, saved, recoverable, starts, wants_book)
+    )
 
 
 def summaries(step_id: str, steps: KeyedStream[Step]) -> KeyedStream[pa.RecordBatch]:

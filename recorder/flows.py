@@ -7,7 +7,7 @@ What is received is in the journal before anything looks at it: the book stands 
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Final
 
@@ -43,6 +43,7 @@ def recording_flow(
     halt: Halt,
     *,
     engine: Engine,
+    starts: Mapping[str, bytes],
     watch: Watch | None = None,
     show: "Show | None" = None,
 ) -> Dataflow:
@@ -54,6 +55,7 @@ def recording_flow(
         sink: seals what the core has been through.
         halt: told where the tape cannot be written.
         engine: runs the books.
+        starts: each product's book as its tape left it.
         watch: sees every step.
         show: where the summaries that pass a filter go, if anywhere.
     """
@@ -75,7 +77,15 @@ def recording_flow(
 
     received = op.input("feed", flow, source)
     rows = op.flat_map("journal", received, journal)
-    steps = _watched_book(rows, engine, writer.manifest.feed, watch)
+
+    def begins_segment(product: str, seq: int) -> bool:
+        return writer.products[product].begins_segment(seq)
+
+    feed = writer.manifest.feed
+    steps = order_book(
+        "order_book", rows, engine, feed, recoverable=False, starts=starts, wants_book=begins_segment
+    )
+    steps = _watched(steps, watch)
     op.output("tape", steps, sink)
     if show is not None:
         show.attach(steps, _go_on_unseen)
@@ -87,7 +97,8 @@ def live_flow(
 ) -> Dataflow:
     """Return the same flow without a tape: what passes the filter is shown and nothing is kept."""
     flow = Dataflow("booktape_live")
-    show.attach(_watched_book(op.input("feed", flow, source), engine, feed, watch), halt)
+    rows = op.input("feed", flow, source)
+    show.attach(_watched(order_book("order_book", rows, engine, feed, recoverable=False), watch), halt)
     return flow
 
 
@@ -96,13 +107,8 @@ def _go_on_unseen(error: OSError) -> None:
     log.warning("nothing more is printed (%s); the recording goes on", error.strerror)
 
 
-def _watched_book(
-    rows: KeyedStream[pa.RecordBatch], engine: Engine, feed: Feed, watch: Watch | None
-) -> KeyedStream[Step]:
-    steps = order_book("order_book", rows, engine, feed, recoverable=False)
-    if watch is not None:
-        steps = op.inspect("watch", steps, lambda _step_id, item: watch(*item))
-    return steps
+def _watched(steps: KeyedStream[Step], watch: Watch | None) -> KeyedStream[Step]:
+    return steps if watch is None else op.inspect("watch", steps, lambda _step_id, item: watch(*item))
 
 
 class Show:

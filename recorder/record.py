@@ -17,7 +17,7 @@ from recorder.importing import CaptureRows
 from recorder.inbox import Inbox
 from recorder.lifetime import interruptible, until_stopped
 from recorder.reader import FeedReader, ReaderSettings
-from recorder.resume import resume_digest
+from recorder.resume import resume
 from recorder.sinks import TapeSink
 from recorder.sources import CaptureSource, CoinbaseSource
 from recorder.status import RecorderStatus
@@ -204,12 +204,14 @@ class _Recording:
         self._engine = engine
         tape = Tape.open(writer.path)
         try:
-            self._tallies = {
-                product: Tally(threshold, resume_digest(tape.product(product), tape.feed, each, engine))
+            resumed = {
+                product: resume(tape.product(product), tape.feed, each, engine)
                 for product, each in writer.products.items()
             }
         except OSError as error:
             raise TapeError(f"{writer.path}: cannot seal what an earlier recorder left ({error})") from None
+        self._tallies = {product: Tally(threshold, left.digest) for product, left in resumed.items()}
+        self._books = {product: left.book for product, left in resumed.items()}
 
     @property
     def positions(self) -> dict[str, Position]:
@@ -219,7 +221,16 @@ class _Recording:
     def run(self, source: RowSource, halt: Halt, watch: Watch | None, show: Show | None) -> None:
         """Run the flow to its end and seal; a failure is raised after what can be sealed was."""
         sink = TapeSink(self._writer, self._tallies, halt)
-        flow = recording_flow(source, self._writer, sink, halt, engine=self._engine, watch=watch, show=show)
+        flow = recording_flow(
+            source,
+            self._writer,
+            sink,
+            halt,
+            engine=self._engine,
+            starts=self._books,
+            watch=watch,
+            show=show,
+        )
         try:
             run_to_end(flow, halt, self._writer.policy.sync_s)
         finally:

@@ -45,6 +45,8 @@ class TapeSink(FixedPartitionedSink[Step, None]):
         if not self.is_complete:
             return
         tally = self._tallies[product]
+        if step.book_before is not None and step.span.first_seq is not None:
+            self._writer.products[product].hold_book(step.span.first_seq, step.book_before)
         # The segment before these rows may have ended only as they were appended; a step without rows
         # is a tick and comes by for the same reason.
         self._seal(product, tally)

@@ -100,15 +100,19 @@ class AuditedBook:
             yield step
             start = end
 
+    def save(self) -> bytes:
+        """Return the book as it stands, as `Engine.save` gives it. O(levels)."""
+        return self._engine.save(self._state)
+
     def _interrupt(self) -> None:
         """Hold the book that an interruption is about to end, unless it ended already."""
-        saved = _SAVED.decode(self._engine.save(self._state))
+        saved = _SAVED.decode(self.save())
         if saved.is_known:
             self._held = (dict(saved.bids), dict(saved.asks))
         self._is_waiting = self._held is not None
 
     def _compare(self, step: Step) -> None:
-        saved = _SAVED.decode(self._engine.save(self._state))
+        saved = _SAVED.decode(self.save())
         after = (dict(saved.bids), dict(saved.asks))
         before, self._held, self._is_waiting = self._held or ({}, {}), None, False
         self.audits.append(

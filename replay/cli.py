@@ -5,7 +5,7 @@ Each checks its options, makes one call and prints. Heavy imports wait until a c
 
 from replay.commands.comparing import compare
 from replay.commands.demo import demo
-from replay.commands.looking import book, inspect, verify
+from replay.commands.looking import book, index, inspect, verify
 from replay.commands.replaying import replay
 
-COMMANDS = (replay, compare, inspect, book, verify, demo)
+COMMANDS = (replay, compare, inspect, book, verify, index, demo)

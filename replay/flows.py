@@ -79,5 +79,5 @@ def replay_flow(
     """
     flow = Dataflow("booktape_replay")
     rows = op.input("tape", flow, source)
-    steps = order_book("order_book", rows, engine, feed, recoverable)
+    steps = order_book("order_book", rows, engine, feed, recoverable=recoverable, starts=source.books)
     return ReplayStreams(flow, steps if window.start is None else reported("window", steps, window))

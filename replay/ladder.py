@@ -91,9 +91,10 @@ def book_at(path: Path, product: str, at: int, depth: int, engine: Engine = PLAI
     """
     tape = Tape.open(path)
     rows_of = tape.product(product)
-    state = engine.start(product, tape.feed)
+    start = start_before(rows_of, at)
+    state = engine.load(start.saved) if start.saved else engine.start(product, tape.feed)
     seq = recv_time = -1
-    batches = rows_of.batches(first_seq=start_before(rows_of.segments(), at))
+    batches = rows_of.batches(first_seq=start.seq)
     for rows in Window(end=at + 1).cut(batches):
         state, step = engine.step(state, rows)
         seq, recv_time = step.span.last_seq or 0, step.span.last_time or 0

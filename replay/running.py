@@ -1,7 +1,7 @@
 """`run`: one replay of a tape, from Python or the command line."""
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,14 +22,11 @@ from recorder.tape.reader import BATCH_ROWS, Tape
 from replay.flows import PLAIN, replay_flow
 from replay.pacing import Pacer
 from replay.rundir import RunError, RunWriter, run_directory
-from replay.seek import start_before
 from replay.sources import TapeSource
 from replay.window import WHOLE, Window
 
 MAX_SPEED = float("inf")
 """As fast as possible, without a clock."""
-
-_FIRST_ROWS = 1024  # read at once to find the first reported row
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,8 +136,8 @@ def run(
     """
     opened = Tape.open(Path(tape))
     products = opened.select(settings.products)
-    pacer = _pacer(opened, products, settings)
-    source = TapeSource(opened, products, pacer, settings.window, settings.batch_rows)
+    source = TapeSource(opened, products, window=settings.window, batch_rows=settings.batch_rows)
+    source.pacer = pacer = _pacer(source, settings)
     streams = replay_flow(source, opened.feed, engine, settings.window, recoverable=False)
     result = RunResult(opened.path, settings)
     with ExitStack() as stack:
@@ -179,19 +176,12 @@ def _each(
     return both
 
 
-def _pacer(tape: Tape, products: Iterable[str], settings: ReplaySettings) -> Pacer | None:
+def _pacer(source: TapeSource, settings: ReplaySettings) -> Pacer | None:
     """Return the common clock: it starts with the first reported row of any product."""
     if settings.speed == MAX_SPEED:
         return None
-    window = settings.window
-    firsts = []
-    for product in products:
-        part = tape.product(product)
-        first_seq = 0 if window.start is None else start_before(part.segments(), window.start)
-        firsts.append(window.first_time(part.batches(_FIRST_ROWS, first_seq)))
-    first_time = min((first for first in firsts if first is not None), default=0)
     limit = None if settings.idle_limit is None else round(settings.idle_limit * 1e9)
-    return Pacer(settings.speed, first_time, limit, precise=settings.precise)
+    return Pacer(settings.speed, source.first_time() or 0, limit, precise=settings.precise)
 
 
 class _Outlet:

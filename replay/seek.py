@@ -1,26 +1,24 @@
 """Where to begin reading so that the book at a time is right."""
 
-from collections.abc import Sequence
+from bisect import bisect_left
 
 from orderbook.times import parse_time
-from recorder.tape.catalog import SegmentEntry
+from recorder.tape.index import Start, start_in
+from recorder.tape.reader import ProductTape
 
 
-def start_before(entries: Sequence[SegmentEntry], time: int) -> int:
-    """Return a seq from which the rows up to a time give the same book as the whole tape does.
+def start_before(tape: ProductTape, time: int) -> Start:
+    """Return where to begin so that from a time on the book is right: all rows at or after it are read.
 
-    That is where a connection begins: there no book is known. O(segments), reads no file.
+    That is the last segment that begins before the time, with its sidecar. O(segments), reads one sidecar.
 
     Args:
-        entries: a product's sealed segments, in order.
+        tape: a product's rows.
         time: nanoseconds since 1970.
+
+    Raises:
+        DamagedTapeError: where the list of segments is not readable.
     """
-    reached = [entry for entry in entries if (parse_time(entry.first_recv_time) or 0) <= time]
-    for number in range(len(reached) - 1, 0, -1):
-        entry = reached[number]
-        begins_one = entry.connections[0] != reached[number - 1].connections[1]
-        holds_one = entry.connections[0] != entry.connections[1]
-        # In the last segment reached a connection may begin after the time; before it, none can.
-        if begins_one or (holds_one and number < len(reached) - 1):
-            return entry.first_seq
-    return 0
+    entries = tape.segments()
+    number = bisect_left(entries, time, key=lambda entry: parse_time(entry.first_recv_time) or 0) - 1
+    return start_in(tape.directory, entries, number)

@@ -10,6 +10,7 @@ from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 from recorder.halt import Halt
 from recorder.sources import AWAKE
 from recorder.tape.errors import TapeError
+from recorder.tape.index import Start
 from recorder.tape.reader import BATCH_ROWS, Tape, own
 from replay.pacing import Pacer, Times
 from replay.seek import start_before
@@ -41,6 +42,7 @@ class TapeSource(FixedPartitionedSource[Item, int]):
     ) -> None:
         self._tape = tape
         self._products = products
+        self._starts = _starts(tape, products, window)
         self.pacer = pacer
         self.window = window
         self._batch_rows = batch_rows
@@ -56,18 +58,35 @@ class TapeSource(FixedPartitionedSource[Item, int]):
         """Whether it was told to end."""
         return self._stopped
 
+    @property
+    def books(self) -> dict[str, bytes]:
+        """The book before each product's first row, where reading begins in the middle of its tape."""
+        return {product: start.saved for product, start in self._starts.items() if start.saved is not None}
+
+    def first_time(self) -> int | None:
+        """Return recv_time of the first reported row of any product; None where there is none."""
+        firsts = (
+            self.window.first_time(self._tape.product(product).batches(1024, start.seq))
+            for product, start in self._starts.items()
+        )
+        return min((first for first in firsts if first is not None), default=None)
+
     def list_parts(self) -> list[str]:
         """Return the products."""
         return list(self._products)
 
     def build_part(self, step_id: str, for_part: str, resume_state: int | None) -> "_Reel":  # noqa: ARG002  bytewax
         """Return one product's partition, from the row after the last one handed over."""
-        tape = self._tape.product(for_part)
-        next_seq = resume_state or 0
-        if resume_state is None and self.window.start is not None:
-            next_seq = start_before(tape.segments(), self.window.start)
-        rows = self.window.cut(tape.batches(self._batch_rows, next_seq))
+        next_seq = self._starts[for_part].seq if resume_state is None else resume_state
+        rows = self.window.cut(self._tape.product(for_part).batches(self._batch_rows, next_seq))
         return _Reel(self, for_part, rows, next_seq)
+
+
+def _starts(tape: Tape, products: tuple[str, ...], window: Window) -> dict[str, Start]:
+    """Return where each product's reading begins."""
+    if window.start is None:
+        return dict.fromkeys(products, Start())
+    return {product: start_before(tape.product(product), window.start) for product in products}
 
 
 class _Reel(StatefulSourcePartition[Item, int]):

@@ -16,7 +16,7 @@ from replay.inspection import Inspection, Interruption
 from replay.ladder import Ladder
 from replay.running import RunResult
 from replay.verdicts import ConnectionVerdict
-from replay.verifying import Verification
+from replay.verification import Verification
 
 _MAX_INTERRUPTIONS = 20
 
@@ -170,6 +170,9 @@ def print_verification(console: Console, found: Verification, *, strict: bool) -
         console.print(
             f"{found.torn_bytes:,} torn bytes at the end of a journal: a record that was never whole"
         )
+    if found.unindexed:
+        segments = terminal.plural(found.unindexed, "segment")
+        console.print(f"{segments} without a book to begin from: `booktape index` makes it")
     verdict = "whole" if found.passes(strict=strict) else "NOT whole"
     digests = terminal.plural(found.checked_digests, "digest")
     console.print(

@@ -1,76 +1,33 @@
 """`verify`: whether a tape is what was written, and whether its replay is what was seen live."""
 
 import hashlib
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
+from orderbook.digest import Digest
 from orderbook.engine import Engine
+from orderbook.row_checks import RowChecks
 from orderbook.tally import Tally
 from orderbook.threshold import DEFAULT_THRESHOLD
 from orderbook.times import format_time
 from recorder.tape.catalog import Faults, SegmentEntry, merge_faults, unlisted_segments
 from recorder.tape.errors import DamagedTapeError
-from recorder.tape.layout import CATALOG
+from recorder.tape.index import read_book
+from recorder.tape.layout import CATALOG, book_file
 from recorder.tape.overview import overview
 from recorder.tape.reader import ProductTape, SealedSegment, Tape
-from replay.audit import AuditedBook, ReconnectAudit
+from replay.audit import AuditedBook
+from replay.divergence import first_divergence
 from replay.flows import PLAIN
 from replay.sequences import SharedSequences
-from replay.verdicts import ConnectionVerdict, judge
+from replay.verdicts import judge
+from replay.verification import Verification
 
 FEED_FAULTS = ("malformed", "early_update", "crossed", "gap")
 """Anomalies that are the feed's doing and make a tape fail under --strict."""
-
-
-@dataclass(slots=True)
-class Verification:
-    """What was found.
-
-    Attributes:
-        tape: the tape.
-        damage: what is not as it was written, or differs from live; a line each.
-        feed_faults: what the feed itself did wrong; a line each.
-        tallies: counts and recomputed digest by product.
-        audits: what each interruption cost, by product.
-        verdicts: on each connection, by product.
-        checked_digests: how many live digests were recomputed and found equal.
-        torn_bytes: at the ends of journals, of records that were never whole: a recorder died, or is at it.
-    """
-
-    tape: Tape
-    damage: list[str] = field(default_factory=list)
-    feed_faults: list[str] = field(default_factory=list)
-    tallies: dict[str, Tally] = field(default_factory=dict)
-    audits: dict[str, list[ReconnectAudit]] = field(default_factory=dict)
-    verdicts: dict[str, list[ConnectionVerdict]] = field(default_factory=dict)
-    checked_digests: int = 0
-    torn_bytes: int = 0
-
-    def passes(self, *, strict: bool) -> bool:
-        """Tell whether the tape is whole; with `strict` also whether the feed did nothing wrong."""
-        return not self.damage and not (strict and self.feed_faults)
-
-    def document(self) -> dict[str, object]:
-        """Return the JSON form (`verify --json`)."""
-        return {
-            "tape": str(self.tape.path),
-            "ok": not self.damage,
-            "damage": self.damage,
-            "feed_faults": self.feed_faults,
-            "checked_digests": self.checked_digests,
-            "torn_bytes": self.torn_bytes,
-            "products": {product: self._product(product) for product in sorted(self.tallies)},
-        }
-
-    def _product(self, product: str) -> dict[str, object]:
-        return {
-            **self.tallies[product].document(),
-            "verdicts": [each.document() for each in self.verdicts.get(product, ())],
-            "audits": [each.document() for each in self.audits.get(product, ())],
-        }
 
 
 def verify(path: Path, engine: Engine = PLAIN) -> Verification:
@@ -120,7 +77,8 @@ class _ProductCheck:
         self._next_seq = 0
         self._last = (0, 0)  # connection and recv_time of the last row
         self.book = AuditedBook(engine, tape.product, found.tape.feed)
-        self.tally = Tally(DEFAULT_THRESHOLD)
+        self._checks = RowChecks()
+        self.tally = Tally(DEFAULT_THRESHOLD, Digest(checks=self._checks))
         self.faults: Faults = {}
         self.numbered: set[int] = set()
 
@@ -132,8 +90,10 @@ class _ProductCheck:
         """
         for entry in self._tape.segments():
             self._check_file(entry)
-        entries = []
+        entries: list[SegmentEntry] = []
         for segment in self._tape.sealed():
+            if segment.start <= segment.entry.first_seq:
+                self._check_sidecar(segment.entry, entries[-1].digest if entries else Digest().hexdigest())
             first: tuple[int, int] | None = None
             for rows in segment.batches():
                 first = first or _ends(rows)[0]
@@ -167,17 +127,33 @@ class _ProductCheck:
             if digest != entry.sha256:
                 self._found.damage.append(f"{segment.path}: the SHA-256 is not the one that was sealed")
 
+    def _check_sidecar(self, entry: SegmentEntry, digest: str) -> None:
+        """Hold the sidecar of a segment against the book as it stands before it."""
+        held = read_book(self._tape.directory, entry.first_seq, digest)
+        if held is None:
+            self._found.unindexed += 1
+        elif held == self.book.save():
+            self._found.sidecars += 1
+        else:
+            path = book_file(self._tape.directory, entry.first_seq)
+            self._found.damage.append(
+                f"{path}: not the book before row {entry.first_seq}; mend it by `booktape index --rebuild`"
+            )
+
     def _check_entry(self, segment: SealedSegment, first: tuple[int, int]) -> None:
         """Hold what the catalog says of a segment against its rows."""
         path, entry, digest = segment.path, segment.entry, self.tally.digest
         if digest.hexdigest() != entry.digest:
+            differs = first_divergence(self._tape, entry, digest, self._checks)
+            self._found.divergences.append(differs)
             raise DamagedTapeError(
-                f"{path}: replay differs from live: digest {digest.hexdigest()} after row "
+                f"{path}: replay differs from live {differs}; the digest is {digest.hexdigest()} after row "
                 f"{entry.next_seq - 1}, {entry.digest} when it was recorded"
             )
         self._found.checked_digests += 1
         if segment.start > entry.first_seq:
             return  # merged by a compaction while we were half through it: the rest was judged before
+        self._checks.take(entry.first_seq, entry.rows)  # they are equal: forget them
         faults, numbered = self._take_faults()
         facts = replace(
             entry,

@@ -6,16 +6,15 @@
 3. The merged file takes its place, what it replaces is removed, and the next catalog becomes the catalog.
 """
 
-import fcntl
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
-from typing import Final
 
+import numpy as np
 import pyarrow as pa
 
+from orderbook.row_checks import Checks
 from recorder.tape.catalog import (
     NEXT_CATALOG,
     SegmentEntry,
@@ -25,13 +24,12 @@ from recorder.tape.catalog import (
     parse_catalog,
     read_catalog,
 )
-from recorder.tape.errors import LockedTapeError
-from recorder.tape.files import open_private, replace_file, sync_directory
+from recorder.tape.files import replace_file, sync_directory
+from recorder.tape.index import read_checks, remove_sidecars, write_checks
 from recorder.tape.layout import CATALOG
+from recorder.tape.maintenance import maintenance
 from recorder.tape.reader import ProductTape, Tape
 from recorder.tape.segment import merged_aside, write_aside
-
-_LOCK: Final = "_compact.lock"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,31 +44,30 @@ def compact(path: Path) -> dict[str, Compacted]:
     """Merge the sealed segments of each day of each product into one. O(bytes of what is merged).
 
     Raises:
-        LockedTapeError: where another compaction is at it.
+        LockedTapeError: where another compaction, or an indexing, is at it.
         TapeError: where the tape cannot be read.
         OSError: where it cannot be written; the tape is as it was.
     """
     tape = Tape.open(path)
-    lock = open_private(path / _LOCK, os.O_RDWR | os.O_CREAT)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    with maintenance(path):
         return {product: _compact_product(tape.product(product)) for product in tape.select(())}
-    except BlockingIOError:
-        raise LockedTapeError(f"{path}: another compaction of this tape is running") from None
-    finally:
-        os.close(lock)
 
 
 def _compact_product(tape: ProductTape) -> Compacted:
     with catalog_lock(tape.directory):
         finish_compaction(tape.directory)
         before = tape.segments()
-    merged = [_merge(tape, day) for day in _days(before) if len(day) > 1]
+    days = [day for day in _days(before) if len(day) > 1]
+    merged = [_merge(tape, day) for day in days]
     if merged:
+        checks = [_merged_checks(tape, day) for day in days]
         with catalog_lock(tape.directory):
             now = read_catalog(tape.directory)  # the recorder may have sealed more meanwhile
             replace_file(tape.directory / NEXT_CATALOG, b"".join(map(encode_entry, _replaced(now, merged))))
             finish_compaction(tape.directory)
+        for entry, kept in zip(merged, checks, strict=True):
+            if kept is not None:
+                write_checks(tape.directory, entry, kept)
     return Compacted(len(before), len(before) - sum(len(day) - 1 for day in _days(before)))
 
 
@@ -107,6 +104,13 @@ def _merge(tape: ProductTape, day: Sequence[SegmentEntry]) -> SegmentEntry:
     )
 
 
+def _merged_checks(tape: ProductTape, day: Sequence[SegmentEntry]) -> Checks | None:
+    """Return the checks of a day's rows; None where a segment has none."""
+    parts = [read_checks(tape.directory, entry) for entry in day]
+    kept = [part for part in parts if part is not None]
+    return np.concatenate(kept) if len(kept) == len(parts) else None
+
+
 def _replaced(entries: Sequence[SegmentEntry], merged: Sequence[SegmentEntry]) -> list[SegmentEntry]:
     """Return the entries with the merged ones in place of what they hold."""
     starts = {entry.first_seq: entry for entry in merged}
@@ -135,6 +139,7 @@ def finish_compaction(product_dir: Path) -> None:
     before, _ = parse_catalog(product_dir / CATALOG, (product_dir / CATALOG).read_bytes())
     for entry in before:
         if entry.file not in listed:
+            remove_sidecars(product_dir, entry.first_seq)
             (product_dir / entry.file).unlink(missing_ok=True)
             sync_directory((product_dir / entry.file).parent)
     path.replace(product_dir / CATALOG)

@@ -98,12 +98,13 @@ class JournalReader:
         """Check all records, return how far they are whole. O(bytes)."""
         rows = end = 0
         last_seq = -1
-        for body in self._records():
+        size = self._size()  # what is appended from here on is not looked at: its writer is at it
+        for body in self._records(size):
             rows += 1
             end += _HEADER.size + len(body)
             last_seq = _BODY.unpack_from(body)[0]
         self._file.seek(end)
-        tail = self._file.read()
+        tail = self._file.read(size - end)
         return JournalExtent(rows, end, len(tail), bool(tail) and _holds_record(tail, last_seq))
 
     def batches(self, first_seq: int, size: int) -> Iterator[pa.RecordBatch]:
@@ -118,7 +119,7 @@ class JournalReader:
         """
         rows: list[tuple[int, int, int, str, bytes]] = []
         expected: int | None = None
-        for body in self._records():
+        for body in self._records(self._size()):
             seq, recv_time, connection, code = _BODY.unpack_from(body)
             if (expected is not None and seq != expected) or code >= len(_KINDS):
                 raise DamagedTapeError(f"{self.path}: row {seq} (kind {code}) where row {expected} belongs")
@@ -131,10 +132,12 @@ class JournalReader:
         if rows:
             yield _to_batch(rows)
 
-    def _records(self) -> Iterator[bytes]:
-        """Yield the bodies of records up to the first that is not whole."""
+    def _size(self) -> int:
+        return os.fstat(self._file.fileno()).st_size
+
+    def _records(self, size: int) -> Iterator[bytes]:
+        """Yield the bodies of records within the first `size` bytes, up to the first that is not whole."""
         self._file.seek(0)
-        size = os.fstat(self._file.fileno()).st_size
         offset = _HEADER.size
         while offset <= size:
             header = self._file.read(_HEADER.size)

@@ -39,6 +39,16 @@ def journal_dir(tape: Path, product: str) -> Path:
     return product_dir(tape, product) / "_journal"
 
 
+def book_file(product_dir: Path, first_seq: int) -> Path:
+    """Return the sidecar with the book before the segment that begins with a row."""
+    return product_dir / "_index" / f"{first_seq:020d}.book"
+
+
+def checks_file(product_dir: Path, first_seq: int) -> Path:
+    """Return the sidecar with the checks of the rows of the segment that begins with a row."""
+    return product_dir / "_index" / f"{first_seq:020d}.checks"
+
+
 def journal_file(first_seq: int) -> str:
     """Return the name of the journal that begins with a row."""
     return f"{first_seq:020d}.journal"

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from recorder.tape.catalog import Faults, merge_faults
-from recorder.tape.reader import BATCH_ROWS, ProductTape, SealedSegment
+from recorder.tape.reader import BATCH_ROWS, ProductTape, SealedSegment, Tape
 from recorder.tape.segment import naming_damage
 
 _LIGHT: Final = ["recv_time", "connection", "kind"]
@@ -138,6 +138,18 @@ def _light_rows(segment: SealedSegment) -> Iterator[tuple[pa.Table, list[str]]]:
             has_mark = any(kind != "frame" for kind in light.column("kind").to_pylist())
             marked = file.read_row_group(group, columns=["kind", "payload"]) if has_mark else None
             yield light, _payloads(marked) if marked is not None else []
+
+
+def first_time(tape: Tape) -> int | None:
+    """Return recv_time of the first row of any product, nanoseconds since 1970; None where there is none.
+
+    Raises:
+        DamagedTapeError: where a file is not what was written.
+    """
+    firsts = (next(tape.product(product).batches(1), None) for product in tape.select(()))
+    return min(
+        (int(rows.column("recv_time").cast(pa.int64())[0].as_py()) for rows in firsts if rows), default=None
+    )
 
 
 def row_count(tape: ProductTape) -> int:

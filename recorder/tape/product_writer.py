@@ -27,10 +27,12 @@ from recorder.tape.catalog import (
 from recorder.tape.compaction import finish_compaction
 from recorder.tape.errors import DamagedTapeError
 from recorder.tape.files import make_directory, sync_file
+from recorder.tape.index import digest_before, write_book, write_checks
 from recorder.tape.journal import JournalReader, JournalWriter, cut_torn_tail
 from recorder.tape.layout import CATALOG, journal_dir, journal_file, product_dir, segment_file
 from recorder.tape.reader import BATCH_ROWS, own
 from recorder.tape.segment import write_segment
+from recorder.tape.unsealed import UnsealedSegment, scan_journal
 
 _DAY_NS = 86_400 * NS
 
@@ -61,30 +63,6 @@ class Position:
     recv_time: int = 0
 
 
-@dataclass(slots=True)
-class _OpenSegment:
-    """The rows that one journal holds, so far."""
-
-    first_seq: int
-    first_time: int
-    rows: int = 0
-    bytes: int = 0
-    last_time: int = 0
-    connections: tuple[int, int] = (0, 0)
-
-    @property
-    def next_seq(self) -> int:
-        return self.first_seq + self.rows
-
-    def take_up(self, rows: pa.RecordBatch, payload_bytes: int) -> None:
-        _, recv_time, connection, _, _ = rows.columns
-        first = connection[0].as_py() if not self.rows else self.connections[0]
-        self.rows += rows.num_rows
-        self.bytes += payload_bytes
-        self.last_time = recv_time.view(pa.int64())[-1].as_py()
-        self.connections = (first, connection[-1].as_py())
-
-
 class ProductWriter:
     """The writer of one product's rows."""
 
@@ -94,8 +72,8 @@ class ProductWriter:
         self._journals = journal_dir(tape, product)
         self._policy = policy
         self._now_ns = now_ns
-        self._closed: deque[_OpenSegment] = deque()
-        self._open: _OpenSegment | None = None
+        self._closed: deque[UnsealedSegment] = deque()
+        self._open: UnsealedSegment | None = None
         self._journal: JournalWriter | None = None
         make_directory(self._journals)
         self.cut_bytes = 0
@@ -117,11 +95,12 @@ class ProductWriter:
             raise DamagedTapeError(
                 f"{lost[0]}: a segment that {CATALOG} does not list; nothing is recorded over it"
             )
+        self._sealed_digest = digest_before(entries, len(entries))
         sealed = entries[-1].next_seq if entries else 0
         position = Position(sealed, *_last_of(entries))
         paths = sorted(self._journals.glob("*.journal"))
         for path in paths:
-            left = _scan(path)
+            left = scan_journal(path)
             if left is None or left.first_seq < sealed:
                 continue
             if left.first_seq != position.seq:
@@ -176,13 +155,13 @@ class ProductWriter:
     def _room(self, rows: pa.RecordBatch, lengths: "np.ndarray[tuple[int], np.dtype[np.int64]]") -> int:
         """Return how many leading rows still belong to the open segment; all limits in one look."""
         times = rows.column("recv_time").view(pa.int64()).to_numpy()
-        held = self._open or _OpenSegment(0, int(times[0]))
-        if held.bytes >= self._policy.bytes:
+        held = self._open or UnsealedSegment(0, int(times[0]))
+        if held.payload_bytes >= self._policy.bytes:
             return 0
         room: int = min(
             rows.num_rows,
             self._policy.rows - held.rows,
-            int(np.searchsorted(lengths, self._policy.bytes - held.bytes)) + 1,
+            int(np.searchsorted(lengths, self._policy.bytes - held.payload_bytes)) + 1,
             int(np.searchsorted(times, self._time_limit(held.first_time))),
         )
         return room
@@ -197,7 +176,7 @@ class ProductWriter:
             self._journal = JournalWriter(self._journals / journal_file(first_seq))
         self._journal.append(rows)
         if self._open is None:
-            self._open = _OpenSegment(first_seq, rows.column("recv_time").view(pa.int64())[0].as_py())
+            self._open = UnsealedSegment(first_seq, rows.column("recv_time").view(pa.int64())[0].as_py())
         self._open.take_up(rows, payload_bytes)
 
     def _end_segment(self) -> None:
@@ -237,7 +216,21 @@ class ProductWriter:
         """Return the next_seq of each ended segment that waits for its seal."""
         return [segment.next_seq for segment in self._closed]
 
-    def _seal(self, segment: _OpenSegment, tally: Tally) -> None:
+    def begins_segment(self, seq: int) -> bool:
+        """Tell whether an unsealed segment begins with a row: the book before it is wanted."""
+        return self._beginning_with(seq) is not None
+
+    def hold_book(self, seq: int, saved: bytes) -> None:
+        """Take the book before the segment that begins with a row; it is written when that is sealed."""
+        segment = self._beginning_with(seq)
+        if segment is not None:
+            segment.book_before = saved
+
+    def _beginning_with(self, seq: int) -> UnsealedSegment | None:
+        unsealed = (*self._closed, self._open)
+        return next((each for each in unsealed if each is not None and each.first_seq == seq), None)
+
+    def _seal(self, segment: UnsealedSegment, tally: Tally) -> None:
         name = segment_file(segment.first_seq, segment.first_time)
         journal = self._journals / journal_file(segment.first_seq)
         with JournalReader(journal) as reader:
@@ -245,6 +238,8 @@ class ProductWriter:
             written = write_segment(
                 self._directory / name, self.product, segment.first_seq, segment.rows, batches
             )
+        if segment.book_before is not None:
+            write_book(self._directory, segment.first_seq, self._sealed_digest, segment.book_before)
         faults, numbered = tally.take_faults()
         entry = SegmentEntry(
             file=name,
@@ -261,10 +256,14 @@ class ProductWriter:
             faults=faults,
             numbered=tuple(numbered),
         )
+        if tally.digest.checks is not None:
+            checks = tally.digest.checks.take(entry.first_seq, entry.rows)
+            write_checks(self._directory, entry, checks)
         with catalog_lock(self._directory):
             finish_compaction(self._directory)
             append_entry(self._directory, entry)
         journal.unlink()
+        self._sealed_digest = entry.digest
         self.sealed_bytes += written.bytes
 
     def close(self) -> None:
@@ -279,15 +278,3 @@ def _last_of(entries: Sequence[SegmentEntry]) -> tuple[int, int]:
     if not entries:
         return 0, 0
     return entries[-1].connections[1] + 1, entries[-1].last_time
-
-
-def _scan(path: Path) -> _OpenSegment | None:
-    """Return what a journal left behind holds; None where it holds no whole record."""
-    found: _OpenSegment | None = None
-    with JournalReader(path) as reader:
-        for rows in reader.batches(0, BATCH_ROWS):
-            if found is None:
-                first_time = rows.column("recv_time").view(pa.int64())[0].as_py()
-                found = _OpenSegment(rows.column("seq")[0].as_py(), first_time)
-            found.take_up(rows, int(pc.binary_length(rows.column("payload")).to_numpy().sum()))
-    return found

@@ -6,7 +6,7 @@ import click
 
 from orderbook.errors import ThresholdError
 from recorder.options import THRESHOLD, json_option
-from replay.commands.options import OUTPUT, PRODUCTS, TAPE, window_of, window_options
+from replay.commands.options import OUTPUT, PRODUCTS, TAPE, Moment, window_of, window_options
 
 
 @click.command()
@@ -36,8 +36,8 @@ from replay.commands.options import OUTPUT, PRODUCTS, TAPE, window_of, window_op
 def compare(
     tape: Path,
     products: tuple[str, ...],
-    start: int | None,
-    end: int | None,
+    start: Moment | None,
+    end: Moment | None,
     thresholds: tuple[float, ...],
     sweeps: tuple[tuple[str, str, str], ...],
     sort: str,
@@ -58,7 +58,12 @@ def compare(
         wanted = _swept(("1bps", "20bps", "1bps"))
     with showing(tape, products, "compare") as advance:
         comparison = start_comparing(
-            tape, wanted, products=products, window=window_of(start, end), output=output, progress=advance
+            tape,
+            wanted,
+            products=products,
+            window=window_of(tape, start, end),
+            output=output,
+            progress=advance,
         )
     comparison.sort(sort)
     if as_json:

@@ -1,11 +1,11 @@
-"""Commands that look at a tape: `inspect`, `verify`, `book`."""
+"""Commands on a tape as it is: `inspect`, `verify`, `book`, `index`."""
 
 from pathlib import Path
 
 import click
 
 from recorder.options import json_option
-from replay.commands.options import TAPE, InstantType
+from replay.commands.options import TAPE, Moment, MomentType
 
 
 @click.command()
@@ -49,17 +49,43 @@ def verify(tape: Path, strict: bool, as_json: bool) -> None:
 @click.command()
 @TAPE
 @click.option("-p", "--product", required=True, metavar="PRODUCT", help="Whose book.")
-@click.option("--at", type=InstantType(), required=True, metavar="TIME", help="Rows up to and at it count.")
+@click.option("--at", type=MomentType(), required=True, metavar="TIME", help="Rows up to and at it count.")
 @click.option("--depth", type=click.IntRange(1), default=10, show_default=True, help="Levels a side.")
 @json_option
-def book(tape: Path, product: str, at: int, depth: int, as_json: bool) -> None:
+def book(tape: Path, product: str, at: Moment, depth: int, as_json: bool) -> None:
     """Print the book of a product of TAPE as it stood at a time: price, size, cumulative size."""
     from recorder.terminal import print_json, stdout
     from replay.ladder import book_at
     from replay.tables import print_ladder
 
-    ladder = book_at(tape, product, at, depth)
+    ladder = book_at(tape, product, at.on(tape), depth)
     if as_json:
         print_json(ladder.document())
     else:
         print_ladder(stdout(), ladder)
+
+
+@click.command()
+@TAPE
+@click.option("--rebuild", is_flag=True, help="Make all of them again, also those that look good.")
+@json_option
+def index(tape: Path, rebuild: bool, as_json: bool) -> None:
+    """Make the sidecars of TAPE that are missing or damaged: the book before each sealed segment.
+
+    With them `--from` and `book --at` read one segment, wherever it is. A recording writes its own.
+    Safe beside a recorder.
+    """
+    from recorder.tape.errors import TapeError
+    from recorder.terminal import plural, print_json
+    from replay.indexing import index as make
+
+    try:
+        done = make(tape, rebuild=rebuild)
+    except OSError as error:
+        raise TapeError(f"{tape}: cannot be indexed ({error})") from None
+    if as_json:
+        products = {product: {"kept": each.kept, "made": each.made} for product, each in done.items()}
+        print_json({"tape": str(tape), "products": products})
+        return
+    for product, each in done.items():
+        click.echo(f"{product}: {plural(each.made, 'sidecar')} made, {each.kept:,} kept")

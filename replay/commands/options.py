@@ -1,9 +1,13 @@
 """Options that the replay side's commands share. Light to import."""
 
+import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from recorder.options import DURATION
 
 if TYPE_CHECKING:
     from replay.window import Window
@@ -35,29 +39,66 @@ class SpeedType(click.ParamType[float]):
         return speed
 
 
-class InstantType(click.ParamType[int]):
-    """`2026-08-09T21:05:50Z`: ISO time, UTC. Becomes nanoseconds since 1970."""
+_ZONED = re.compile(r"(.+)([+-])([01][0-9]):([0-5][0-9])")
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A time as it was asked for: nanoseconds since 1970, or since the tape's first row."""
+
+    ns: int
+    is_offset: bool
+
+    def on(self, tape: Path) -> int:
+        """Return it in nanoseconds since 1970.
+
+        Raises:
+            TapeError: where it counts from the first row of a tape that cannot be read.
+        """
+        if not self.is_offset:
+            return self.ns
+        from recorder.tape.overview import first_time
+        from recorder.tape.reader import Tape
+
+        return (first_time(Tape.open(tape)) or 0) + self.ns
+
+
+def _instant(text: str) -> int | None:
+    """Return an ISO time with its zone (`Z` or `+02:00`) in nanoseconds since 1970; None where it is none."""
+    from orderbook.times import NS, parse_time
+
+    zoned = _ZONED.fullmatch(text)
+    if zoned is None:
+        return parse_time(text)
+    local = parse_time(f"{zoned[1]}Z")
+    minutes = int(f"{zoned[2]}1") * (60 * int(zoned[3]) + int(zoned[4]))
+    return None if local is None else local - minutes * 60 * NS
+
+
+class MomentType(click.ParamType[Moment]):
+    """`2026-08-09T21:05:50Z` (ISO time with its zone), or `+5m` after the tape's first row."""
 
     name = "time"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Return nanoseconds."""
-        from orderbook.times import parse_time
-
-        time = parse_time(str(value))
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Moment:
+        """Return the moment."""
+        text = str(value)
+        if text.startswith("+"):
+            return Moment(round(DURATION.convert(text[1:], param, ctx) * 1e9), is_offset=True)
+        time = _instant(text)
         if time is None:
-            self.fail(f"{value!r} is no UTC time such as 2026-08-09T21:05:50Z", param, ctx)
-        return time
+            self.fail(f"{text!r} is no time such as 2026-08-09T21:05:50Z or +5m", param, ctx)
+        return Moment(time, is_offset=False)
 
 
 def window_options(command: Any) -> Any:
     """Add the part of the tape that is reported."""
     for option in (
-        click.option("--to", "end", type=InstantType(), metavar="TIME", help="Report rows before it only."),
+        click.option("--to", "end", type=MomentType(), metavar="TIME", help="Report rows before it only."),
         click.option(
             "--from",
             "start",
-            type=InstantType(),
+            type=MomentType(),
             metavar="TIME",
             help="Report rows from it on; those before build the book.",
         ),
@@ -66,14 +107,16 @@ def window_options(command: Any) -> Any:
     return command
 
 
-def window_of(start: int | None, end: int | None) -> "Window":
-    """Return the window between two options.
+def window_of(tape: Path, start: Moment | None, end: Moment | None) -> "Window":
+    """Return the part of a tape between two options.
 
     Raises:
         click.BadParameter: where it is empty.
+        TapeError: where an offset counts from the start of a tape that cannot be read.
     """
     from replay.window import Window
 
-    if start is not None and end is not None and start >= end:
+    window = Window(None if start is None else start.on(tape), None if end is None else end.on(tape))
+    if window.start is not None and window.end is not None and window.start >= window.end:
         raise click.BadParameter("--from is not before --to", param_hint="--from")
-    return Window(start, end)
+    return window

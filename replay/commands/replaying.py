@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from recorder.options import DURATION, THRESHOLD, json_option
-from replay.commands.options import OUTPUT, PRODUCTS, TAPE, SpeedType, window_of, window_options
+from replay.commands.options import OUTPUT, PRODUCTS, TAPE, Moment, SpeedType, window_of, window_options
 
 
 @click.command()
@@ -27,8 +27,8 @@ from replay.commands.options import OUTPUT, PRODUCTS, TAPE, SpeedType, window_of
 def replay(
     tape: Path,
     products: tuple[str, ...],
-    start: int | None,
-    end: int | None,
+    start: Moment | None,
+    end: Moment | None,
     speed: float,
     idle_limit: float | None,
     precise: bool,
@@ -49,7 +49,9 @@ def replay(
         raise click.BadParameter("needs --speed: at max there is no silence", param_hint="--idle-limit")
     if precise and speed == float("inf"):
         raise click.BadParameter("needs --speed: at max nothing has a deadline", param_hint="--precise")
-    settings = ReplaySettings(products, speed, idle_limit, threshold, window_of(start, end), precise=precise)
+    settings = ReplaySettings(
+        products, speed, idle_limit, threshold, window_of(tape, start, end), precise=precise
+    )
     with showing(tape, products, "replay") as advance:
         result = run(tape, settings, output=output, keep=False, progress=advance)
     if as_json:

@@ -12,7 +12,7 @@ from typing import Final, Self
 from orderbook.engine import PlainEngine
 from orderbook.tally import Tally
 from orderbook.threshold import DEFAULT_THRESHOLD
-from recorder.resume import resume_digest
+from recorder.resume import resume
 from recorder.tape.product_writer import SealPolicy
 from recorder.tape.reader import Tape
 from tests.oracle import Row
@@ -58,15 +58,12 @@ class Machine:
         self._writer = open_writer(tape, policy=SealPolicy(rows=segment_rows))
         self._product = self._writer.products[BTC]
         try:
-            read = Tape.open(tape).product(BTC)
-            self._state = ENGINE.start(BTC, "exchange")
-            for rows in read.batches():
-                self._state, _ = ENGINE.step(self._state, rows)
-            digest = resume_digest(read, "exchange", self._product, ENGINE)
+            left = resume(Tape.open(tape).product(BTC), "exchange", self._product, ENGINE)
         except BaseException:
             self._writer.close()
             raise
-        self._tally = Tally(DEFAULT_THRESHOLD, digest)
+        self._state = ENGINE.load(left.book)
+        self._tally = Tally(DEFAULT_THRESHOLD, left.digest)
         self.next_seq = self._product.position.seq
         self._taken_up = self.next_seq
 
@@ -86,6 +83,8 @@ class Machine:
         """Run the core over appended rows and seal what has ended."""
         for part in parts:
             self._product.seal(self._tally, self._taken_up)
+            if self._product.begins_segment(self._taken_up):
+                self._product.hold_book(self._taken_up, ENGINE.save(self._state))
             self._state, step = ENGINE.step(self._state, part)
             self._tally.add(step)
             self._taken_up = step.span.next_seq or self._taken_up

@@ -6,7 +6,9 @@ from random import Random
 
 import pytest
 
+from recorder.tape.catalog import read_catalog
 from recorder.tape.errors import TapeError
+from recorder.tape.index import Start, start_in
 from recorder.tape.journal import encode_rows
 from replay.verifying import verify
 from tests.endurance.forms import TIMEOUT_S, cases, tell
@@ -100,3 +102,25 @@ def test_flipped_rows_are_never_replayed_wrongly(tape: Path) -> None:
             continue
     path.write_bytes(data)
     tell("changed bytes in pages", bytes=len(spots), wrong=0)
+
+
+def test_a_flipped_sidecar_is_passed_over(tape: Path) -> None:
+    """With a bit of a sidecar flipped, reading begins at a good one before it, never with a wrong book."""
+    rng = Random(10)
+    product_dir = tape / "product=BTC-USD"
+    entries = read_catalog(product_dir)
+    good = [start_in(product_dir, entries, number) for number in range(len(entries))]
+    assert [start.seq for start in good] == [entry.first_seq for entry in entries]
+    fallbacks = 0
+    for _ in range(cases(2_000, 200)):
+        number = rng.randrange(len(entries))
+        path = product_dir / "_index" / f"{entries[number].first_seq:020d}.book"
+        data = path.read_bytes()
+        where, bit = rng.randrange(len(data)), rng.randrange(8)
+        path.write_bytes(data[:where] + bytes([data[where] ^ 1 << bit]) + data[where + 1 :])
+        found = start_in(product_dir, entries, number)
+        assert found in (good[number], good[number - 1] if number else Start())
+        fallbacks += found != good[number]
+        path.write_bytes(data)
+    assert fallbacks
+    tell("flipped sidecars", flips=cases(2_000, 200), passed_over=fallbacks, wrong=0)

@@ -8,7 +8,7 @@ import pytest
 from orderbook.digest import BLOCK
 from orderbook.engine import PlainEngine
 from recorder.record import import_captures
-from recorder.resume import resume_digest
+from recorder.resume import resume
 from recorder.tape.product_writer import SealPolicy
 from recorder.tape.reader import Tape
 from replay import running
@@ -67,9 +67,9 @@ def test_what_a_dead_recorder_left_is_sealed(tmp_path: Path, cut: int) -> None:
             if kept:
                 writer.products[BTC].append(batch.take(kept))
     with open_writer(tape, policy=policy) as writer:
-        digest = resume_digest(Tape.open(tape).product(BTC), "exchange", writer.products[BTC], PlainEngine())
+        left = resume(Tape.open(tape).product(BTC), "exchange", writer.products[BTC], PlainEngine())
     assert not journals(tape)
-    assert digest.hexdigest() == running.run(tape, keep=False).tallies[BTC].digest.hexdigest()
+    assert left.digest.hexdigest() == running.run(tape, keep=False).tallies[BTC].digest.hexdigest()
     assert not verify(tape).damage
     for mine, expected in zip(catalog(tape, BTC), catalog(whole, BTC), strict=False):
         if mine["rows"] == expected["rows"]:

@@ -12,7 +12,6 @@ from booktape import cli
 from orderbook.times import format_time
 from recorder.tape.reader import Tape
 from replay.ladder import NoBookError, book_at
-from replay.seek import start_before
 
 SAMPLE = Path(__file__).parents[2] / "data" / "sample"
 PRODUCT = "BTC-USD"
@@ -89,10 +88,3 @@ def test_book_command() -> None:
     assert [len(document[side]) for side in ("bids", "asks")] == [2, 2]
     assert document["bids"][0]["price"] < document["asks"][0]["price"]
     assert (bad.exit_code, bad.stdout, bad.stderr.count("\n")) == (1, "", 1)
-
-
-def test_reading_starts_where_a_connection_begins() -> None:
-    """A segment is skipped only if a connection begins after it and surely before the time."""
-    (entry,) = Tape.open(SAMPLE).product(PRODUCT).segments()
-    assert start_before([entry], rows()[-1][1]) == 0
-    assert start_before([], 0) == 0

@@ -10,6 +10,7 @@ import pytest
 
 from replay.synthetic.exchange import ExchangeSettings, SyntheticExchange
 from replay.synthetic.market import MarketSettings
+from replay.verifying import verify
 from tests.replay import tapes
 from tests.replay.tapes import MS, Json, Recording
 
@@ -149,6 +150,8 @@ def test_edited_digest(imported: Path, line: int) -> None:
     path = tapes.segment_paths(imported, ETH)[line]
     (found,) = assert_damaged(imported, path)
     assert "digest" in found
+    (divergence,) = verify(imported).divergences
+    assert (divergence.seq, divergence.is_exact) == (int(path.stem), False)
 
 
 def test_findings_on_screen(imported: Path) -> None:
@@ -237,7 +240,13 @@ def test_edited_payload(imported: Path) -> None:
         return rows.set_column(4, rows.schema.field("payload"), pa.array(payloads, pa.string()))
 
     path = tapes.rewrite_segment(imported, BTC, 2, edit)
-    assert_damaged(imported, path)
+    (found,) = assert_damaged(imported, path)
+    edited = tapes.update(BTC, ("buy", "99.5", "1"))
+    row = next(row for row in tapes.tape_rows(imported, BTC) if row.payload == edited)
+    assert f"in block 0 from row {row.seq} on" in found
+    assert row.payload in found
+    expected = {"product": BTC, "block": 0, "seq": row.seq, "exact": True, "kind": "frame"}
+    assert verify(imported).document()["divergences"] == [{**expected, "payload": row.payload}]
 
 
 def test_line_that_is_no_entry(imported: Path) -> None:

@@ -4,6 +4,7 @@ import mmap
 import multiprocessing
 import os
 import tempfile
+from multiprocessing.synchronize import Event
 from pathlib import Path
 
 import pytest
@@ -156,6 +157,32 @@ def test_a_failed_write_leaves_whole_batches(tmp_path: Path) -> None:
     writer.append(batch(MIXED[2:]))
     writer.close()
     assert read_journal(path)[0] == MIXED
+
+
+def append_many(path: Path, started: Event) -> None:
+    """Append batches to a journal as fast as they can be written."""
+    writer = JournalWriter(path)
+    started.set()
+    for each in in_batches(frames(9_000), 3):
+        writer.append(each)
+    writer.close()
+
+
+def test_a_journal_at_work_never_looks_damaged(tmp_path: Path) -> None:
+    """Rows that are appended while the whole records are counted are no damage."""
+    spawn = multiprocessing.get_context("spawn")
+    path, started = tmp_path / "a.journal", spawn.Event()
+    writer = spawn.Process(target=append_many, args=(path, started))
+    writer.start()
+    assert started.wait(60)
+    seen = []
+    while writer.is_alive():
+        with JournalReader(path) as journal:
+            seen.append(journal.extent())
+    writer.join(60)
+    assert not any(extent.is_damaged for extent in seen)
+    assert [extent.rows for extent in seen] == sorted(extent.rows for extent in seen)
+    assert read_journal(path)[1].rows == 9_000
 
 
 PAGE_BYTES = mmap.PAGESIZE

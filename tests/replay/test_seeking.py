@@ -1,0 +1,184 @@
+"""Beginning anywhere: what comes out is that of a whole replay from there on, and it costs one segment."""
+
+import random
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from booktape import cli
+from orderbook.times import format_time
+from recorder.record import import_captures
+from recorder.tape.compaction import compact
+from recorder.tape.index import read_book, write_book
+from recorder.tape.product_writer import SealPolicy
+from replay.indexing import Indexed, index
+from replay.ladder import book_at
+from replay.running import ReplaySettings, run
+from replay.verifying import verify
+from replay.window import Window
+from tests.replay.tapes import (
+    MS,
+    START,
+    Timed,
+    booktape,
+    catalog,
+    copy_of,
+    flip_byte,
+    json_of,
+    segment_paths,
+    snapshot,
+    summaries_of,
+    tape_rows,
+    update,
+    write_capture,
+)
+
+BTC = "BTC-USD"
+ROWS = 24  # in a segment
+
+
+def capture_frames(seed: int, number: int) -> list[Timed]:
+    """Return frames whose touch moves; some share their time with the one before."""
+    rng = random.Random(seed)
+    time = seed * 10**10
+    frames: list[Timed] = [(time, snapshot(BTC))]
+    for _ in range(number):
+        time += rng.choice([0, MS, 7 * MS])
+        side, price = rng.choice([("buy", f"98.{rng.randrange(9)}"), ("sell", f"101.{rng.randrange(9)}")])
+        frames.append((time, update(BTC, (side, price, rng.choice(["0", "1.50", "2"])))))
+    return frames
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a tape of three connections in some twenty segments; not to be changed."""
+    directory = tmp_path_factory.mktemp("seeking")
+    captures = [
+        write_capture(directory / f"{seed}.jsonl", capture_frames(seed, number))
+        for seed, number in enumerate((150, 90, 200), 1)
+    ]
+    import_captures(captures, directory / "tape", "jsonl", policy=SealPolicy(rows=ROWS))
+    return directory / "tape"
+
+
+def sidecars(tape: Path) -> dict[str, bytes]:
+    """Return the content of every sidecar."""
+    return {path.name: path.read_bytes() for path in sorted(tape.glob("product=*/_index/*.book"))}
+
+
+def assert_seeks_well(tape: Path, whole_of: Path) -> None:
+    """Insist that from any time on the summaries are those of a whole replay."""
+    whole = run(whole_of).summaries[BTC]
+    times = [row.recv_time for row in tape_rows(whole_of, BTC)]
+    for start in (times[0], *random.Random(1).sample(times, 15), times[-1], times[-1] + 1):
+        part = run(tape, ReplaySettings(window=Window(start))).summaries[BTC]
+        assert summaries_of(part) == [row for row in summaries_of(whole) if row[1] >= start]
+
+
+def test_every_segment_has_the_book_before_it(recorded: Path) -> None:
+    """A recording leaves a sidecar for each segment, and verify finds each to be the book before it."""
+    found = verify(recorded)
+    assert not found.damage
+    assert (found.sidecars, found.unindexed) == (len(catalog(recorded, BTC)), 0)
+    assert found.sidecars > 15
+
+
+def test_starting_anywhere_equals_a_whole_replay(recorded: Path) -> None:
+    """With all sidecars in place."""
+    assert_seeks_well(recorded, recorded)
+
+
+def test_starting_reads_no_segment_before(recorded: Path, tmp_path: Path) -> None:
+    """Segments before the one that holds the start need not even be there."""
+    tape = copy_of(recorded, tmp_path)
+    entries = catalog(tape, BTC)
+    wanted = entries[len(entries) // 2]
+    inside = tape_rows(recorded, BTC)[wanted["first_seq"] + ROWS // 2].recv_time
+    for path in segment_paths(tape, BTC):
+        if int(path.stem) < wanted["first_seq"]:
+            path.unlink()
+    whole = summaries_of(run(recorded).summaries[BTC])
+    part = run(tape, ReplaySettings(window=Window(inside))).summaries[BTC]
+    assert summaries_of(part) == [row for row in whole if row[1] >= inside]
+    assert book_at(tape, BTC, inside, 5).bids == book_at(recorded, BTC, inside, 5).bids
+
+
+@pytest.mark.parametrize("broken", ["missing", "cut", "flipped", "other rows"])
+def test_bad_sidecars_are_passed_over(recorded: Path, tmp_path: Path, broken: str) -> None:
+    """Without a sidecar that can be trusted reading begins further back, and the results are the same."""
+    tape = copy_of(recorded, tmp_path)
+    paths = sorted(tape.glob("product=*/_index/*.book"))
+    for path, other in zip(paths[1::2], paths[2::2], strict=False):
+        if broken == "missing":
+            path.unlink()
+        elif broken == "cut":
+            path.write_bytes(path.read_bytes()[:-3])
+        elif broken == "flipped":
+            flip_byte(path, len(path.read_bytes()) // 2)
+        else:
+            path.write_bytes(other.read_bytes())
+    assert_seeks_well(tape, recorded)
+    found = verify(tape)
+    assert not found.damage
+    assert found.unindexed == len(paths[1::2]) - (len(paths) % 2 == 0)
+
+
+@pytest.mark.parametrize("rebuild", [False, True])
+def test_index_makes_what_the_recording_made(recorded: Path, tmp_path: Path, rebuild: bool) -> None:
+    """Made again, sidecars are the same to the last byte, whichever were missing."""
+    tape = copy_of(recorded, tmp_path)
+    paths = sorted(tape.glob("product=*/_index/*.book"))
+    lost = [*paths[:1], *paths[3:6], *paths[-1:]]
+    for path in lost:
+        path.unlink()
+    made = len(paths) if rebuild else len(lost)
+    assert index(tape, rebuild=rebuild) == {BTC: Indexed(len(paths) - made, made)}
+    assert sidecars(tape) == sidecars(recorded)
+
+
+def test_verify_finds_the_wrong_book(recorded: Path, tmp_path: Path) -> None:
+    """A sidecar that is whole but not the book before its segment is damage, and is named."""
+    tape = copy_of(recorded, tmp_path)
+    product_dir = tape / f"product={BTC}"
+    entries = catalog(tape, BTC)
+    other = read_book(product_dir, entries[3]["first_seq"], entries[2]["digest"])
+    assert other is not None
+    write_book(product_dir, entries[4]["first_seq"], entries[3]["digest"], other)
+    (line,) = verify(tape).damage
+    assert f"{entries[4]['first_seq']:020d}.book: not the book before row" in line
+    assert CliRunner().invoke(cli, ["index", str(tape), "--rebuild"]).exit_code == 0
+    assert not verify(tape).damage
+
+
+def test_a_compaction_keeps_the_index_whole(recorded: Path, tmp_path: Path) -> None:
+    """Merged segments have the sidecar of their first, and no other is left."""
+    tape = copy_of(recorded, tmp_path)
+    compact(tape)
+    (entry,) = catalog(tape, BTC)
+    assert list(sidecars(tape)) == [f"{entry['first_seq']:020d}.book"]
+    assert_seeks_well(tape, recorded)
+
+
+def test_offsets_count_from_the_start(recorded: Path) -> None:
+    """`+5ms` is that long after the tape's first row, as the same time written out is."""
+    times = [row.recv_time for row in tape_rows(recorded, BTC)]
+    assert times[0] == START + 10**10
+    low, high = (format_time(times[0] + offset) for offset in (250 * MS, 10_300 * MS))
+    by_offset = json_of("replay", recorded, "--from", "+250ms", "--to", "+10.3s")
+    by_time = json_of("replay", recorded, "--from", low, "--to", high)
+    assert by_offset["settings"] == by_time["settings"]
+    assert by_offset["digest"] == by_time["digest"]
+    assert by_offset["products"][BTC]["summaries"] > 0
+    zoned = low.replace("T21:", "T23:").replace("Z", "+02:00")
+    assert json_of("replay", recorded, "--from", zoned, "--to", high)["settings"] == by_time["settings"]
+    at = json_of("book", recorded, "-p", BTC, "--at", "+250ms")
+    assert at["at"] == low
+
+
+@pytest.mark.parametrize("text", ["+", "+5 m", "+x", "5m", "2026-08-09T21:05:50", "+-5s"])
+def test_what_is_no_time_is_refused(recorded: Path, text: str) -> None:
+    """A time without zone, or an offset that is none, is a usage error that names the option."""
+    done = booktape("replay", recorded, "--from", text)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "--from" in done.stderr

@@ -21,6 +21,9 @@ _NAP_NS: Final = 10_000_000
 _SPIN_NS: Final = 1_500_000
 """How long before a deadline a precise clock wakes up: more than the system oversleeps by, nearly always."""
 
+_MAX_MEASURED: Final = 64
+"""Hand-overs of which the lateness waits to be added up."""
+
 Times = npt.NDArray[np.int64]
 
 
@@ -31,7 +34,6 @@ class Pacer:
     was asked again: bytewax asks all of them in turn, and works through what they gave before the next turn.
 
     Attributes:
-        lateness: of the rows handed over so far.
         cut_ns: recorded silence that was left out.
     """
 
@@ -64,7 +66,8 @@ class Pacer:
         self._start: int | None = None
         self._next: dict[str, int] = {}
         self._elapsed_ns = 0  # from the start to the last hand-over
-        self.lateness = Lateness()
+        self._measured: list[npt.NDArray[np.float64]] = []  # waits to be added to the lateness
+        self._lateness = Lateness()
         self.cut_ns = 0
 
     def announce(self, product: str, next_time: int | None) -> None:
@@ -74,7 +77,7 @@ class Pacer:
         else:
             self._next[product] = next_time
 
-    def ready(self, product: str, times: Times) -> int:
+    def ready(self, product: str, times: Times, prepare: Callable[[], None] = lambda: None) -> int:
         """Return how many leading rows of a product are due now; `handed_over` is to be told of them.
 
         Where none is, and none of any other product either, waits for the earliest first.
@@ -82,6 +85,7 @@ class Pacer:
         Args:
             product: whose rows.
             times: recv_time of the product's next rows, at least one.
+            prepare: called before waiting: what can be done ahead of a hand-over.
         """
         if self._start is None:
             self._start = self._monotonic_ns()
@@ -91,6 +95,8 @@ class Pacer:
             return 0  # others come first
         due = self._due(times)
         if due[0] > self._now():
+            prepare()
+            self._add_up()
             self._wait()
         return int(np.searchsorted(due, self._now(), side="right"))
 
@@ -102,7 +108,9 @@ class Pacer:
             times: their recv_time, at least one.
         """
         self._elapsed_ns = self._now()
-        self.lateness.add(self._elapsed_ns - self._due(times))
+        self._measured.append(self._elapsed_ns - self._due(times))
+        if len(self._measured) >= _MAX_MEASURED:
+            self._add_up()
         last_time = int(times[-1])
         self._last_time = max(self._last_time, last_time)
         self._next[product] = last_time  # and so it is due: nobody sleeps before this product's next turn
@@ -112,7 +120,8 @@ class Pacer:
 
         The error of the duration is its difference to the recorded time at this speed, without the cut.
         """
-        late = self.lateness.document()
+        self._add_up()
+        late = self._lateness.document()
         if late is None:
             return None
         ideal_ns = float(self._due(np.array([self._last_time]))[0])
@@ -122,6 +131,12 @@ class Pacer:
             "duration_error_ms": (self._elapsed_ns - ideal_ns) / 1e6,
             "idle_cut_s": self.cut_ns / 1e9,
         }
+
+    def _add_up(self) -> None:
+        """Add up what was measured: not at a hand-over but when there is time."""
+        if self._measured:
+            self._lateness.add(np.concatenate(self._measured))
+            self._measured.clear()
 
     def _now(self) -> int:
         """Return nanoseconds since the start."""

@@ -14,7 +14,7 @@ import logging
 import os
 import shutil
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
@@ -83,6 +83,8 @@ class JournalReader:
         """
         self.path = path
         self._file = path.open("rb", buffering=1 << 20)
+        self._told = 0
+        """End of the last record that `new_batches` gave."""
 
     def __enter__(self) -> Self:
         return self
@@ -99,7 +101,7 @@ class JournalReader:
         rows = end = 0
         last_seq = -1
         size = self._size()  # what is appended from here on is not looked at: its writer is at it
-        for body in self._records(size):
+        for body in self._records(0, size):
             rows += 1
             end += _HEADER.size + len(body)
             last_seq = _BODY.unpack_from(body)[0]
@@ -117,9 +119,33 @@ class JournalReader:
         Raises:
             DamagedTapeError: where whole records do not count up by one.
         """
+        yield from self._batches(self._records(0, self._size()), first_seq, size)
+
+    def new_batches(self, first_seq: int, size: int) -> Iterator[pa.RecordBatch]:
+        """Yield the rows from a seq on that were appended since the last call; read each call to its end.
+
+        Args:
+            first_seq: rows before it are passed over.
+            size: rows in a batch, at least 1.
+
+        Raises:
+            DamagedTapeError: where whole records do not count up by one, or rows were taken back: their
+                recorder could not write the batch that they are of.
+        """
+        if self._size() < self._told:
+            raise DamagedTapeError(f"{self.path}: its recorder failed to write, and took rows back")
+
+        def told() -> Iterator[bytes]:
+            for body in self._records(self._told, self._size()):
+                self._told += _HEADER.size + len(body)
+                yield body
+
+        yield from self._batches(told(), first_seq, size)
+
+    def _batches(self, records: Iterable[bytes], first_seq: int, size: int) -> Iterator[pa.RecordBatch]:
         rows: list[tuple[int, int, int, str, bytes]] = []
         expected: int | None = None
-        for body in self._records(self._size()):
+        for body in records:
             seq, recv_time, connection, code = _BODY.unpack_from(body)
             if (expected is not None and seq != expected) or code >= len(_KINDS):
                 raise DamagedTapeError(f"{self.path}: row {seq} (kind {code}) where row {expected} belongs")
@@ -135,10 +161,10 @@ class JournalReader:
     def _size(self) -> int:
         return os.fstat(self._file.fileno()).st_size
 
-    def _records(self, size: int) -> Iterator[bytes]:
-        """Yield the bodies of records within the first `size` bytes, up to the first that is not whole."""
-        self._file.seek(0)
-        offset = _HEADER.size
+    def _records(self, start: int, size: int) -> Iterator[bytes]:
+        """Yield the bodies of records from an offset on, within `size` bytes, up to the first not whole."""
+        self._file.seek(start)
+        offset = start + _HEADER.size
         while offset <= size:
             header = self._file.read(_HEADER.size)
             if len(header) < _HEADER.size:

@@ -1,0 +1,88 @@
+"""Following a tape at work: every row once, in order, whatever its recorder and others do meanwhile."""
+
+import multiprocessing
+import random
+from collections.abc import Iterator
+from itertools import takewhile
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from recorder.tape.compaction import compact
+from recorder.tape.errors import DamagedTapeError
+from recorder.tape.reader import Tape
+from recorder.tape.tail import follow
+from tests.endurance.machine import Machine, planned
+from tests.oracle import Row
+from tests.recorder.rows import BTC, batch, frames, open_writer, plain, record_rows
+
+SPAWN = multiprocessing.get_context("spawn")
+
+
+def new_rows(following: Iterator[pa.RecordBatch | None]) -> list[Row]:
+    """Return what is new, up to where nothing is."""
+    return plain(batch for batch in takewhile(lambda each: each is not None, following) if batch is not None)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_whatever_happens_to_the_tape(tmp_path: Path, seed: int) -> None:
+    """Appending, sealing, merging, a recorder that dies, one that goes on: after each the rows are there."""
+    rng = random.Random(seed)
+    tape = tmp_path / "tape"
+    machine = Machine(tape, segment_rows=10)
+    start = rng.choice([0, 5, 30])
+    following = follow(Tape.open(tape).product(BTC), start, rng.choice([1, 7, 100]))
+    seen: list[Row] = []
+    for _ in range(40):
+        deed = rng.choice(["append", "append", "take", "take", "seal", "merge", "die", "rest"])
+        if deed == "append":
+            machine.append(rng.randrange(1, 25))  # in the journal; what has not been taken up is not sealed
+            machine.__exit__()
+            machine = Machine(tape, segment_rows=10)
+        elif deed == "take":
+            machine.take(rng.randrange(1, 25))
+        elif deed == "seal":
+            machine.seal_all()
+        elif deed == "merge":
+            compact(tape)
+        elif deed == "die":
+            machine.__exit__()
+            machine = Machine(tape, segment_rows=10)
+        if rng.random() < 0.7:
+            seen += new_rows(following)
+            assert seen == planned(0, machine.next_seq)[start:]
+    machine.__exit__()
+    seen += new_rows(following)
+    assert seen == planned(0, machine.next_seq)[start:]
+
+
+def test_beside_a_recorder_at_work(tmp_path: Path) -> None:
+    """Rows that another process appends and seals as fast as it can come once and in order."""
+    tape, number = tmp_path / "tape", 4_000
+    started = SPAWN.Event()
+    recorder = SPAWN.Process(target=record_rows, args=(tape, number, started))
+    recorder.start()
+    assert started.wait(60)
+    seen: list[Row] = []
+    for rows in follow(Tape.open(tape).product(BTC)):
+        seen += plain([] if rows is None else [rows])
+        if len(seen) >= number:
+            break
+    recorder.join(60)
+    assert seen == frames(number)
+
+
+def test_rows_that_were_taken_back_are_told(tmp_path: Path) -> None:
+    """A follower that saw rows of a batch that could not be written does not go on in silence."""
+    tape = tmp_path / "tape"
+    rows = frames(4)
+    with open_writer(tape) as writer:
+        writer.products[BTC].append(batch(rows))
+        following = follow(Tape.open(tape).product(BTC))
+        assert new_rows(following) == rows
+        (journal,) = tape.glob("product=*/_journal/*")
+        with journal.open("r+b") as file:
+            file.truncate(journal.stat().st_size // 2)
+        with pytest.raises(DamagedTapeError, match="took rows back"):
+            next(following)

@@ -37,7 +37,7 @@ class ReplaySettings:
         products: which; all where none is named.
         speed: 1 is the original timing, 10 ten times faster, `MAX_SPEED` without a clock.
         idle_limit: seconds of recorded silence that are kept; None keeps all. Only where paced.
-        precise: hand over to within some 10 us where paced; spins before each deadline.
+        precise: spin before each deadline, where paced.
         threshold: what is a signal, a fraction of the ask price.
         window: the part that is reported.
         batch_rows: rows in a batch; no result depends on it.

@@ -20,7 +20,7 @@ from replay.commands.options import OUTPUT, PRODUCTS, TAPE, Moment, SpeedType, w
     help="1 is the original timing, 10 ten times faster.",
 )
 @click.option("--idle-limit", type=DURATION, help="Cut recorded silences down to so long; with --speed.")
-@click.option("--precise", is_flag=True, help="Spin before each deadline, to be late by microseconds.")
+@click.option("--precise", is_flag=True, help="Spin before each deadline; takes a part of a processor.")
 @click.option("--threshold", type=THRESHOLD, default="0.1%", show_default=True, help="What is a signal.")
 @OUTPUT
 @json_option

@@ -8,25 +8,31 @@ import numpy.typing as npt
 _LOWEST_NS: Final = 100.0
 _PER_DECADE: Final = 240  # bins a decade: under 1 % from edge to edge
 _DECADES: Final = 11  # 100 ns to 10,000 s
+_BEHIND_NS: Final = 10_000_000.0  # more than a system oversleeps: what is later waited for work to be done
 _EDGES: Final = _LOWEST_NS * 10.0 ** (np.arange(1, _PER_DECADE * _DECADES) / _PER_DECADE)
 
 
 class Lateness:
-    """A histogram of hand-over time minus due time; percentiles are exact to 1 %, the maximum is exact."""
+    """A histogram of hand-over time minus due time; percentiles are exact to 1 %, the maximum is exact.
+
+    Rows that are over 10 ms late are counted as well: there the replay has fallen behind.
+    """
 
     def __init__(self) -> None:
         self._counts = np.zeros(len(_EDGES) + 1, np.int64)
         self._max_ns = 0.0
+        self._behind = 0
 
     def add(self, late_ns: npt.NDArray[np.float64]) -> None:
         """Take up the lateness of rows, in nanoseconds. O(rows log bins)."""
         if not late_ns.size:
             return
-        self._counts += np.bincount(np.searchsorted(_EDGES, late_ns), minlength=len(self._counts))
+        np.add.at(self._counts, np.searchsorted(_EDGES, late_ns), 1)
         self._max_ns = max(self._max_ns, float(late_ns.max()))
+        self._behind += int(np.count_nonzero(late_ns > _BEHIND_NS))
 
     def document(self) -> dict[str, float] | None:
-        """Return p50, p99 and max in milliseconds; None where no row was paced."""
+        """Return p50, p99 and max in milliseconds, and the rows behind; None where no row was paced."""
         total = int(self._counts.sum())
         if not total:
             return None
@@ -36,6 +42,7 @@ class Lateness:
             "late_ms_p50": min(p50, self._max_ns) / 1e6,
             "late_ms_p99": min(p99, self._max_ns) / 1e6,
             "late_ms_max": self._max_ns / 1e6,
+            "behind_rows": self._behind,
         }
 
     @staticmethod

@@ -18,14 +18,22 @@ from replay.lateness import Lateness
 _NAP_NS: Final = 10_000_000
 """The longest sleep: so long at most until a signal or another product is looked at."""
 
+_SPIN_NS: Final = 1_500_000
+"""How long before a deadline a precise clock wakes up: more than the system oversleeps by, nearly always."""
+
+_MAX_MEASURED: Final = 64
+"""Hand-overs of which the lateness waits to be added up."""
+
 Times = npt.NDArray[np.int64]
 
 
 class Pacer:
     """The shared clock. Products tell what they would hand over next; the earliest decides how long to sleep.
 
+    What was handed over is on its way while the other products are asked, so nobody sleeps until its product
+    was asked again: bytewax asks all of them in turn, and works through what they gave before the next turn.
+
     Attributes:
-        lateness: of the rows handed over so far.
         cut_ns: recorded silence that was left out.
     """
 
@@ -34,6 +42,8 @@ class Pacer:
         speed: float,
         first_time: int,
         idle_limit_ns: int | None = None,
+        *,
+        precise: bool = False,
         monotonic_ns: Callable[[], int] = time.monotonic_ns,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -43,17 +53,21 @@ class Pacer:
             speed: 1 is the original timing, 10 ten times faster; above 0.
             first_time: recv_time that is due at the start, over all products.
             idle_limit_ns: recorded silence of all products that is kept; the rest is cut. None: all.
+            precise: wake up shortly before a deadline and spin up to it; takes a processor meanwhile.
             monotonic_ns: the clock, in nanoseconds.
             sleep: how to wait, in seconds.
         """
         self._speed = speed
         self._first_time = self._last_time = first_time
         self._idle_limit_ns = idle_limit_ns
+        self._early_ns = _SPIN_NS if precise else 0
         self._monotonic_ns = monotonic_ns
         self._sleep = sleep
         self._start: int | None = None
         self._next: dict[str, int] = {}
-        self.lateness = Lateness()
+        self._elapsed_ns = 0  # from the start to the last hand-over
+        self._measured: list[npt.NDArray[np.float64]] = []  # waits to be added to the lateness
+        self._lateness = Lateness()
         self.cut_ns = 0
 
     def announce(self, product: str, next_time: int | None) -> None:
@@ -63,42 +77,84 @@ class Pacer:
         else:
             self._next[product] = next_time
 
-    def ready(self, product: str, times: Times) -> int:
-        """Return how many leading rows of a product are due now; they count as handed over.
+    def ready(self, product: str, times: Times, prepare: Callable[[], None] = lambda: None) -> int:
+        """Return how many leading rows of a product are due now; `handed_over` is to be told of them.
 
-        Where none is, and none of any other product either, sleeps towards the earliest first.
+        Where none is, and none of any other product either, waits for the earliest first.
 
         Args:
             product: whose rows.
             times: recv_time of the product's next rows, at least one.
+            prepare: called before waiting: what can be done ahead of a hand-over.
         """
         if self._start is None:
             self._start = self._monotonic_ns()
+        self._next[product] = int(times[0])
         times = self._before_silence(product, times)
         if not times.size:
             return 0  # others come first
-        now = self._monotonic_ns()
         due = self._due(times)
-        if due[0] > now:
-            earliest = float(self._due(np.array([min(self._next.values())]))[0])
-            if earliest > now:
-                self._sleep(min(earliest - now, _NAP_NS) / 1e9)
-            now = self._monotonic_ns()
-        count = int(np.searchsorted(due, now, side="right"))
-        if count:
-            self.lateness.add(now - due[:count])
-            self._last_time = max(self._last_time, int(times[count - 1]))
-        return count
+        if due[0] > self._now():
+            prepare()
+            self._add_up()
+            self._wait()
+        return int(np.searchsorted(due, self._now(), side="right"))
+
+    def handed_over(self, product: str, times: Times) -> None:
+        """Measure how late rows are that leave now; to be called last of all.
+
+        Args:
+            product: whose rows.
+            times: their recv_time, at least one.
+        """
+        self._elapsed_ns = self._now()
+        self._measured.append(self._elapsed_ns - self._due(times))
+        if len(self._measured) >= _MAX_MEASURED:
+            self._add_up()
+        last_time = int(times[-1])
+        self._last_time = max(self._last_time, last_time)
+        self._next[product] = last_time  # and so it is due: nobody sleeps before this product's next turn
 
     def document(self) -> dict[str, float] | None:
-        """Return the JSON form: lateness in milliseconds, and the silence cut in seconds."""
-        late = self.lateness.document()
-        return None if late is None else {**late, "idle_cut_s": self.cut_ns / 1e9}
+        """Return the JSON form: lateness, the time from the start to the last row, and the silence cut.
+
+        The error of the duration is its difference to the recorded time at this speed, without the cut.
+        """
+        self._add_up()
+        late = self._lateness.document()
+        if late is None:
+            return None
+        ideal_ns = float(self._due(np.array([self._last_time]))[0])
+        return {
+            **late,
+            "duration_s": self._elapsed_ns / 1e9,
+            "duration_error_ms": (self._elapsed_ns - ideal_ns) / 1e6,
+            "idle_cut_s": self.cut_ns / 1e9,
+        }
+
+    def _add_up(self) -> None:
+        """Add up what was measured: not at a hand-over but when there is time."""
+        if self._measured:
+            self._lateness.add(np.concatenate(self._measured))
+            self._measured.clear()
+
+    def _now(self) -> int:
+        """Return nanoseconds since the start."""
+        return self._monotonic_ns() - (self._start or 0)
 
     def _due(self, times: Times) -> npt.NDArray[np.float64]:
-        """Return when rows are due, on the monotonic clock."""
-        start = self._start or 0
-        return start + (times - (self._first_time + self.cut_ns)) / self._speed
+        """Return when rows are due, in nanoseconds since the start."""
+        return (times - (self._first_time + self.cut_ns)) / self._speed
+
+    def _wait(self) -> None:
+        """Wait for the earliest deadline of all products, one nap at most."""
+        earliest = float(self._due(np.array([min(self._next.values())]))[0])
+        ahead = earliest - self._now() - self._early_ns
+        if ahead > 0:
+            self._sleep(min(ahead, _NAP_NS) / 1e9)
+        if ahead <= _NAP_NS and self._early_ns:
+            while self._now() < earliest:
+                pass
 
     def _before_silence(self, product: str, times: Times) -> Times:
         """Cut the silence that all products keep now; return the rows up to where the next one may begin."""

@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 import msgspec
 import pyarrow as pa
@@ -12,6 +13,10 @@ import pyarrow.parquet as pq
 
 from orderbook.errors import BooktapeError
 from recorder.tape.files import replace_file, sync_directory
+from recorder.tape.segment import ROW_GROUP_ROWS
+
+_MAX_SMALL: Final = 256
+"""Batches that wait as they are: each takes kilobytes beside its rows."""
 
 
 class RunError(BooktapeError):
@@ -62,7 +67,7 @@ class RunWriter:
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
-        self._files: dict[tuple[str, str], pq.ParquetWriter] = {}
+        self._files: dict[tuple[str, str], _StreamFile] = {}
 
     def write(self, stream: str, product: str, batch: pa.RecordBatch) -> None:
         """Append a batch to the file of a stream and product; the first one names it by its first seq.
@@ -75,10 +80,8 @@ class RunWriter:
             folder = self._directory / stream / f"product={product}"
             folder.mkdir(parents=True)
             path = folder / f"{batch.column('seq')[0].as_py():020d}.parquet"
-            self._files[key] = pq.ParquetWriter(
-                path, batch.schema, compression="zstd", write_page_checksum=True
-            )
-        self._files[key].write_batch(batch)
+            self._files[key] = _StreamFile(path, batch.schema)
+        self._files[key].write(batch)
 
     def write_table(self, name: str, table: pa.Table) -> None:
         """Write RUN/<name>.parquet."""
@@ -101,3 +104,36 @@ class RunWriter:
             file.close()
         for path in self._directory.rglob("*.parquet"):
             pq.read_metadata(path)
+
+
+class _StreamFile:
+    """One Parquet file, in row groups of a fair size: a paced replay's batches hold a row each.
+
+    The footer, in memory up to the end, lists every group.
+    """
+
+    def __init__(self, path: Path, schema: pa.Schema) -> None:
+        self._file = pq.ParquetWriter(path, schema, compression="zstd", write_page_checksum=True)
+        self._gathered: list[pa.RecordBatch] = []  # large enough to be kept as they are
+        self._small: list[pa.RecordBatch] = []
+        self._rows = 0
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        """Append a batch; it is on disk once a row group is full. O(rows), each copied twice at most."""
+        self._small.append(batch)
+        self._rows += batch.num_rows
+        if self._rows >= ROW_GROUP_ROWS:
+            self._flush()
+        elif len(self._small) >= _MAX_SMALL:
+            self._gathered += pa.Table.from_batches(self._small).combine_chunks().to_batches()
+            self._small = []
+
+    def _flush(self) -> None:
+        if self._rows:
+            self._file.write_table(pa.Table.from_batches(self._gathered + self._small), self._rows)
+        self._gathered, self._small, self._rows = [], [], 0
+
+    def close(self) -> None:
+        """Write what is gathered, and the footer."""
+        self._flush()
+        self._file.close()

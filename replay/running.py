@@ -38,6 +38,7 @@ class ReplaySettings:
         products: which; all where none is named.
         speed: 1 is the original timing, 10 ten times faster, `MAX_SPEED` without a clock.
         idle_limit: seconds of recorded silence that are kept; None keeps all. Only where paced.
+        precise: spin before each deadline, where paced.
         threshold: what is a signal, a fraction of the ask price.
         window: the part that is reported.
         batch_rows: rows in a batch; no result depends on it.
@@ -51,6 +52,7 @@ class ReplaySettings:
     window: Window = WHOLE
     batch_rows: int = BATCH_ROWS
     depth: int = 0
+    precise: bool = False
 
     def document(self) -> dict[str, object]:
         """Return the JSON form."""
@@ -58,6 +60,7 @@ class ReplaySettings:
             "products": list(self.products),
             "speed": "max" if self.speed == MAX_SPEED else self.speed,
             "idle_limit_s": self.idle_limit,
+            "precise": self.precise,
             "threshold": self.threshold,
             "from": None if self.window.start is None else format_time(self.window.start),
             "to": None if self.window.end is None else format_time(self.window.end),
@@ -74,7 +77,8 @@ class RunResult:
         settings: as asked for.
         tallies: counts and digest by product.
         elapsed_s: wall time of the flow.
-        pacing: lateness in milliseconds and the silence cut; None where unpaced.
+        pacing: lateness and the error of the duration in milliseconds, rows that came over 10 ms late, the
+            silence cut; None where unpaced.
         summaries, signals, anomalies: Arrow tables by product, where they were to be kept.
         depth: the same of the best levels (see `orderbook.depth`), where the settings ask for them.
     """
@@ -185,7 +189,7 @@ def _pacer(source: TapeSource, settings: ReplaySettings) -> Pacer | None:
     if settings.speed == MAX_SPEED:
         return None
     limit = None if settings.idle_limit is None else round(settings.idle_limit * 1e9)
-    return Pacer(settings.speed, source.first_time() or 0, limit)
+    return Pacer(settings.speed, source.first_time() or 0, limit, precise=settings.precise)
 
 
 class _Outlet:

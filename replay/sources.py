@@ -101,9 +101,10 @@ class _Reel(StatefulSourcePartition[Item, int]):
         self._pacer = source.pacer
         self._window = source.window
         self._next_seq = next_seq
-        self._is_part = False
         self._rows: pa.RecordBatch | None = None
         self._times: Times = np.empty(0, np.int64)
+        self._place = 0  # in this batch: rows before it are handed over
+        self._next_row: pa.RecordBatch | None = None
         self._load()
 
     def _load(self) -> None:
@@ -113,32 +114,42 @@ class _Reel(StatefulSourcePartition[Item, int]):
         except TapeError as error:
             self._rows = None
             self._source.halt(error)
+        self._place = 0
         if self._rows is not None:
-            self._is_part = False
             self._times = self._rows.column("recv_time").view(pa.int64()).to_numpy()
-        self._announce()
-
-    def _announce(self) -> None:
         if self._pacer is not None:
             self._pacer.announce(self._product, int(self._times[0]) if self._rows is not None else None)
 
     def next_batch(self) -> list[Item]:
-        rows = self._rows
-        if rows is None or self._source.is_stopped:
+        if self._rows is not None and self._place == self._rows.num_rows:
+            self._load()  # not with the last hand-over, which would have waited for it
+        if self._rows is None or self._source.is_stopped:
             raise StopIteration
-        count = rows.num_rows
-        if self._pacer is not None and self._window.is_reported(int(self._times[0])):
-            count = self._pacer.ready(self._product, self._times)
+        times = self._times[self._place :]
+        pacer = self._pacer if self._window.is_reported(int(times[0])) else None
+        count = len(times) if pacer is None else pacer.ready(self._product, times, self._prepare)
         if not count:
             return []
-        self._next_seq = rows.column("seq")[count - 1].as_py() + 1
-        item = rows if count == rows.num_rows and not self._is_part else own(rows.slice(0, count))
-        if count == rows.num_rows:
-            self._load()
-        else:
-            self._rows, self._times, self._is_part = rows.slice(count), self._times[count:], True
-            self._announce()
+        item = self._take(self._rows, count)
+        self._place += count
+        self._next_seq += count
+        self._next_row = None
+        if pacer is not None:
+            pacer.handed_over(self._product, times[:count])
         return [(self._product, item)]
+
+    def _prepare(self) -> None:
+        """Copy the next row while there is time; it is nearly always due alone."""
+        if self._next_row is None and self._rows is not None:
+            self._next_row = own(self._rows.slice(self._place, 1))
+
+    def _take(self, rows: pa.RecordBatch, count: int) -> pa.RecordBatch:
+        """Return the next rows, which own their memory."""
+        if count == rows.num_rows:
+            return rows
+        if count == 1 and self._next_row is not None:
+            return self._next_row
+        return own(rows.slice(self._place, count))
 
     def next_awake(self) -> datetime:
         return AWAKE

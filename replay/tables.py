@@ -36,6 +36,11 @@ def print_run(console: Console, result: RunResult) -> None:
             f"Handed over late by {late['late_ms_p50']:.3f} ms (p50), {late['late_ms_p99']:.3f} ms (p99), "
             f"{late['late_ms_max']:.3f} ms at most; {late['idle_cut_s']:,.3f} s of silence cut"
         )
+        error = f"{late['duration_error_ms']:+.3f} ms"
+        console.print(f"First to last row in {late['duration_s']:,.3f} s, {error} against the recording")
+        if late["behind_rows"]:
+            behind = terminal.plural(int(late["behind_rows"]), "row")
+            console.print(f"Fell behind and caught up: {behind} came over 10 ms late, none was skipped")
     console.print(terminal.quality(tallies))
 
 

@@ -180,6 +180,8 @@ WRONG_USAGE = [
     ("replay", "TAPE", "--speed=1", "--idle-limit=0"),
     ("replay", "TAPE", "--speed=1", "--idle-limit=-2s"),
     ("replay", "TAPE", "--idle-limit=2s"),
+    ("replay", "TAPE", "--precise"),
+    ("replay", "TAPE", "--precise", "--speed=max"),
     ("replay", "TAPE", "--from=yesterday"),
     ("replay", "TAPE", "--from=2026-02-30T00:00:00Z"),
     ("replay", "TAPE", "--from=2026-08-10T00:00:00Z", "--to=2026-08-09T00:00:00Z"),

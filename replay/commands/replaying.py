@@ -20,6 +20,7 @@ from replay.commands.options import OUTPUT, PRODUCTS, TAPE, Moment, SpeedType, w
     help="1 is the original timing, 10 ten times faster.",
 )
 @click.option("--idle-limit", type=DURATION, help="Cut recorded silences down to so long; with --speed.")
+@click.option("--precise", is_flag=True, help="Spin before each deadline; takes a part of a processor.")
 @click.option("--threshold", type=THRESHOLD, default="0.1%", show_default=True, help="What is a signal.")
 @OUTPUT
 # Four columns a level: Parquet with more of them is slow to open.
@@ -32,6 +33,7 @@ def replay(
     end: Moment | None,
     speed: float,
     idle_limit: float | None,
+    precise: bool,
     threshold: float,
     output: Path | None,
     depth: int | None,
@@ -51,8 +53,17 @@ def replay(
         raise click.BadParameter("needs --speed: at max there is no silence", param_hint="--idle-limit")
     if depth is not None and output is None:
         raise click.BadParameter("needs -o: the levels are written to RUN/depth", param_hint="--depth")
-    window = window_of(tape, start, end)
-    settings = ReplaySettings(products, speed, idle_limit, threshold, window, depth=depth or 0)
+    if precise and speed == float("inf"):
+        raise click.BadParameter("needs --speed: at max nothing has a deadline", param_hint="--precise")
+    settings = ReplaySettings(
+        products,
+        speed,
+        idle_limit,
+        threshold,
+        window_of(tape, start, end),
+        depth=depth or 0,
+        precise=precise,
+    )
     with showing(tape, products, "replay") as advance:
         result = run(tape, settings, output=output, keep=False, progress=advance)
     if as_json:

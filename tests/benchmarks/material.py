@@ -20,12 +20,10 @@ START_NS = 1_767_225_600 * NS  # 2026-01-01
 SPACING_NS = 20_000_000
 
 
-def parser(description: str, *, runs: int) -> argparse.ArgumentParser:
+def parser(description: str, *, runs: int, frames: int = 100_000) -> argparse.ArgumentParser:
     """Return the options that every benchmark has."""
     made = argparse.ArgumentParser(description=description)
-    made.add_argument(
-        "--frames", type=int, default=100_000, help="updates on the tape (default: %(default)s)"
-    )
+    made.add_argument("--frames", type=int, default=frames, help="updates on the tape (default: %(default)s)")
     made.add_argument("--depth", type=int, default=2_500, help="levels a side (default: %(default)s)")
     made.add_argument("--runs", type=int, default=runs, help="measurements (default: %(default)s)")
     return made
@@ -48,28 +46,28 @@ def spread(values: Sequence[float], form: str = ",.3f") -> str:
     return f"min {low:{form}}, median {middle:{form}}, max {high:{form}}"
 
 
-def frames(number: int, depth: int) -> Iterator[str]:
+def frames(number: int, depth: int, spacing_ns: int) -> Iterator[str]:
     """Yield a snapshot and then so many updates of a synthetic market; nothing of it is real."""
     market = SyntheticMarket(MarketSettings(depth=depth, tick="0.01"))
     dialect = ExchangeDialect()
     yield dialect.snapshot("BTC-USD", market.snapshot(), START_NS)
     for place in range(1, number + 1):
-        yield dialect.update("BTC-USD", market.update(), START_NS + place * SPACING_NS)
+        yield dialect.update("BTC-USD", market.update(), START_NS + place * spacing_ns)
 
 
-def synthetic_tape(number: int, depth: int) -> Path:
-    """Return a tape of a synthetic market at 20 ms a frame, made where it is not there yet."""
+def synthetic_tape(number: int, depth: int, spacing_ns: int = SPACING_NS) -> Path:
+    """Return a tape of a synthetic market, a frame every so often, made where it is not there yet."""
     home = Path(tempfile.gettempdir()) / f"booktape-bench-{os.getuid()}"
     home.mkdir(mode=0o700, exist_ok=True)
-    tape = home / f"{number}-frames-{depth}-levels"
+    tape = home / f"{number}-frames-{depth}-levels-{spacing_ns}-ns"
     if tape.exists():
         return tape
     tell(f"making {tape}")
     with tempfile.TemporaryDirectory(dir=home) as directory:
         capture = Path(directory) / "capture.jsonl"
         with capture.open("w", encoding="utf-8") as file:
-            for place, frame in enumerate(frames(number, depth)):
-                line = json.dumps({"recv_ns": START_NS + place * SPACING_NS, "frame": frame})
+            for place, frame in enumerate(frames(number, depth, spacing_ns)):
+                line = json.dumps({"recv_ns": START_NS + place * spacing_ns, "frame": frame})
                 file.write(f"{line}\n")
         aside = Path(directory) / "tape"
         import_captures([capture], aside, "jsonl")

@@ -154,6 +154,7 @@ class AbortingSource(FixedPartitionedSource[Item, int]):
     def __init__(self, tape: TapeSource, abort_after: int | None) -> None:
         self._tape = tape
         self._left = abort_after
+        self.books = tape.books
 
     def count_down(self) -> None:
         """Count a batch, and abort where the last one was handed over before."""

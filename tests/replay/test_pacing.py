@@ -12,8 +12,11 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from orderbook.engine import Step
+from recorder.flows import run_to_end
 from recorder.tape.reader import Tape
 from replay import running
+from replay.flows import replay_flow
 from replay.lateness import Lateness
 from replay.pacing import Pacer
 from replay.running import ReplaySettings
@@ -32,21 +35,29 @@ class HandClock:
     Args:
         overslept_ns: by how much each sleep is too long.
         stalls: at which times of the clock a sleep lasts how much longer, once each.
+        tick_ns: what a look at the clock takes; more than nothing where somebody spins.
+
+    Attributes:
+        naps: from when to when it was to be slept.
     """
 
-    def __init__(self, overslept_ns: int = 0, stalls: dict[int, int] | None = None) -> None:
+    def __init__(self, overslept_ns: int = 0, stalls: dict[int, int] | None = None, tick_ns: int = 0) -> None:
         self.now = 5 * SECOND
-        self.started = self.now
+        self.started = self.now + tick_ns
+        self.naps: list[tuple[int, float]] = []
+        self._tick_ns = tick_ns
         self._overslept_ns = overslept_ns
         self._stalls = sorted((self.now + at, length) for at, length in (stalls or {}).items())
 
     def monotonic_ns(self) -> int:
         """Return the time of now."""
+        self.now += self._tick_ns
         return self.now
 
     def sleep(self, seconds: float) -> None:
         """Let time pass."""
         assert seconds > 0
+        self.naps.append((self.now, self.now + seconds * SECOND))
         self.now += math.ceil(seconds * SECOND) + self._overslept_ns
         if self._stalls and self._stalls[0][0] <= self.now:
             self.now += self._stalls.pop(0)[1]
@@ -80,9 +91,13 @@ def play(tape: Path, pacer: Pacer | None, clock: HandClock, **options: object) -
     return handed
 
 
-def pacer_of(clock: HandClock, speed: float, idle_limit_ns: int | None = None) -> Pacer:
+def pacer_of(
+    clock: HandClock, speed: float, idle_limit_ns: int | None = None, *, precise: bool = False
+) -> Pacer:
     """Return a pacer on a clock, whose first row is due at once."""
-    return Pacer(speed, START, idle_limit_ns, clock.monotonic_ns, clock.sleep)
+    return Pacer(
+        speed, START, idle_limit_ns, precise=precise, monotonic_ns=clock.monotonic_ns, sleep=clock.sleep
+    )
 
 
 def due(clock: HandClock, time: int, speed: float) -> Fraction:
@@ -174,6 +189,7 @@ def test_falling_behind_is_caught_up(tape: Path, speed: float) -> None:
     assert document is not None
     assert document["late_ms_max"] == pytest.approx(float(max(late)) / MS, rel=1e-9)
     assert stalled_ns / 2 < max(late) <= stalled_ns + 10 * MS
+    assert document["behind_rows"] == sum(each > 10 * MS for each in late) > 0
     last = max(all_times(tape))
     on_time = [
         each.at - due(clock, time, speed)
@@ -184,6 +200,87 @@ def test_falling_behind_is_caught_up(tape: Path, speed: float) -> None:
     if due(clock, last, speed) > clock.started + 4 * SECOND:
         assert on_time
         assert max(on_time) <= 2
+
+
+@pytest.mark.parametrize("precise", [False, True])
+@pytest.mark.parametrize("speed", [0.5, 1.0, 7.3, 1000.0])
+def test_nothing_accumulates(tape: Path, speed: float, precise: bool) -> None:
+    """However often it is overslept, the whole takes as long as on the tape, to within one oversleeping."""
+    overslept_ns = 700_000
+    clock = HandClock(overslept_ns, tick_ns=1000)
+    pacer = pacer_of(clock, speed, precise=precise)
+    handed = play(tape, pacer, clock, batch_rows=50)
+    assert_whole(tape, handed)
+    document = pacer.document()
+    assert document is not None
+    error = handed[-1].at - due(clock, max(all_times(tape)), speed)
+    assert document["duration_error_ms"] == pytest.approx(float(error) / MS, abs=1e-4)
+    assert document["duration_s"] == pytest.approx((handed[-1].at - clock.started) / SECOND, abs=1e-7)
+    assert len(clock.naps) > 2
+    assert 0 <= error < overslept_ns + 0.1 * MS
+
+
+@pytest.mark.parametrize("speed", SPEEDS)
+def test_precise_spins_up_to_the_deadline(tape: Path, speed: float) -> None:
+    """A precise clock sleeps to 1.5 ms before the next row of any product, and spins away an oversleeping."""
+    clock = HandClock(overslept_ns=1_200_000, tick_ns=1000)
+    pacer = pacer_of(clock, speed, precise=True)
+    handed = play(tape, pacer, clock, batch_rows=50)
+    assert_whole(tape, handed)
+    late = [each.at - due(clock, time, speed) for each in handed for time in each.times]
+    assert min(late) >= -1
+    assert max(late) < 0.1 * MS
+    dues = [(each.at, min(due(clock, time, speed) for time in each.times)) for each in handed]
+    assert clock.naps
+    for slept_from, slept_to in clock.naps:
+        assert slept_to <= min(deadline for at, deadline in dues if at > slept_from) - 1.4 * MS
+
+
+def arrivals(tape: Path, pacer: Pacer, clock: HandClock) -> list[Handed]:
+    """Run a tape through a real flow; return what arrives at its end, and when."""
+    opened = Tape.open(tape)
+    source = TapeSource(opened, opened.select(()), pacer, batch_rows=50)
+    streams = replay_flow(source, opened.feed, recoverable=False)
+    times = {
+        (product, row.seq): row.recv_time for product in PRODUCTS for row in tapes.tape_rows(tape, product)
+    }
+    arrived = []
+
+    def take(product: str, step: Step) -> None:
+        assert step.span.first_seq is not None
+        assert step.span.next_seq is not None
+        seqs = list(range(step.span.first_seq, step.span.next_seq))
+        arrived.append(Handed(clock.now, product, seqs, [times[product, seq] for seq in seqs]))
+
+    streams.into("arrivals", streams.steps, take)
+    run_to_end(streams.flow, source.halt)
+    return arrived
+
+
+@pytest.mark.parametrize("stalls", [{}, {SECOND // 100: 3 * SECOND}])
+@pytest.mark.parametrize("precise", [False, True])
+@pytest.mark.parametrize("speed", [1.0, 1000.0])
+def test_products_at_the_end_of_a_flow(
+    tape: Path, speed: float, precise: bool, stalls: dict[int, int]
+) -> None:
+    """Behind the book, too, no row is early, none later than told, and products interleave to within that.
+
+    No product's row waits in the flow while the clock sleeps for another product.
+    """
+    clock = HandClock(300_000, stalls, tick_ns=1000)
+    pacer = pacer_of(clock, speed, precise=precise)
+    arrived = arrivals(tape, pacer, clock)
+    assert_whole(tape, arrived)
+    document = pacer.document()
+    assert document is not None
+    latest_ns = document["late_ms_max"] * MS + 20_000  # looks at the clock for other products of the round
+    reached = 0
+    for each in arrived:
+        for time in each.times:
+            assert -1 <= each.at - due(clock, time, speed) <= latest_ns
+        assert (reached - min(each.times)) / speed <= latest_ns
+        reached = max(reached, *each.times)
+    assert (latest_ns > SECOND) == bool(stalls)
 
 
 @pytest.mark.parametrize("limit_ns", [20 * MS, 2 * SECOND, 60 * SECOND])
@@ -243,7 +340,7 @@ def test_rows_before_a_window_are_not_paced(tape: Path) -> None:
     start = times[len(times) // 2]
     window = Window(start, times[-10])
     clock = HandClock()
-    pacer = Pacer(1.0, start, None, clock.monotonic_ns, clock.sleep)
+    pacer = Pacer(1.0, start, None, monotonic_ns=clock.monotonic_ns, sleep=clock.sleep)
     handed = play(tape, pacer, clock, window=window)
     for each in handed:
         for time in each.times:
@@ -291,4 +388,6 @@ def test_run_tells_its_pacing(recording: Recording) -> None:
     )
     cut = sum(max(0, after - before - MS) for before, after in pairwise(times))
     assert 0 <= pacing["idle_cut_s"] <= cut / SECOND
+    ideal_s = ((times[-1] - times[0]) / SECOND - pacing["idle_cut_s"]) / 200.0
+    assert pacing["duration_s"] - ideal_s == pytest.approx(pacing["duration_error_ms"] / 1000, abs=1e-6)
     assert running.run(recording.tape, keep=False).pacing is None

@@ -1,5 +1,6 @@
 """What a replay gives: tables, a RUN directory, a JSON document, and parts of a tape."""
 
+import io
 import json
 import shutil
 import subprocess
@@ -11,11 +12,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from rich.console import Console
 
 from recorder.tape.errors import TapeError, UnknownProductError
 from replay import running
-from replay.rundir import RunError
-from replay.running import ReplaySettings
+from replay.rundir import RunError, run_directory
+from replay.running import ReplaySettings, RunResult
+from replay.tables import print_run
 from replay.window import Window
 from tests import oracle
 from tests.replay import tapes
@@ -35,6 +38,10 @@ SUMMARY_COLUMNS = [
     ("relative_spread", pa.float64()),
 ]
 ANOMALY_COLUMNS = [("seq", pa.int64()), ("recv_time", TIME), ("kind", pa.string()), ("detail", pa.string())]
+PACING_KEYS = {
+    *("late_ms_p50", "late_ms_p99", "late_ms_max", "behind_rows"),
+    *("duration_s", "duration_error_ms", "idle_cut_s"),
+}
 DOCUMENT_KEYS = {"tape", "digest", "settings", "products", "elapsed_s", "frames_per_s", "pacing"}
 PRODUCT_KEYS = {
     *("rows", "frames", "summaries", "signals", "connections", "anomalies", "absent_deletes", "noop_sets"),
@@ -115,8 +122,43 @@ def test_paced_document(faulty_tape: Path) -> None:
     document = tapes.json_of(
         "replay", faulty_tape, "--speed", "0.5", "--idle-limit", "2s", "--threshold", "10bps"
     )
-    assert document["pacing"].keys() >= {"late_ms_p50", "late_ms_p99", "late_ms_max"}
-    assert document["settings"].items() >= {"speed": 0.5, "threshold": 0.001}.items()
+    assert document["pacing"].keys() >= PACING_KEYS
+    assert document["settings"].items() >= {"speed": 0.5, "threshold": 0.001, "precise": False}.items()
+
+
+def test_precise_replay(recording: Recording) -> None:
+    """A replay that spins is the same replay."""
+    options = ("--speed", "100", "--idle-limit", "10ms")
+    plain, precise = (
+        tapes.json_of("replay", recording.tape, *options, *more) for more in ((), ("--precise",))
+    )
+    assert precise["settings"]["precise"]
+    assert precise["pacing"].keys() == plain["pacing"].keys()
+    assert tapes.digests_of(precise) == tapes.digests_of(plain)
+
+
+def test_pacing_is_told(recording: Recording) -> None:
+    """The table of a paced replay says how late it was, how long it took, and that it fell behind if so."""
+    pacing = {
+        **dict.fromkeys(("late_ms_p50", "late_ms_p99"), 0.25),
+        "late_ms_max": 3012.5,
+        "behind_rows": 1234,
+        "duration_s": 60.1,
+        "duration_error_ms": 100.125,
+        "idle_cut_s": 2.0,
+    }
+    texts = []
+    for changed in (pacing, {**pacing, "behind_rows": 0, "duration_error_ms": -0.5}):
+        text = io.StringIO()
+        result = RunResult(recording.tape, ReplaySettings(speed=1.0), pacing=changed)
+        print_run(Console(file=text, width=120), result)
+        texts.append(text.getvalue())
+    behind, kept_up = texts
+    assert "0.250 ms (p50), 0.250 ms (p99), 3012.500 ms at most; 2.000 s of silence cut" in behind
+    assert "60.100 s, +100.125 ms" in behind
+    assert "1,234 rows came over 10 ms late, none was skipped" in behind
+    assert "-0.500 ms" in kept_up
+    assert "behind" not in kept_up
 
 
 def test_anomalies(faulty_tape: Path) -> None:
@@ -197,6 +239,32 @@ def test_run_directory_of_anomalies(faulty_tape: Path, tmp_path: Path) -> None:
     assert columns_of(table.schema) == ANOMALY_COLUMNS
     expected = tapes.oracle_runs(faulty_tape)[BTC].anomalies
     assert list(zip(table["seq"].to_pylist(), table["kind"].to_pylist(), strict=True)) == expected
+
+
+def test_row_groups_of_small_batches(recording: Recording, tmp_path: Path) -> None:
+    """A RUN of a row a step, as a paced replay has them, is that of large steps, in as few row groups."""
+    for name, batch_rows in (("large", 8192), ("single", 1)):
+        running.run(recording.tape, ReplaySettings(batch_rows=batch_rows), output=tmp_path / name, keep=False)
+    files = sorted(path.relative_to(tmp_path / "large") for path in (tmp_path / "large").rglob("*.parquet"))
+    assert files
+    for file in files:
+        single = pq.ParquetFile(tmp_path / "single" / file)
+        assert single.read() == pq.ParquetFile(tmp_path / "large" / file).read()
+        assert single.num_row_groups == 1
+        assert single.metadata.num_rows > 256 or file.parts[0] != "summaries"
+
+
+def test_row_groups_end(tmp_path: Path) -> None:
+    """A long stream is written as it comes, in row groups of a fair size, every row once and in order."""
+    with run_directory(tmp_path / "run") as writer:
+        for first in range(0, 100_000, 40):
+            writer.write("numbers", BTC, pa.record_batch({"seq": list(range(first, first + 40))}))
+    (path,) = (tmp_path / "run").rglob("*.parquet")
+    file = pq.ParquetFile(path)
+    assert file.read()["seq"].to_pylist() == list(range(100_000))
+    sizes = [file.metadata.row_group(number).num_rows for number in range(file.num_row_groups)]
+    assert all(10_000 < size < 30_000 for size in sizes[:-1])
+    assert len(sizes) > 3
 
 
 @pytest.mark.parametrize("made", [Path.mkdir, Path.touch, lambda path: path.symlink_to("nowhere")])

@@ -1,0 +1,163 @@
+"""What a replay keeps in memory as its tape grows: `python tests/benchmarks/bench_memory.py`.
+
+One tape is made longer and longer; at each size `replay`, `replay -o RUN` and `compare` go over all of
+it, each in a process of its own whose largest resident set is taken. The sizes count on disk: every frame is
+padded with random text of its own, in a field that the book skips, so that Parquet is left with about 1,000
+bytes of it. Segments are written in the tape's own format, 50,000 rows and one connection each, without being
+recorded: their digests are none, and `verify` would say so. `--gigabytes 10` is the tape of the promise; it
+takes some minutes for each command and needs that much room in the temporary directory.
+
+Exit code 1 where one takes more than 400 MB. `replay` keeps the same at any length. `compare` keeps the
+length of every episode, 16 bytes each, because its percentiles are exact.
+"""
+
+import base64
+import json
+import os
+import random
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+import pyarrow as pa
+
+from orderbook.schema import TAPE_SCHEMA, TIME
+from orderbook.times import format_time
+from recorder.tape.catalog import SegmentEntry, append_entry
+from recorder.tape.layout import product_dir, segment_file
+from recorder.tape.reader import Tape
+from recorder.tape.segment import write_segment
+from recorder.tape.writer import TapeWriter
+from tests.benchmarks.material import SPACING_NS, START_NS, frames, machine, parser, tell
+
+ROOT = Path(__file__).resolve().parents[2]
+PRODUCT = "BTC-USD"
+MAX_MB = 400
+MB = 10**6
+FRAME_BYTES = 1_300
+SEGMENT_ROWS = 50_000
+NO_DIGEST = "0" * 64
+SWEEP = ("--sweep", "1bps", "20bps", "0.5bps")
+
+# Between us and the command: the resident set of a process begins with that of the one it was started from.
+MEASURE = """
+import resource, subprocess, sys
+with open(sys.argv[1], "wb") as output:
+    subprocess.run(sys.argv[2:], stdout=output, check=True)
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+"""
+
+
+@dataclass(slots=True)
+class LongTape:
+    """A tape that grows by whole segments.
+
+    Attributes:
+        path: where it is.
+        texts: frames of a connection: a snapshot and its updates.
+        segments: how many there are so far.
+    """
+
+    path: Path
+    texts: list[str]
+    segments: int = 0
+
+    def grow(self, size: int) -> int:
+        """Add segments until the files have so many bytes; return how many they have, in all."""
+        while (
+            found := sum(entry.bytes for entry in Tape.open(self.path).product(PRODUCT).segments())
+        ) < size:
+            self._add_segment()
+        return found
+
+    def _add_segment(self) -> None:
+        connected = json.dumps({"url": "wss://bench.invalid", "feed": "exchange", "products": [PRODUCT]})
+        payloads = [connected, *map(_padded, self.texts), json.dumps({"code": 1000, "reason": "bench"})]
+        rows = len(payloads)
+        kinds = ["connected", *["frame"] * len(self.texts), "disconnected"]
+        first_seq = self.segments * rows
+        times = [START_NS + (first_seq + place) * SPACING_NS for place in range(rows)]
+        columns = [
+            pa.array(range(first_seq, first_seq + rows), pa.int64()),
+            pa.array(times, pa.int64()).view(TIME),
+            pa.array([self.segments] * rows, pa.int32()),
+            pa.array(kinds, pa.string()),
+            pa.array(payloads, pa.string()),
+        ]
+        batch = pa.RecordBatch.from_arrays(columns, schema=TAPE_SCHEMA)
+        directory = product_dir(self.path, PRODUCT)
+        name = segment_file(first_seq, times[0])
+        written = write_segment(directory / name, PRODUCT, first_seq, rows, [batch])
+        entry = SegmentEntry(
+            file=name,
+            first_seq=first_seq,
+            rows=rows,
+            first_recv_time=format_time(times[0]),
+            last_recv_time=format_time(times[-1]),
+            connections=(self.segments, self.segments),
+            bytes=written.bytes,
+            sha256=written.sha256,
+            digest=NO_DIGEST,
+            chain=NO_DIGEST,
+            chain_seq=first_seq,
+        )
+        append_entry(directory, entry)
+        self.segments += 1
+
+
+def _padded(text: str) -> str:
+    """Return a frame with a field of random text, so that it has `FRAME_BYTES`."""
+    missing = max(FRAME_BYTES - len(text) - len(',"padding":""'), 0)
+    padding = base64.b64encode(random.randbytes(missing * 3 // 4)).decode()
+    return f'{text[:-1]},"padding":"{padding}"}}'
+
+
+def peak_mb(*arguments: object) -> tuple[float, int]:
+    """Run `booktape ... --json` to its end; return its largest resident set in MB and the rows it tells."""
+    command = [sys.executable, "-m", "booktape", *map(str, arguments), "--json"]
+    with tempfile.NamedTemporaryFile() as output:
+        done = subprocess.run(
+            [sys.executable, "-c", MEASURE, output.name, *command],
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            stdout=subprocess.PIPE,
+            check=True,
+        )
+        document = json.load(output)
+    return int(done.stdout) * 1024 / MB, document["products"][PRODUCT]["rows"]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure, print, judge."""
+    options = parser("What a replay keeps in memory.", runs=1, frames=SEGMENT_ROWS - 3)
+    options.add_argument(
+        "--gigabytes", type=float, nargs="+", default=[0.1, 0.5, 2.0], help="sizes (default: %(default)s)"
+    )
+    asked = options.parse_args(arguments)
+    tell(machine())
+    largest = 0.0
+    with tempfile.TemporaryDirectory() as directory:
+        home = Path(directory)
+        TapeWriter.open(home / "tape", "exchange", (PRODUCT,), "bench").close()
+        tape = LongTape(home / "tape", list(frames(asked.frames, asked.depth, SPACING_NS)))
+        for gigabytes in sorted(asked.gigabytes):
+            size = tape.grow(int(gigabytes * 1e9))
+            commands = {
+                "replay": ("replay", tape.path),
+                "replay -o RUN": ("replay", tape.path, "-o", home / f"run-{size}"),
+                "compare, 39 thresholds": ("compare", tape.path, *SWEEP),
+            }
+            for name, command in commands.items():
+                peak, rows = peak_mb(*command)
+                tell(f"{size / 1e9:.2f} GB, {rows:,} rows: {name}: {peak:,.0f} MB at most")
+                largest = max(largest, peak)
+    tell(f"at most {largest:,.0f} MB; {MAX_MB} MB allowed")
+    return int(largest > MAX_MB)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

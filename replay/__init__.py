@@ -3,6 +3,7 @@
 import replay
 replay.run("data/sample").summaries["BTC-USD"]      # see `replay.running.run`
 replay.compare("data/sample", [0.001, 0.002]).table()      # see `replay.comparing.compare`
+replay.flow("data/sample").signals(0.001)      # a bytewax flow, see `replay.flows.flow`
 """
 
 from importlib import import_module
@@ -10,15 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from replay.comparing import Comparison, compare
+    from replay.flows import flow
     from replay.running import ReplaySettings, RunResult, run
 
-__all__ = ["Comparison", "ReplaySettings", "RunResult", "compare", "run"]
+__all__ = ["Comparison", "ReplaySettings", "RunResult", "compare", "flow", "run"]
 
 _HOMES = {
     "Comparison": "replay.comparing",
     "ReplaySettings": "replay.running",
     "RunResult": "replay.running",
     "compare": "replay.comparing",
+    "flow": "replay.flows",
     "run": "replay.running",
 }
 

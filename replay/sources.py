@@ -11,7 +11,7 @@ from recorder.halt import Halt
 from recorder.sources import AWAKE
 from recorder.tape.errors import TapeError
 from recorder.tape.reader import BATCH_ROWS, Tape, own
-from replay.pacing import Pacer, Times
+from replay.pacing import MAX_SPEED, Pacer, Times
 from replay.seek import start_before
 from replay.window import WHOLE, Window
 
@@ -29,6 +29,9 @@ class TapeSource(FixedPartitionedSource[Item, int]):
         pacer: their common clock; None for as fast as possible.
         window: which part is reported; rows before it are handed over unpaced.
         batch_rows: rows in an item at most.
+
+    Attributes:
+        raises: whether a tape that turns out damaged is raised inside the flow: where nobody asks `halt`.
     """
 
     def __init__(
@@ -46,6 +49,7 @@ class TapeSource(FixedPartitionedSource[Item, int]):
         self._batch_rows = batch_rows
         self._stopped = False
         self.halt = Halt(self.stop)
+        self.raises = False
 
     def stop(self) -> None:
         """End the source: what was handed over is still worked through."""
@@ -68,6 +72,33 @@ class TapeSource(FixedPartitionedSource[Item, int]):
             next_seq = start_before(tape.segments(), self.window.start)
         rows = self.window.cut(tape.batches(self._batch_rows, next_seq))
         return _Reel(self, for_part, rows, next_seq)
+
+
+def paced_source(
+    tape: Tape,
+    products: tuple[str, ...],
+    speed: float,
+    idle_limit: float | None,
+    *,
+    window: Window,
+    batch_rows: int,
+) -> TapeSource:
+    """Return a source with its clock, which starts with the first reported row of any product.
+
+    Args:
+        tape: the tape.
+        products: which of its products.
+        speed: 1 is the original timing; `MAX_SPEED` without a clock.
+        idle_limit: seconds of recorded silence that are kept; None keeps all.
+        window: which part is reported.
+        batch_rows: rows in an item at most.
+    """
+    pacer = None
+    if speed != MAX_SPEED:
+        firsts = [window.first_time(tape.product(product).batches(size=1024)) for product in products]
+        first_time = min((first for first in firsts if first is not None), default=0)
+        pacer = Pacer(speed, first_time, None if idle_limit is None else round(idle_limit * 1e9))
+    return TapeSource(tape, products, pacer, window, batch_rows)
 
 
 class _Reel(StatefulSourcePartition[Item, int]):
@@ -106,6 +137,8 @@ class _Reel(StatefulSourcePartition[Item, int]):
     def next_batch(self) -> list[Item]:
         rows = self._rows
         if rows is None or self._source.is_stopped:
+            if self._source.raises:
+                self._source.halt.raise_failure()
             raise StopIteration
         count = rows.num_rows
         if self._pacer is not None and self._window.is_reported(int(self._times[0])):

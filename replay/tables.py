@@ -11,6 +11,7 @@ from orderbook.threshold import format_threshold
 from recorder import terminal
 from recorder.columns import Column, fitted_table
 from recorder.printable import printable
+from recorder.strategies import strategy_line
 from replay.comparing import Comparison
 from replay.inspection import Inspection, Interruption
 from replay.ladder import Ladder
@@ -36,6 +37,8 @@ def print_run(console: Console, result: RunResult) -> None:
             f"Handed over late by {late['late_ms_p50']:.3f} ms (p50), {late['late_ms_p99']:.3f} ms (p99), "
             f"{late['late_ms_max']:.3f} ms at most; {late['idle_cut_s']:,.3f} s of silence cut"
         )
+    if result.strategy is not None:
+        console.print(strategy_line(result.strategy))
     console.print(terminal.quality(tallies))
 
 

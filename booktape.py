@@ -18,6 +18,8 @@ class _Commands(click.Group):
         try:
             return super().invoke(ctx)
         except BooktapeError as error:
+            if os.environ.get("BOOKTAPE_TRACEBACK") and error.__cause__ is not None:
+                raise  # it was made of another: of code of the user's own
             raise click.ClickException(str(error)) from None
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  click

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from recorder.feeds import endpoint
 from recorder.reader import ReaderSettings
-from recorder.record import Recorded, record
+from recorder.record import record
+from recorder.recorded import Recorded
 from recorder.tape.product_writer import SealPolicy
 from replay.synthetic.exchange import ExchangeSettings, SyntheticExchange
 from replay.synthetic.market import MarketSettings

@@ -4,6 +4,7 @@ Every exception that a command turns into one line and exit code 1 derives from 
 
     BooktapeError
     ├── ThresholdError      a threshold that is not a fraction (here)
+    ├── StrategyError       orderbook.strategy: a user's strategy that fails, or gives other rows than it says
     ├── TapeError           recorder.tape.errors: not a tape, a newer one, locked, damaged, unknown product
     ├── CaptureError        recorder.captures: a line that is not of its format
     ├── FeedError           recorder.feeds: the exchange refused what we asked for

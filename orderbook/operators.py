@@ -4,9 +4,11 @@ Items are `(product, RecordBatch)` in and out; the book in between emits `(produ
 """
 
 from collections.abc import Callable, Mapping
+from copy import deepcopy
 from dataclasses import dataclass, replace
+from functools import partial
 from types import MappingProxyType
-from typing import Final
+from typing import Final, Protocol, TypeVar
 
 import bytewax.operators as op
 import pyarrow as pa
@@ -16,6 +18,7 @@ from bytewax.operators import KeyedStream, StatefulBatchLogic
 from orderbook.engine import Engine, Step
 from orderbook.feeds import Feed
 from orderbook.spread_filter import above
+from orderbook.strategy import CheckedStrategy, StrategyError
 
 _Rows = tuple[str, pa.RecordBatch]
 WantsBook = Callable[[str, int], bool]
@@ -123,3 +126,111 @@ def spread_filter(
         return kept if kept.num_rows else None
 
     return op.filter_map_value(step_id, up, passing)
+
+
+class _StrategyLogic(StatefulBatchLogic[_Rows, pa.RecordBatch, CheckedStrategy | None]):
+    """One product's strategy inside a flow; after a failure it gives no more rows."""
+
+    def __init__(
+        self,
+        start: Callable[[str], CheckedStrategy],
+        on_failure: Callable[[StrategyError], None] | None,
+        saved: CheckedStrategy | None,
+        recoverable: bool,
+    ) -> None:
+        self._start = start
+        self._on_failure = on_failure
+        self._strategy = saved
+        self._recoverable = recoverable
+        self._has_failed = False
+
+    def on_batch(self, values: list[_Rows]) -> tuple[list[pa.RecordBatch], bool]:
+        made = [self._guarded(partial(self._step, *item)) for item in values]
+        return [rows for rows in made if rows is not None], StatefulBatchLogic.RETAIN
+
+    def on_eof(self) -> tuple[list[pa.RecordBatch], bool]:
+        rows = None if self._strategy is None else self._guarded(self._strategy.finish)
+        return [] if rows is None else [rows], StatefulBatchLogic.RETAIN
+
+    def _step(self, product: str, batch: pa.RecordBatch) -> pa.RecordBatch | None:
+        if self._strategy is None:
+            self._strategy = self._start(product)
+        return self._strategy.step(batch)
+
+    def _guarded(self, call: Callable[[], pa.RecordBatch | None]) -> pa.RecordBatch | None:
+        if self._has_failed:
+            return None
+        try:
+            return call()
+        except StrategyError as error:
+            if self._on_failure is None:
+                raise
+            self._has_failed = True
+            self._on_failure(error)
+            return None
+
+    def snapshot(self) -> CheckedStrategy | None:
+        return deepcopy(self._strategy) if self._recoverable else None
+
+
+@operator
+def strategy(
+    step_id: str,  # noqa: ARG001  @operator takes it
+    steps: KeyedStream[Step],
+    start: Callable[[str], CheckedStrategy],
+    on_failure: Callable[[StrategyError], None] | None = None,
+    recoverable: bool = True,
+) -> KeyedStream[pa.RecordBatch]:
+    """Run a strategy over the summaries of each product.
+
+    Args:
+        step_id: unique id of the step.
+        steps: what the books did.
+        start: makes the strategy of a product, at its first summary.
+        on_failure: told of the first failure of a product's strategy, which is then left out; None to raise.
+        recoverable: keep its state in the recovery state; it must allow to be copied and pickled then.
+
+    Returns:
+        Its rows, batches without any left out.
+    """
+    named = op.map("name", summaries("summaries", steps), lambda item: (item[0], item))
+    return op.stateful_batch(
+        "step", named, lambda saved: _StrategyLogic(start, on_failure, saved, recoverable)
+    )
+
+
+class Adds(Protocol):
+    """What steps can be added to."""
+
+    def add(self, step: Step, /) -> None:
+        """Take up one step of a product, in seq order."""
+
+
+A = TypeVar("A", bound=Adds)
+
+
+class _SumLogic(StatefulBatchLogic[Step, A, A]):
+    def __init__(self, total: A) -> None:
+        self._total = total
+
+    def on_batch(self, values: list[Step]) -> tuple[list[A], bool]:
+        for step in values:
+            self._total.add(step)
+        return [], StatefulBatchLogic.RETAIN
+
+    def on_eof(self) -> tuple[list[A], bool]:
+        return [self._total], StatefulBatchLogic.RETAIN
+
+    def snapshot(self) -> A:
+        return deepcopy(self._total)  # the total goes on changing
+
+
+def total(step_id: str, steps: KeyedStream[Step], start: Callable[[], A]) -> KeyedStream[A]:
+    """Add up all steps of each product; the stream carries one total a product, at the end.
+
+    Args:
+        step_id: unique id of the step.
+        steps: what the books did.
+        start: makes an empty total.
+    """
+    return op.stateful_batch(step_id, steps, lambda saved: _SumLogic(start() if saved is None else saved))

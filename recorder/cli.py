@@ -18,12 +18,13 @@ from recorder.options import (
     json_option,
     monitor_options,
     seal_options,
+    strategy_option,
 )
 
 if TYPE_CHECKING:
-    from recorder.flows import Show
+    from orderbook.strategy import NamedFactory
     from recorder.reader import ReaderSettings
-    from recorder.record import Recorded
+    from recorder.recorded import Recorded
     from recorder.tape.product_writer import SealPolicy
     from recorder.view import Observer
 
@@ -39,6 +40,7 @@ def _policy(rows: int, size: int, seconds: float, sync: float = 1.0) -> "SealPol
 @click.option("-o", "--output", "tape", type=click.Path(path_type=Path), required=True, metavar="TAPE")
 @feed_options
 @click.option("--threshold", type=THRESHOLD, help="Also print what passes the filter, as it happens.")
+@strategy_option
 @seal_options
 @click.option(
     "--sync",
@@ -65,6 +67,7 @@ def record(
     duration: float | None,
     stale_after: float,
     threshold: float | None,
+    strategy: "NamedFactory | None",
     segment_rows: int,
     segment_bytes: int,
     segment_time: float,
@@ -80,8 +83,12 @@ def record(
 
     Ctrl-C, SIGTERM and --duration drain what was received, seal it and exit 0. Recording to an
     existing tape goes on after its last row.
+
+    --strategy prints its rows, a JSON object a line, and tells their digest at the end: that of a replay of
+    the same rows. Where it fails, the recording goes on without it and ends with exit code 1.
     """
     from orderbook.threshold import DEFAULT_THRESHOLD
+    from recorder.printing import printed_strategy, printed_summaries
     from recorder.record import record as start
     from recorder.terminal import log_to_stderr
 
@@ -91,19 +98,25 @@ def record(
         tape,
         replace(_reader_settings(feed, url, channel, stale_after), queue_bytes=queue_bytes),
         duration=duration,
-        show=None if threshold is None else _shown(threshold, to_stderr=as_json),
+        show=None if threshold is None else printed_summaries(threshold, to_stderr=as_json),
+        strategy=printed_strategy(strategy, to_stderr=as_json),
         threshold=DEFAULT_THRESHOLD if threshold is None else threshold,
         policy=_policy(segment_rows, segment_bytes, segment_time, sync),
-        observers=_observers(log_every, metrics_port, metrics_host, quiet=threshold is not None),
+        observers=_observers(
+            log_every, metrics_port, metrics_host, quiet=bool(threshold is not None or strategy)
+        ),
     )
     _print_recorded(recorded, as_json)
+    if recorded.strategy is not None and recorded.strategy.failure is not None:
+        raise recorded.strategy.failure
 
 
 @click.command()
 @click.argument("products", nargs=-1, required=True, metavar="PRODUCT...")
 @feed_options
-@click.option("--threshold", type=THRESHOLD, default="0.1%", show_default=True, help="What is a signal.")
+@click.option("--threshold", type=THRESHOLD, help="What is a signal.  [default: 0.1%; none with --strategy]")
 @click.option("--all", "everything", is_flag=True, help="Print every summary, not only signals.")
+@strategy_option
 def live(
     products: tuple[str, ...],
     feed: str,
@@ -111,16 +124,27 @@ def live(
     channel: str | None,
     duration: float | None,
     stale_after: float,
-    threshold: float,
+    threshold: float | None,
     everything: bool,
+    strategy: "NamedFactory | None",
 ) -> None:
-    """Print the best bid and ask of PRODUCT... where the spread passes the filter; keeps nothing."""
+    """Print the best bid and ask of PRODUCT... where the spread passes the filter; keeps nothing.
+
+    --strategy prints its rows, a JSON object a line.
+    """
+    from orderbook.threshold import DEFAULT_THRESHOLD
+    from recorder.printing import printed_strategy, printed_summaries
     from recorder.record import live as start
     from recorder.terminal import log_to_stderr
 
     log_to_stderr()
-    show = _shown(None if everything else threshold, to_stderr=False)
-    start(_unique(products), _reader_settings(feed, url, channel, stale_after), show, duration=duration)
+    show = None
+    if everything or threshold is not None or strategy is None:
+        passing = DEFAULT_THRESHOLD if threshold is None else threshold
+        show = printed_summaries(None if everything else passing, to_stderr=False)
+    run = printed_strategy(strategy, to_stderr=False)
+    settings = _reader_settings(feed, url, channel, stale_after)
+    start(_unique(products), settings, show, strategy=run, duration=duration)
 
 
 @click.command("import")
@@ -220,20 +244,9 @@ def _reader_settings(feed: Any, url: str | None, channel: str | None, stale_afte
     return ReaderSettings(chosen, credentials=credentials_for(chosen, os.environ), stale_after=stale_after)
 
 
-def _shown(threshold: float | None, *, to_stderr: bool) -> "Show":
-    """Return where summaries are printed as they happen."""
-    from recorder.flows import Show
-    from recorder.terminal import summary_line, summary_rows
-
-    def echo(product: str, summaries: Any) -> None:
-        for row in summary_rows(summaries):
-            click.echo(summary_line(product, row), err=to_stderr)
-
-    return Show(threshold, echo)
-
-
 def _print_recorded(recorded: "Recorded", as_json: bool) -> None:
     from recorder import terminal
+    from recorder.strategies import strategy_line
 
     if as_json:
         terminal.print_json(recorded.document())
@@ -246,6 +259,8 @@ def _print_recorded(recorded: "Recorded", as_json: bool) -> None:
     console.print(terminal.quality(tallies))
     for line in recorded.notes():
         console.print(line)
+    if recorded.strategy is not None:
+        console.print(strategy_line(recorded.strategy))
 
 
 COMMANDS = (record, live, import_, compact)

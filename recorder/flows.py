@@ -2,12 +2,15 @@
 
     source -> journal -> order_book -> seal   -> (nothing)
                                     -> filter -> show
+                                    -> strategy -> rows
 
 What is received is in the journal before anything looks at it: the book stands below it in the flow.
 """
 
 import logging
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
@@ -18,11 +21,19 @@ from bytewax.inputs import Source
 from bytewax.operators import KeyedStream
 from bytewax.testing import run_main
 
-from orderbook.engine import Engine, Step
+from orderbook.engine import Engine, PlainEngine, Step
 from orderbook.feeds import Feed
-from orderbook.operators import order_book, spread_filter, summaries
+from orderbook.flows import Streams
+from orderbook.operators import order_book, strategy
+from orderbook.strategy import StrategyError
+from recorder.credentials import credentials_for
+from recorder.feeds import endpoint
 from recorder.halt import Halt
-from recorder.sinks import CallSink, TapeSink
+from recorder.inbox import QUEUE_BYTES
+from recorder.reader import ReaderSettings
+from recorder.sinks import TapeSink
+from recorder.sources import FollowingSource
+from recorder.strategies import StrategyRun
 from recorder.tape.errors import TapeError
 from recorder.tape.writer import TapeWriter
 
@@ -36,6 +47,69 @@ EPOCH_S: Final = 1.0
 """Length of an epoch: so often a recording makes its journal durable."""
 
 
+@dataclass(frozen=True, slots=True)
+class Show:
+    """Where summaries go as they happen.
+
+    Attributes:
+        threshold: what they must be above, a fraction of the ask price; None lets all pass.
+        take: called with a product and summaries.
+    """
+
+    threshold: float | None
+    take: Callable[[str, pa.RecordBatch], None]
+
+    def attach(self, streams: Streams, on_error: Callable[[OSError], None]) -> None:
+        """Put filter and function behind a flow; `on_error` hears where the output breaks."""
+        passing = streams.summaries() if self.threshold is None else streams.signals(self.threshold)
+        streams.into("show", passing, self.take, on_error)
+
+
+def flow(
+    products: Sequence[str],
+    *,
+    feed: Feed = "exchange",
+    url: str | None = None,
+    channel: str | None = None,
+    stale_after: float = 10.0,
+    queue_bytes: int = QUEUE_BYTES,
+    connections: int | None = None,
+) -> Streams:
+    """Return the streams of a live feed, to put own operators behind; nothing is kept.
+
+    Connections open only when the flow runs: with `python -m bytewax.run`, alone or as a cluster, whose
+    processes share the products. There Ctrl-C is bytewax's: the process ends at once, maybe with a traceback,
+    and what is in flight is lost. A refused subscription ends the flow with `FeedError`.
+
+    Args:
+        products: product ids.
+        feed: `exchange` or `advanced`.
+        url: where it is; None for the exchange itself.
+        channel: of the book; None for the feed's usual one.
+        stale_after: seconds without any frame after which a connection is made anew.
+        queue_bytes: what may wait between socket and flow; more ends a connection with `overflow`.
+        connections: end a product after so many; None to come back without end.
+
+    Raises:
+        FeedError: where the address or the channel can be none.
+
+    Example:
+        >>> streams = flow(["BTC-USD"])
+        >>> streams.into("print", streams.signals(0.001), print)
+    """
+    chosen = endpoint(feed, url, channel)
+    settings = ReaderSettings(
+        chosen,
+        credentials=credentials_for(chosen, os.environ),
+        connections=connections,
+        stale_after=stale_after,
+        queue_bytes=queue_bytes,
+    )
+    made = Dataflow("booktape_live")
+    rows = op.input("feed", made, FollowingSource(tuple(dict.fromkeys(products)), settings))
+    return Streams(made, order_book("order_book", rows, PlainEngine(), chosen.feed, recoverable=False))
+
+
 def recording_flow(
     source: RowSource,
     writer: TapeWriter,
@@ -45,7 +119,8 @@ def recording_flow(
     engine: Engine,
     starts: Mapping[str, bytes],
     watch: Watch | None = None,
-    show: "Show | None" = None,
+    show: Show | None = None,
+    strategy_run: StrategyRun | None = None,
 ) -> Dataflow:
     """Return a flow that writes a tape: of a live feed or of a capture.
 
@@ -58,6 +133,7 @@ def recording_flow(
         starts: each product's book as its tape left it.
         watch: sees every step.
         show: where the summaries that pass a filter go, if anywhere.
+        strategy_run: a strategy; where it fails, the recording goes on without.
     """
     flow = Dataflow("booktape_record")
 
@@ -85,21 +161,58 @@ def recording_flow(
     steps = order_book(
         "order_book", rows, engine, feed, recoverable=False, starts=starts, wants_book=begins_segment
     )
-    steps = _watched(steps, watch)
-    op.output("tape", steps, sink)
+    streams = _watched(flow, steps, watch)
+    op.output("tape", streams.steps, sink)
     if show is not None:
-        show.attach(steps, _go_on_unseen)
+        show.attach(streams, _go_on_unseen)
+    if strategy_run is not None:
+        attach_strategy(streams, strategy_run, strategy_run.go_on_without, _go_on_unseen)
     return flow
 
 
 def live_flow(
-    source: RowSource, feed: Feed, engine: Engine, watch: Watch, show: "Show", halt: Halt
+    source: RowSource,
+    feed: Feed,
+    engine: Engine,
+    watch: Watch,
+    *,
+    show: Show | None,
+    strategy_run: StrategyRun | None,
+    halt: Halt,
 ) -> Dataflow:
-    """Return the same flow without a tape: what passes the filter is shown and nothing is kept."""
+    """Return the same flow without a tape: summaries or a strategy's rows are shown and nothing is kept."""
     flow = Dataflow("booktape_live")
     rows = op.input("feed", flow, source)
-    show.attach(_watched(order_book("order_book", rows, engine, feed, recoverable=False), watch), halt)
+    streams = _watched(flow, order_book("order_book", rows, engine, feed, recoverable=False), watch)
+    if show is not None:
+        show.attach(streams, halt)
+    if strategy_run is not None:
+        attach_strategy(streams, strategy_run, halt, halt)
     return flow
+
+
+def attach_strategy(
+    streams: Streams,
+    run: StrategyRun,
+    on_failure: Callable[[StrategyError], None],
+    on_error: Callable[[OSError], None],
+) -> None:
+    """Run a strategy behind a flow and add up its rows, which go where the run says.
+
+    Args:
+        streams: the flow.
+        run: the strategy.
+        on_failure: told where it fails; the product then goes on without.
+        on_error: told where its rows cannot be put.
+    """
+
+    def failed(error: StrategyError) -> None:
+        run.failure = run.failure or error
+        on_failure(error)
+
+    rows = strategy("strategy", streams.steps, run.start, failed, recoverable=False)
+    rows = op.inspect("strategy_digest", rows, lambda _step_id, item: run.add(*item))
+    streams.into("strategy_rows", rows, run.take, on_error)
 
 
 def _go_on_unseen(error: OSError) -> None:
@@ -107,23 +220,10 @@ def _go_on_unseen(error: OSError) -> None:
     log.warning("nothing more is printed (%s); the recording goes on", error.strerror)
 
 
-def _watched(steps: KeyedStream[Step], watch: Watch | None) -> KeyedStream[Step]:
-    return steps if watch is None else op.inspect("watch", steps, lambda _step_id, item: watch(*item))
-
-
-class Show:
-    """Where summaries go as they happen: through a filter (`threshold`; None lets all pass) to a function."""
-
-    def __init__(self, threshold: float | None, take: Callable[[str, pa.RecordBatch], None]) -> None:
-        self._threshold = threshold
-        self._take = take
-
-    def attach(self, steps: KeyedStream[Step], on_error: Callable[[OSError], None]) -> None:
-        """Put filter and function behind a stream of steps; `on_error` hears where the output breaks."""
-        passing = summaries("summaries", steps)
-        if self._threshold is not None:
-            passing = spread_filter("spread_filter", passing, self._threshold)
-        op.output("show", passing, CallSink(self._take, on_error))
+def _watched(flow: Dataflow, steps: KeyedStream[Step], watch: Watch | None) -> Streams:
+    if watch is not None:
+        steps = op.inspect("watch", steps, lambda _step_id, item: watch(*item))
+    return Streams(flow, steps)
 
 
 def run_to_end(flow: Dataflow, halt: Halt, epoch_s: float = EPOCH_S) -> None:

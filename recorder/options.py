@@ -2,13 +2,16 @@
 
 import re
 from collections.abc import Callable
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
 from orderbook.errors import ThresholdError
 from orderbook.feeds import FEEDS
 from orderbook.threshold import parse_threshold
+
+if TYPE_CHECKING:
+    from orderbook.strategy import NamedFactory
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -61,6 +64,21 @@ class ThresholdType(click.ParamType[float]):
             self.fail(str(error), param, ctx)
 
 
+class StrategyType(click.ParamType["NamedFactory"]):
+    """`module:factory`. Becomes the factory."""
+
+    name = "strategy"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> "NamedFactory":
+        """Return the factory, imported."""
+        from recorder.strategies import StrategyNameError, load_strategy  # noqa: PLC0415  heavy
+
+        try:
+            return load_strategy(str(value))
+        except StrategyNameError as error:
+            self.fail(str(error), param, ctx)
+
+
 DURATION = DurationType()
 SIZE = SizeType()
 THRESHOLD = ThresholdType()
@@ -69,6 +87,14 @@ json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON document, and nothing else, on stdout."
 )
 """`--json`, the same on every command that has a result."""
+
+strategy_option = click.option(
+    "--strategy",
+    type=StrategyType(),
+    metavar="MODULE:FACTORY",
+    help="Run a strategy of your own over each product's summaries.",
+)
+"""`--strategy`, the same wherever summaries flow."""
 
 
 def feed_options(command: F) -> F:

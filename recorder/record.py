@@ -1,11 +1,9 @@
 """The three jobs of the recorder, each one call: `record`, `live` and `import_captures`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 
-from orderbook.digest import run_digest
 from orderbook.engine import Engine, PlainEngine, Step
 from orderbook.feeds import Feed
 from orderbook.tally import Tally
@@ -17,10 +15,12 @@ from recorder.importing import CaptureRows
 from recorder.inbox import Inbox
 from recorder.lifetime import interruptible, remembered_signals, until_stopped
 from recorder.reader import FeedReader, ReaderSettings
+from recorder.recorded import Recorded
 from recorder.resume import resume
 from recorder.sinks import TapeSink
 from recorder.sources import CaptureSource, CoinbaseSource
 from recorder.status import RecorderStatus
+from recorder.strategies import StrategyRun
 from recorder.survey import survey
 from recorder.tape.errors import TapeError
 from recorder.tape.overview import overview
@@ -34,64 +34,14 @@ from recorder.watch import AnomalyLog
 PLAIN = PlainEngine()
 
 
-@dataclass(frozen=True, slots=True)
-class Recorded:
-    """What a recording or an import added to a tape.
-
-    Attributes:
-        tape, feed: where, in which dialect.
-        tallies: by product, of the rows that were added; each digest covers the product's whole tape.
-        digests: of every product with a row on the tape, hex; None where one is not sealed to its end.
-        clamped: rows of a capture whose time would have gone back.
-        gaps: jumps of sequence_num over all products of a capture's connections.
-        cut_bytes: torn bytes that a dead recorder had left and that were cut.
-    """
-
-    tape: Path
-    feed: Feed
-    tallies: Mapping[str, Tally]
-    digests: Mapping[str, str | None]
-    clamped: int
-    gaps: int
-    cut_bytes: int
-
-    @property
-    def digest(self) -> str | None:
-        """The digest of the whole tape, hex; None where that of a product is not known."""
-        known = {product: digest for product, digest in self.digests.items() if digest is not None}
-        return run_digest(known) if len(known) == len(self.digests) else None
-
-    def document(self) -> dict[str, object]:
-        """Return the JSON form."""
-        return {
-            "tape": str(self.tape),
-            "feed": self.feed,
-            "digest": self.digest,
-            "products": {product: tally.document() for product, tally in sorted(self.tallies.items())},
-            "clamped": self.clamped,
-            "gaps": self.gaps,
-            "cut_bytes": self.cut_bytes,
-        }
-
-    def notes(self) -> list[str]:
-        """Return what the user should know beside the counts, a line each."""
-        notes = []
-        if self.clamped:
-            notes.append(f"{self.clamped:,} rows went back in time and were clamped to the row before")
-        if self.gaps:
-            notes.append(f"{self.gaps:,} jumps of sequence_num: the capture missed messages")
-        if self.cut_bytes:
-            notes.append(f"{self.cut_bytes:,} torn bytes of a recorder that died were cut")
-        return notes
-
-
-def record(
+def record(  # noqa: PLR0913  a job's settings, by keyword
     products: Sequence[str],
     tape: Path,
     settings: ReaderSettings,
     *,
     duration: float | None = None,
     show: Show | None = None,
+    strategy: StrategyRun | None = None,
     threshold: float = DEFAULT_THRESHOLD,
     policy: SealPolicy = SEAL_POLICY,
     observers: Sequence[Observer] = (),
@@ -105,6 +55,8 @@ def record(
         settings: the feed and how to reach it.
         duration: seconds, None to go on until stopped.
         show: where summaries go as they happen.
+        strategy: begins with the first row of this recording, also on an existing tape. Where it fails the
+            recording goes on without; `failure` says so at the end.
         threshold: what the tallies count as a signal, a fraction of the ask price.
         policy: when a segment ends.
         observers: entered before the first connection, left after the last.
@@ -137,30 +89,40 @@ def record(
             stack.enter_context(until_stopped(reader, duration))
             if asked_to_stop.is_set():
                 reader.stop()
-            recording.run(source, halt, watch, show)
-        return recording.result()
+            recording.run(source, halt, watch, show, strategy)
+        return recording.result(strategy=strategy)
 
 
 def live(
     products: Sequence[str],
     settings: ReaderSettings,
-    show: Show,
+    show: Show | None,
     *,
+    strategy: StrategyRun | None = None,
     duration: float | None = None,
     engine: Engine = PLAIN,
 ) -> None:
     """Show a live feed without keeping anything, until Ctrl-C, SIGTERM or `duration` seconds.
 
+    Args:
+        products: product ids.
+        settings: the feed and how to reach it.
+        show: where summaries go; may be None where there is a strategy.
+        strategy: its rows go where it says.
+        duration: seconds, None to go on until stopped.
+        engine: runs the books.
+
     Raises:
         FeedError: where the exchange refuses a subscription.
+        StrategyError: where the strategy fails.
     """
     positions = {product: Position() for product in products}
     inbox = Inbox(products, settings.queue_bytes)
     reader = FeedReader(settings, inbox, positions)
     halt = Halt(reader.stop)
-    flow = live_flow(
-        CoinbaseSource(reader, inbox, positions), settings.endpoint.feed, engine, AnomalyLog(), show, halt
-    )
+    source = CoinbaseSource(reader, inbox, positions)
+    feed = settings.endpoint.feed
+    flow = live_flow(source, feed, engine, AnomalyLog(), show=show, strategy_run=strategy, halt=halt)
     with until_stopped(reader, duration):
         run_to_end(flow, halt)
 
@@ -197,7 +159,7 @@ def import_captures(
         rows = CaptureRows(found, recording.positions)
         halt = Halt(rows.stop)
         with interruptible(rows.stop, f"{tape} holds what was imported so far, sealed"):
-            recording.run(CaptureSource(rows, halt), halt, None, None)
+            recording.run(CaptureSource(rows, halt), halt)
         return recording.result(rows.clamped, rows.gaps)
 
 
@@ -223,7 +185,14 @@ class _Recording:
         """Where each product's rows go on."""
         return {product: writer.position for product, writer in self._writer.products.items()}
 
-    def run(self, source: RowSource, halt: Halt, watch: Watch | None, show: Show | None) -> None:
+    def run(
+        self,
+        source: RowSource,
+        halt: Halt,
+        watch: Watch | None = None,
+        show: Show | None = None,
+        strategy: StrategyRun | None = None,
+    ) -> None:
         """Run the flow to its end and seal; a failure is raised after what can be sealed was."""
         sink = TapeSink(self._writer, self._tallies, halt)
         flow = recording_flow(
@@ -235,6 +204,7 @@ class _Recording:
             starts=self._books,
             watch=watch,
             show=show,
+            strategy_run=strategy,
         )
         try:
             run_to_end(flow, halt, self._writer.policy.sync_s)
@@ -242,11 +212,13 @@ class _Recording:
             sink.seal_all()
         halt.raise_failure()
 
-    def result(self, clamped: int = 0, gaps: int = 0) -> Recorded:
+    def result(self, clamped: int = 0, gaps: int = 0, strategy: StrategyRun | None = None) -> Recorded:
         """Return what was added."""
         cut_bytes = sum(writer.cut_bytes for writer in self._writer.products.values())
         feed = self._writer.manifest.feed
-        return Recorded(self._writer.path, feed, self._tallies, self._digests(), clamped, gaps, cut_bytes)
+        return Recorded(
+            self._writer.path, feed, self._tallies, self._digests(), clamped, gaps, cut_bytes, strategy
+        )
 
     def _digests(self) -> dict[str, str | None]:
         tape = Tape.open(self._writer.path)

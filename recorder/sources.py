@@ -1,5 +1,6 @@
 """The live feed and the import of captures as bytewax sources."""
 
+import threading
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -12,7 +13,7 @@ from recorder.captures import CaptureError
 from recorder.halt import Halt
 from recorder.importing import CaptureRows, Item
 from recorder.inbox import Inbox
-from recorder.reader import FeedReader
+from recorder.reader import FeedReader, ReaderSettings
 from recorder.rows import RowNumbering
 from recorder.tape.product_writer import Position
 
@@ -22,6 +23,7 @@ AWAKE: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _WAIT_S: Final = 0.010  # at most, and only where nothing waits for any product
 _TICK_S: Final = 1.0  # an empty batch so often, so that quiet products are sealed in time
 _MAX_ROWS: Final = 8192
+_JOIN_S: Final = 10.0
 
 
 class CoinbaseSource(FixedPartitionedSource[Item, None]):
@@ -63,6 +65,76 @@ class _Lane(StatefulSourcePartition[Item, None]):
             return [(self._product, empty_batch(TAPE_SCHEMA))]
         self._inbox.wait(_WAIT_S)
         return []
+
+    def next_awake(self) -> datetime:
+        return AWAKE
+
+    def snapshot(self) -> None:
+        return None
+
+
+class FollowingSource(FixedPartitionedSource[Item, None]):
+    """Products of a live feed for a flow of one's own: each process of a cluster follows those it is given.
+
+    Nothing is opened before the flow asks for the first rows.
+    """
+
+    def __init__(self, products: tuple[str, ...], settings: ReaderSettings) -> None:
+        self._products = products
+        self._settings = settings
+        self._lock = threading.Lock()
+        self._joining: list[str] = []
+        self._joined: dict[str, tuple[FeedReader, _Lane]] = {}
+
+    def list_parts(self) -> list[str]:
+        """Return the products."""
+        return list(self._products)
+
+    def build_part(self, step_id: str, for_part: str, resume_state: None) -> "_JoiningLane":  # noqa: ARG002  bytewax
+        """Return one product's partition; a new connection begins with a snapshot, so nothing is resumed."""
+        with self._lock:
+            self._joining.append(for_part)
+        return _JoiningLane(self, for_part)
+
+    def join(self, product: str) -> "tuple[FeedReader, _Lane]":
+        """Return the reader and the lane of a product; all that were built by now get one reader together."""
+        with self._lock:
+            if product not in self._joined:
+                positions = {each: Position() for each in self._joining}
+                self._joining = []
+                inbox = Inbox(positions, self._settings.queue_bytes)
+                reader = FeedReader(self._settings, inbox, positions)
+                for each in positions:
+                    self._joined[each] = reader, _Lane(each, inbox, RowNumbering(0))
+                reader.start()
+            return self._joined[product]
+
+    def leave(self, product: str) -> None:
+        """End a product; with the last of its reader the thread has ended as well."""
+        with self._lock:
+            reader, _ = self._joined.pop(product)
+            is_last = all(other is not reader for other, _ in self._joined.values())
+        if is_last:
+            reader.stop()
+            reader.join(_JOIN_S)
+
+
+class _JoiningLane(StatefulSourcePartition[Item, None]):
+    """A lane that is there from its first use on, and raises what ended its reader: nobody else would."""
+
+    def __init__(self, source: FollowingSource, product: str) -> None:
+        self._source = source
+        self._product = product
+
+    def next_batch(self) -> list[Item]:
+        reader, lane = self._source.join(self._product)
+        try:
+            return lane.next_batch()
+        except StopIteration:
+            self._source.leave(self._product)
+            if reader.failure is not None:
+                raise reader.failure from None
+            raise
 
     def next_awake(self) -> datetime:
         return AWAKE

@@ -5,7 +5,7 @@ Piped, everything is plain text without control codes, and as wide as it needs t
 
 import logging
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
 
@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from orderbook.schema import ANOMALY_KINDS
+from orderbook.schema import ANOMALY_KINDS, TIME
 from orderbook.tally import Tally
 from orderbook.times import format_time
 from recorder.columns import Column, fitted_table
@@ -204,3 +204,20 @@ def summary_line(product: str, row: Mapping[str, Any]) -> str:
     ask = f"{price(row['ask_price'])} x {price(row['ask_size'])}"
     time = time_of_day(row["recv_time"])
     return f"{time}  {product:<8} {bid:>22} / {ask:<22} {bps(row['relative_spread']):>8} bps"
+
+
+def row_lines(product: str, rows: pa.RecordBatch) -> Iterator[str]:
+    """Yield the rows of a strategy as JSON objects, a line each; times as ISO text, UTC."""
+    columns = [
+        [
+            None if time is None else format_time(time)
+            for time in column.cast(TIME).view(pa.int64()).to_pylist()
+        ]
+        if pa.types.is_timestamp(column.type)
+        else column.to_pylist()
+        for column in rows.columns
+    ]
+    for row in zip(*columns, strict=True):
+        yield msgspec.json.encode(
+            {"product": product, **dict(zip(rows.schema.names, row, strict=True))}
+        ).decode()

@@ -3,6 +3,7 @@
 import replay
 replay.run("data/sample").summaries["BTC-USD"]      # see `replay.running.run`
 replay.compare("data/sample", [0.001, 0.002]).table()      # see `replay.comparing.compare`
+replay.flow("data/sample").signals(0.001)      # a bytewax flow, see `replay.flows.flow`
 """
 
 from importlib import import_module
@@ -11,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from replay.comparing import Comparison, compare
     from replay.diffing import Diff, diff
+    from replay.flows import flow
     from replay.running import ReplaySettings, RunResult, run
 
-__all__ = ["Comparison", "Diff", "ReplaySettings", "RunResult", "compare", "diff", "run"]
+__all__ = ["Comparison", "Diff", "ReplaySettings", "RunResult", "compare", "diff", "flow", "run"]
 
 _HOMES = {
     "Comparison": "replay.comparing",
@@ -22,6 +24,7 @@ _HOMES = {
     "RunResult": "replay.running",
     "compare": "replay.comparing",
     "diff": "replay.diffing",
+    "flow": "replay.flows",
     "run": "replay.running",
 }
 

@@ -1,64 +1,59 @@
 """The dataflow of a replay: the recorder's core behind a tape. A function that builds and returns one."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from pathlib import Path
 
 import bytewax.operators as op
-import pyarrow as pa
 from bytewax.dataflow import Dataflow
-from bytewax.operators import KeyedStream
 
-from orderbook.engine import Engine, PlainEngine, Step
+from orderbook.engine import Engine, PlainEngine
 from orderbook.feeds import Feed
-from orderbook.operators import anomalies, order_book, spread_filter, summaries
-from recorder.sinks import CallSink
-from replay.operators import Adds, reported, total
-from replay.sources import TapeSource
+from orderbook.flows import Streams
+from orderbook.operators import order_book
+from recorder.tape.reader import BATCH_ROWS, Tape
+from replay.operators import reported
+from replay.pacing import MAX_SPEED
+from replay.sources import TapeSource, paced_source
 from replay.window import WHOLE, Window
-
-A = TypeVar("A", bound=Adds)
 
 PLAIN = PlainEngine()
 
 
-@dataclass(frozen=True)
-class ReplayStreams:
-    """A flow, and its streams to put own steps behind.
+def flow(
+    tape: Path | str,
+    *,
+    products: tuple[str, ...] = (),
+    speed: float = MAX_SPEED,
+    idle_limit: float | None = None,
+    window: Window = WHOLE,
+    batch_rows: int = BATCH_ROWS,
+) -> Streams:
+    """Return the streams of a tape, to put own operators behind; `recorder.flow` is the live counterpart.
 
-    Attributes:
-        flow: run it with `bytewax.run` once it has an output.
-        steps: (product, Step), one for each batch of rows.
+    For a module that `python -m bytewax.run` starts, alone, as a cluster (`-i/-a`) or with recovery (`-r`).
+    There Ctrl-C is bytewax's: the process ends at once, maybe with a traceback, and what is in flight is
+    lost. A damaged tape ends the flow with `DamagedTapeError`. In a cluster each process paces its own
+    products.
+
+    Args:
+        tape: its directory.
+        products: which; all where none is named.
+        speed: 1 is the original timing, 10 ten times faster, `MAX_SPEED` without a clock.
+        idle_limit: seconds of recorded silence that are kept; None keeps all. Only where paced.
+        window: the part that is reported.
+        batch_rows: rows in a batch at most; no result depends on it.
+
+    Raises:
+        TapeError: where the tape cannot be read.
+
+    Example:
+        >>> streams = flow("data/sample")
+        >>> streams.into("print", streams.signals(0.001), print)
     """
-
-    flow: Dataflow
-    steps: KeyedStream[Step]
-
-    def summaries(self) -> KeyedStream[pa.RecordBatch]:
-        """Return the stream of summaries, batches of `FLOW_SUMMARY_SCHEMA`."""
-        return summaries("summaries", self.steps)
-
-    def anomalies(self) -> KeyedStream[pa.RecordBatch]:
-        """Return the stream of anomalies, batches of `FLOW_ANOMALY_SCHEMA`."""
-        return anomalies("anomalies", self.steps)
-
-    def signals(self, threshold: float) -> KeyedStream[pa.RecordBatch]:
-        """Return the stream of summaries above a threshold (a fraction of the ask price)."""
-        return spread_filter("spread_filter", summaries("to_filter", self.steps), threshold)
-
-    def into(
-        self,
-        name: str,
-        stream: KeyedStream[Any],
-        take: Callable[[str, Any], None],
-        on_error: Callable[[OSError], None] | None = None,
-    ) -> None:
-        """End a stream in a function of this process, called with (product, value); see `CallSink`."""
-        op.output(name, stream, CallSink(take, on_error))
-
-    def total(self, name: str, start: Callable[[], A]) -> KeyedStream[A]:
-        """Return the stream of one total a product, at the end of the tape."""
-        return total(name, self.steps, start)
+    opened = Tape.open(Path(tape))
+    selected = opened.select(products)
+    source = paced_source(opened, selected, speed, idle_limit, window=window, batch_rows=batch_rows)
+    source.raises = True
+    return replay_flow(source, opened.feed, window=window)
 
 
 def replay_flow(
@@ -68,7 +63,7 @@ def replay_flow(
     window: Window = WHOLE,
     recoverable: bool = True,
     depth: int = 0,
-) -> ReplayStreams:
+) -> Streams:
     """Build the flow of a replay; it has no output yet.
 
     Args:
@@ -79,9 +74,9 @@ def replay_flow(
         recoverable: keep the books in the recovery state; False where the flow runs without recovery.
         depth: levels a side that every step gives after every summary; 0 gives none.
     """
-    flow = Dataflow("booktape_replay")
-    rows = op.input("tape", flow, source)
+    made = Dataflow("booktape_replay")
+    rows = op.input("tape", made, source)
     steps = order_book(
         "order_book", rows, engine, feed, recoverable=recoverable, starts=source.books, depth=depth
     )
-    return ReplayStreams(flow, steps if window.start is None else reported("window", steps, window))
+    return Streams(made, steps if window.start is None else reported("window", steps, window), recoverable)

@@ -15,6 +15,9 @@ import numpy.typing as npt
 
 from replay.lateness import Lateness
 
+MAX_SPEED: Final = float("inf")
+"""As fast as possible, without a clock."""
+
 _NAP_NS: Final = 10_000_000
 """The longest sleep: so long at most until a signal or another product is looked at."""
 

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,20 +15,19 @@ from orderbook.digest import run_digest
 from orderbook.engine import Engine, Step
 from orderbook.schema import ANOMALY_SCHEMA, SUMMARY_SCHEMA, empty_batch
 from orderbook.spread_filter import above
+from orderbook.strategy import StrategyFactory
 from orderbook.tally import Tally, products_with_rows
 from orderbook.threshold import DEFAULT_THRESHOLD
 from orderbook.times import format_time
-from recorder.flows import run_to_end
+from recorder.flows import attach_strategy, run_to_end
 from recorder.lifetime import interruptible
+from recorder.strategies import StrategyRun, strategy_document
 from recorder.tape.reader import BATCH_ROWS, Tape
 from replay.flows import PLAIN, replay_flow
-from replay.pacing import Pacer
+from replay.pacing import MAX_SPEED
 from replay.rundir import RunError, RunWriter, run_directory
-from replay.sources import TapeSource
+from replay.sources import paced_source
 from replay.window import WHOLE, Window
-
-MAX_SPEED = float("inf")
-"""As fast as possible, without a clock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,9 @@ class RunResult:
         elapsed_s: wall time of the flow.
         pacing: lateness and the error of the duration in milliseconds, rows that came over 10 ms late, the
             silence cut; None where unpaced.
-        summaries, signals, anomalies: Arrow tables by product, where they were to be kept.
+        strategy: what a strategy made of it, where there was one.
+        summaries, signals, anomalies, strategy_rows: Arrow tables by product, where they were to be kept; of
+            a strategy for the products that have rows.
         depth: the same of the best levels (see `orderbook.depth`), where the settings ask for them.
     """
 
@@ -88,10 +90,12 @@ class RunResult:
     tallies: dict[str, Tally] = field(default_factory=dict)
     elapsed_s: float = 0.0
     pacing: dict[str, float] | None = None
+    strategy: StrategyRun | None = None
     summaries: dict[str, pa.Table] = field(default_factory=dict)
     signals: dict[str, pa.Table] = field(default_factory=dict)
     anomalies: dict[str, pa.Table] = field(default_factory=dict)
     depth: dict[str, pa.Table] = field(default_factory=dict)
+    strategy_rows: dict[str, pa.Table] = field(default_factory=dict)
 
     @property
     def digest(self) -> str:
@@ -109,6 +113,7 @@ class RunResult:
             "elapsed_s": self.elapsed_s,
             "frames_per_s": frames / self.elapsed_s if self.elapsed_s else 0.0,
             "pacing": self.pacing,
+            **strategy_document(self.strategy),
         }
 
 
@@ -120,6 +125,7 @@ def run(
     keep: bool = True,
     progress: Callable[[str, Step], None] | None = None,
     engine: Engine = PLAIN,
+    strategy: StrategyFactory | None = None,
 ) -> RunResult:
     """Replay a tape.
 
@@ -130,9 +136,11 @@ def run(
         keep: whether the result holds Arrow tables; False for memory that does not grow with the tape.
         progress: told of every step.
         engine: runs the books.
+        strategy: makes a strategy for each product, see `orderbook.strategy`.
 
     Raises:
         TapeError: where the tape cannot be read.
+        StrategyError: where the strategy fails.
         RunError: where `output` exists already or cannot be written.
         InterruptedRunError: where a signal ended it.
 
@@ -142,8 +150,15 @@ def run(
     """
     opened = Tape.open(Path(tape))
     products = opened.select(settings.products)
-    source = TapeSource(opened, products, window=settings.window, batch_rows=settings.batch_rows)
-    source.pacer = pacer = _pacer(source, settings)
+    source = paced_source(
+        opened,
+        products,
+        settings.speed,
+        settings.idle_limit,
+        precise=settings.precise,
+        window=settings.window,
+        batch_rows=settings.batch_rows,
+    )
     streams = replay_flow(
         source, opened.feed, engine, settings.window, recoverable=False, depth=settings.depth
     )
@@ -151,20 +166,22 @@ def run(
     with ExitStack() as stack:
         writer = stack.enter_context(run_directory(output)) if output else None
         outlet = _Outlet(settings.threshold, writer, keep)
+
+        def full(error: OSError) -> None:
+            source.halt(RunError(f"{output}: {error}"))
+
         if writer or keep or progress:
-            streams.into(
-                "write",
-                streams.steps,
-                _each(outlet.take, progress),
-                lambda error: source.halt(RunError(f"{output}: {error}")),
-            )
+            streams.into("write", streams.steps, _each(outlet.take, progress), full)
+        if strategy is not None:
+            result.strategy = StrategyRun(strategy, partial(outlet.put, "strategy"))
+            attach_strategy(streams, result.strategy, source.halt, full)
         tallies = streams.total("tally", lambda: Tally(settings.threshold))
         streams.into("result", tallies, result.tallies.__setitem__)
         started = time.perf_counter()
         with interruptible(source.stop, "no run was written"):
             run_to_end(streams.flow, source.halt)
         result.elapsed_s = time.perf_counter() - started
-        result.pacing = None if pacer is None else pacer.document()
+        result.pacing = None if source.pacer is None else source.pacer.document()
         for product in products:
             result.tallies.setdefault(product, Tally(settings.threshold))
         outlet.fill(result)
@@ -182,14 +199,6 @@ def _each(
             progress(product, step)
 
     return both
-
-
-def _pacer(source: TapeSource, settings: ReplaySettings) -> Pacer | None:
-    """Return the common clock: it starts with the first reported row of any product."""
-    if settings.speed == MAX_SPEED:
-        return None
-    limit = None if settings.idle_limit is None else round(settings.idle_limit * 1e9)
-    return Pacer(settings.speed, source.first_time() or 0, limit, precise=settings.precise)
 
 
 class _Outlet:
@@ -210,10 +219,14 @@ class _Outlet:
         if step.depth is not None:
             streams["depth"] = step.depth
         for stream, batch in streams.items():
-            if self._kept is not None:
-                self._kept.setdefault(stream, {}).setdefault(product, []).append(batch)
-            if self._writer is not None and batch.num_rows:
-                self._writer.write(stream, product, batch)
+            self.put(stream, product, batch)
+
+    def put(self, stream: str, product: str, batch: pa.RecordBatch) -> None:
+        """Take a batch of one stream."""
+        if self._kept is not None:
+            self._kept.setdefault(stream, {}).setdefault(product, []).append(batch)
+        if self._writer is not None and batch.num_rows:
+            self._writer.write(stream, product, batch)
 
     def fill(self, result: RunResult) -> None:
         """Give a result its tables; every product has one of each, maybe empty."""
@@ -230,3 +243,5 @@ class _Outlet:
             for product in result.tallies:
                 batches = self._kept.get(stream, {}).get(product) or [empty_batch(schema)]
                 tables[product] = pa.Table.from_batches(batches, schema)
+        for product, rows in self._kept.get("strategy", {}).items():
+            result.strategy_rows[product] = pa.Table.from_batches(rows)

@@ -12,7 +12,7 @@ from recorder.sources import AWAKE
 from recorder.tape.errors import TapeError
 from recorder.tape.index import Start
 from recorder.tape.reader import BATCH_ROWS, Tape, own
-from replay.pacing import Pacer, Times
+from replay.pacing import MAX_SPEED, Pacer, Times
 from replay.seek import start_before
 from replay.window import WHOLE, Window
 
@@ -30,6 +30,9 @@ class TapeSource(FixedPartitionedSource[Item, int]):
         pacer: their common clock; None for as fast as possible.
         window: which part is reported; rows before it are handed over unpaced.
         batch_rows: rows in an item at most.
+
+    Attributes:
+        raises: whether a tape that turns out damaged is raised inside the flow: where nobody asks `halt`.
     """
 
     def __init__(
@@ -48,6 +51,7 @@ class TapeSource(FixedPartitionedSource[Item, int]):
         self._batch_rows = batch_rows
         self._stopped = False
         self.halt = Halt(self.stop)
+        self.raises = False
 
     def stop(self) -> None:
         """End the source: what was handed over is still worked through."""
@@ -89,6 +93,34 @@ def _starts(tape: Tape, products: tuple[str, ...], window: Window) -> dict[str, 
     return {product: start_before(tape.product(product), window.start) for product in products}
 
 
+def paced_source(
+    tape: Tape,
+    products: tuple[str, ...],
+    speed: float,
+    idle_limit: float | None,
+    *,
+    precise: bool = False,
+    window: Window,
+    batch_rows: int,
+) -> TapeSource:
+    """Return a source with its clock, which starts with the first reported row of any product.
+
+    Args:
+        tape: the tape.
+        products: which of its products.
+        speed: 1 is the original timing; `MAX_SPEED` without a clock.
+        idle_limit: seconds of recorded silence that are kept; None keeps all.
+        precise: spin before each deadline.
+        window: which part is reported.
+        batch_rows: rows in an item at most.
+    """
+    source = TapeSource(tape, products, window=window, batch_rows=batch_rows)
+    if speed != MAX_SPEED:
+        limit = None if idle_limit is None else round(idle_limit * 1e9)
+        source.pacer = Pacer(speed, source.first_time() or 0, limit, precise=precise)
+    return source
+
+
 class _Reel(StatefulSourcePartition[Item, int]):
     """One product's rows on their way into the flow."""
 
@@ -124,6 +156,8 @@ class _Reel(StatefulSourcePartition[Item, int]):
         if self._rows is not None and self._place == self._rows.num_rows:
             self._load()  # not with the last hand-over, which would have waited for it
         if self._rows is None or self._source.is_stopped:
+            if self._source.raises:
+                self._source.halt.raise_failure()
             raise StopIteration
         times = self._times[self._place :]
         pacer = self._pacer if self._window.is_reported(int(times[0])) else None

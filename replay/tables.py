@@ -11,6 +11,7 @@ from orderbook.threshold import format_threshold
 from recorder import terminal
 from recorder.columns import Column, fitted_table
 from recorder.printable import printable
+from recorder.strategies import strategy_line
 from replay.comparing import Comparison
 from replay.inspection import Inspection, Interruption
 from replay.ladder import Ladder
@@ -41,6 +42,8 @@ def print_run(console: Console, result: RunResult) -> None:
         if late["behind_rows"]:
             behind = terminal.plural(int(late["behind_rows"]), "row")
             console.print(f"Fell behind and caught up: {behind} came over 10 ms late, none was skipped")
+    if result.strategy is not None:
+        console.print(strategy_line(result.strategy))
     console.print(terminal.quality(tallies))
 
 

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from recorder.record import import_captures
+from replay.synthetic.dialects import ExchangeDialect
 from replay.synthetic.exchange import ExchangeSettings, SyntheticExchange
-from replay.synthetic.market import MarketSettings
+from replay.synthetic.market import MarketSettings, SyntheticMarket
 from tests import oracle
 from tests.replay import tapes
 from tests.replay.tapes import Recording
@@ -77,6 +78,18 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Recording:
 
         document = tapes.record(tape, ("BTC-USD", "ETH-USD"), exchange.url, until, "--segment-rows", "1500")
     return Recording(tape, document)
+
+
+@pytest.fixture(scope="session")
+def short_tape(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a tape of three products that is a second long, so that speed 1 can be afforded."""
+    frames: list[tapes.Timed] = []
+    dialect = ExchangeDialect()
+    for number, product in enumerate(("BTC-USD", "ETH-USD", "SOL-USD")):
+        market = SyntheticMarket(MarketSettings(product, seed=number, depth=20, thin_every=100))
+        frames.append((0, dialect.snapshot(product, market.snapshot(), tapes.START)))
+        frames += [(n * tapes.MS, dialect.update(product, market.update(), tapes.START)) for n in range(1000)]
+    return tapes.import_frames(tmp_path_factory.mktemp("short"), sorted(frames, key=lambda frame: frame[0]))
 
 
 @pytest.fixture(scope="session")

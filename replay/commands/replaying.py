@@ -1,11 +1,15 @@
 """`booktape replay`."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from recorder.options import DURATION, THRESHOLD, json_option
+from recorder.options import DURATION, THRESHOLD, json_option, strategy_option
 from replay.commands.options import OUTPUT, PRODUCTS, TAPE, Moment, SpeedType, window_of, window_options
+
+if TYPE_CHECKING:
+    from orderbook.strategy import NamedFactory
 
 
 @click.command()
@@ -22,6 +26,7 @@ from replay.commands.options import OUTPUT, PRODUCTS, TAPE, Moment, SpeedType, w
 @click.option("--idle-limit", type=DURATION, help="Cut recorded silences down to so long; with --speed.")
 @click.option("--precise", is_flag=True, help="Spin before each deadline; takes a part of a processor.")
 @click.option("--threshold", type=THRESHOLD, default="0.1%", show_default=True, help="What is a signal.")
+@strategy_option
 @OUTPUT
 # Four columns a level: Parquet with more of them is slow to open.
 @click.option("--depth", type=click.IntRange(1, 1000), help="With -o: RUN/depth too, the best levels a side.")
@@ -35,14 +40,15 @@ def replay(
     idle_limit: float | None,
     precise: bool,
     threshold: float,
+    strategy: "NamedFactory | None",
     output: Path | None,
     depth: int | None,
     as_json: bool,
 ) -> None:
     """Push TAPE back through the same book and filter as a live feed.
 
-    -o writes RUN/summaries, RUN/signals, RUN/anomalies (Parquet) and RUN/run.json. With --depth N also
-    RUN/depth: bid_price_1, bid_size_1, ask_price_1, ask_size_1 to N after every summary, 1 the best.
+    -o writes RUN/summaries, RUN/signals, RUN/anomalies, RUN/strategy (Parquet) and RUN/run.json. With --depth N
+    also RUN/depth: bid_price_1, bid_size_1, ask_price_1, ask_size_1 to N after every summary, 1 the best.
     """
     from recorder.terminal import print_json, stdout
     from replay.progress import showing
@@ -65,7 +71,7 @@ def replay(
         precise=precise,
     )
     with showing(tape, products, "replay") as advance:
-        result = run(tape, settings, output=output, keep=False, progress=advance)
+        result = run(tape, settings, output=output, keep=False, progress=advance, strategy=strategy)
     if as_json:
         print_json(result.document())
     else:

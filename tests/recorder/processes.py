@@ -17,7 +17,8 @@ from recorder.backoff import Backoff
 from recorder.feeds import endpoint
 from recorder.flows import Show
 from recorder.reader import ReaderSettings
-from recorder.record import Recorded, record
+from recorder.record import record
+from recorder.recorded import Recorded
 from tests.replay.tapes import TIMEOUT_S, clean_environment
 
 QUICK: Final = Backoff(first=0.01, longest=0.02)

@@ -28,7 +28,8 @@ from recorder.clock import ReceiveClock
 from recorder.feeds import endpoint
 from recorder.flows import Show
 from recorder.reader import MAX_FRAME_BYTES, ReaderSettings
-from recorder.record import Recorded, record
+from recorder.record import record
+from recorder.recorded import Recorded
 from replay.verifying import verify
 from tests.oracle import Row
 from tests.recorder.processes import QUICK, record_here, summaries

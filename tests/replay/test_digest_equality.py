@@ -1,11 +1,7 @@
 """One tape, one digest: live and replayed, at any speed and batch size, in any number of processes."""
 
 import json
-import socket
-import subprocess
-import sys
 from collections.abc import Callable
-from contextlib import ExitStack
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
@@ -18,22 +14,30 @@ from bytewax.testing import run_main
 from orderbook.tally import Tally
 from orderbook.threshold import DEFAULT_THRESHOLD
 from recorder.flows import run_to_end
-from recorder.tape.reader import Tape
+from recorder.tape.reader import BATCH_ROWS, Tape
 from replay import running
 from replay.flows import replay_flow
-from replay.running import MAX_SPEED, ReplaySettings
+from replay.pacing import MAX_SPEED
+from replay.running import ReplaySettings
 from replay.sources import Item, TapeSource
 from replay.synthetic.dialects import ExchangeDialect
 from replay.synthetic.market import MarketSettings, SyntheticMarket
 from tests import oracle
 from tests.replay import tapes
-from tests.replay.tapes import MS, ROOT, TIMEOUT_S, Recording, Timed, digests_of
+from tests.replay.clusters import run_cluster
+from tests.replay.tapes import MS, Recording, Timed, digests_of
 
 
 def oracle_digests(runs: dict[str, oracle.OracleRun]) -> dict[str, str]:
     """Return the digests that a document should hold."""
     products = {product: oracle.product_digest(run.summaries) for product, run in runs.items()}
     return {"run": oracle.run_digest(products), **products}
+
+
+@pytest.fixture(scope="module")
+def short_digests(short_tape: Path) -> dict[str, str]:
+    """Return the oracle's digests of the short tape."""
+    return oracle_digests(tapes.oracle_runs(short_tape))
 
 
 def test_live_equals_oracle(recording: Recording, recorded_oracle: dict[str, oracle.OracleRun]) -> None:
@@ -79,47 +83,30 @@ def test_captures_equal_oracle(import_capture: Callable[[str], Path], name: str)
     assert digests_of(running.run(tape, keep=False).document()) == oracle_digests(tapes.oracle_runs(tape))
 
 
+@pytest.mark.parametrize(
+    ("speed", "batch_rows"),
+    [
+        *((speed, BATCH_ROWS) for speed in (1.0, 7.5, 100.0)),
+        *((MAX_SPEED, batch_rows) for batch_rows in (1, 3, 64, 1000, 16_384)),
+    ],
+)
+def test_speeds_and_batches(
+    short_tape: Path, short_digests: dict[str, str], speed: float, batch_rows: int
+) -> None:
+    """The digests at any speed, and of batches from 1 to 16,384 rows, are the oracle's."""
+    settings = ReplaySettings(speed=speed, batch_rows=batch_rows)
+    document = running.run(short_tape, settings, keep=False).document()
+    assert digests_of(document) == short_digests
+
+
 # A cluster
 
 
-def free_addresses(number: int) -> list[str]:
-    """Return addresses on loopback whose ports were free a moment ago."""
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(number)]
-        return [f"127.0.0.1:{each.getsockname()[1]}" for each in sockets]
-
-
-def run_cluster(tape: Path, output: Path, processes: int) -> None:
-    """Replay a tape in a bytewax cluster on loopback."""
-    output.mkdir()
-    addresses = ";".join(free_addresses(processes))
-    flow = f"tests.replay.cluster_flow:build({str(tape)!r}, {str(output)!r})"
-    command = [sys.executable, "-m", "bytewax.run", flow, "-a", addresses, "-i"]
-    with ExitStack() as stack:
-        running_ = [
-            stack.enter_context(
-                subprocess.Popen(
-                    [*command, str(index)],
-                    cwd=ROOT,
-                    env=tapes.clean_environment(),
-                    stderr=subprocess.PIPE,
-                    text=True,
-                )
-            )
-            for index in range(processes)
-        ]
-        for process in running_:
-            stack.callback(process.kill)
-        for process in running_:
-            _, stderr = process.communicate(timeout=TIMEOUT_S)
-            assert process.returncode == 0, stderr
-
-
-@pytest.mark.parametrize("processes", [1, 2])
+@pytest.mark.parametrize("processes", [1, 2, 3])
 def test_cluster_equals_live(recording: Recording, tmp_path: Path, processes: int) -> None:
-    """A cluster of one or two processes ends with the digests and counts of the live recording."""
+    """A cluster of one to three processes ends with the digests and counts of the live recording."""
     output = tmp_path / "out"
-    run_cluster(recording.tape, output, processes)
+    run_cluster("build", recording.tape, output, processes)
     found = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in output.iterdir()}
     for tally in found.values():
         del tally["process"]
@@ -136,7 +123,7 @@ def test_cluster_of_many_products(tmp_path: Path) -> None:
         frames.append((0, dialect.snapshot(product, market.snapshot(), tapes.START)))
         frames += [(n * MS, dialect.update(product, market.update(), tapes.START)) for n in range(700)]
     tape = tapes.import_frames(tmp_path, sorted(frames, key=lambda frame: frame[0]))
-    run_cluster(tape, tmp_path / "out", 2)
+    run_cluster("build", tape, tmp_path / "out", 2)
     found = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in (tmp_path / "out").iterdir()}
     assert len({tally["process"] for tally in found.values()}) == 2
     expected = running.run(tape, keep=False)

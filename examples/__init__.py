@@ -1,0 +1,1 @@
+"""Examples that the README names; each is run by a test."""

@@ -1,0 +1,125 @@
+"""kill -9 while a RUN directory is written: RUN is whole or not there, and the next run gets its name.
+
+The replaying process dies by itself at its n-th step or call that changes a file, or from outside a random
+time after its directory has appeared aside, which also hits Arrow's own writes.
+"""
+
+import multiprocessing
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import msgspec
+import pyarrow.parquet as pq
+import pytest
+
+import replay
+from examples.episode_alert import EpisodeAlert
+from replay.running import ReplaySettings
+from tests.endurance.faults import CHANGING, dying_at, intercepted
+from tests.endurance.forms import TIMEOUT_S, cases, tell
+from tests.replay import tapes
+
+pytestmark = pytest.mark.timeout(TIMEOUT_S)
+
+FORK = multiprocessing.get_context("forkserver")
+FORK.set_forkserver_preload(["pytest", "replay.running", "examples.episode_alert", "tests.endurance.faults"])
+NEVER = 2**40
+EXPECTED_STREAMS = ("summaries", "signals", "anomalies", "strategy")
+
+
+@pytest.fixture(scope="module")
+def tape(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a tape that makes a file of every stream of a RUN."""
+    frames = [(0, tapes.snapshot("BTC-USD")), (tapes.MS, "no JSON")]
+    frames += [(n * tapes.MS, tapes.update("BTC-USD", ("buy", f"98.{n}", "1"))) for n in range(2, 90)]
+    return tapes.import_frames(tmp_path_factory.mktemp("killed"), frames)
+
+
+def write_run(tape: Path, run: Path, dies_at: int, batch_rows: int = 10) -> None:
+    """Replay to a RUN directory; the steps count among the calls at one of which the process dies."""
+    hook = dying_at(dies_at)
+
+    def count(_product: str, _step: Any) -> None:
+        hook("step", lambda *_: None, ())
+
+    with intercepted(hook, (*CHANGING, "rename")):
+        settings = ReplaySettings(batch_rows=batch_rows)
+        replay.run(tape, settings, output=run, keep=False, progress=count, strategy=EpisodeAlert)
+
+
+def assert_whole_or_absent(tape: Path, run: Path) -> bool:
+    """Insist that a RUN is not there, or holds all of a replay; return whether it is there."""
+    assert all(path == run or path.name.startswith(f"_{run.name}.") for path in run.parent.iterdir())
+    if not run.exists():
+        return False
+    document = msgspec.json.decode((run / "run.json").read_bytes())
+    expected = replay.run(tape, strategy=EpisodeAlert)
+    assert document["digest"] == expected.digest
+    assert document["strategy_digest"] == expected.document()["strategy_digest"]
+    tables = (expected.summaries, expected.signals, expected.anomalies, expected.strategy_rows)
+    for stream, by_product in zip(EXPECTED_STREAMS, tables, strict=True):
+        (path,) = (run / stream / "product=BTC-USD").iterdir()
+        assert pq.ParquetFile(path).read().equals(by_product["BTC-USD"].combine_chunks())
+    return True
+
+
+def killed_while(tape: Path, run: Path, dies_at: int, batch_rows: int, kill: Callable[[Any], None]) -> int:
+    """Write a RUN in a process of its own and return its exit code."""
+    process = FORK.Process(target=write_run, args=(tape, run, dies_at, batch_rows))
+    process.start()
+    kill(process)
+    process.join(60)
+    assert process.exitcode in {0, -signal.SIGKILL}
+    return process.exitcode
+
+
+def test_a_kill_at_every_call_leaves_all_or_nothing(tape: Path, tmp_path: Path) -> None:
+    """For every n, a replay that dies at its n-th step or call has published a whole RUN or none."""
+    found = set()
+    for number in range(1, 1_000, cases(1, 3)):
+        run = tmp_path / f"at-{number}" / "run"
+        run.parent.mkdir()
+        exit_code = killed_while(tape, run, number, 10, lambda _process: None)
+        is_there = assert_whole_or_absent(tape, run)
+        found.add((exit_code, is_there))
+        if not is_there:
+            write_run(tape, run, NEVER)
+            assert assert_whole_or_absent(tape, run)
+        if exit_code == 0:
+            break
+    else:
+        pytest.fail("the replay never came to its end")
+    assert {(-signal.SIGKILL, False), (0, True)} <= found
+    tell("kill -9 of a replay at every call", calls=number, partial_runs=0)
+
+
+def test_kills_from_outside_leave_all_or_nothing(tape: Path, tmp_path: Path) -> None:
+    """Killed at any moment after its directory appeared, a replay has published a whole RUN or none."""
+    rng = Random(4)
+    run = tmp_path / "run"
+    began = time.monotonic()
+    write_run(tape, run, NEVER, 1)
+    takes_s = time.monotonic() - began
+    run.rename(tmp_path / "_run.0")
+    published = 0
+    kills = cases(500, 12)
+
+    def kill_soon(process: Any) -> None:
+        before = set(tmp_path.iterdir())
+        while process.is_alive() and set(tmp_path.iterdir()) == before:
+            time.sleep(0.0005)
+        process.join(rng.random() * 1.5 * takes_s)
+        process.kill()
+
+    for _ in range(kills):
+        killed_while(tape, run, NEVER, 1, kill_soon)
+        if assert_whole_or_absent(tape, run):
+            published += 1
+            run.rename(tmp_path / f"_run.{published}")
+    write_run(tape, run, NEVER)  # beside all that the dead have left
+    assert assert_whole_or_absent(tape, run)
+    tell("kill -9 of a replay at random moments", kills=kills, published=published, partial_runs=0)

@@ -1,0 +1,283 @@
+"""A strategy over a tape: its rows, their digest, and every way in which it can fail."""
+
+import json
+import os
+import pickle
+import subprocess
+import sys
+from functools import partial
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import pytest
+
+import replay
+from examples.episode_alert import EpisodeAlert
+from orderbook.row_digest import RowDigest
+from orderbook.strategy import CheckedStrategy, StrategyError
+from recorder.tape.reader import Tape
+from replay.flows import PLAIN
+from replay.pacing import MAX_SPEED
+from replay.running import ReplaySettings
+from replay.window import Window
+from tests import oracle
+from tests.replay import some_strategies, tapes
+from tests.replay.clusters import run_cluster
+from tests.replay.tapes import ROOT, Recording, booktape, clean_environment
+
+EPISODES = "examples.episode_alert:EpisodeAlert"
+HERE = "tests.replay.some_strategies"
+
+
+@pytest.fixture(scope="module")
+def episodes(short_tape: Path) -> replay.RunResult:
+    """Return a replay of the short tape with the episode alert."""
+    return replay.run(short_tape, strategy=EpisodeAlert)
+
+
+def told(tape: Path, name: str, *options: object) -> str:
+    """Insist that a replay with a strategy fails with one line and exit code 1; return the line."""
+    done = tapes.command("replay", tape, "--strategy", name, *options)
+    assert (done.exit_code, done.stdout) == (1, "")
+    (line,) = done.stderr.splitlines()
+    return line
+
+
+# The rows
+
+
+@pytest.mark.parametrize("threshold", [0.0, 0.0004, 0.0008, 0.0012])
+def test_episodes_are_those_of_compare(recording: Recording, threshold: float) -> None:
+    """The example's episodes are as many, as long and as wide as `compare` has them, with interruptions."""
+    alert = partial(EpisodeAlert, threshold=threshold)
+    found = replay.run(recording.tape, strategy=alert).strategy_rows
+    compared: dict[str, tapes.Json] = {
+        str(entry["product"]): entry for entry in replay.compare(recording.tape, [threshold]).rows()
+    }
+    assert found.keys() == compared.keys()
+    for product, expected in compared.items():
+        rows = found[product].filter(pc.equal(found[product]["what"], "ended"))
+        starts, ends = (rows[name].cast(pa.int64()).to_pylist() for name in ("start", "end"))
+        assert rows.num_rows == expected["episodes"] > 0
+        assert sum(ends) - sum(starts) == round(expected["time_above_s"] * 1e9)
+        assert max(rows["duration_s"].to_pylist()) == expected["duration_max_s"]
+        assert max(rows["max_relative_spread"].to_pylist()) == expected["max_relative_spread"]
+
+
+def test_alerts_come_while_an_episode_lasts(recording: Recording) -> None:
+    """An episode that lasts is told once, before its end and after its time; a short one is not."""
+    after_s = 0.02
+    found = replay.run(recording.tape, strategy=partial(EpisodeAlert, alert_after_s=after_s)).strategy_rows
+    columns = ("what", "duration_s", "max_relative_spread")
+    rows = [row for product in found for row in found[product].select(columns).to_pylist()]
+    long_ones = [row for row in rows if row["what"] == "ended" and row["duration_s"] > after_s]
+    lasting = [number for number, row in enumerate(rows) if row["what"] == "lasting"]
+    assert len(lasting) == len(long_ones) > 0
+    for number in lasting:
+        assert rows[number + 1]["what"] == "ended"
+        assert after_s < rows[number]["duration_s"] <= rows[number + 1]["duration_s"]
+        assert rows[number]["max_relative_spread"] <= rows[number + 1]["max_relative_spread"]
+
+
+def test_run_directory(short_tape: Path, tmp_path: Path, episodes: replay.RunResult) -> None:
+    """RUN/strategy holds the rows, and run.json a digest that can be computed from them."""
+    run = tmp_path / "run"
+    document = tapes.json_of("replay", short_tape, "--strategy", EPISODES, "-o", run)
+    assert json.loads((run / "run.json").read_bytes()) == document
+    digests = {}
+    for product, rows in episodes.strategy_rows.items():
+        (path,) = (run / "strategy" / f"product={product}").iterdir()
+        table = pq.ParquetFile(path).read()
+        assert table.equals(rows)
+        digest = RowDigest(table.schema)
+        for batch in table.to_batches(max_chunksize=3):
+            digest.update(batch)
+        digests[product] = digest.hexdigest()
+        assert document["strategy"]["products"][product] == {
+            "rows": rows.num_rows,
+            "digest": digests[product],
+        }
+    assert digests.keys() == {"BTC-USD", "ETH-USD", "SOL-USD"}
+    assert document["strategy"]["name"] == EPISODES
+    assert document["strategy_digest"] == oracle.run_digest(digests)
+
+
+def test_no_strategy(short_tape: Path) -> None:
+    """Without a strategy the document says so."""
+    document = tapes.json_of("replay", short_tape)
+    assert (document["strategy"], document["strategy_digest"]) == (None, None)
+
+
+def test_what_a_person_sees(short_tape: Path, episodes: replay.RunResult) -> None:
+    """The command tells the strategy, how many rows it gave and their digest."""
+    done = tapes.command("replay", short_tape, "--strategy", EPISODES)
+    rows = sum(table.num_rows for table in episodes.strategy_rows.values())
+    assert episodes.strategy is not None
+    line = f"Strategy {EPISODES}: {rows} rows, digest {str(episodes.strategy.digest)[:16]}"
+    assert line in done.stdout.splitlines()
+
+
+def test_window(recording: Recording) -> None:
+    """A strategy gets the summaries that are reported, and no others."""
+    times = [row.recv_time for row in tapes.tape_rows(recording.tape, "BTC-USD")]
+    window = Window(times[len(times) // 3], times[len(times) // 2])
+    result = replay.run(recording.tape, ReplaySettings(window=window), strategy=some_strategies.Spreads)
+    assert result.strategy_rows.keys() == {"BTC-USD", "ETH-USD"}
+    for product, rows in result.strategy_rows.items():
+        assert rows.to_pylist() == result.summaries[product].select(["seq", "spread"]).to_pylist()
+
+
+# The digest
+
+
+@pytest.mark.parametrize(
+    ("speed", "batch_rows"),
+    [(1.0, 8192), (7.5, 8192), (100.0, 10), *((MAX_SPEED, rows) for rows in (1, 7, 1000, 8192, 16_384))],
+)
+def test_digest_at_any_speed_and_batch(
+    short_tape: Path, episodes: replay.RunResult, speed: float, batch_rows: int
+) -> None:
+    """The strategy's digest is the same at any speed and for batches of 1 to 16,384 rows."""
+    settings = ReplaySettings(speed=speed, batch_rows=batch_rows)
+    result = replay.run(short_tape, settings, keep=False, strategy=EpisodeAlert)
+    assert result.strategy is not None
+    assert episodes.strategy is not None
+    assert result.strategy.document()["products"] == episodes.strategy.document()["products"]
+    assert result.strategy.digest == episodes.strategy.digest
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_digest_of_a_cluster(
+    short_tape: Path, tmp_path: Path, episodes: replay.RunResult, processes: int
+) -> None:
+    """A cluster of one or two processes has the same rows of each product."""
+    run_cluster("build_strategy", short_tape, tmp_path / "out", processes)
+    found = {path.stem: json.loads(path.read_text()) for path in (tmp_path / "out").iterdir()}
+    assert len({each.pop("process") for each in found.values()}) == processes
+    assert episodes.strategy is not None
+    assert found == episodes.strategy.document()["products"]
+
+
+def test_a_strategy_that_depends_on_the_cut_is_seen(short_tape: Path) -> None:
+    """Batches of 1 and of 8192 show by the digest that a strategy looks at how summaries are cut."""
+    runs = [
+        replay.run(short_tape, ReplaySettings(batch_rows=rows), keep=False, strategy=some_strategies.Counts)
+        for rows in (1, 8192)
+    ]
+    assert len({run.strategy.digest for run in runs if run.strategy is not None}) == 2
+
+
+def test_state_can_be_kept_aside(short_tape: Path, episodes: replay.RunResult) -> None:
+    """A strategy that is pickled between batches, as bytewax recovery does, goes on as if nothing was."""
+    for product, expected in episodes.strategy_rows.items():
+        checked = CheckedStrategy(EpisodeAlert, product)
+        state = PLAIN.start(product, "exchange")
+        given = []
+        for rows in Tape.open(short_tape).product(product).batches(100):
+            state, step = PLAIN.step(state, rows)
+            if step.summaries.num_rows:
+                given.append(checked.step(step.summaries))
+                checked = pickle.loads(pickle.dumps(checked))  # noqa: S301  our own
+        given.append(checked.finish())
+        assert pa.Table.from_batches([rows for rows in given if rows is not None]).equals(
+            expected.combine_chunks()
+        )
+
+
+# Failures
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        (
+            "Raises",
+            r"ETH-USD, rows 1 to \d+: ValueError: this one fails \(BOOKTAPE_TRACEBACK=1 shows where\)",
+        ),
+        ("RaisesAtEnd", r".*, at its end, after row 1001: KeyError: 'end' "),
+        ("RaisesAtStart", r"BTC-USD, at its start: RuntimeError: no start "),
+        ("OtherColumns", r"gave columns \(seq int64, .*\) in place of \(seq int64, .*more string\)"),
+        ("Backwards", r"gave a row of seq \d+ after one of seq \d+"),
+        ("Foresees", r"gave a row of seq \d+, which it has not seen"),
+        ("Nameless", "gave a row without a seq"),
+        ("BreaksPromise", "gave a row without a spread"),
+        ("GivesList", "gave a list in place of a RecordBatch or None"),
+        ("NoSchema", "its schema is no pyarrow.Schema"),
+        ("NoSeq", "the first column of its schema must be seq, int64"),
+        ("NamesProduct", "none may be named product"),
+        ("Nested", r"column levels is list<.*>; rows hold numbers, bools, timestamps and strings"),
+        ("NoObject", "at its start: AttributeError: "),
+    ],
+)
+def test_failing_strategy(short_tape: Path, tmp_path: Path, name: str, said: str) -> None:
+    """A strategy that fails ends the replay with one line that names it, product and rows; no RUN is left."""
+    with pytest.raises(StrategyError, match=f"strategy {HERE}:{name}, .*{said}"):
+        replay.run(short_tape, output=tmp_path / "run", strategy=getattr(some_strategies, name))
+    assert not list(tmp_path.iterdir())
+
+
+def test_failure_of_a_process(short_tape: Path, tmp_path: Path) -> None:
+    """On screen a failure is one line; BOOKTAPE_TRACEBACK=1 shows the line of the strategy."""
+    command = ("replay", short_tape, "--strategy", f"{HERE}:Raises", "-o", tmp_path / "run")
+    done = booktape(*command)
+    assert (done.returncode, done.stdout) == (1, "")
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"Error: strategy {HERE}:Raises, ETH-USD, rows 1 to ")
+    shown = booktape(*command, env={**clean_environment(), "BOOKTAPE_TRACEBACK": "1"})
+    assert shown.returncode == 1
+    assert 'raise ValueError("this one fails' in shown.stderr
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("no_colon", "'no_colon' is not of the form module:factory"),
+        (":Spreads", "is not of the form module:factory"),
+        ("a b:Spreads", "is not of the form module:factory"),
+        ("no_such_module_here:Spreads", "no module 'no_such_module_here', here or installed"),
+        ("tests.no_such_module:Spreads", "no module 'tests.no_such_module', here or installed"),
+        (f"{HERE}:Missing", f"no Missing that can be called in module {HERE}"),
+        (f"{HERE}:not_callable", f"no not_callable that can be called in module {HERE}"),
+    ],
+)
+@pytest.mark.parametrize("command", ["replay", "record", "live"])
+def test_wrong_name(short_tape: Path, tmp_path: Path, command: str, name: str, said: str) -> None:
+    """A strategy that is not there is wrong usage, told before anything begins."""
+    subject: dict[str, tuple[object, ...]] = {
+        "replay": (short_tape,),
+        "record": ("BTC-USD", "-o", tmp_path / "tape"),
+        "live": ("BTC-USD",),
+    }
+    done = tapes.command(command, *subject[command], "--strategy", name)
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert said in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_module_that_fails(short_tape: Path) -> None:
+    """A module that cannot be imported is one line that says why."""
+    line = told(short_tape, "tests.replay.fails_on_import:Any")
+    assert (
+        "tests.replay.fails_on_import:Any, on import: ModuleNotFoundError: No module named 'no_such" in line
+    )
+
+
+def test_module_in_the_current_directory(short_tape: Path, tmp_path: Path) -> None:
+    """A module beside the user is found by the installed command, whose path does not begin there."""
+    text = (ROOT / "examples" / "episode_alert.py").read_text(encoding="utf-8")
+    (tmp_path / "of_mine.py").write_text(text, encoding="utf-8")
+    front_door = "import sys; sys.path.remove(''); import booktape; booktape.main()"
+    done = subprocess.run(
+        [sys.executable, "-c", front_door, "replay", str(short_tape), "--strategy", "of_mine:EpisodeAlert"],
+        cwd=tmp_path,
+        env={**clean_environment(), "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "Strategy of_mine:EpisodeAlert: " in done.stdout
+    assert os.listdir(tmp_path) == ["of_mine.py"]  # noqa: PTH208  names are wanted

@@ -7,5 +7,6 @@ from replay.commands.comparing import compare
 from replay.commands.demo import demo
 from replay.commands.looking import book, inspect, verify
 from replay.commands.replaying import replay
+from replay.commands.serving import serve
 
-COMMANDS = (replay, compare, inspect, book, verify, demo)
+COMMANDS = (replay, compare, inspect, book, verify, serve, demo)

@@ -14,7 +14,7 @@ from recorder.tape.reader import ProductTape, Tape
 from replay.serving.merging import Row, Said, merged
 from replay.serving.script import Stretch, TapeConnection
 
-_BATCH_ROWS: Final = 1024
+_BATCH_ROWS: Final = 512
 """Rows of each product that are in memory at once, for every client."""
 
 _TAKE_FRAMES: Final = 256

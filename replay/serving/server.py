@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 from collections.abc import Callable
 from typing import Final
 
@@ -68,7 +69,7 @@ class TapeServer:
                 logger=_quiet_logger(),
             )
         except OSError as error:
-            raise ServeError(f"cannot listen on {self._host}:{self._port} ({error.strerror})") from None
+            raise ServeError(f"cannot listen on {self._host}:{self._port} ({_reason(error)})") from None
         port = next(iter(server.sockets)).getsockname()[1]
         host = f"[{self._host}]" if ":" in self._host else self._host
         listening(f"ws://{host}:{port}")
@@ -114,6 +115,11 @@ def serve_tape(stage: Stage, host: str, port: int, listening: Callable[[str], No
     server = TapeServer(stage, host, port)
     with on_signals(server.stop):
         asyncio.run(server.run(listening))
+
+
+def _reason(error: OSError) -> str:
+    """Return why an address cannot be had; asyncio's own words for it say the address once more."""
+    return os.strerror(error.errno) if error.errno and error.errno > 0 else str(error.strerror)
 
 
 def _quiet_logger() -> logging.Logger:

@@ -28,9 +28,10 @@ MAX: Final = float("inf")
 
 
 @contextmanager
-def serving(tape: Path, *, speed: float = MAX, **settings: Any) -> Iterator[str]:
+def serving(tape: Path | Stage, *, speed: float = MAX, **settings: Any) -> Iterator[str]:
     """Serve a tape while the block runs, on a thread; yields the address. Settings are those of `Stage`."""
-    server = TapeServer(Stage(tape, speed=speed, **settings), port=0)
+    stage = tape if isinstance(tape, Stage) else Stage(tape, speed=speed, **settings)
+    server = TapeServer(stage, port=0)
     listening: Future[str] = Future()
     thread = threading.Thread(target=lambda: asyncio.run(server.run(listening.set_result)), name="serving")
     thread.start()

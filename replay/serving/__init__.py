@@ -10,6 +10,8 @@ What is sent is what was recorded, byte for byte. A *stretch* is what one socket
 - A socket begins every book with a snapshot. A product whose connection was not interrupted is therefore sent
   from its connection's beginning again: up to the interruption at once, from there on time. The same is
   done for `--from` inside a connection. Nothing is made up, and no frame of the tape is left out.
+- Products asked for in another message are played beside the first, on a clock of their own; an interruption
+  of either ends the socket.
 
 A client has no name. What is kept is a *seat* for each client of a set of products: the number of its next
 stretch. The first client of a set begins with the first stretch, a client that comes while no seat is free

@@ -17,6 +17,12 @@ _BOOKS: Final[Mapping[Feed, Sequence[str]]] = {
     "advanced": BOOK_CHANNELS["advanced"],
 }
 
+_CHANNELS: Final[Mapping[Feed, Sequence[str]]] = {
+    "exchange": (*_BOOKS["exchange"], HEARTBEAT_CHANNEL["exchange"]),
+    # Clients are about (cryptofeed) that ask for heartbeats by the name that they have on the other feed.
+    "advanced": (*_BOOKS["advanced"], HEARTBEAT_CHANNEL["advanced"], HEARTBEAT_CHANNEL["exchange"]),
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -53,7 +59,7 @@ class Conversation:
             now_ns: for a reply that has a time, nanoseconds since 1970.
         """
         try:
-            wanted = parse_subscribe(self._feed, text, self._products, _BOOKS[self._feed])
+            wanted = parse_subscribe(self._feed, text, self._products, _CHANNELS[self._feed])
         except RefusedError as refused:
             return Answer((dialect_of(self._feed).error(refused.message, refused.reason),))
         new: list[str] = []

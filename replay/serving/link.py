@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import socket
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
@@ -24,6 +24,9 @@ from replay.serving.stage import Stage
 
 log = logging.getLogger(__name__)
 
+PATIENCE_S: Final = 60.0
+"""How long a client may take to read what was sent before its connection ended."""
+
 THE_END: Final = Disconnected(1000, "the end of the tape")
 OVER: Final = Disconnected(1000, "the tape was served to its end; --loop begins again")
 _NOTHING: Final = Disconnected(1000, "the tape has nothing here")
@@ -34,8 +37,6 @@ _SENDABLE: Final = frozenset({*range(1000, 1004), *range(1007, 1015), *range(300
 
 _REASON_BYTES: Final = 123  # what RFC 6455 leaves of a control frame
 _FLUSH_POLL_S: Final = 0.001
-_GONE_S: Final = 2.0
-"""How long a client may take to notice that its connection was broken."""
 
 
 @dataclass(slots=True)
@@ -61,7 +62,8 @@ class Link:
         self._loop = asyncio.get_running_loop()
         self._client = "{}:{}".format(*websocket.remote_address)
         self._seats: list[_Seat] = []
-        self._playing: set[asyncio.Task[None]] = set()
+        self._playing: list[asyncio.Task[None]] = []
+        self._unfinished = 0
 
     async def run(self) -> None:
         """Serve until the connection is gone."""
@@ -80,9 +82,9 @@ class Link:
                         if not self._seats:
                             pending = self._stage.faults.pending
                             faults = [group.create_task(self._fail(each, started)) for each in pending]
-                        task = group.create_task(self._serve(frozenset(answer.products), started))
-                        self._playing.add(task)
-                        task.add_done_callback(self._playing.discard)
+                        self._unfinished += 1
+                        serving = self._serve(frozenset(answer.products), started)
+                        self._playing.append(group.create_task(serving))
                 except ConnectionClosed:
                     pass
                 finally:
@@ -90,7 +92,6 @@ class Link:
                         task.cancel()
         finally:
             self._leave()
-            log.info("%s: gone", self._client)
 
     def abort(self) -> None:
         """Break the connection; what was not sent is lost."""
@@ -115,39 +116,49 @@ class Link:
                 return
             log.info("%s: stretch %d of %d", name, seat.number + 1, len(stretches))
             stretch = stretches[seat.number]
-            await self._play(stretch, started)
+            await self._play(stretch, started, name)
             seat.number += 1
             await self._until(self._due(stretch, stretch.end, started))
+            self._unfinished -= 1
             if stretch.ending is not None:
                 log.info("%s: %s", name, _told(stretch.ending))
                 await self._end(stretch.ending)
-            elif len(self._playing) == 1:  # a client that asked for more in another message gets that too
+            else:
                 log.info("%s: the end of the tape", name)
-                await self._end(THE_END)
+                if not self._unfinished:  # a client that asked for more in another message gets that too
+                    await self._end(THE_END)
         except ConnectionClosed:
             pass  # it left
         except TapeError as error:
             log.error("%s", error)  # noqa: TRY400  it names file and row; a traceback would add nothing
             await self._end(_DAMAGED)
 
-    async def _play(self, stretch: Stretch, started: float) -> None:
+    async def _play(self, stretch: Stretch, started: float, name: str) -> None:
         """Send the frames of a stretch when they are due; those that are late at once."""
         unacknowledged = await asyncio.to_thread(self._stage.unacknowledged, stretch)
         frames: Iterator[Said] = self._stage.frames(stretch)
-        # The next frames are read when these were sent: a slow client costs no more than a fast one.
-        while taken := await asyncio.to_thread(take, frames):
+        sent = 0
+        try:
+            # The next frames are read when these were sent: a slow client costs no more than a fast one.
+            while taken := await asyncio.to_thread(take, frames):
+                if unacknowledged:
+                    await self._acknowledge(unacknowledged, taken[0].text, stretch)
+                    unacknowledged = ()
+                for said in taken:
+                    if self._conversation.wants(said):
+                        await self._until(self._due(stretch, said.recv_time, started))
+                        await self._websocket.send(said.text)
+                        sent += 1
             if unacknowledged:
-                text = self._conversation.acknowledgement(unacknowledged, taken[0].text, stretch.start)
-                await self._websocket.send(text)
-                unacknowledged = ()
-            for said in taken:
-                if self._conversation.wants(said):
-                    await self._until(self._due(stretch, said.recv_time, started))
-                    await self._websocket.send(said.text)
-        if unacknowledged:
-            await self._websocket.send(
-                self._conversation.acknowledgement(unacknowledged, None, stretch.start)
-            )
+                await self._acknowledge(unacknowledged, None, stretch)
+        except (ConnectionClosed, asyncio.CancelledError):
+            log.info("%s: gone after %d frames", name, sent)
+            raise
+
+    async def _acknowledge(self, products: Collection[str], first: str | None, stretch: Stretch) -> None:
+        """Make up the acknowledgement that the tape has not."""
+        text = self._conversation.acknowledgement(products, first, stretch.start)
+        await self._websocket.send(text)
 
     def _due(self, stretch: Stretch, recv_time: int, started: float) -> float:
         """Return when a row is due, on the loop's clock: from one anchor, so nothing accumulates."""
@@ -188,17 +199,15 @@ class Link:
     async def _drop(self) -> None:
         """Break the connection without a closing handshake, all that was sent before it being delivered."""
         transport = self._websocket.transport
-        # asyncio tells nobody when a write buffer runs empty, so there is no event to wait for.
-        while transport.get_write_buffer_size() and not transport.is_closing():  # noqa: ASYNC110
-            await asyncio.sleep(_FLUSH_POLL_S)
-        try:
-            # An end of the stream alone: closing now would reset a connection on which the client just spoke,
-            # and a reset takes back what it has not read.
-            transport.get_extra_info("socket").shutdown(socket.SHUT_WR)
-            async with asyncio.timeout(_GONE_S):
+        with suppress(OSError, TimeoutError):  # it is gone already, or never will be
+            async with asyncio.timeout(PATIENCE_S):
+                # asyncio tells nobody when a write buffer runs empty, so there is no event to wait for.
+                while transport.get_write_buffer_size() and not transport.is_closing():  # noqa: ASYNC110
+                    await asyncio.sleep(_FLUSH_POLL_S)
+                # An end of the stream alone: closing now would reset a connection on which the client just
+                # spoke, and a reset takes back what it has not read.
+                transport.get_extra_info("socket").shutdown(socket.SHUT_WR)
                 await self._websocket.wait_closed()
-        except (OSError, TimeoutError):
-            pass  # it is gone already, or never will be
         self.abort()
 
     def _leave(self) -> None:

@@ -9,7 +9,7 @@ from typing import Final
 from websockets.asyncio.server import Server, ServerConnection, serve
 
 from recorder.lifetime import on_signals
-from replay.serving.link import Link
+from replay.serving.link import PATIENCE_S, Link
 from replay.serving.stage import ServeError, Stage
 
 log = logging.getLogger(__name__)
@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 
 _CLOSING_S: Final = 0.4
-"""How long clients may take over the closing handshake before their connections are broken."""
+"""How long clients may take over the closing handshake when the server stops."""
 
 
 class TapeServer:
@@ -65,7 +65,7 @@ class TapeServer:
                 self._port,
                 compression="deflate",  # as the real feeds do
                 ping_interval=None,  # a client that reads slowly is slow, not dead
-                close_timeout=_CLOSING_S,
+                close_timeout=PATIENCE_S,
                 logger=_quiet_logger(),
             )
         except OSError as error:

@@ -37,7 +37,7 @@ class RefusedError(Exception):
 
 
 def parse_subscribe(
-    feed: Feed, text: str, products: Iterable[str], books: Sequence[str] | None = None
+    feed: Feed, text: str, products: Iterable[str], channels: Sequence[str] | None = None
 ) -> dict[str, list[str]]:
     """Return the products asked for by channel; all of a message is served or none of it.
 
@@ -45,7 +45,7 @@ def parse_subscribe(
         feed: whose form the message has.
         text: what the client sent.
         products: the product ids that are served.
-        books: the book's channels that are served; those of `BOOK_CHANNELS` unless given.
+        channels: what is served; the book and heartbeats as listed above unless given.
 
     Raises:
         RefusedError: where the message is malformed or names what is not served.
@@ -63,7 +63,7 @@ def parse_subscribe(
     wanted = _exchange_channels(message, ids) if feed == "exchange" else _advanced_channel(message, ids)
     served = set(products)
     for channel, asked in wanted.items():
-        _check_channel(feed, channel, BOOK_CHANNELS[feed] if books is None else books)
+        _check_channel(feed, channel, channels or (*BOOK_CHANNELS[feed], HEARTBEAT_CHANNEL[feed]))
         for product in asked:
             if product not in served:
                 raise RefusedError("Failed to subscribe", f"{product} is not a valid product")
@@ -74,8 +74,8 @@ def parse_subscribe(
     return wanted
 
 
-def _check_channel(feed: Feed, channel: str, books: Sequence[str]) -> None:
-    if channel in (*books, HEARTBEAT_CHANNEL[feed]):
+def _check_channel(feed: Feed, channel: str, channels: Sequence[str]) -> None:
+    if channel in channels:
         return
     if feed == "exchange" and channel in {"level2", "level3", "full"}:
         raise RefusedError("Failed to subscribe", AUTH_NEEDED)

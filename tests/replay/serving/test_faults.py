@@ -10,12 +10,12 @@ from tests.replay.serving.served import endings_of, frames_of, record_served, se
 from tests.replay.tapes import MS, import_frames, snapshot, update
 
 BTC = "BTC-USD"
-STEP_MS = 10
+STEP_MS = 20
 
 
 @pytest.fixture
 def tape(tmp_path: Path) -> Path:
-    """Return a tape of one connection of half a second."""
+    """Return a tape of one connection of a second."""
     texts = [snapshot(BTC), *(update(BTC, ("buy", "98", str(number + 1))) for number in range(50))]
     return import_frames(tmp_path, ((at * STEP_MS * MS, text) for at, text in enumerate(texts)))
 
@@ -23,7 +23,7 @@ def tape(tmp_path: Path) -> Path:
 def recorded(tape: Path, served: Path, *faults: Fault, connections: int) -> Iterator[list[str]]:
     """Serve a tape with faults, record it, and yield each connection's frames without acknowledgements."""
     with serving(tape, speed=1.0, faults=faults) as url:
-        record_served(url, served, [BTC], "exchange", connections=connections, stale_after=0.25)
+        record_served(url, served, [BTC], "exchange", connections=connections, stale_after=1.0)
     yield from ([text for text in each if "subscriptions" not in text] for each in frames_of(served, BTC))
 
 
@@ -32,7 +32,7 @@ def test_a_connection_that_fails_is_made_anew(
     tape: Path, tmp_path: Path, kind: str, ending: tuple[int, str]
 ) -> None:
     """The first connection breaks or falls silent in its midst, the next is whole; it happens once."""
-    fault = parse_fault(f"{kind}@0.2")
+    fault = parse_fault(f"{kind}@0.5")
     assert fault is not None
     failed, whole = recorded(tape, tmp_path / "served", fault, connections=2)
     (said,) = frames_of(tape, BTC)
@@ -44,7 +44,7 @@ def test_a_connection_that_fails_is_made_anew(
 
 def test_garbage_is_one_frame_more(tape: Path, tmp_path: Path) -> None:
     """A frame that is no JSON comes among the others, which all come."""
-    (received,) = recorded(tape, tmp_path / "served", Fault("garbage", 0.1), connections=1)
+    (received,) = recorded(tape, tmp_path / "served", Fault("garbage", 0.5), connections=1)
     assert 0 < received.index(GARBAGE) < len(received) - 1
     received.remove(GARBAGE)
     assert [received] == frames_of(tape, BTC)

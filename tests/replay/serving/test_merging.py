@@ -30,7 +30,7 @@ def said(draw: st.DrawFn, feed: Feed) -> list[Frame]:
     """Make a connection: frames of one product, of several or of none, equal texts, clocks that go back."""
     frames: list[Frame] = []
     time = 100
-    for number in range(draw(st.integers(0, 25))):
+    for number in range(draw(st.integers(0, 12))):
         time += draw(st.integers(-2, 4))
         named = draw(st.lists(st.sampled_from(PRODUCTS), unique=True, max_size=2))
         body: dict[str, object] = {"events": [{"product_id": product} for product in named]}

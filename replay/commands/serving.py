@@ -24,7 +24,12 @@ class FaultType(click.ParamType[Fault]):
 
 @click.command()
 @TAPE
-@click.option("--host", default="127.0.0.1", show_default=True, help="Who may connect; unencrypted.")
+@click.option(
+    "--host",
+    default="127.0.0.1",
+    show_default=True,
+    help="Where to listen; any other is open to the network, unencrypted.",
+)
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=8765, show_default=True, help="0 is any free one."
 )

@@ -1,11 +1,13 @@
 """Recording what serve sends gives the same tape again: frames byte for byte, endings, summaries."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
 
 from orderbook.feeds import Feed
+from recorder.captures import read_capture
 from recorder.feeds import endpoint
 from recorder.flows import Show
 from recorder.reader import ReaderSettings
@@ -13,8 +15,18 @@ from recorder.record import record
 from replay.synthetic.exchange import ExchangeSettings, SyntheticExchange
 from replay.synthetic.market import MarketSettings
 from tests.recorder.processes import QUICK, summaries
-from tests.replay.serving.served import endings_of, frames_of, prices_of, record_served, serving
-from tests.replay.tapes import Recording
+from tests.replay.serving.served import (
+    client,
+    endings_of,
+    frames_of,
+    prices_of,
+    record_served,
+    serving,
+    subscribe,
+    subscribe_advanced,
+    until_closed,
+)
+from tests.replay.tapes import Recording, products_of
 
 BTC, ETH = "BTC-USD", "ETH-USD"
 
@@ -74,3 +86,18 @@ def test_both_products_of_a_recording(recording: Recording, tmp_path: Path) -> N
         assert frames_of(tmp_path / "tape", product) == frames_of(recording.tape, product)
         assert endings_of(tmp_path / "tape", product) == [(1006, ""), (1000, "the end of the tape")]
     assert prices_of(tmp_path / "tape") == prices_of(recording.tape)
+
+
+@pytest.mark.parametrize("name", ["advanced-2026-08-btc-eth", "exchange-2021-04-ten-products"])
+def test_a_capture_of_many_products(name: str, captures: Path, import_capture: Callable[[str], Path]) -> None:
+    """A client of all products of a real capture gets its very frames: none twice, none less, in order."""
+    frames = [text for _, text in read_capture(captures / f"{name}.jsonl.gz", "jsonl")]
+    tape = import_capture(name)
+    with serving(tape) as url, client(url) as websocket:
+        if name.startswith("advanced"):
+            subscribe_advanced(websocket, *products_of(tape))
+        else:
+            subscribe(websocket, *products_of(tape), channels=["level2", "heartbeat"])
+        received, end = until_closed(websocket)
+    assert received == frames
+    assert end == (1000, "the end of the tape")

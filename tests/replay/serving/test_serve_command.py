@@ -26,12 +26,15 @@ def address(process: subprocess.Popen[str]) -> str:
     return next(word for word in line.split() if word.startswith("ws://"))
 
 
-@pytest.mark.parametrize("by", [signal.SIGTERM, signal.SIGINT])
-def test_serve_runs_until_it_is_stopped(tmp_path: Path, by: signal.Signals) -> None:
-    """One line says where; a client is served; a signal closes it with 1001 and ends with exit 0."""
+@pytest.mark.parametrize(
+    ("by", "host"),
+    [(signal.SIGTERM, "127.0.0.1"), (signal.SIGINT, "0.0.0.0")],  # noqa: S104  the warning is what is tested
+)
+def test_serve_runs_until_it_is_stopped(tmp_path: Path, by: signal.Signals, host: str) -> None:
+    """One line says where; a signal closes with 1001 and exit 0; who opens it to others is warned."""
     texts = [snapshot(BTC), update(BTC)]
     tape = import_frames(tmp_path, [(0, texts[0]), (3_600_000 * MS, texts[1])])
-    serve = running_booktape("serve", tape, "--port", 0, "--loop")
+    serve = running_booktape("serve", tape, "--port", 0, "--host", host, "--loop")
     with serve as process, client(address(process)) as websocket:
         subscribe(websocket, BTC)
         assert json.loads(websocket.recv(timeout=WAIT_S))["type"] == "subscriptions"
@@ -39,7 +42,9 @@ def test_serve_runs_until_it_is_stopped(tmp_path: Path, by: signal.Signals) -> N
         stdout, stderr = end(process, by)
         assert until_closed(websocket) == ([], (1001, ""))
     assert stdout == ""
-    assert all("INFO" in line for line in stderr.splitlines())
+    warned = [line for line in stderr.splitlines() if "INFO" not in line]
+    assert len(warned) == (host != "127.0.0.1")
+    assert all("WARNING" in line and host in line for line in warned)
 
 
 def test_a_port_that_is_taken_is_one_line() -> None:

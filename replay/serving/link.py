@@ -60,38 +60,37 @@ class Link:
         self._stage = stage
         self._conversation = Conversation(stage.tape.feed, stage.products)
         self._loop = asyncio.get_running_loop()
-        self._client = "{}:{}".format(*websocket.remote_address)
+        self._client = "{}:{}".format(*(websocket.remote_address or ("a client", "gone")))
         self._seats: list[_Seat] = []
         self._playing: list[asyncio.Task[None]] = []
         self._unfinished = 0
+        self._is_over = False
 
     async def run(self) -> None:
         """Serve until the connection is gone."""
-        try:
-            async with asyncio.TaskGroup() as group:
-                faults: list[asyncio.Task[None]] = []
-                try:
-                    async for message in self._websocket:
-                        text = message if isinstance(message, str) else message.decode(errors="replace")
-                        answer = self._conversation.receive(text, self._stage.now_ns())
-                        for reply in answer.replies:
-                            await self._websocket.send(reply)
-                        if not answer.products:
-                            continue
-                        started = self._loop.time()
-                        if not self._seats:
-                            pending = self._stage.faults.pending
-                            faults = [group.create_task(self._fail(each, started)) for each in pending]
-                        self._unfinished += 1
-                        serving = self._serve(frozenset(answer.products), started)
-                        self._playing.append(group.create_task(serving))
-                except ConnectionClosed:
-                    pass
-                finally:
-                    for task in (*self._playing, *faults):
-                        task.cancel()
-        finally:
-            self._leave()
+        async with asyncio.TaskGroup() as group:
+            faults: list[asyncio.Task[None]] = []
+            try:
+                async for message in self._websocket:
+                    text = message if isinstance(message, str) else message.decode(errors="replace")
+                    answer = self._conversation.receive(text, self._stage.now_ns())
+                    for reply in answer.replies:
+                        await self._websocket.send(reply)
+                    if not answer.products or self._is_over:
+                        continue
+                    started = self._loop.time()
+                    if not self._playing:
+                        pending = self._stage.faults.pending
+                        faults = [group.create_task(self._fail(each, started)) for each in pending]
+                    self._unfinished += 1
+                    serving = self._serve(frozenset(answer.products), started)
+                    self._playing.append(group.create_task(serving))
+            except ConnectionClosed:
+                pass
+            finally:
+                self._leave()
+                for task in faults:
+                    task.cancel()
 
     def abort(self) -> None:
         """Break the connection; what was not sent is lost."""
@@ -179,17 +178,15 @@ class Link:
             with suppress(ConnectionClosed):  # it left
                 await self._websocket.send(GARBAGE)
             return
-        for task in self._playing:
-            task.cancel()
+        self._leave()
         if fault.kind == "drop":
             await self._drop()
-            return
-        # Without reading there is no pong, and no notice of the client's leaving: its seat is free from now.
-        self._websocket.transport.pause_reading()
-        self._leave()
+        else:  # without reading there is no pong either
+            self._websocket.transport.pause_reading()
 
     async def _end(self, ending: Disconnected) -> None:
         """End the connection: by a close frame where there was one, else by breaking it."""
+        self._leave()
         if ending.code is None or ending.code not in _SENDABLE:
             await self._drop()
             return
@@ -211,7 +208,11 @@ class Link:
         self.abort()
 
     def _leave(self) -> None:
-        """Free this client's seats, once."""
+        """Send nothing more and free this client's seats: it may be back before its connection is gone."""
+        self._is_over = True
+        for task in self._playing:
+            if task is not asyncio.current_task():
+                task.cancel()
         for seat in self._seats:
             self._stage.seats.leave(seat.products, seat.number)
         self._seats = []

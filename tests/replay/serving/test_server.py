@@ -327,6 +327,15 @@ def test_a_client_that_does_not_read_costs_little(tmp_path: Path) -> None:
     assert read[0] < size / 2 < size < read[1]
 
 
+def test_a_client_may_be_back_before_its_connection_is_gone(tmp_path: Path) -> None:
+    """The next connection goes on also while the client has not closed the one that broke."""
+    tape, frames = three_captures(tmp_path)
+    with serving(tape) as url, mute(url) as broken:
+        while broken.recv(65536):
+            pass
+        assert session(url, BTC)[0][1:] == frames["b1"]
+
+
 def test_stopping_says_so_to_clients(tmp_path: Path) -> None:
     """A server that is stopped closes with 1001."""
     tape = import_frames(tmp_path, updates(BTC, 20, step_ms=10_000))

@@ -24,6 +24,10 @@ _CHANNELS: Final[Mapping[Feed, Sequence[str]]] = {
 }
 
 
+_NO_TIME: Final = 0
+"""An acknowledgement of the Exchange feed has none."""
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What follows from a client's message.
@@ -51,13 +55,8 @@ class Conversation:
         self._channels: dict[str, list[str]] = {}
         self._books: set[str] = set()
 
-    def receive(self, text: str, now_ns: int) -> Answer:
-        """Take a message of the client.
-
-        Args:
-            text: what it sent.
-            now_ns: for a reply that has a time, nanoseconds since 1970.
-        """
+    def receive(self, text: str) -> Answer:
+        """Take a message of the client and return what follows from it."""
         try:
             wanted = parse_subscribe(self._feed, text, self._products, _CHANNELS[self._feed])
         except RefusedError as refused:
@@ -73,21 +72,21 @@ class Conversation:
         # has the acknowledgements of its own connection.
         if new or self._feed == "advanced":
             return Answer(products=tuple(new))
-        return Answer((dialect_of(self._feed).subscriptions(self._channels, now_ns),))
+        return Answer((dialect_of(self._feed).subscriptions(self._channels, _NO_TIME),))
 
-    def acknowledgement(self, products: Collection[str], first: str | None, now_ns: int) -> str:
+    def acknowledgement(self, products: Collection[str], first: str | None, time_ns: int) -> str:
         """Return the acknowledgement of a connection that has none on the tape.
 
         Args:
             products: whose connection it is.
             first: the frame that will be sent next: an Advanced number stands before it, or is left out.
-            now_ns: its time, nanoseconds since 1970.
+            time_ns: its time, nanoseconds since 1970.
         """
         channels = {
             channel: [product for product in held if product in products]
             for channel, held in self._channels.items()
         }
-        text = dialect_of(self._feed).subscriptions(channels, now_ns)
+        text = dialect_of(self._feed).subscriptions(channels, time_ns)
         if self._feed == "exchange":
             return text
         frame = json.loads(text)

@@ -73,7 +73,7 @@ class Link:
             try:
                 async for message in self._websocket:
                     text = message if isinstance(message, str) else message.decode(errors="replace")
-                    answer = self._conversation.receive(text, self._stage.now_ns())
+                    answer = self._conversation.receive(text)
                     for reply in answer.replies:
                         await self._websocket.send(reply)
                     if not answer.products or self._is_over:

@@ -1,7 +1,6 @@
 """What all clients of a served tape share: the tape, its stretches, the seats, the faults to come."""
 
-import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from orderbook.errors import BooktapeError
@@ -42,12 +41,10 @@ class Stage:
         loops: bool = False,
         window: Window = WHOLE,
         faults: Iterable[Fault] = (),
-        now_ns: Callable[[], int] = time.time_ns,
     ) -> None:
         self.tape = Tape.open(path)
         self.speed = speed
         self.loops = loops
-        self.now_ns = now_ns
         self.seats = Seats()
         self.faults = PendingFaults(faults)
         self.products = self.tape.select(())

@@ -8,5 +8,6 @@ from replay.commands.demo import demo
 from replay.commands.diffing import diff
 from replay.commands.looking import book, index, inspect, verify
 from replay.commands.replaying import replay
+from replay.commands.serving import serve
 
-COMMANDS = (replay, compare, inspect, book, verify, index, diff, demo)
+COMMANDS = (replay, compare, inspect, book, verify, index, diff, serve, demo)

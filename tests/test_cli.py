@@ -16,7 +16,7 @@ from booktape import cli
 from tests.replay import tapes
 from tests.replay.tapes import Recording, booktape, clean_environment
 
-COMMANDS = ("record", "live", "import", "replay", "compare", "inspect", "verify", "diff", "demo")
+COMMANDS = ("record", "live", "import", "replay", "compare", "inspect", "verify", "diff", "serve", "demo")
 READING = ("replay", "compare", "inspect", "verify")
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 

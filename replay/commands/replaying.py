@@ -47,7 +47,7 @@ def replay(
 ) -> None:
     """Push TAPE back through the same book and filter as a live feed.
 
-    -o writes RUN/summaries, RUN/signals, RUN/anomalies, RUN/strategy (Parquet) and RUN/run.json. With --depth N
+    -o writes RUN/summaries, RUN/signals, RUN/anomalies, RUN/strategy (Parquet) and RUN/run.json. With --depth
     also RUN/depth: bid_price_1, bid_size_1, ask_price_1, ask_size_1 to N after every summary, 1 the best.
     """
     from recorder.terminal import print_json, stdout

@@ -36,13 +36,16 @@ class RefusedError(Exception):
         self.reason = reason
 
 
-def parse_subscribe(feed: Feed, text: str, products: Iterable[str]) -> dict[str, list[str]]:
+def parse_subscribe(
+    feed: Feed, text: str, products: Iterable[str], channels: Sequence[str] | None = None
+) -> dict[str, list[str]]:
     """Return the products asked for by channel; all of a message is served or none of it.
 
     Args:
         feed: whose form the message has.
         text: what the client sent.
         products: the product ids that are served.
+        channels: what is served; the book and heartbeats as listed above unless given.
 
     Raises:
         RefusedError: where the message is malformed or names what is not served.
@@ -60,7 +63,7 @@ def parse_subscribe(feed: Feed, text: str, products: Iterable[str]) -> dict[str,
     wanted = _exchange_channels(message, ids) if feed == "exchange" else _advanced_channel(message, ids)
     served = set(products)
     for channel, asked in wanted.items():
-        _check_channel(feed, channel)
+        _check_channel(feed, channel, channels or (*BOOK_CHANNELS[feed], HEARTBEAT_CHANNEL[feed]))
         for product in asked:
             if product not in served:
                 raise RefusedError("Failed to subscribe", f"{product} is not a valid product")
@@ -71,11 +74,12 @@ def parse_subscribe(feed: Feed, text: str, products: Iterable[str]) -> dict[str,
     return wanted
 
 
-def _check_channel(feed: Feed, channel: str) -> None:
+def _check_channel(feed: Feed, channel: str, channels: Sequence[str]) -> None:
+    if channel in channels:
+        return
     if feed == "exchange" and channel in {"level2", "level3", "full"}:
         raise RefusedError("Failed to subscribe", AUTH_NEEDED)
-    if channel not in (*BOOK_CHANNELS[feed], HEARTBEAT_CHANNEL[feed]):
-        raise RefusedError("Failed to subscribe", f"{channel} is not a valid channel")
+    raise RefusedError("Failed to subscribe", f"{channel} is not a valid channel")
 
 
 def _exchange_channels(message: dict[str, object], ids: list[str]) -> dict[str, list[str]]:

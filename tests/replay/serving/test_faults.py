@@ -1,0 +1,63 @@
+"""Faults on purpose, and how our own recorder takes them."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from replay.serving.faults import GARBAGE, Fault, PendingFaults, parse_fault
+from tests.replay.serving.served import endings_of, frames_of, record_served, serving
+from tests.replay.tapes import MS, import_frames, snapshot, update
+
+BTC = "BTC-USD"
+STEP_MS = 20
+
+
+@pytest.fixture
+def tape(tmp_path: Path) -> Path:
+    """Return a tape of one connection of a second."""
+    texts = [snapshot(BTC), *(update(BTC, ("buy", "98", str(number + 1))) for number in range(50))]
+    return import_frames(tmp_path, ((at * STEP_MS * MS, text) for at, text in enumerate(texts)))
+
+
+def recorded(tape: Path, served: Path, *faults: Fault, connections: int) -> Iterator[list[str]]:
+    """Serve a tape with faults, record it, and yield each connection's frames without acknowledgements."""
+    with serving(tape, speed=1.0, faults=faults) as url:
+        record_served(url, served, [BTC], "exchange", connections=connections, stale_after=1.0)
+    yield from ([text for text in each if "subscriptions" not in text] for each in frames_of(served, BTC))
+
+
+@pytest.mark.parametrize(("kind", "ending"), [("drop", (1006, "")), ("stall", (4000, "stale"))])
+def test_a_connection_that_fails_is_made_anew(
+    tape: Path, tmp_path: Path, kind: str, ending: tuple[int, str]
+) -> None:
+    """The first connection breaks or falls silent in its midst, the next is whole; it happens once."""
+    fault = parse_fault(f"{kind}@0.5")
+    assert fault is not None
+    failed, whole = recorded(tape, tmp_path / "served", fault, connections=2)
+    (said,) = frames_of(tape, BTC)
+    assert failed == said[: len(failed)]
+    assert 0 < len(failed) < len(said)
+    assert whole == said
+    assert endings_of(tmp_path / "served", BTC) == [ending, (1000, "the end of the tape")]
+
+
+def test_garbage_is_one_frame_more(tape: Path, tmp_path: Path) -> None:
+    """A frame that is no JSON comes among the others, which all come."""
+    (received,) = recorded(tape, tmp_path / "served", Fault("garbage", 0.5), connections=1)
+    assert 0 < received.index(GARBAGE) < len(received) - 1
+    received.remove(GARBAGE)
+    assert [received] == frames_of(tape, BTC)
+
+
+def test_each_fault_happens_once() -> None:
+    """A fault that was given twice can be had twice, no more."""
+    fault = Fault("drop", 1.0)
+    faults = PendingFaults([fault, fault])
+    assert [faults.take(fault) for _ in range(3)] == [True, True, False]
+
+
+@pytest.mark.parametrize("text", ["drop", "drop@", "drop@-1", "burn@1", "drop@1s", "drop@1e3", "drop@nan"])
+def test_what_is_no_fault(text: str) -> None:
+    """Only a known kind with plain seconds is one."""
+    assert parse_fault(text) is None

@@ -1,0 +1,77 @@
+"""`booktape serve` as a process: its line, its end, its errors."""
+
+import json
+import signal
+import socket
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from booktape import cli
+from replay.serving.faults import Fault
+from tests.recorder.processes import end, running_booktape
+from tests.replay.serving.served import WAIT_S, client, subscribe, until_closed
+from tests.replay.tapes import MS, booktape, command, import_frames, snapshot, update
+
+SAMPLE = Path(__file__).parents[3] / "data" / "sample"
+BTC = "BTC-USD"
+
+
+def address(process: subprocess.Popen[str]) -> str:
+    """Wait for the line that tells the address and return it."""
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    assert line.startswith("serving ")
+    return next(word for word in line.split() if word.startswith("ws://"))
+
+
+@pytest.mark.parametrize(
+    ("by", "host"),
+    [(signal.SIGTERM, "127.0.0.1"), (signal.SIGINT, "0.0.0.0")],  # noqa: S104  the warning is what is tested
+)
+def test_serve_runs_until_it_is_stopped(tmp_path: Path, by: signal.Signals, host: str) -> None:
+    """One line says where; a signal closes with 1001 and exit 0; who opens it to others is warned."""
+    texts = [snapshot(BTC), update(BTC)]
+    tape = import_frames(tmp_path, [(0, texts[0]), (3_600_000 * MS, texts[1])])
+    serve = running_booktape("serve", tape, "--port", 0, "--host", host, "--loop")
+    with serve as process, client(address(process)) as websocket:
+        subscribe(websocket, BTC)
+        assert json.loads(websocket.recv(timeout=WAIT_S))["type"] == "subscriptions"
+        assert websocket.recv(timeout=WAIT_S) == texts[0]
+        stdout, stderr = end(process, by)
+        assert until_closed(websocket) == ([], (1001, ""))
+    assert stdout == ""
+    warned = [line for line in stderr.splitlines() if "INFO" not in line]
+    assert len(warned) == (host != "127.0.0.1")
+    assert all("WARNING" in line and host in line for line in warned)
+
+
+def test_a_port_that_is_taken_is_one_line() -> None:
+    """It names host and port and exits 1."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        done = booktape("serve", SAMPLE, "--port", port)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.splitlines() == [f"Error: cannot listen on 127.0.0.1:{port} (Address already in use)"]
+
+
+def test_other_errors(tmp_path: Path) -> None:
+    """What is no tape, or holds nothing in the window, is one line and exit 1."""
+    for arguments in ((tmp_path,), (SAMPLE, "--from", "2030-01-01T00:00:00Z")):
+        done = command("serve", *arguments, "--port", 0)
+        assert (done.exit_code, done.stdout) == (1, "")
+        assert len(done.stderr.splitlines()) == 1
+        assert str(arguments[0]) in done.stderr
+
+
+def test_fault_is_an_option() -> None:
+    """`--fault` is read into faults, in order; what is none is refused with the forms that are."""
+    serve = cli.commands["serve"]
+    made = serve.make_context("serve", [str(SAMPLE), "--fault", "drop@2.5", "--fault", "stall@10"])
+    assert made.params["faults"] == (Fault("drop", 2.5), Fault("stall", 10.0))
+    done = command("serve", SAMPLE, "--fault", "burn@1")
+    assert done.exit_code == 2
+    assert "drop@SECONDS, stall@SECONDS, garbage@SECONDS" in done.stderr

@@ -1,5 +1,7 @@
 """What is printed as it happens: summaries, and the rows of a strategy, a line each."""
 
+from functools import partial
+
 import click
 import pyarrow as pa
 
@@ -9,14 +11,15 @@ from recorder.strategies import StrategyRun
 from recorder.terminal import row_lines, summary_line, summary_rows
 
 
+def echo_summaries(product: str, summaries: pa.RecordBatch, *, to_stderr: bool) -> None:
+    """Print summaries."""
+    for row in summary_rows(summaries):
+        click.echo(summary_line(product, row), err=to_stderr)
+
+
 def printed_summaries(threshold: float | None, *, to_stderr: bool) -> Show:
     """Return where the summaries that pass a threshold are printed; None lets all pass."""
-
-    def echo(product: str, summaries: pa.RecordBatch) -> None:
-        for row in summary_rows(summaries):
-            click.echo(summary_line(product, row), err=to_stderr)
-
-    return Show(threshold, echo)
+    return Show(threshold, partial(echo_summaries, to_stderr=to_stderr))
 
 
 def printed_strategy(factory: StrategyFactory | None, *, to_stderr: bool) -> StrategyRun | None:

@@ -20,7 +20,7 @@ from orderbook.tally import Tally, products_with_rows
 from orderbook.threshold import DEFAULT_THRESHOLD
 from orderbook.times import format_time
 from recorder.flows import attach_strategy, run_to_end
-from recorder.lifetime import interruptible
+from recorder.lifetime import interruptible, on_signals
 from recorder.strategies import StrategyRun, strategy_document
 from recorder.tape.reader import BATCH_ROWS, Tape
 from replay.flows import PLAIN, replay_flow
@@ -43,6 +43,7 @@ class ReplaySettings:
         window: the part that is reported.
         batch_rows: rows in a batch; no result depends on it.
         depth: levels a side that are given after every summary, four columns each; 0 gives none.
+        follow: go on with what is being recorded, until a signal or the window's end.
     """
 
     products: tuple[str, ...] = ()
@@ -53,6 +54,7 @@ class ReplaySettings:
     batch_rows: int = BATCH_ROWS
     depth: int = 0
     precise: bool = False
+    follow: bool = False
 
     def document(self) -> dict[str, object]:
         """Return the JSON form."""
@@ -65,6 +67,7 @@ class ReplaySettings:
             "from": None if self.window.start is None else format_time(self.window.start),
             "to": None if self.window.end is None else format_time(self.window.end),
             "depth": self.depth or None,
+            "follow": self.follow,
         }
 
 
@@ -142,7 +145,7 @@ def run(
         TapeError: where the tape cannot be read.
         StrategyError: where the strategy fails.
         RunError: where `output` exists already or cannot be written.
-        InterruptedRunError: where a signal ended it.
+        InterruptedRunError: where a signal ended it, unless it follows a recording.
 
     Example:
         >>> result = run("data/sample")  # doctest: +SKIP
@@ -158,6 +161,7 @@ def run(
         precise=settings.precise,
         window=settings.window,
         batch_rows=settings.batch_rows,
+        following=settings.follow,
     )
     streams = replay_flow(
         source, opened.feed, engine, settings.window, recoverable=False, depth=settings.depth
@@ -168,7 +172,7 @@ def run(
         outlet = _Outlet(settings.threshold, writer, keep)
 
         def full(error: OSError) -> None:
-            source.halt(RunError(f"{output}: {error}"))
+            source.halt(RunError(f"{output or 'stdout'}: {error}"))
 
         if writer or keep or progress:
             streams.into("write", streams.steps, _each(outlet.take, progress), full)
@@ -178,7 +182,11 @@ def run(
         tallies = streams.total("tally", lambda: Tally(settings.threshold))
         streams.into("result", tallies, result.tallies.__setitem__)
         started = time.perf_counter()
-        with interruptible(source.stop, "no run was written"):
+        # To follow has no end of its own: there a signal is the way to end well.
+        until = on_signals(source.stop)
+        if not settings.follow:
+            until = interruptible(source.stop, "no run was written")
+        with until:
             run_to_end(streams.flow, source.halt)
         result.elapsed_s = time.perf_counter() - started
         result.pacing = None if source.pacer is None else source.pacer.document()

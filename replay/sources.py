@@ -1,7 +1,9 @@
 """A tape as a bytewax source: products as partitions, handed over on time or as fast as possible."""
 
+import time
 from collections.abc import Iterator
 from datetime import datetime
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
@@ -12,9 +14,13 @@ from recorder.sources import AWAKE
 from recorder.tape.errors import TapeError
 from recorder.tape.index import Start
 from recorder.tape.reader import BATCH_ROWS, Tape, own
+from recorder.tape.tail import follow
 from replay.pacing import MAX_SPEED, Pacer, Times
 from replay.seek import start_before
 from replay.window import WHOLE, Window
+
+_REST_S: Final = 0.02
+"""How long a replay that follows a tape rests where nothing is new."""
 
 Item = tuple[str, pa.RecordBatch]
 
@@ -30,6 +36,7 @@ class TapeSource(FixedPartitionedSource[Item, int]):
         pacer: their common clock; None for as fast as possible.
         window: which part is reported; rows before it are handed over unpaced.
         batch_rows: rows in an item at most.
+        following: go on with what is being recorded, until `stop` or the window's end.
 
     Attributes:
         raises: whether a tape that turns out damaged is raised inside the flow: where nobody asks `halt`.
@@ -42,6 +49,8 @@ class TapeSource(FixedPartitionedSource[Item, int]):
         pacer: Pacer | None = None,
         window: Window = WHOLE,
         batch_rows: int = BATCH_ROWS,
+        *,
+        following: bool = False,
     ) -> None:
         self._tape = tape
         self._products = products
@@ -49,6 +58,8 @@ class TapeSource(FixedPartitionedSource[Item, int]):
         self.pacer = pacer
         self.window = window
         self._batch_rows = batch_rows
+        self._following = following
+        self._fruitless = 0  # looks of partitions since any had a row
         self._stopped = False
         self.halt = Halt(self.stop)
         self.raises = False
@@ -82,8 +93,20 @@ class TapeSource(FixedPartitionedSource[Item, int]):
     def build_part(self, step_id: str, for_part: str, resume_state: int | None) -> "_Reel":  # noqa: ARG002  bytewax
         """Return one product's partition, from the row after the last one handed over."""
         next_seq = self._starts[for_part].seq if resume_state is None else resume_state
-        rows = self.window.cut(self._tape.product(for_part).batches(self._batch_rows, next_seq))
+        tape = self._tape.product(for_part)
+        rows: Iterator[pa.RecordBatch | None]
+        if self._following:
+            rows = self.window.cut_following(follow(tape, next_seq, self._batch_rows))
+        else:
+            rows = self.window.cut(tape.batches(self._batch_rows, next_seq))
         return _Reel(self, for_part, rows, next_seq)
+
+    def rest(self, *, had_rows: bool) -> None:
+        """Be told of each look for new rows; sleeps once after a look of every partition in vain."""
+        self._fruitless = 0 if had_rows else self._fruitless + 1
+        if self._fruitless >= len(self._products):
+            self._fruitless = 0
+            time.sleep(_REST_S)
 
 
 def _starts(tape: Tape, products: tuple[str, ...], window: Window) -> dict[str, Start]:
@@ -102,6 +125,7 @@ def paced_source(
     precise: bool = False,
     window: Window,
     batch_rows: int,
+    following: bool = False,
 ) -> TapeSource:
     """Return a source with its clock, which starts with the first reported row of any product.
 
@@ -113,8 +137,9 @@ def paced_source(
         precise: spin before each deadline.
         window: which part is reported.
         batch_rows: rows in an item at most.
+        following: go on with what is being recorded.
     """
-    source = TapeSource(tape, products, window=window, batch_rows=batch_rows)
+    source = TapeSource(tape, products, window=window, batch_rows=batch_rows, following=following)
     if speed != MAX_SPEED:
         limit = None if idle_limit is None else round(idle_limit * 1e9)
         source.pacer = Pacer(speed, source.first_time() or 0, limit, precise=precise)
@@ -125,7 +150,7 @@ class _Reel(StatefulSourcePartition[Item, int]):
     """One product's rows on their way into the flow."""
 
     def __init__(
-        self, source: TapeSource, product: str, batches: Iterator[pa.RecordBatch], next_seq: int
+        self, source: TapeSource, product: str, batches: Iterator[pa.RecordBatch | None], next_seq: int
     ) -> None:
         self._source = source
         self._product = product
@@ -134,17 +159,21 @@ class _Reel(StatefulSourcePartition[Item, int]):
         self._window = source.window
         self._next_seq = next_seq
         self._rows: pa.RecordBatch | None = None
+        self._has_ended = False
         self._times: Times = np.empty(0, np.int64)
         self._place = 0  # in this batch: rows before it are handed over
         self._next_row: pa.RecordBatch | None = None
         self._load()
 
     def _load(self) -> None:
-        """Bring the next batch in and tell the clock of it."""
+        """Bring the next batch in, where there is one by now, and tell the clock of it."""
+        self._rows = None
         try:
-            self._rows = next(self._batches, None)
+            self._rows = next(self._batches)
+        except StopIteration:
+            self._has_ended = True
         except TapeError as error:
-            self._rows = None
+            self._has_ended = True
             self._source.halt(error)
         self._place = 0
         if self._rows is not None:
@@ -153,12 +182,15 @@ class _Reel(StatefulSourcePartition[Item, int]):
             self._pacer.announce(self._product, int(self._times[0]) if self._rows is not None else None)
 
     def next_batch(self) -> list[Item]:
-        if self._rows is not None and self._place == self._rows.num_rows:
+        if not self._has_ended and (self._rows is None or self._place == self._rows.num_rows):
             self._load()  # not with the last hand-over, which would have waited for it
-        if self._rows is None or self._source.is_stopped:
+        if self._has_ended or self._source.is_stopped:
             if self._source.raises:
                 self._source.halt.raise_failure()
             raise StopIteration
+        self._source.rest(had_rows=self._rows is not None)
+        if self._rows is None:
+            return []
         times = self._times[self._place :]
         pacer = self._pacer if self._window.is_reported(int(times[0])) else None
         count = len(times) if pacer is None else pacer.ready(self._product, times, self._prepare)

@@ -40,6 +40,17 @@ class Window:
             if stop < batch.num_rows:
                 return
 
+    def cut_following(self, batches: Iterable[pa.RecordBatch | None]) -> Iterator[pa.RecordBatch | None]:
+        """Cut batches that have no end; None, where nothing is new, goes through. Ends with the window."""
+        for batch in batches:
+            if batch is None:
+                yield None
+                continue
+            yield from self.cut((batch,))
+            last_time = batch.column("recv_time").view(pa.int64())[-1].as_py()
+            if self.end is not None and last_time >= self.end:
+                return
+
 
 WHOLE = Window()
 """All of a tape."""

@@ -1,5 +1,6 @@
 """`booktape replay`."""
 
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,20 @@ from recorder.options import DURATION, THRESHOLD, json_option, strategy_option
 from replay.commands.options import OUTPUT, PRODUCTS, TAPE, Moment, SpeedType, window_of, window_options
 
 if TYPE_CHECKING:
+    from orderbook.engine import Step
     from orderbook.strategy import NamedFactory
+    from replay.progress import Advance
+
+
+def _printing(threshold: float, *, to_stderr: bool) -> "Advance":
+    """Return what prints the signals of a step as they happen."""
+    from orderbook.spread_filter import above
+    from recorder.printing import echo_summaries
+
+    def show(product: str, step: "Step") -> None:
+        echo_summaries(product, above(step.summaries, threshold), to_stderr=to_stderr)
+
+    return show
 
 
 @click.command()
@@ -25,6 +39,9 @@ if TYPE_CHECKING:
 )
 @click.option("--idle-limit", type=DURATION, help="Cut recorded silences down to so long; with --speed.")
 @click.option("--precise", is_flag=True, help="Spin before each deadline; takes a part of a processor.")
+@click.option(
+    "--follow", is_flag=True, help="Go on with what is being recorded, printing signals, until Ctrl-C."
+)
 @click.option("--threshold", type=THRESHOLD, default="0.1%", show_default=True, help="What is a signal.")
 @strategy_option
 @OUTPUT
@@ -39,6 +56,7 @@ def replay(
     speed: float,
     idle_limit: float | None,
     precise: bool,
+    follow: bool,
     threshold: float,
     strategy: "NamedFactory | None",
     output: Path | None,
@@ -69,8 +87,12 @@ def replay(
         window_of(tape, start, end),
         depth=depth or 0,
         precise=precise,
+        follow=follow,
     )
-    with showing(tape, products, "replay") as advance:
+    watching: AbstractContextManager[Advance | None] = showing(tape, products, "replay")
+    if follow:
+        watching = nullcontext(_printing(threshold, to_stderr=as_json))
+    with watching as advance:
         result = run(tape, settings, output=output, keep=False, progress=advance, strategy=strategy)
     if as_json:
         print_json(result.document())

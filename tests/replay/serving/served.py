@@ -15,7 +15,8 @@ from websockets.sync.client import ClientConnection, connect
 from orderbook.feeds import Feed
 from recorder.feeds import endpoint
 from recorder.reader import ReaderSettings
-from recorder.record import Recorded, record
+from recorder.record import record
+from recorder.recorded import Recorded
 from replay import running
 from replay.serving.server import TapeServer
 from replay.serving.stage import Stage

@@ -106,7 +106,7 @@ def test_kills_from_outside_leave_all_or_nothing(tape: Path, tmp_path: Path) -> 
     takes_s = time.monotonic() - began
     run.rename(tmp_path / "_run.0")
     published = 0
-    kills = cases(500, 12)
+    kills = cases(200, 8)
 
     def kill_soon(process: Any) -> None:
         before = set(tmp_path.iterdir())

@@ -1,6 +1,7 @@
 """A strategy behind a live feed: its rows as they happen, and their digest, which a replay has too."""
 
 import json
+import re
 import signal
 from dataclasses import replace
 from functools import partial
@@ -102,7 +103,9 @@ def test_a_failing_strategy_does_not_end_a_recording(tmp_path: Path) -> None:
     assert document["strategy_digest"] is None
     assert verify(tape).passes(strict=True)
     assert replay.run(tape, keep=False).digest == document["digest"]
-    assert document["products"][ETH]["frames"] > 1200
+    failed_at = re.search(rf"{ETH}, rows \d+ to (\d+): ", told[1])
+    assert failed_at is not None
+    assert document["products"][ETH]["rows"] > int(failed_at[1]) + 1
     others = [json.loads(line) for line in stderr.splitlines() if line.startswith("{")]
     spreads = [row["seq"] for row in others if row["product"] == BTC]
     seqs = replay.run(tape).summaries[BTC]["seq"].to_pylist()

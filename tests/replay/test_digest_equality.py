@@ -11,6 +11,7 @@ from bytewax.inputs import AbortExecution, FixedPartitionedSource, StatefulSourc
 from bytewax.recovery import RecoveryConfig, init_db_dir
 from bytewax.testing import run_main
 
+from examples.episode_alert import EpisodeAlert
 from orderbook.tally import Tally
 from orderbook.threshold import DEFAULT_THRESHOLD
 from recorder.flows import run_to_end
@@ -35,9 +36,10 @@ def oracle_digests(runs: dict[str, oracle.OracleRun]) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def short_digests(short_tape: Path) -> dict[str, str]:
-    """Return the oracle's digests of the short tape."""
-    return oracle_digests(tapes.oracle_runs(short_tape))
+def short_digests(short_tape: Path) -> tuple[dict[str, str], Any]:
+    """Return the oracle's digests of the short tape, and what a strategy makes of it."""
+    result = running.run(short_tape, strategy=EpisodeAlert).document()
+    return oracle_digests(tapes.oracle_runs(short_tape)), (result["strategy"], result["strategy_digest"])
 
 
 def test_live_equals_oracle(recording: Recording, recorded_oracle: dict[str, oracle.OracleRun]) -> None:
@@ -91,12 +93,13 @@ def test_captures_equal_oracle(import_capture: Callable[[str], Path], name: str)
     ],
 )
 def test_speeds_and_batches(
-    short_tape: Path, short_digests: dict[str, str], speed: float, batch_rows: int
+    short_tape: Path, short_digests: tuple[dict[str, str], Any], speed: float, batch_rows: int
 ) -> None:
-    """The digests at any speed, and of batches from 1 to 16,384 rows, are the oracle's."""
+    """At any speed, and for batches from 1 to 16,384 rows, the digests are the same, a strategy's as well."""
     settings = ReplaySettings(speed=speed, batch_rows=batch_rows)
-    document = running.run(short_tape, settings, keep=False).document()
-    assert digests_of(document) == short_digests
+    document = running.run(short_tape, settings, keep=False, strategy=EpisodeAlert).document()
+    assert digests_of(document) == short_digests[0]
+    assert (document["strategy"], document["strategy_digest"]) == short_digests[1]
 
 
 # A cluster

@@ -19,7 +19,6 @@ from orderbook.row_digest import RowDigest
 from orderbook.strategy import CheckedStrategy, StrategyError
 from recorder.tape.reader import Tape
 from replay.flows import PLAIN
-from replay.pacing import MAX_SPEED
 from replay.running import ReplaySettings
 from replay.window import Window
 from tests import oracle
@@ -48,7 +47,7 @@ def told(tape: Path, name: str, *options: object) -> str:
 # The rows
 
 
-@pytest.mark.parametrize("threshold", [0.0, 0.0004, 0.0008, 0.0012])
+@pytest.mark.parametrize("threshold", [0.0, 0.0008])
 def test_episodes_are_those_of_compare(recording: Recording, threshold: float) -> None:
     """The example's episodes are as many, as long and as wide as `compare` has them, with interruptions."""
     alert = partial(EpisodeAlert, threshold=threshold)
@@ -132,30 +131,11 @@ def test_window(recording: Recording) -> None:
 # The digest
 
 
-@pytest.mark.parametrize(
-    ("speed", "batch_rows"),
-    [(1.0, 8192), (7.5, 8192), (100.0, 10), *((MAX_SPEED, rows) for rows in (1, 7, 1000, 8192, 16_384))],
-)
-def test_digest_at_any_speed_and_batch(
-    short_tape: Path, episodes: replay.RunResult, speed: float, batch_rows: int
-) -> None:
-    """The strategy's digest is the same at any speed and for batches of 1 to 16,384 rows."""
-    settings = ReplaySettings(speed=speed, batch_rows=batch_rows)
-    result = replay.run(short_tape, settings, keep=False, strategy=EpisodeAlert)
-    assert result.strategy is not None
-    assert episodes.strategy is not None
-    assert result.strategy.document()["products"] == episodes.strategy.document()["products"]
-    assert result.strategy.digest == episodes.strategy.digest
-
-
-@pytest.mark.parametrize("processes", [1, 2])
-def test_digest_of_a_cluster(
-    short_tape: Path, tmp_path: Path, episodes: replay.RunResult, processes: int
-) -> None:
-    """A cluster of one or two processes has the same rows of each product."""
-    run_cluster("build_strategy", short_tape, tmp_path / "out", processes)
+def test_digest_of_a_cluster(short_tape: Path, tmp_path: Path, episodes: replay.RunResult) -> None:
+    """A cluster of two processes has the same rows of each product."""
+    run_cluster("build_strategy", short_tape, tmp_path / "out", 2)
     found = {path.stem: json.loads(path.read_text()) for path in (tmp_path / "out").iterdir()}
-    assert len({each.pop("process") for each in found.values()}) == processes
+    assert len({each.pop("process") for each in found.values()}) == 2
     assert episodes.strategy is not None
     assert found == episodes.strategy.document()["products"]
 

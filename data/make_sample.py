@@ -14,7 +14,7 @@ from recorder.feeds import endpoint
 from recorder.reader import ReaderSettings
 from recorder.record import record
 from recorder.recorded import Recorded
-from recorder.tape.product_writer import SealPolicy
+from recorder.tape.policy import SealPolicy
 from replay.synthetic.exchange import ExchangeSettings, SyntheticExchange
 from replay.synthetic.market import MarketSettings
 

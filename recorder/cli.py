@@ -25,12 +25,12 @@ if TYPE_CHECKING:
     from orderbook.strategy import NamedFactory
     from recorder.reader import ReaderSettings
     from recorder.recorded import Recorded
-    from recorder.tape.product_writer import SealPolicy
+    from recorder.tape.policy import SealPolicy
     from recorder.view import Observer
 
 
 def _policy(rows: int, size: int, seconds: float, sync: float = 1.0) -> "SealPolicy":
-    from recorder.tape.product_writer import SealPolicy
+    from recorder.tape.policy import SealPolicy
 
     return SealPolicy(rows, size, seconds, sync)
 

@@ -15,7 +15,7 @@ from recorder.naming import products_named
 from recorder.reader import new_connection_id
 from recorder.rows import RowNumbering
 from recorder.survey import Capture, Survey
-from recorder.tape.product_writer import Position
+from recorder.tape.position import Position
 
 Item = tuple[str, pa.RecordBatch]
 

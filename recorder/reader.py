@@ -13,11 +13,10 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
 from uuid import uuid4
 
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidProxy
+from websockets.asyncio.client import ClientConnection
+from websockets.exceptions import ConnectionClosed
 
 from orderbook.marks import Connected, Disconnected, encode_mark
 from orderbook.schema import Kind
@@ -26,34 +25,17 @@ from recorder.clock import Clock, ReceiveClock
 from recorder.credentials import Credentials
 from recorder.feeds import Endpoint, FeedError, subscribe_messages
 from recorder.inbox import QUEUE_BYTES, Inbox, Received
+from recorder.opening import NoConnectionError, open_socket
 from recorder.printable import printable
 from recorder.session import ENDED_BY_US, Ending, Refusal, Session
-from recorder.tape.product_writer import Position
+from recorder.tape.position import Position
 
 log = logging.getLogger(__name__)
-
-MAX_FRAME_BYTES = 64 * 2**20
-"""Snapshots of deep books pass 5 MB; the library's default of 1 MiB ends the connection."""
 
 NO_CLOSE_FRAME = 1006
 _SETTLED_S = 10.0  # a connection that lasted so long begins the backoff anew
 STOPPED = Ending(1000, "stopped")
 BACKOFF = Backoff()
-
-
-class _Connect(connect):
-    """The library's connect, but a redirect is a refusal: the address was chosen, and a key may go there."""
-
-    def process_redirect(self, exc: Exception) -> Exception | str:
-        """Return what went wrong in place of another address."""
-        return exc
-
-
-def _quiet_logger() -> logging.Logger:
-    """Return a logger for the library that no configuration can set to DEBUG: there it logs payloads."""
-    logger = logging.Logger("websockets", logging.WARNING)  # noqa: LOG001  unknown to logging.config on purpose
-    logger.parent = log
-    return logger
 
 
 def new_connection_id() -> str:
@@ -173,26 +155,11 @@ class FeedReader:
     async def _connection(self, line: "_Line") -> str:
         """Open one connection and follow it to its end; return what ended it."""
         settings = self._settings
-        address: dict[str, Any] = {}
-        if settings.connect_to is not None:
-            address = dict(zip(("host", "port"), settings.connect_to, strict=True))
         await self._turnstile.pass_through()
         try:
-            socket = await _Connect(
-                settings.endpoint.url,
-                proxy=True if settings.endpoint.url.lower().startswith("wss:") else None,
-                max_size=MAX_FRAME_BYTES,
-                close_timeout=1,
-                open_timeout=10,
-                logger=_quiet_logger(),
-                **address,
-            )
-        except (ImportError, InvalidProxy) as error:
-            raise FeedError(
-                f"the proxy of the environment cannot be used ({printable(str(error))})"
-            ) from None
-        except (OSError, TimeoutError, InvalidHandshake) as error:
-            return f"no connection to {settings.endpoint.url} ({_reason(error)})"
+            socket = await open_socket(settings.endpoint.url, settings.connect_to)
+        except NoConnectionError as error:
+            return str(error)
         clock = settings.clock_for(line.product, line.last_time)
         line.connection += 1
         line.opened += 1
@@ -265,10 +232,6 @@ class _Line:
         """Queue a row of the current connection."""
         self.last_time = recv_time
         return inbox.put(self.product, Received(recv_time, self.connection, kind, payload))
-
-
-def _reason(error: BaseException) -> str:
-    return str(error) or type(error).__name__
 
 
 def _ending(closed: ConnectionClosed) -> Ending:

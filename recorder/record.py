@@ -24,7 +24,8 @@ from recorder.strategies import StrategyRun
 from recorder.survey import survey
 from recorder.tape.errors import TapeError
 from recorder.tape.overview import overview
-from recorder.tape.product_writer import Position, SealPolicy
+from recorder.tape.policy import SealPolicy
+from recorder.tape.position import Position
 from recorder.tape.reader import Tape
 from recorder.tape.writer import SEAL_POLICY, TapeWriter
 from recorder.version import SOFTWARE

@@ -15,7 +15,7 @@ from recorder.importing import CaptureRows, Item
 from recorder.inbox import Inbox
 from recorder.reader import FeedReader, ReaderSettings
 from recorder.rows import RowNumbering
-from recorder.tape.product_writer import Position
+from recorder.tape.position import Position
 
 AWAKE: Final = datetime(1970, 1, 1, tzinfo=UTC)
 """Always in the past: bytewax compares with the wall clock, which may be set back."""

@@ -1,4 +1,4 @@
-"""The journal: rows that are not sealed yet, as CRC-framed records in an append-only file.
+"""Reading a journal: rows that are not sealed yet, as CRC-framed records in an append-only file.
 
 A record, little-endian, without padding:
 
@@ -10,9 +10,7 @@ kind is 0 frame, 1 connected, 2 disconnected. A process that dies in a write lea
 the end; readers stop before it, the next writer cuts it.
 """
 
-import logging
 import os
-import shutil
 import struct
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -25,35 +23,12 @@ import pyarrow as pa
 
 from orderbook.schema import TAPE_SCHEMA, TIME
 from recorder.tape.errors import DamagedTapeError
-from recorder.tape.files import open_private, sync_directory, write_all
 
-log = logging.getLogger(__name__)
-
-_HEADER = struct.Struct("<II")
-_BODY = struct.Struct("<qqiB")
+HEADER = struct.Struct("<II")
+BODY = struct.Struct("<qqiB")
 _SCAN: Final = 1 << 20  # bytes searched at once for a record behind a bad one
 _FAR: Final = 10**7  # rows that one journal may hold, generously
-_KINDS: Final = ("frame", "connected", "disconnected")
-_CODES: Final = {kind: code for code, kind in enumerate(_KINDS)}
-
-
-def encode_rows(rows: pa.RecordBatch) -> bytes:
-    """Return a batch of `TAPE_SCHEMA` as journal records. O(bytes)."""
-    seq, recv_time, connection, kind, payload = rows.columns
-    parts: list[bytes] = []
-    for row_seq, row_time, row_connection, row_kind, text in zip(
-        seq.to_pylist(),
-        recv_time.view(pa.int64()).to_pylist(),
-        connection.to_pylist(),
-        kind.to_pylist(),
-        payload.cast(pa.binary()).to_pylist(),
-        strict=True,
-    ):
-        body = _BODY.pack(row_seq, row_time, row_connection, _CODES[row_kind]) + text
-        length = len(body).to_bytes(4, "little")
-        crc = crc32(body, crc32(length))
-        parts += (crc.to_bytes(4, "little"), length, body)
-    return b"".join(parts)
+KINDS: Final = ("frame", "connected", "disconnected")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +78,8 @@ class JournalReader:
         size = self._size()  # what is appended from here on is not looked at: its writer is at it
         for body in self._records(0, size):
             rows += 1
-            end += _HEADER.size + len(body)
-            last_seq = _BODY.unpack_from(body)[0]
+            end += HEADER.size + len(body)
+            last_seq = BODY.unpack_from(body)[0]
         self._file.seek(end)
         tail = self._file.read(size - end)
         return JournalExtent(rows, end, len(tail), bool(tail) and _holds_record(tail, last_seq))
@@ -137,7 +112,7 @@ class JournalReader:
 
         def told() -> Iterator[bytes]:
             for body in self._records(self._told, self._size()):
-                self._told += _HEADER.size + len(body)
+                self._told += HEADER.size + len(body)
                 yield body
 
         yield from self._batches(told(), first_seq, size)
@@ -146,12 +121,12 @@ class JournalReader:
         rows: list[tuple[int, int, int, str, bytes]] = []
         expected: int | None = None
         for body in records:
-            seq, recv_time, connection, code = _BODY.unpack_from(body)
-            if (expected is not None and seq != expected) or code >= len(_KINDS):
+            seq, recv_time, connection, code = BODY.unpack_from(body)
+            if (expected is not None and seq != expected) or code >= len(KINDS):
                 raise DamagedTapeError(f"{self.path}: row {seq} (kind {code}) where row {expected} belongs")
             expected = seq + 1
             if seq >= first_seq:
-                rows.append((seq, recv_time, connection, _KINDS[code], body[_BODY.size :]))
+                rows.append((seq, recv_time, connection, KINDS[code], body[BODY.size :]))
             if len(rows) == size:
                 yield _to_batch(rows)
                 rows = []
@@ -164,14 +139,14 @@ class JournalReader:
     def _records(self, start: int, size: int) -> Iterator[bytes]:
         """Yield the bodies of records from an offset on, within `size` bytes, up to the first not whole."""
         self._file.seek(start)
-        offset = start + _HEADER.size
+        offset = start + HEADER.size
         while offset <= size:
-            header = self._file.read(_HEADER.size)
-            if len(header) < _HEADER.size:
+            header = self._file.read(HEADER.size)
+            if len(header) < HEADER.size:
                 return  # cut since
-            crc, length = _HEADER.unpack(header)
-            offset += length + _HEADER.size
-            if length < _BODY.size or offset - _HEADER.size > size:
+            crc, length = HEADER.unpack(header)
+            offset += length + HEADER.size
+            if length < BODY.size or offset - HEADER.size > size:
                 return  # a length that is none must not be read
             body = self._file.read(length)
             if len(body) < length or crc32(body, crc32(header[4:])) != crc:
@@ -182,16 +157,16 @@ class JournalReader:
 def _holds_record(tail: bytes, last_seq: int) -> bool:
     """Tell whether a whole record with a later seq begins anywhere in some bytes. O(bytes), in numpy."""
     data = np.frombuffer(tail, np.uint8)
-    starts = len(data) - _HEADER.size - _BODY.size + 1
+    starts = len(data) - HEADER.size - BODY.size + 1
     for low in range(0, max(starts, 0), _SCAN):
-        part = data[low : low + _SCAN + _HEADER.size + _BODY.size - 1]
+        part = data[low : low + _SCAN + HEADER.size + BODY.size - 1]
         count = min(_SCAN, starts - low)
         lengths = np.lib.stride_tricks.sliding_window_view(part[4:], 4)[:count].copy().view("<u4")[:, 0]
         seqs = np.lib.stride_tricks.sliding_window_view(part[8:], 8)[:count].copy().view("<i8")[:, 0]
-        fits = (lengths >= _BODY.size) & (lengths.astype(np.int64) <= len(data) - low - np.arange(count) - 8)
+        fits = (lengths >= BODY.size) & (lengths.astype(np.int64) <= len(data) - low - np.arange(count) - 8)
         for start in (np.flatnonzero(fits & (seqs > last_seq) & (seqs < last_seq + _FAR)) + low).tolist():
-            crc, length = _HEADER.unpack_from(tail, start)
-            if crc32(tail[start + 4 : start + _HEADER.size + length]) == crc:
+            crc, length = HEADER.unpack_from(tail, start)
+            if crc32(tail[start + 4 : start + HEADER.size + length]) == crc:
                 return True
     return False
 
@@ -208,64 +183,3 @@ def _to_batch(rows: list[tuple[int, int, int, str, bytes]]) -> pa.RecordBatch:
         ],
         schema=TAPE_SCHEMA,
     )
-
-
-class JournalWriter:
-    """Appends batches of rows to a new journal, one write each."""
-
-    def __init__(self, path: Path) -> None:
-        """Make a journal.
-
-        Raises:
-            FileExistsError: where there is one: a journal is never overwritten.
-        """
-        self.path = path
-        self._fd = open_private(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND)
-        self.size = 0
-        self._synced = 0
-        sync_directory(path.parent)
-
-    def append(self, rows: pa.RecordBatch) -> None:
-        """Hand a batch to the operating system in one write.
-
-        Raises:
-            OSError: where it cannot be written whole; the journal is cut back to the last whole batch.
-        """
-        data = encode_rows(rows)
-        try:
-            write_all(self._fd, data)
-        except OSError:
-            os.ftruncate(self._fd, self.size)
-            raise
-        self.size += len(data)
-
-    def sync(self) -> None:
-        """Make what was appended durable; free where nothing was."""
-        if self._synced < self.size:
-            os.fdatasync(self._fd)
-            self._synced = self.size
-
-    def close(self) -> None:
-        """Make all of it durable and release the file."""
-        try:
-            self.sync()
-        finally:
-            os.close(self._fd)
-
-
-def cut_torn_tail(path: Path) -> int:
-    """Cut a journal after its last whole record; return the number of bytes cut.
-
-    Where whole records follow a bad one, the journal as it was is kept beside it as `.damaged`.
-    """
-    with JournalReader(path) as journal:
-        extent = journal.extent()
-    if extent.is_damaged:
-        kept = path.with_name(f"{path.name}.damaged")
-        shutil.copyfile(path, kept)
-        log.warning("%s: a bad record with good ones behind it; kept as it was in %s", path, kept.name)
-    if extent.torn:
-        with path.open("r+b") as file:
-            file.truncate(extent.complete)
-            os.fsync(file.fileno())
-    return extent.torn

@@ -7,7 +7,6 @@ splits batches there. `seal` is called once the rows have been through the core,
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from orderbook.tally import Tally
-from orderbook.times import NS, format_time
+from orderbook.times import format_time
 from recorder.memory import return_freed_memory
 from recorder.tape.catalog import (
     SegmentEntry,
@@ -29,39 +28,14 @@ from recorder.tape.compaction import finish_compaction
 from recorder.tape.errors import DamagedTapeError
 from recorder.tape.files import make_directory, sync_file
 from recorder.tape.index import digest_before, write_book, write_checks
-from recorder.tape.journal import JournalReader, JournalWriter, cut_torn_tail
+from recorder.tape.journal import JournalReader
+from recorder.tape.journal_writer import JournalWriter, cut_torn_tail
 from recorder.tape.layout import CATALOG, journal_dir, journal_file, product_dir, segment_file
+from recorder.tape.policy import SealPolicy
+from recorder.tape.position import Position
 from recorder.tape.reader import BATCH_ROWS, own
 from recorder.tape.segment import write_segment
 from recorder.tape.unsealed import UnsealedSegment, scan_journal
-
-_DAY_NS = 86_400 * NS
-
-
-@dataclass(frozen=True, slots=True)
-class SealPolicy:
-    """When a segment ends; whichever comes first. UTC midnight always ends one.
-
-    Attributes:
-        rows: rows in a segment.
-        bytes: bytes of payload in a segment; the row that reaches it is the last.
-        seconds: time from its first row on, also where nothing more arrives.
-        sync_s: seconds between two times at which the journal is made durable: what a power cut may take.
-    """
-
-    rows: int = 50_000
-    bytes: int = 256 * 2**20
-    seconds: float = 900.0
-    sync_s: float = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Position:
-    """Where a product's tape goes on: the numbers of its next row and connection, its last recv_time."""
-
-    seq: int = 0
-    connection: int = 0
-    recv_time: int = 0
 
 
 class ProductWriter:
@@ -136,7 +110,7 @@ class ProductWriter:
                 next writer takes them through the core.
         """
         if not rows.num_rows:
-            if self._open and self._now_ns() >= self._time_limit(self._open.first_time):
+            if self._open and self._now_ns() >= self._policy.time_limit(self._open.first_time):
                 self._end_segment()
             return [rows]
         parts = []
@@ -163,13 +137,9 @@ class ProductWriter:
             rows.num_rows,
             self._policy.rows - held.rows,
             int(np.searchsorted(lengths, self._policy.bytes - held.payload_bytes)) + 1,
-            int(np.searchsorted(times, self._time_limit(held.first_time))),
+            int(np.searchsorted(times, self._policy.time_limit(held.first_time))),
         )
         return room
-
-    def _time_limit(self, first_time: int) -> int:
-        """Return the first time that no longer belongs to a segment: by its age, or the next UTC midnight."""
-        return min(first_time + int(self._policy.seconds * NS), (first_time // _DAY_NS + 1) * _DAY_NS)
 
     def _write(self, rows: pa.RecordBatch, payload_bytes: int) -> None:
         first_seq = rows.column("seq")[0].as_py()

@@ -15,7 +15,8 @@ from recorder.tape.errors import LockedTapeError, NotATapeError, TapeError
 from recorder.tape.files import make_directory, open_private
 from recorder.tape.layout import LOCK, MANIFEST, product_dir
 from recorder.tape.manifest import FORMAT, Manifest, read_manifest, write_manifest
-from recorder.tape.product_writer import ProductWriter, SealPolicy
+from recorder.tape.policy import SealPolicy
+from recorder.tape.product_writer import ProductWriter
 
 MIN_FREE_BYTES: Final = 128 * 2**20
 """Free space without which no recording starts."""

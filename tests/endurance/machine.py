@@ -13,7 +13,7 @@ from orderbook.engine import PlainEngine
 from orderbook.tally import Tally
 from orderbook.threshold import DEFAULT_THRESHOLD
 from recorder.resume import resume
-from recorder.tape.product_writer import SealPolicy
+from recorder.tape.policy import SealPolicy
 from recorder.tape.reader import Tape
 from tests.oracle import Row
 from tests.recorder.rows import BTC, START, batch, open_writer

@@ -9,7 +9,7 @@ import pytest
 from recorder.tape.catalog import read_catalog
 from recorder.tape.errors import TapeError
 from recorder.tape.index import Start, start_in
-from recorder.tape.journal import encode_rows
+from recorder.tape.journal_writer import encode_rows
 from replay.verifying import verify
 from tests.endurance.forms import TIMEOUT_S, cases, tell
 from tests.endurance.machine import Machine, planned

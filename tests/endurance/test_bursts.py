@@ -9,7 +9,7 @@ import pytest
 from recorder.feeds import endpoint
 from recorder.inbox import Inbox, Received
 from recorder.reader import FeedReader, ReaderSettings
-from recorder.tape.product_writer import Position
+from recorder.tape.position import Position
 from replay.synthetic.exchange import ExchangeSettings, SyntheticExchange
 from replay.synthetic.market import MarketSettings
 from replay.verifying import verify

@@ -8,7 +8,8 @@ from random import Random
 
 import pytest
 
-from recorder.tape.journal import JournalExtent, JournalReader, cut_torn_tail, encode_rows
+from recorder.tape.journal import JournalExtent, JournalReader
+from recorder.tape.journal_writer import cut_torn_tail, encode_rows
 from tests.endurance.forms import TIMEOUT_S, cases, tell
 from tests.oracle import Row
 from tests.recorder.rows import batch, frames, plain

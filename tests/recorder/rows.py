@@ -13,7 +13,7 @@ import pyarrow as pa
 from orderbook.schema import TAPE_SCHEMA
 from orderbook.tally import Tally
 from orderbook.threshold import DEFAULT_THRESHOLD
-from recorder.tape.product_writer import SealPolicy
+from recorder.tape.policy import SealPolicy
 from recorder.tape.reader import Tape
 from recorder.tape.writer import TapeWriter
 from tests.oracle import Row

@@ -27,7 +27,8 @@ from recorder.backoff import Backoff
 from recorder.clock import ReceiveClock
 from recorder.feeds import endpoint
 from recorder.flows import Show
-from recorder.reader import MAX_FRAME_BYTES, ReaderSettings
+from recorder.opening import MAX_FRAME_BYTES
+from recorder.reader import ReaderSettings
 from recorder.record import record
 from recorder.recorded import Recorded
 from replay.verifying import verify

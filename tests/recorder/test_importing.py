@@ -10,7 +10,7 @@ import pytest
 from recorder.captures import CaptureError, CaptureFormat
 from recorder.record import import_captures
 from recorder.tape.errors import NotATapeError, TapeError
-from recorder.tape.product_writer import SealPolicy
+from recorder.tape.policy import SealPolicy
 from recorder.tape.reader import Tape
 from replay import running
 from replay.verifying import verify

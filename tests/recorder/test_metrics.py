@@ -19,7 +19,7 @@ from recorder.feeds import endpoint
 from recorder.metrics import serving
 from recorder.reader import ReaderSettings
 from recorder.record import record
-from recorder.tape.product_writer import SealPolicy
+from recorder.tape.policy import SealPolicy
 from recorder.view import RecordingView
 from replay.synthetic.exchange import ExchangeSettings, SyntheticExchange
 from replay.synthetic.market import MarketSettings

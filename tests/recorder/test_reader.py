@@ -13,7 +13,7 @@ from orderbook.feeds import Feed
 from recorder.feeds import FeedError, endpoint
 from recorder.inbox import Inbox, Received
 from recorder.reader import FeedReader, ReaderSettings
-from recorder.tape.product_writer import Position
+from recorder.tape.position import Position
 from tests.recorder.processes import QUICK, free_port
 from tests.recorder.rows import BTC, START
 from tests.recorder.test_continuity import Peer, Script, book, harmed, stall

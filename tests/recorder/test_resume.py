@@ -11,7 +11,7 @@ from orderbook.digest import BLOCK
 from orderbook.engine import PlainEngine
 from recorder.record import import_captures
 from recorder.resume import resume
-from recorder.tape.product_writer import SealPolicy
+from recorder.tape.policy import SealPolicy
 from recorder.tape.reader import Tape
 from replay import running
 from replay.verifying import verify

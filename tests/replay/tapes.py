@@ -18,7 +18,7 @@ from click.testing import CliRunner, Result
 
 from booktape import cli
 from recorder.record import import_captures
-from recorder.tape.product_writer import SealPolicy
+from recorder.tape.policy import SealPolicy
 from tests import oracle
 
 ROOT: Final = Path(__file__).resolve().parents[2]

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from recorder.tape.compaction import compact
-from recorder.tape.product_writer import SealPolicy
+from recorder.tape.policy import SealPolicy
 from replay import running
 from replay.diff_tables import beside
 from replay.diffing import diff

@@ -11,7 +11,7 @@ from orderbook.times import format_time
 from recorder.record import import_captures
 from recorder.tape.compaction import compact
 from recorder.tape.index import read_book, write_book
-from recorder.tape.product_writer import SealPolicy
+from recorder.tape.policy import SealPolicy
 from replay.indexing import Indexed, index
 from replay.ladder import book_at
 from replay.running import ReplaySettings, run

@@ -8,7 +8,7 @@ import pytest
 
 from orderbook.feeds import Feed
 from recorder.record import import_captures
-from recorder.tape.product_writer import SealPolicy
+from recorder.tape.policy import SealPolicy
 from recorder.tape.writer import TapeWriter
 from tests.oracle import Row
 from tests.recorder.rows import SOFTWARE, batch

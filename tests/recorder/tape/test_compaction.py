@@ -13,7 +13,7 @@ from recorder.tape.catalog import read_catalog
 from recorder.tape.compaction import Compacted, compact
 from recorder.tape.errors import DamagedTapeError, LockedTapeError
 from recorder.tape.overview import overview
-from recorder.tape.product_writer import SealPolicy
+from recorder.tape.policy import SealPolicy
 from recorder.tape.reader import Tape
 from replay import running
 from replay.verifying import verify

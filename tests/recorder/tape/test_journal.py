@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recorder.tape.errors import DamagedTapeError
-from recorder.tape.journal import JournalExtent, JournalReader, JournalWriter, cut_torn_tail
+from recorder.tape.journal import JournalExtent, JournalReader
+from recorder.tape.journal_writer import JournalWriter, cut_torn_tail
 from tests.oracle import Row
 from tests.recorder.rows import START, batch, file_size_limit, frames, in_batches, plain
 

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from recorder.tape.errors import DamagedTapeError, NewerTapeError, NotATapeError, UnknownProductError
-from recorder.tape.product_writer import SealPolicy
+from recorder.tape.policy import SealPolicy
 from recorder.tape.reader import Tape
 from tests.oracle import Row
 from tests.recorder.rows import (

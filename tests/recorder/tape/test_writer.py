@@ -18,7 +18,7 @@ from orderbook.schema import TAPE_SCHEMA, empty_batch
 from recorder.record import import_captures
 from recorder.tape.catalog import read_catalog
 from recorder.tape.errors import LockedTapeError, NotATapeError, TapeError, UnknownProductError
-from recorder.tape.product_writer import SealPolicy
+from recorder.tape.policy import SealPolicy
 from recorder.tape.reader import Tape
 from recorder.tape.segment import write_segment
 from recorder.tape.writer import TapeWriter

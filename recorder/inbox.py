@@ -43,12 +43,13 @@ class Inbox:
     def put(self, product: str, row: Received) -> bool:
         """Queue a row; False, and nothing is queued, where a frame would pass the bound.
 
-        A frame alone always finds room: one that is larger than the bound could else never be had. So do
-        `connected` and `disconnected`: an interruption must be told.
+        A frame larger than half the bound finds room while less than half of it waits: a snapshot beyond a
+        small bound could else never be had. `connected` and `disconnected` always do: an interruption must
+        be told.
         """
         cost = _cost(row)
         with self._arrival:
-            if row.kind == "frame" and self._bytes and self._bytes + cost > self._max_bytes:
+            if row.kind == "frame" and self._bytes + min(cost, self._max_bytes // 2) > self._max_bytes:
                 return False
             self._lanes[product].append(row)
             self._bytes += cost

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from replay.comparing import Comparison, compare
     from replay.diffing import Diff, diff
     from replay.flows import flow
-    from replay.running import ReplaySettings, RunResult, run
+    from replay.replayed import ReplaySettings, RunResult
+    from replay.running import run
 
 __all__ = ["Comparison", "Diff", "ReplaySettings", "RunResult", "compare", "diff", "flow", "run"]
 

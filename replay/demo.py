@@ -19,8 +19,9 @@ from recorder.record import record
 from recorder.terminal import heading, log_to_stderr, quality, stdout, tally_table
 from replay.comparing import compare
 from replay.inspection import inspect
+from replay.replayed import ReplaySettings
 from replay.rundir import refuse_existing
-from replay.running import ReplaySettings, run
+from replay.running import run
 from replay.synthetic.exchange import ExchangeSettings, SyntheticExchange
 from replay.synthetic.market import MarketSettings
 from replay.tables import print_comparison, print_inspection, print_run, print_verification

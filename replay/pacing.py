@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from replay.lateness import Lateness
+from replay.lateness import Lateness, Timing
 
 MAX_SPEED: Final = float("inf")
 """As fast as possible, without a clock."""
@@ -50,7 +50,7 @@ class Pacer:
         monotonic_ns: Callable[[], int] = time.monotonic_ns,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        """Make a clock that starts with the first call of `ready`.
+        """Make a clock that starts with the first call of `ready`, unless `start_at` says when.
 
         Args:
             speed: 1 is the original timing, 10 ten times faster; above 0.
@@ -118,22 +118,15 @@ class Pacer:
         self._last_time = max(self._last_time, last_time)
         self._next[product] = last_time  # and so it is due: nobody sleeps before this product's next turn
 
-    def document(self) -> dict[str, float] | None:
-        """Return the JSON form: lateness, the time from the start to the last row, and the silence cut.
+    def start_at(self, start_ns: int) -> None:
+        """Begin at a time of the monotonic clock, the same one in all processes of a machine."""
+        self._start = start_ns
 
-        The error of the duration is its difference to the recorded time at this speed, without the cut.
-        """
+    def timing(self) -> Timing:
+        """Return how the clock was kept so far."""
         self._add_up()
-        late = self._lateness.document()
-        if late is None:
-            return None
         ideal_ns = float(self._due(np.array([self._last_time]))[0])
-        return {
-            **late,
-            "duration_s": self._elapsed_ns / 1e9,
-            "duration_error_ms": (self._elapsed_ns - ideal_ns) / 1e6,
-            "idle_cut_s": self.cut_ns / 1e9,
-        }
+        return Timing(self._lateness, self._elapsed_ns, ideal_ns, self.cut_ns)
 
     def _add_up(self) -> None:
         """Add up what was measured: not at a hand-over but when there is time."""

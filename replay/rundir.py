@@ -66,7 +66,7 @@ class RunWriter:
     """Writes batches as RUN/<stream>/product=P/<first seq>.parquet, and run.json."""
 
     def __init__(self, directory: Path) -> None:
-        self._directory = directory
+        self.directory = directory
         self._files: dict[tuple[str, str], _StreamFile] = {}
 
     def write(self, stream: str, product: str, batch: pa.RecordBatch) -> None:
@@ -77,7 +77,7 @@ class RunWriter:
         """
         key = (stream, product)
         if key not in self._files:
-            folder = self._directory / stream / f"product={product}"
+            folder = self.directory / stream / f"product={product}"
             folder.mkdir(parents=True)
             path = folder / f"{batch.column('seq')[0].as_py():020d}.parquet"
             self._files[key] = _StreamFile(path, batch.schema)
@@ -86,13 +86,13 @@ class RunWriter:
     def write_table(self, name: str, table: pa.Table) -> None:
         """Write RUN/<name>.parquet."""
         pq.write_table(
-            table, self._directory / f"{name}.parquet", compression="zstd", write_page_checksum=True
+            table, self.directory / f"{name}.parquet", compression="zstd", write_page_checksum=True
         )
 
     def write_document(self, document: object) -> None:
         """Write run.json."""
         text = msgspec.json.format(msgspec.json.encode(document), indent=2)
-        replace_file(self._directory / "run.json", text + b"\n")
+        replace_file(self.directory / "run.json", text + b"\n")
 
     def close(self) -> None:
         """Finish all files, and check that each can be read back.
@@ -102,7 +102,7 @@ class RunWriter:
         """
         for file in self._files.values():
             file.close()
-        for path in self._directory.rglob("*.parquet"):
+        for path in self.directory.rglob("*.parquet"):
             pq.read_metadata(path)
 
 

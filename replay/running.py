@@ -3,121 +3,26 @@
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
-from orderbook.depth import depth_schema
-from orderbook.digest import run_digest
 from orderbook.engine import Engine, Step
-from orderbook.schema import ANOMALY_SCHEMA, SUMMARY_SCHEMA, empty_batch
-from orderbook.spread_filter import above
 from orderbook.strategy import StrategyFactory
-from orderbook.tally import Tally, products_with_rows
-from orderbook.threshold import DEFAULT_THRESHOLD
-from orderbook.times import format_time
+from orderbook.tally import Tally
 from recorder.flows import attach_strategy, run_to_end
 from recorder.lifetime import interruptible, on_signals
-from recorder.strategies import StrategyRun, strategy_document
-from recorder.tape.reader import BATCH_ROWS, Tape
+from recorder.strategies import StrategyRun
+from recorder.tape.reader import Tape
 from replay.flows import PLAIN, replay_flow
-from replay.pacing import MAX_SPEED
+from replay.outlet import Outlet
+from replay.processes import Meet, balanced, in_processes
+from replay.replayed import ReplaySettings, RunResult
 from replay.rundir import RunError, RunWriter, run_directory
-from replay.sources import paced_source
-from replay.window import WHOLE, Window
-
-
-@dataclass(frozen=True, slots=True)
-class ReplaySettings:
-    """How a tape is replayed.
-
-    Attributes:
-        products: which; all where none is named.
-        speed: 1 is the original timing, 10 ten times faster, `MAX_SPEED` without a clock.
-        idle_limit: seconds of recorded silence that are kept; None keeps all. Only where paced.
-        precise: spin before each deadline, where paced.
-        threshold: what is a signal, a fraction of the ask price.
-        window: the part that is reported.
-        batch_rows: rows in a batch; no result depends on it.
-        depth: levels a side that are given after every summary, four columns each; 0 gives none.
-        follow: go on with what is being recorded, until a signal or the window's end.
-    """
-
-    products: tuple[str, ...] = ()
-    speed: float = MAX_SPEED
-    idle_limit: float | None = None
-    threshold: float = DEFAULT_THRESHOLD
-    window: Window = WHOLE
-    batch_rows: int = BATCH_ROWS
-    depth: int = 0
-    precise: bool = False
-    follow: bool = False
-
-    def document(self) -> dict[str, object]:
-        """Return the JSON form."""
-        return {
-            "products": list(self.products),
-            "speed": "max" if self.speed == MAX_SPEED else self.speed,
-            "idle_limit_s": self.idle_limit,
-            "precise": self.precise,
-            "threshold": self.threshold,
-            "from": None if self.window.start is None else format_time(self.window.start),
-            "to": None if self.window.end is None else format_time(self.window.end),
-            "depth": self.depth or None,
-            "follow": self.follow,
-        }
-
-
-@dataclass(slots=True)
-class RunResult:
-    """What a replay found.
-
-    Attributes:
-        tape: the tape's path.
-        settings: as asked for.
-        tallies: counts and digest by product.
-        elapsed_s: wall time of the flow.
-        pacing: lateness and the error of the duration in milliseconds, rows that came over 10 ms late, the
-            silence cut; None where unpaced.
-        strategy: what a strategy made of it, where there was one.
-        summaries, signals, anomalies, strategy_rows: Arrow tables by product, where they were to be kept; of
-            a strategy for the products that have rows.
-        depth: the same of the best levels (see `orderbook.depth`), where the settings ask for them.
-    """
-
-    tape: Path
-    settings: ReplaySettings
-    tallies: dict[str, Tally] = field(default_factory=dict)
-    elapsed_s: float = 0.0
-    pacing: dict[str, float] | None = None
-    strategy: StrategyRun | None = None
-    summaries: dict[str, pa.Table] = field(default_factory=dict)
-    signals: dict[str, pa.Table] = field(default_factory=dict)
-    anomalies: dict[str, pa.Table] = field(default_factory=dict)
-    depth: dict[str, pa.Table] = field(default_factory=dict)
-    strategy_rows: dict[str, pa.Table] = field(default_factory=dict)
-
-    @property
-    def digest(self) -> str:
-        """The run's digest, hex."""
-        return run_digest(products_with_rows(self.tallies))
-
-    def document(self) -> dict[str, object]:
-        """Return the JSON form (`replay --json`, RUN/run.json)."""
-        frames = sum(tally.frames for tally in self.tallies.values())
-        return {
-            "tape": str(self.tape),
-            "digest": self.digest,
-            "settings": self.settings.document(),
-            "products": {product: tally.document() for product, tally in sorted(self.tallies.items())},
-            "elapsed_s": self.elapsed_s,
-            "frames_per_s": frames / self.elapsed_s if self.elapsed_s else 0.0,
-            "pacing": self.pacing,
-            **strategy_document(self.strategy),
-        }
+from replay.sources import first_reported, paced_source
 
 
 def run(
@@ -137,7 +42,7 @@ def run(
         settings: what of it, and how.
         output: a RUN directory to make.
         keep: whether the result holds Arrow tables; False for memory that does not grow with the tape.
-        progress: told of every step.
+        progress: told of every step; not where several processes share the work.
         engine: runs the books.
         strategy: makes a strategy for each product, see `orderbook.strategy`.
 
@@ -152,49 +57,109 @@ def run(
         >>> result.summaries["BTC-USD"].to_pandas()  # doctest: +SKIP
     """
     opened = Tape.open(Path(tape))
-    products = opened.select(settings.products)
+    selected = replace(settings, products=opened.select(settings.products))
+    with ExitStack() as stack:
+        writer = stack.enter_context(run_directory(output)) if output else None
+        part = _Part(opened, selected, writer, keep, engine, strategy)
+        result = _in_processes(part) if settings.processes > 1 else _replay(part, progress=progress)
+        result.settings = settings
+        if writer:
+            writer.write_document(result.document())
+    return result
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """What one process replays; picklable.
+
+    Attributes:
+        tape, settings: with the products named.
+        writer: of the RUN directory, if there is to be one.
+        keep, engine, strategy: as for `run`.
+        first_time: recv_time that is due at the start where other processes share the clock.
+    """
+
+    tape: Tape
+    settings: ReplaySettings
+    writer: RunWriter | None
+    keep: bool
+    engine: Engine
+    strategy: StrategyFactory | None
+    first_time: int | None = None
+
+
+def _in_processes(whole: _Part) -> RunResult:
+    """Replay groups of products in processes of their own, on one clock."""
+    settings, started = whole.settings, time.perf_counter()
+    earliest = first_reported(whole.tape, settings.products, settings.window)
+    parts = [
+        replace(whole, settings=replace(settings, products=group, processes=1), first_time=earliest)
+        for group in balanced(whole.tape, settings.products, settings.processes)
+    ]
+    result = RunResult(whole.tape.path, settings)
+    for found in in_processes(_replay_part, parts):
+        result.merge(found)
+    result.elapsed_s = time.perf_counter() - started
+    return result
+
+
+def _replay_part(part: _Part, meet: Meet) -> RunResult:
+    """Replay a part in a process of its own; what it wrote is whole on disk when this returns."""
+    result = _replay(part, meet)
+    if part.writer is not None:
+        part.writer.close()
+    if result.strategy is not None:
+        result.strategy.take = _nowhere  # its files and tables stay in this process
+    return result
+
+
+def _nowhere(_product: str, _rows: pa.RecordBatch) -> None:
+    """Take rows of a run that is over."""
+
+
+def _replay(
+    part: _Part, meet: Meet | None = None, progress: Callable[[str, Step], None] | None = None
+) -> RunResult:
+    settings = part.settings
     source = paced_source(
-        opened,
-        products,
+        part.tape,
+        settings.products,
         settings.speed,
         settings.idle_limit,
         precise=settings.precise,
         window=settings.window,
         batch_rows=settings.batch_rows,
         following=settings.follow,
+        first_time=part.first_time,
     )
     streams = replay_flow(
-        source, opened.feed, engine, settings.window, recoverable=False, depth=settings.depth
+        source, part.tape.feed, part.engine, settings.window, recoverable=False, depth=settings.depth
     )
-    result = RunResult(opened.path, settings)
-    with ExitStack() as stack:
-        writer = stack.enter_context(run_directory(output)) if output else None
-        outlet = _Outlet(settings.threshold, writer, keep)
+    result = RunResult(part.tape.path, settings)
+    outlet = Outlet(settings.threshold, part.writer, part.keep)
 
-        def full(error: OSError) -> None:
-            source.halt(RunError(f"{output or 'stdout'}: {error}"))
+    def full(error: OSError) -> None:
+        source.halt(RunError(f"{part.writer.directory if part.writer else 'stdout'}: {error}"))
 
-        if writer or keep or progress:
-            streams.into("write", streams.steps, _each(outlet.take, progress), full)
-        if strategy is not None:
-            result.strategy = StrategyRun(strategy, partial(outlet.put, "strategy"))
-            attach_strategy(streams, result.strategy, source.halt, full)
-        tallies = streams.total("tally", lambda: Tally(settings.threshold))
-        streams.into("result", tallies, result.tallies.__setitem__)
-        started = time.perf_counter()
-        # To follow has no end of its own: there a signal is the way to end well.
-        until = on_signals(source.stop)
-        if not settings.follow:
-            until = interruptible(source.stop, "no run was written")
-        with until:
-            run_to_end(streams.flow, source.halt)
-        result.elapsed_s = time.perf_counter() - started
-        result.pacing = None if source.pacer is None else source.pacer.document()
-        for product in products:
-            result.tallies.setdefault(product, Tally(settings.threshold))
-        outlet.fill(result)
-        if writer:
-            writer.write_document(result.document())
+    if part.writer or part.keep or progress:
+        streams.into("write", streams.steps, _each(outlet.take, progress), full)
+    if part.strategy is not None:
+        result.strategy = StrategyRun(part.strategy, partial(outlet.put, "strategy"))
+        attach_strategy(streams, result.strategy, source.halt, full)
+    tallies = streams.total("tally", lambda: Tally(settings.threshold))
+    streams.into("result", tallies, result.tallies.__setitem__)
+    # To follow has no end of its own: there a signal is the way to end well.
+    until = on_signals(source.stop) if settings.follow else interruptible(source.stop, "no run was written")
+    started = time.perf_counter()
+    with until:
+        if source.pacer is not None and meet is not None:
+            source.pacer.start_at(meet())
+        run_to_end(streams.flow, source.halt)
+    result.elapsed_s = time.perf_counter() - started
+    result.timing = None if source.pacer is None else source.pacer.timing()
+    for product in settings.products:
+        result.tallies.setdefault(product, Tally(settings.threshold))
+    outlet.fill(result)
     return result
 
 
@@ -207,49 +172,3 @@ def _each(
             progress(product, step)
 
     return both
-
-
-class _Outlet:
-    """Takes the steps apart: into files, into tables, or both."""
-
-    def __init__(self, threshold: float, writer: RunWriter | None, keep: bool) -> None:
-        self._threshold = threshold
-        self._writer = writer
-        self._kept: dict[str, dict[str, list[pa.RecordBatch]]] | None = {} if keep else None
-
-    def take(self, product: str, step: Step) -> None:
-        summaries = step.summaries.select(SUMMARY_SCHEMA.names)
-        streams = {
-            "summaries": summaries,
-            "signals": above(summaries, self._threshold),
-            "anomalies": step.anomalies.select(ANOMALY_SCHEMA.names),
-        }
-        if step.depth is not None:
-            streams["depth"] = step.depth
-        for stream, batch in streams.items():
-            self.put(stream, product, batch)
-
-    def put(self, stream: str, product: str, batch: pa.RecordBatch) -> None:
-        """Take a batch of one stream."""
-        if self._kept is not None:
-            self._kept.setdefault(stream, {}).setdefault(product, []).append(batch)
-        if self._writer is not None and batch.num_rows:
-            self._writer.write(stream, product, batch)
-
-    def fill(self, result: RunResult) -> None:
-        """Give a result its tables; every product has one of each, maybe empty."""
-        if self._kept is None:
-            return
-        streams = [
-            ("summaries", result.summaries, SUMMARY_SCHEMA),
-            ("signals", result.signals, SUMMARY_SCHEMA),
-            ("anomalies", result.anomalies, ANOMALY_SCHEMA),
-        ]
-        if depth := result.settings.depth:
-            streams.append(("depth", result.depth, depth_schema(depth)))
-        for stream, tables, schema in streams:
-            for product in result.tallies:
-                batches = self._kept.get(stream, {}).get(product) or [empty_batch(schema)]
-                tables[product] = pa.Table.from_batches(batches, schema)
-        for product, rows in self._kept.get("strategy", {}).items():
-            result.strategy_rows[product] = pa.Table.from_batches(rows)

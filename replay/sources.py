@@ -78,14 +78,6 @@ class TapeSource(FixedPartitionedSource[Item, int]):
         """The book before each product's first row, where reading begins in the middle of its tape."""
         return {product: start.saved for product, start in self._starts.items() if start.saved is not None}
 
-    def first_time(self) -> int | None:
-        """Return recv_time of the first reported row of any product; None where there is none."""
-        firsts = (
-            self.window.first_time(self._tape.product(product).batches(1024, start.seq))
-            for product, start in self._starts.items()
-        )
-        return min((first for first in firsts if first is not None), default=None)
-
     def list_parts(self) -> list[str]:
         """Return the products."""
         return list(self._products)
@@ -116,6 +108,15 @@ def _starts(tape: Tape, products: tuple[str, ...], window: Window) -> dict[str, 
     return {product: start_before(tape.product(product), window.start) for product in products}
 
 
+def first_reported(tape: Tape, products: tuple[str, ...], window: Window) -> int | None:
+    """Return recv_time of the first reported row of any product; None where there is none."""
+    starts = _starts(tape, products, window)
+    firsts = (
+        window.first_time(tape.product(product).batches(1024, start.seq)) for product, start in starts.items()
+    )
+    return min((first for first in firsts if first is not None), default=None)
+
+
 def paced_source(
     tape: Tape,
     products: tuple[str, ...],
@@ -126,6 +127,7 @@ def paced_source(
     window: Window,
     batch_rows: int,
     following: bool = False,
+    first_time: int | None = None,
 ) -> TapeSource:
     """Return a source with its clock, which starts with the first reported row of any product.
 
@@ -138,11 +140,13 @@ def paced_source(
         window: which part is reported.
         batch_rows: rows in an item at most.
         following: go on with what is being recorded.
+        first_time: recv_time that is due at the start; None for that of the first row reported.
     """
     source = TapeSource(tape, products, window=window, batch_rows=batch_rows, following=following)
     if speed != MAX_SPEED:
         limit = None if idle_limit is None else round(idle_limit * 1e9)
-        source.pacer = Pacer(speed, source.first_time() or 0, limit, precise=precise)
+        begins = first_reported(tape, products, window) if first_time is None else first_time
+        source.pacer = Pacer(speed, begins or 0, limit, precise=precise)
     return source
 
 

@@ -15,7 +15,7 @@ from recorder.strategies import strategy_line
 from replay.comparing import Comparison
 from replay.inspection import Inspection, Interruption
 from replay.ladder import Ladder
-from replay.running import RunResult
+from replay.replayed import RunResult
 from replay.verdicts import ConnectionVerdict
 from replay.verification import Verification
 

@@ -152,6 +152,12 @@ def first_time(tape: Tape) -> int | None:
     )
 
 
+def stored_bytes(tape: ProductTape) -> int:
+    """Return how many bytes a product's segments and journals take: cheap, to share work out."""
+    journals = sum(path.stat().st_size for path in tape.journals.glob("*.journal"))
+    return journals + sum(entry.bytes for entry in tape.segments())
+
+
 def row_count(tape: ProductTape) -> int:
     """Return how many rows are sealed: cheap, for progress."""
     entries = tape.segments()

@@ -120,3 +120,13 @@ def window_of(tape: Path, start: Moment | None, end: Moment | None) -> "Window":
     if window.start is not None and window.end is not None and window.start >= window.end:
         raise click.BadParameter("--from is not before --to", param_hint="--from")
     return window
+
+
+processes_option = click.option(
+    "--processes",
+    type=click.IntRange(1, 64),
+    default=1,
+    show_default=True,
+    help="Share the products out among so many processes.",
+)
+"""`--processes`, on the commands whose work is the books."""

@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING
 import click
 
 from recorder.options import DURATION, THRESHOLD, json_option, strategy_option
-from replay.commands.options import OUTPUT, PRODUCTS, TAPE, Moment, SpeedType, window_of, window_options
+from replay.commands.options import (
+    OUTPUT,
+    PRODUCTS,
+    TAPE,
+    Moment,
+    SpeedType,
+    processes_option,
+    window_of,
+    window_options,
+)
 
 if TYPE_CHECKING:
     from orderbook.engine import Step
@@ -42,6 +51,7 @@ def _printing(threshold: float, *, to_stderr: bool) -> "Advance":
 @click.option(
     "--follow", is_flag=True, help="Go on with what is being recorded, printing signals, until Ctrl-C."
 )
+@processes_option
 @click.option("--threshold", type=THRESHOLD, default="0.1%", show_default=True, help="What is a signal.")
 @strategy_option
 @OUTPUT
@@ -57,6 +67,7 @@ def replay(
     idle_limit: float | None,
     precise: bool,
     follow: bool,
+    processes: int,
     threshold: float,
     strategy: "NamedFactory | None",
     output: Path | None,
@@ -70,13 +81,16 @@ def replay(
     """
     from recorder.terminal import print_json, stdout
     from replay.progress import showing
-    from replay.running import ReplaySettings, run
+    from replay.replayed import ReplaySettings
+    from replay.running import run
     from replay.tables import print_run
 
     if idle_limit is not None and speed == float("inf"):
         raise click.BadParameter("needs --speed: at max there is no silence", param_hint="--idle-limit")
     if depth is not None and output is None:
         raise click.BadParameter("needs -o: the levels are written to RUN/depth", param_hint="--depth")
+    if processes > 1 and (follow or idle_limit is not None):
+        raise click.BadParameter("not with --follow or --idle-limit", param_hint="--processes")
     if precise and speed == float("inf"):
         raise click.BadParameter("needs --speed: at max nothing has a deadline", param_hint="--precise")
     settings = ReplaySettings(
@@ -88,6 +102,7 @@ def replay(
         depth=depth or 0,
         precise=precise,
         follow=follow,
+        processes=processes,
     )
     watching: AbstractContextManager[Advance | None] = showing(tape, products, "replay")
     if follow:

@@ -10,7 +10,8 @@ import pyarrow as pa
 
 from orderbook.engine import PlainEngine
 from recorder.tape.reader import Tape, own
-from replay.running import ReplaySettings, run
+from replay.replayed import ReplaySettings
+from replay.running import run
 from tests.benchmarks.material import machine, parser, spread, synthetic_tape, tell
 
 PRODUCT = "BTC-USD"

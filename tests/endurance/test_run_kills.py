@@ -18,7 +18,7 @@ import pytest
 
 import replay
 from examples.episode_alert import EpisodeAlert
-from replay.running import ReplaySettings
+from replay.replayed import ReplaySettings
 from tests.endurance.faults import CHANGING, dying_at, intercepted
 from tests.endurance.forms import TIMEOUT_S, cases, tell
 from tests.replay import tapes

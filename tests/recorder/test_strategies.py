@@ -16,7 +16,7 @@ from recorder.feeds import endpoint
 from recorder.reader import ReaderSettings
 from recorder.record import live, record
 from recorder.strategies import StrategyRun
-from replay.running import ReplaySettings
+from replay.replayed import ReplaySettings
 from replay.synthetic.exchange import ExchangeSettings, SyntheticExchange
 from replay.synthetic.market import MarketSettings
 from replay.verifying import verify

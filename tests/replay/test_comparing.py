@@ -12,6 +12,7 @@ import pytest
 from orderbook.errors import ThresholdError
 from orderbook.threshold import sweep_thresholds
 from replay import comparing, running
+from replay.replayed import ReplaySettings
 from replay.rundir import RunError
 from replay.window import Window
 from tests import oracle
@@ -106,7 +107,7 @@ def test_equal_is_not_above(tmp_path: Path) -> None:
     )
     signals = {row["threshold"]: row["signals"] for row in document["rows"]}
     assert signals == {0.000999999999: 5, 0.001: 0, 0.001001: 0}
-    replayed = running.run(tape, running.ReplaySettings(threshold=0.001))
+    replayed = running.run(tape, ReplaySettings(threshold=0.001))
     assert replayed.signals[BTC].num_rows == 0
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from orderbook.depth import depth_schema
 from replay import running
-from replay.running import ReplaySettings
+from replay.replayed import ReplaySettings
 from replay.window import Window
 from tests.ladders import ladders, ladders_of
 from tests.replay import tapes

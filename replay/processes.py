@@ -1,0 +1,182 @@
+"""One job in several processes: each on products of its own, the results put together.
+
+The book of a product is one process's work, so N processes take N groups of products. bytewax spreads keys
+by their hash, whatever their weight; here groups are balanced by bytes, and no row travels between processes.
+"""
+
+import multiprocessing
+import signal
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from typing import Any, Final, TypeVar, cast
+
+from orderbook.errors import BooktapeError
+from recorder.lifetime import InterruptedRunError, on_signals
+from recorder.tape.overview import stored_bytes
+from recorder.tape.reader import Tape
+
+Meet = Callable[[], int]
+"""Waits until all processes are ready; returns when to start, on the monotonic clock of the machine (ns)."""
+
+P = TypeVar("P")
+R = TypeVar("R")
+
+_SPAWN: Final = multiprocessing.get_context("spawn")
+
+
+_HEAD_START_NS: Final = 20_000_000  # for the word to reach all of them
+
+
+class LostProcessError(BooktapeError):
+    """A process ended without a result."""
+
+
+def balanced(tape: Tape, products: Sequence[str], number: int) -> list[tuple[str, ...]]:
+    """Return at most `number` groups of products with about as many bytes each, none of them empty.
+
+    Largest first, each to the group that is lightest so far.
+    """
+    sizes = {product: stored_bytes(tape.product(product)) for product in products}
+    groups: list[list[str]] = [[] for _ in range(min(number, len(products)))]
+    for product in sorted(products, key=lambda each: (-sizes[each], each)):
+        min(groups, key=lambda group: sum(sizes[each] for each in group)).append(product)
+    return [tuple(sorted(group)) for group in groups if group]
+
+
+def in_processes(work: Callable[[P, Meet], R], parts: Sequence[P]) -> list[R]:
+    """Return what a function gives for each part, each in a process of its own.
+
+    A signal, or the failure of one, stops all of them; none is left behind.
+
+    Args:
+        work: a function of a module, so that it can be found in another process. Like all long runs it
+            must end on SIGTERM. It may meet the others once, or not.
+        parts: its arguments; they are pickled.
+
+    Raises:
+        BooktapeError: what the first that failed raised.
+        InterruptedRunError: where a signal ended them.
+        LostProcessError: where a process died.
+    """
+    workers = [_Worker(work, part) for part in parts]
+    interrupted = threading.Event()
+
+    def stop_all() -> None:
+        for worker in workers:
+            worker.stop()
+
+    def interrupt() -> None:
+        interrupted.set()
+        stop_all()
+
+    try:
+        with on_signals(interrupt):
+            for worker in workers:
+                worker.start()
+            failure = _follow(workers, stop_all)
+    finally:
+        stop_all()
+        for worker in workers:
+            worker.join()
+    if interrupted.is_set():
+        raise InterruptedRunError("interrupted; nothing was written")
+    if failure is not None:
+        raise failure
+    return [worker.result for worker in workers]
+
+
+def _follow(workers: "Sequence[_Worker]", stop_all: Callable[[], None]) -> BooktapeError | None:
+    """Take what the processes say until all have ended; give the start once all are ready for it.
+
+    Returns the first failure: those after it are of processes that were stopped for it.
+    """
+    failure: BooktapeError | None = None
+    waiting = {worker.pipe: worker for worker in workers}
+    has_started = False
+    while waiting:
+        for pipe in wait(list(waiting)):
+            worker = waiting[cast(Connection, pipe)]
+            worker.take()
+            if worker.has_ended:
+                del waiting[worker.pipe]
+            if worker.failure is not None:
+                failure = failure or worker.failure
+                stop_all()
+        if not has_started and all(worker.is_ready or worker.has_ended for worker in workers):
+            has_started = True
+            start_ns = time.monotonic_ns() + _HEAD_START_NS
+            for worker in waiting.values():
+                with suppress(OSError):  # its end is the next thing to be heard of it
+                    worker.pipe.send(start_ns)
+    return failure
+
+
+class _Worker:
+    """One process, seen from the one that started it."""
+
+    def __init__(self, work: Callable[[Any, Meet], Any], part: object) -> None:
+        self.pipe, self._theirs = _SPAWN.Pipe()
+        self._process = _SPAWN.Process(target=_run_part, args=(self._theirs, work, part), daemon=True)
+        self.is_ready = self.has_ended = False
+        self.failure: BooktapeError | None = None
+        self.result: Any = None
+
+    def start(self) -> None:
+        self._process.start()
+        self._theirs.close()  # so that its end is seen here when the process dies
+
+    def take(self) -> None:
+        """Take one message: that it is ready, what it found, what went wrong, or its end without a word."""
+        try:
+            message = self.pipe.recv()
+        except (EOFError, ConnectionResetError):
+            self._process.join()
+            message = LostProcessError(f"a process of this run died (exit code {self._process.exitcode})")
+        self.is_ready = self.is_ready or isinstance(message, _Ready)
+        self.has_ended = not isinstance(message, _Ready)
+        if isinstance(message, _Done):
+            self.result = message.value
+        elif isinstance(message, BooktapeError):
+            self.failure = message
+
+    def stop(self) -> None:
+        if self._process.pid is not None and self._process.is_alive():
+            self._process.terminate()
+
+    def join(self) -> None:
+        if self._process.pid is not None:
+            self._process.join()
+        self.pipe.close()
+
+
+class _Ready:
+    """Says that a process waits for the start."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Done:
+    """A result on its way."""
+
+    value: object
+
+
+def _run_part(pipe: Connection, work: Callable[[Any, Meet], Any], part: object) -> None:
+    """Run one part in a process of its own and say what came of it."""
+    # Ctrl-C reaches the whole group of processes: the first of them passes it on as SIGTERM.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def meet() -> int:
+        pipe.send(_Ready())
+        start_ns: int = pipe.recv()
+        return start_ns
+
+    try:
+        outcome: object = _Done(work(part, meet))
+    except BooktapeError as error:
+        outcome = error
+    with suppress(BrokenPipeError):  # nobody waits any more
+        pipe.send(outcome)

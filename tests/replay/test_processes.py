@@ -1,0 +1,185 @@
+"""Several processes share the products of a replay: the results are those of one."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from orderbook.errors import BooktapeError
+from recorder.tape.reader import Tape
+from replay.processes import LostProcessError, Meet, balanced, in_processes
+from replay.replayed import ReplaySettings
+from replay.running import run
+from tests.replay.tapes import (
+    MS,
+    booktape,
+    clean_environment,
+    digests_of,
+    import_frames,
+    json_of,
+    snapshot,
+    update,
+)
+
+PRODUCTS = ("A-USD", "B-USD", "C-USD", "D-USD")
+
+
+@pytest.fixture(scope="module")
+def tape(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a tape of four products, the first as large as the three others."""
+    frames = [(0, snapshot(product)) for product in PRODUCTS]
+    for number in range(600):
+        product = PRODUCTS[0] if number % 2 else PRODUCTS[1 + number // 2 % 3]
+        price = f"99.{number % 7}{number % 3}"
+        frames.append((number * MS, update(product, ("buy", price, str(number % 5)))))
+    return import_frames(tmp_path_factory.mktemp("processes"), frames, segment_rows=100)
+
+
+@pytest.mark.parametrize(
+    "options", [(), ("--speed", "5"), ("--from", "+100ms", "--to", "+400ms", "--speed", "2")]
+)
+def test_results_are_those_of_one_process(tape: Path, options: tuple[str, ...]) -> None:
+    """With any number of processes every count and digest is the same."""
+    alone = json_of("replay", tape, *options)
+    for number in (2,) if options else (2, 9):
+        shared = json_of("replay", tape, *options, "--processes", number)
+        assert shared["products"] == alone["products"]
+        assert digests_of(shared) == digests_of(alone)
+        assert shared["settings"] == {**alone["settings"], "processes": number}
+        if options:
+            assert shared["pacing"].keys() == alone["pacing"].keys()
+
+
+def test_a_run_directory_is_the_same(tape: Path, tmp_path: Path) -> None:
+    """What several processes write into RUN is what one writes, depth and strategy too."""
+    options = ("--depth", "2", "--strategy", "examples.episode_alert:EpisodeAlert")
+    alone = json_of("replay", tape, *options, "-o", tmp_path / "alone")
+    shared = json_of("replay", tape, *options, "--processes", "2", "-o", tmp_path / "shared")
+    assert shared["strategy_digest"] == alone["strategy_digest"]
+    names = [
+        sorted(str(path.relative_to(tmp_path / run)) for path in (tmp_path / run).rglob("*.*"))
+        for run in ("alone", "shared")
+    ]
+    assert names[0] == names[1]
+    assert booktape("diff", tmp_path / "alone", tmp_path / "shared").returncode == 0
+    assert json.loads((tmp_path / "shared" / "run.json").read_bytes()) == shared
+
+
+def test_tables_come_back(tape: Path) -> None:
+    """From Python the tables of all products are there."""
+    alone, shared = (run(tape, ReplaySettings(processes=number)) for number in (1, 2))
+    assert shared.summaries == alone.summaries
+    assert shared.signals == alone.signals
+    assert shared.anomalies == alone.anomalies
+
+
+def test_products_are_shared_out_by_bytes(tape: Path) -> None:
+    """The heavy product has a process of its own; no process is without a product."""
+    opened = Tape.open(tape)
+    assert balanced(opened, PRODUCTS, 2) == [(PRODUCTS[0],), PRODUCTS[1:]]
+    assert sorted(balanced(opened, PRODUCTS, 9)) == [(product,) for product in PRODUCTS]
+    assert balanced(opened, PRODUCTS, 1) == [PRODUCTS]
+
+
+def test_a_damaged_tape_is_told_once(tape: Path, tmp_path: Path) -> None:
+    """What one process finds ends all of them, with one line and without a RUN."""
+    copied = tmp_path / "tape"
+    shutil.copytree(tape, copied)
+    path = min(copied.glob("product=B-USD/date=*/*.parquet"))
+    path.write_bytes(path.read_bytes()[:-5])
+    done = booktape("replay", copied, "--processes", "3", "-o", tmp_path / "run")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.count("\n") == 1
+    assert path.name in done.stderr
+    assert [each.name for each in tmp_path.iterdir()] == ["tape"]
+
+
+@pytest.mark.parametrize("options", [("--follow",), ("--speed", "1", "--idle-limit", "1s")])
+def test_what_needs_one_clock_is_refused(tape: Path, options: tuple[str, ...]) -> None:
+    """Following and cutting silences are of all products together."""
+    done = booktape("replay", tape, "--processes", "2", *options)
+    assert done.returncode == 2
+    assert "--processes" in done.stderr
+
+
+def running_children(pid: int) -> list[int]:
+    """Return the worker processes that a process started; Python's own resource tracker is none."""
+    pids = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
+    return [int(each) for each in pids if b"spawn_main" in Path(f"/proc/{each}/cmdline").read_bytes()]
+
+
+@pytest.fixture
+def slow_replay(tape: Path, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    """Run a replay of minutes in two processes, up to where both write."""
+    command = [sys.executable, "-m", "booktape", "replay", str(tape), "--speed", "0.001", "--processes", "2"]
+    with subprocess.Popen(
+        [*command, "-o", str(tmp_path / "run")],
+        env=clean_environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            while not list(tmp_path.glob("_run.*/summaries")) or len(running_children(process.pid)) < 2:
+                assert process.poll() is None
+            yield process
+        finally:
+            process.kill()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_stops_all(
+    slow_replay: subprocess.Popen[str], tmp_path: Path, number: signal.Signals
+) -> None:
+    """A signal ends all processes with one line and exit code 1, and nothing of the RUN is left."""
+    children = running_children(slow_replay.pid)
+    slow_replay.send_signal(number)
+    stdout, stderr = slow_replay.communicate(timeout=60)
+    assert (slow_replay.returncode, stdout, stderr.count("\n")) == (1, "", 1)
+    assert "interrupted" in stderr
+    assert not [child for child in children if Path(f"/proc/{child}").exists()]
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_process_that_is_killed_is_told(slow_replay: subprocess.Popen[str], tmp_path: Path) -> None:
+    """Where the system kills one process the others end too; nothing half is published."""
+    os.kill(max(running_children(slow_replay.pid)), signal.SIGKILL)
+    stdout, stderr = slow_replay.communicate(timeout=60)
+    assert (slow_replay.returncode, stdout, stderr.count("\n")) == (1, "", 1)
+    assert "died" in stderr
+    assert not list(tmp_path.iterdir())
+
+
+def meet_and_tell(number: int, meet: Meet) -> tuple[int, int]:
+    """Return a part's number and the start that it was given."""
+    return number, meet()
+
+
+def fail_or_die(number: int, meet: Meet) -> int:
+    """Fail, die, or wait for the others."""
+    if number == 1:
+        raise BooktapeError("the first")
+    if number == 2:
+        os._exit(7)
+    return meet()
+
+
+def test_all_start_together() -> None:
+    """Every process is given the same start, and results come in the order of the parts."""
+    found = in_processes(meet_and_tell, [3, 1, 2])
+    assert [number for number, _ in found] == [3, 1, 2]
+    assert len({start for _, start in found}) == 1
+
+
+def test_failures_are_told() -> None:
+    """What one raised is raised here; one that died without a word is told as that."""
+    with pytest.raises(BooktapeError, match="the first"):
+        in_processes(fail_or_die, [0, 1])
+    with pytest.raises(LostProcessError, match="exit code 7"):
+        in_processes(fail_or_die, [0, 2])

@@ -8,6 +8,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
@@ -33,9 +34,12 @@ from recorder.tape.journal_writer import JournalWriter, cut_torn_tail
 from recorder.tape.layout import CATALOG, journal_dir, journal_file, product_dir, segment_file
 from recorder.tape.policy import SealPolicy
 from recorder.tape.position import Position
-from recorder.tape.reader import BATCH_ROWS, own
+from recorder.tape.reader import own
 from recorder.tape.segment import write_segment
 from recorder.tape.unsealed import UnsealedSegment, scan_journal
+
+_SEAL_ROWS: Final = 1024
+"""Rows that a seal reads at a time: its peak is what a recorder that runs for months keeps."""
 
 
 class ProductWriter:
@@ -206,7 +210,7 @@ class ProductWriter:
         name = segment_file(segment.first_seq, segment.first_time)
         journal = self._journals / journal_file(segment.first_seq)
         with JournalReader(journal) as reader:
-            batches = reader.batches(segment.first_seq, BATCH_ROWS)
+            batches = reader.batches(segment.first_seq, _SEAL_ROWS)
             written = write_segment(
                 self._directory / name, self.product, segment.first_seq, segment.rows, batches
             )

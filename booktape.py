@@ -1,6 +1,7 @@
 """The front door: the `booktape` command, made of the recorder's and the replay's commands."""
 
 import os
+import signal
 import sys
 
 import click
@@ -21,6 +22,8 @@ class _Commands(click.Group):
             if os.environ.get("BOOKTAPE_TRACEBACK") and error.__cause__ is not None:
                 raise  # it was made of another: of code of the user's own
             raise click.ClickException(str(error)) from None
+        except KeyboardInterrupt:
+            raise click.ClickException("interrupted") from None
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  click
         return list(self.commands)  # in the order in which one meets them
@@ -41,6 +44,8 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line; the console script."""
+    # A command that has no way of its own to end ends as by Ctrl-C: with one line.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     # With this set, to anything, bytewax opens a port on all interfaces.
     os.environ.pop("BYTEWAX_DATAFLOW_API_ENABLED", None)
     try:

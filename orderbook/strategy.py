@@ -79,7 +79,7 @@ class CheckedStrategy:
         try:
             self._strategy = factory(product)
             self._schema = self._strategy.schema
-        except Exception as error:
+        except BaseException as error:
             raise self._raised(error) from error
         self._check_schema()
 
@@ -119,7 +119,7 @@ class CheckedStrategy:
         """Return the rows of a call, None where there are none."""
         try:
             rows = call()
-        except Exception as error:
+        except BaseException as error:  # a strategy that calls sys.exit() must not end a recording
             raise self._raised(error) from error
         if rows is None:
             return None
@@ -133,6 +133,10 @@ class CheckedStrategy:
         for field, column in zip(self._schema, rows.columns, strict=True):
             if column.null_count and (field.name == "seq" or not field.nullable):
                 raise self._wrong(f"gave a row without a {field.name}")
+        try:
+            rows.validate(full=True)
+        except pa.ArrowInvalid as error:
+            raise self._wrong(f"gave rows that are none: {str(error).splitlines()[0]}") from None
         self._check_order(rows.column("seq").to_numpy())
         return pa.RecordBatch.from_arrays(rows.columns, schema=self._schema) if rows.num_rows else None
 
@@ -145,7 +149,7 @@ class CheckedStrategy:
             raise self._wrong(f"gave a row of seq {seq[-1]}, which it has not seen")
         self._row_seq = int(seq[-1])
 
-    def _raised(self, error: Exception) -> StrategyError:
+    def _raised(self, error: BaseException) -> StrategyError:
         text = (str(error).splitlines() or [""])[0]
         return self._wrong(f"{type(error).__name__}: {text} (BOOKTAPE_TRACEBACK=1 shows where)")
 

@@ -2,6 +2,8 @@
 
 import logging
 import os
+import sys
+from contextlib import nullcontext, redirect_stdout
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -93,19 +95,21 @@ def record(
     from recorder.terminal import log_to_stderr
 
     log_to_stderr(as_json=log_json)
-    recorded = start(
-        _unique(products),
-        tape,
-        replace(_reader_settings(feed, url, channel, stale_after), queue_bytes=queue_bytes),
-        duration=duration,
-        show=None if threshold is None else printed_summaries(threshold, to_stderr=as_json),
-        strategy=printed_strategy(strategy, to_stderr=as_json),
-        threshold=DEFAULT_THRESHOLD if threshold is None else threshold,
-        policy=_policy(segment_rows, segment_bytes, segment_time, sync),
-        observers=_observers(
-            log_every, metrics_port, metrics_host, quiet=bool(threshold is not None or strategy)
-        ),
-    )
+    # What a strategy prints is none of the result.
+    with redirect_stdout(sys.stderr) if as_json else nullcontext():
+        recorded = start(
+            _unique(products),
+            tape,
+            replace(_reader_settings(feed, url, channel, stale_after), queue_bytes=queue_bytes),
+            duration=duration,
+            show=None if threshold is None else printed_summaries(threshold, to_stderr=as_json),
+            strategy=printed_strategy(strategy, to_stderr=as_json),
+            threshold=DEFAULT_THRESHOLD if threshold is None else threshold,
+            policy=_policy(segment_rows, segment_bytes, segment_time, sync),
+            observers=_observers(
+                log_every, metrics_port, metrics_host, quiet=bool(threshold is not None or strategy)
+            ),
+        )
     _print_recorded(recorded, as_json)
     if recorded.strategy is not None and recorded.strategy.failure is not None:
         raise recorded.strategy.failure
@@ -138,6 +142,8 @@ def live(
     from recorder.terminal import log_to_stderr
 
     log_to_stderr()
+    if everything and threshold is not None:
+        raise click.BadParameter("not with --all", param_hint="--threshold")
     show = None
     if everything or threshold is not None or strategy is None:
         passing = DEFAULT_THRESHOLD if threshold is None else threshold

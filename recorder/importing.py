@@ -53,8 +53,10 @@ class CaptureRows:
             CaptureError: where a file changed since it was surveyed.
         """
         for capture in self._survey.captures:
+            if self._stopped:
+                return
             rows = self._rows(capture)
-            while not self._stopped and (gathered := list(islice(rows, _LINES))):
+            while gathered := list(islice(rows, _LINES)):
                 received: dict[str, list[Received]] = {}
                 for product, row in gathered:
                     received.setdefault(product, []).append(row)
@@ -67,6 +69,8 @@ class CaptureRows:
         time = 0
         sequence: int | None = None
         for time, frame in read_capture(capture.path, capture.capture_format):
+            if self._stopped:
+                break
             if not is_open and frame is not None:
                 opened = encode_mark(Connected(new_connection_id(), capture.path.name, list(everyone)))
                 for product in everyone:
@@ -81,7 +85,8 @@ class CaptureRows:
                 yield from self._ending(everyone, time, "a disconnect in the capture")
                 is_open = False
         if is_open:
-            yield from self._ending(everyone, time, "the end of the capture")
+            reason = "the import was stopped" if self._stopped else "the end of the capture"
+            yield from self._ending(everyone, time, reason)
 
     def _follow(self, last: int | None, frame: str) -> int | None:
         """Count a jump of sequence_num; return the last one seen."""

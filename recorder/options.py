@@ -21,6 +21,12 @@ _BYTES = re.compile(r"([0-9]+)\s*(B|KiB|MiB|GiB)?")
 _UNITS: Final = {None: 1, "B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 
 
+def parse_duration(text: str) -> float | None:
+    """Return the seconds of `90s`, `5m`, `1h`, `250ms` or a bare number; None where it is none."""
+    match = _DURATION.fullmatch(text)
+    return float(match[1]) * _SECONDS[match[2]] if match else None
+
+
 class DurationType(click.ParamType[float]):
     """`90s`, `5m`, `1h`, `250ms`; a bare number is seconds. Becomes seconds, at least 0.001."""
 
@@ -28,8 +34,7 @@ class DurationType(click.ParamType[float]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """Return seconds."""
-        match = _DURATION.fullmatch(str(value))
-        seconds = float(match[1]) * _SECONDS[match[2]] if match else 0.0
+        seconds = parse_duration(str(value)) or 0.0
         if not 0.001 <= seconds < 1e9:
             self.fail(f"{value!r} is no duration such as 90s, 5m or 1h", param, ctx)
         return seconds

@@ -78,6 +78,7 @@ class ProductInspection:
             "journal_rows": found.journal_rows,
             "journal_bytes": found.journal_bytes,
             "torn_bytes": found.torn_bytes,
+            "damaged": [str(path) for path in found.damaged],
             "verdicts": [each.document() for each in self.verdicts],
             "interruptions": [each.document() for each in self.interruptions],
         }

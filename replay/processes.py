@@ -5,6 +5,7 @@ by their hash, whatever their weight; here groups are balanced by bytes, and no 
 """
 
 import multiprocessing
+import os
 import signal
 import threading
 import time
@@ -164,10 +165,19 @@ class _Done:
     value: object
 
 
+def _end_with_parent() -> None:
+    """End this process when the one that started it is gone: nobody would take the result."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
 def _run_part(pipe: Connection, work: Callable[[Any, Meet], Any], part: object) -> None:
     """Run one part in a process of its own and say what came of it."""
     # Ctrl-C reaches the whole group of processes: the first of them passes it on as SIGTERM.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
 
     def meet() -> int:
         pipe.send(_Ready())

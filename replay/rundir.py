@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from orderbook.errors import BooktapeError
-from recorder.tape.files import replace_file, sync_directory
+from recorder.tape.files import replace_file, sync_directory, sync_file
 from recorder.tape.segment import ROW_GROUP_ROWS
 
 _MAX_SMALL: Final = 256
@@ -54,7 +54,7 @@ def run_directory(run: Path) -> Iterator["RunWriter"]:
         refuse_existing(run)
         aside.rename(run)
         sync_directory(run.absolute().parent)
-    except OSError as error:
+    except (OSError, pa.ArrowException) as error:
         shutil.rmtree(aside, ignore_errors=True)
         raise RunError(f"{run}: cannot be written ({error})") from None
     except BaseException:
@@ -95,15 +95,16 @@ class RunWriter:
         replace_file(self.directory / "run.json", text + b"\n")
 
     def close(self) -> None:
-        """Finish all files, and check that each can be read back.
+        """Finish the files of this process, each durable, and check that each can be read back.
 
         Raises:
             OSError, pyarrow.ArrowException: where one cannot.
         """
         for file in self._files.values():
             file.close()
-        for path in self.directory.rglob("*.parquet"):
-            pq.read_metadata(path)
+            sync_file(file.path)
+            sync_directory(file.path.parent)
+            pq.read_metadata(file.path)
 
 
 class _StreamFile:
@@ -113,6 +114,7 @@ class _StreamFile:
     """
 
     def __init__(self, path: Path, schema: pa.Schema) -> None:
+        self.path = path
         self._file = pq.ParquetWriter(path, schema, compression="zstd", write_page_checksum=True)
         self._gathered: list[pa.RecordBatch] = []  # large enough to be kept as they are
         self._small: list[pa.RecordBatch] = []

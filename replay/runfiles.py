@@ -28,11 +28,20 @@ class _Counts(msgspec.Struct):
     anomalies: dict[str, int]
 
 
+class _StrategyRows(msgspec.Struct):
+    rows: int
+
+
+class _Strategy(msgspec.Struct):
+    products: dict[str, _StrategyRows]
+
+
 class _Document(msgspec.Struct):
     tape: str
     digest: str
     settings: dict[str, Any]
     products: dict[str, _Counts]
+    strategy: _Strategy | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +53,7 @@ class Run:
         tape: the tape it is of, as it was named then; a relative path is one from where we run now.
         digest: of all its summaries, hex.
         settings: of the replay.
-        counts: rows that each core stream of each product has.
+        counts: rows that each stream of each product has, by what run.json says.
     """
 
     path: Path
@@ -78,6 +87,12 @@ class Run:
             }
             for product, found in document.products.items()
         }
+        if document.settings.get("depth"):
+            for product, found in document.products.items():
+                counts[product]["depth"] = found.summaries
+        if document.strategy is not None:
+            for product, made in document.strategy.products.items():
+                counts.setdefault(product, {})["strategy"] = made.rows
         return cls(path, Path(document.tape), document.digest, document.settings, counts)
 
     @property
@@ -88,8 +103,9 @@ class Run:
     @property
     def streams(self) -> tuple[str, ...]:
         """The core's streams, then what else it holds by product."""
-        others = {folder.parent.name for folder in self.path.glob("*/product=*")} - CORE_STREAMS.keys()
-        return (*CORE_STREAMS, *sorted(others))
+        others = {folder.parent.name for folder in self.path.glob("*/product=*")}
+        others |= {stream for counts in self.counts.values() for stream in counts}
+        return (*CORE_STREAMS, *sorted(others - CORE_STREAMS.keys()))
 
     def batches(self, stream: str, product: str) -> Iterator[pa.RecordBatch]:
         """Yield the rows of a stream of a product, in seq order.

@@ -136,6 +136,8 @@ def print_inspection(console: Console, inspection: Inspection) -> None:
         for text in _verdict_lines(found.verdicts):
             console.print(f"{product}: {text}")
         _print_interruptions(console, product, found.interruptions)
+        for path in found.overview.damaged:
+            console.print(f"{product}: {path}: a bad record, with whole ones behind it")
         if found.overview.torn_bytes:
             console.print(f"{product}: {found.overview.torn_bytes:,} torn bytes at the end of the journal")
 

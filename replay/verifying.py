@@ -16,6 +16,7 @@ from orderbook.times import format_time
 from recorder.tape.catalog import Faults, SegmentEntry, merge_faults, unlisted_segments
 from recorder.tape.errors import DamagedTapeError
 from recorder.tape.index import read_book
+from recorder.tape.journal import damaged_copies
 from recorder.tape.layout import CATALOG, book_file
 from recorder.tape.overview import overview
 from recorder.tape.reader import ProductTape, SealedSegment, Tape
@@ -104,11 +105,13 @@ class _ProductCheck:
             self._found.damage.append(f"{path}: a segment that {CATALOG} does not list")
         for rows in self._tape.batches(first_seq=entries[-1].next_seq if entries else 0):
             self._take_up(rows, self._tape.journals)
+        for path in damaged_copies(self._tape.journals):
+            self._found.damage.append(
+                f"{path}: kept of a journal that went bad, with rows that the tape lacks"
+            )
         for journal in self._tape.open_journals():
             with journal:
                 extent = journal.extent()
-            if extent.is_damaged:
-                self._found.damage.append(f"{journal.path}: a bad record after row {self._next_seq - 1}")
             self._found.torn_bytes += extent.torn
         self._take_faults()
 

@@ -18,6 +18,7 @@ import msgspec
 from orderbook.times import parse_time
 from recorder.tape.errors import DamagedTapeError
 from recorder.tape.files import open_private, sync_directory, sync_file, write_all
+from recorder.tape.journal import journal_paths
 from recorder.tape.layout import CATALOG, journal_file
 
 NEXT_CATALOG: Final = "_segments.next.jsonl"
@@ -198,7 +199,7 @@ def unlisted_segments(product_dir: Path) -> list[Path]:
         DamagedTapeError: where the catalog cannot be read.
     """
     found = sorted(product_dir.glob("date=*/*.parquet"))
-    waiting = {path.stem for path in (product_dir / "_journal").glob("*.journal")}
+    waiting = {path.stem for path in journal_paths(product_dir / "_journal")}
     listed = set()
     for path in (product_dir / NEXT_CATALOG, product_dir / CATALOG):
         with suppress(FileNotFoundError):

@@ -50,7 +50,8 @@ def compact(path: Path) -> dict[str, Compacted]:
     """
     tape = Tape.open(path)
     with maintenance(path):
-        return {product: _compact_product(tape.product(product)) for product in tape.select(())}
+        held = [tape.product(product) for product in tape.select(())]
+        return {each.product: _compact_product(each) for each in held if each.directory.is_dir()}
 
 
 def _compact_product(tape: ProductTape) -> Compacted:

@@ -13,7 +13,7 @@ the end; readers stop before it, the next writer cuts it.
 import os
 import struct
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Self
 from zlib import crc32
@@ -31,6 +31,26 @@ _FAR: Final = 10**7  # rows that one journal may hold, generously
 KINDS: Final = ("frame", "connected", "disconnected")
 
 
+def journal_paths(directory: Path) -> list[Path]:
+    """Return the journals in a directory, in order; none where it is missing.
+
+    Raises:
+        DamagedTapeError: where it cannot be listed: that must not look like a tape without rows.
+    """
+    try:
+        paths = list(directory.iterdir())  # glob passes over what it may not read
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise DamagedTapeError(f"{directory}: cannot be listed ({error.strerror})") from None
+    return sorted(path for path in paths if path.suffix == ".journal")
+
+
+def damaged_copies(directory: Path) -> list[Path]:
+    """Return what was kept of journals that went bad: rows are in them that are nowhere else."""
+    return sorted(directory.glob("*.damaged"))
+
+
 @dataclass(frozen=True, slots=True)
 class JournalExtent:
     """How far a journal can be trusted.
@@ -39,12 +59,14 @@ class JournalExtent:
         rows, complete: whole records from the start on, and their bytes.
         torn: bytes after them.
         is_damaged: whether whole records follow in those: then it is no torn tail, a byte went bad.
+        last_seq: of the last whole record from the start on, -1 where there is none.
     """
 
     rows: int
     complete: int
     torn: int
     is_damaged: bool
+    last_seq: int = field(default=-1, compare=False)
 
 
 class JournalReader:
@@ -55,9 +77,15 @@ class JournalReader:
 
         Raises:
             FileNotFoundError: where it has been sealed and dropped meanwhile.
+            DamagedTapeError: where it cannot be opened.
         """
         self.path = path
-        self._file = path.open("rb", buffering=1 << 20)
+        try:
+            self._file = path.open("rb", buffering=1 << 20)
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            raise DamagedTapeError(f"{path}: cannot be read ({error.strerror})") from None
         self._told = 0
         """End of the last record that `new_batches` gave."""
 
@@ -82,7 +110,7 @@ class JournalReader:
             last_seq = BODY.unpack_from(body)[0]
         self._file.seek(end)
         tail = self._file.read(size - end)
-        return JournalExtent(rows, end, len(tail), bool(tail) and _holds_record(tail, last_seq))
+        return JournalExtent(rows, end, len(tail), bool(tail) and _holds_record(tail, last_seq), last_seq)
 
     def batches(self, first_seq: int, size: int) -> Iterator[pa.RecordBatch]:
         """Yield the rows from a seq on, in batches of at most `size`.
@@ -95,6 +123,16 @@ class JournalReader:
             DamagedTapeError: where whole records do not count up by one.
         """
         yield from self._batches(self._records(0, self._size()), first_seq, size)
+
+    def check_tail(self) -> None:
+        """Check that nothing but a torn record follows the whole ones; to be called after `batches`.
+
+        Raises:
+            DamagedTapeError: where whole records follow a bad one: rows would be missing in silence.
+        """
+        extent = self.extent() if self._file.tell() < self._size() else None
+        if extent is not None and extent.is_damaged:
+            raise DamagedTapeError(f"{self.path}: a bad record after row {extent.last_seq}")
 
     def new_batches(self, first_seq: int, size: int) -> Iterator[pa.RecordBatch]:
         """Yield the rows from a seq on that were appended since the last call; read each call to its end.

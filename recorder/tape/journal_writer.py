@@ -2,7 +2,6 @@
 
 import logging
 import os
-import shutil
 from pathlib import Path
 from typing import Final
 from zlib import crc32
@@ -79,6 +78,23 @@ class JournalWriter:
             os.close(self._fd)
 
 
+def _keep(path: Path) -> Path:
+    """Copy a journal beside itself as `.damaged`, durably and over nothing; return where."""
+    kept = path.with_name(f"{path.name}.damaged")
+    number = 1
+    while kept.exists():
+        number += 1
+        kept = path.with_name(f"{path.name}.{number}.damaged")
+    fd = open_private(kept, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+    try:
+        write_all(fd, path.read_bytes())
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+    sync_directory(path.parent)
+    return kept
+
+
 def cut_torn_tail(path: Path) -> int:
     """Cut a journal after its last whole record; return the number of bytes cut.
 
@@ -87,8 +103,7 @@ def cut_torn_tail(path: Path) -> int:
     with JournalReader(path) as journal:
         extent = journal.extent()
     if extent.is_damaged:
-        kept = path.with_name(f"{path.name}.damaged")
-        shutil.copyfile(path, kept)
+        kept = _keep(path)
         log.warning("%s: a bad record with good ones behind it; kept as it was in %s", path, kept.name)
     if extent.torn:
         with path.open("r+b") as file:

@@ -3,12 +3,14 @@
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
 from recorder.tape.catalog import Faults, merge_faults
+from recorder.tape.journal import damaged_copies, journal_paths
 from recorder.tape.reader import BATCH_ROWS, ProductTape, SealedSegment, Tape
 from recorder.tape.segment import naming_damage
 
@@ -37,6 +39,7 @@ class Overview:
         first_time, last_time: recv_time of the first and last row.
         segments, sealed_bytes: sealed files.
         journal_rows, journal_bytes, torn_bytes: what is not sealed; torn bytes are no whole record.
+        damaged: journals of which a record went bad with whole ones behind it, or copies kept of such.
         unsealed_connection: the first connection with rows in a journal, None where there is none.
         marks: where connections begin and end, in order.
         faults: gaps and crossed summaries of the sealed rows, by connection.
@@ -51,6 +54,7 @@ class Overview:
     journal_rows: int
     journal_bytes: int
     torn_bytes: int
+    damaged: tuple[Path, ...]
     unsealed_connection: int | None
     marks: tuple[Mark, ...]
     faults: Faults
@@ -82,6 +86,8 @@ def overview(tape: ProductTape) -> Overview:
                 if unsealed_connection is None:
                     unsealed_connection = rows.column("connection")[0].as_py()
         extents = [journal.extent() for journal in journals]
+        read = zip(journals, extents, strict=True)
+        damaged = [journal.path for journal, extent in read if extent.is_damaged]
     return Overview(
         rows=sealed + journal_rows,
         first_time=times[0] if times else None,
@@ -90,7 +96,8 @@ def overview(tape: ProductTape) -> Overview:
         sealed_bytes=sum(entry.bytes for entry in entries),
         journal_rows=journal_rows,
         journal_bytes=sum(extent.complete for extent in extents),
-        torn_bytes=sum(extent.torn for extent in extents),
+        torn_bytes=sum(extent.torn for extent in extents if not extent.is_damaged),
+        damaged=(*damaged, *damaged_copies(tape.journals)),
         unsealed_connection=unsealed_connection,
         marks=tuple(marks),
         faults=merge_faults(entry.faults for entry in entries),
@@ -154,7 +161,7 @@ def first_time(tape: Tape) -> int | None:
 
 def stored_bytes(tape: ProductTape) -> int:
     """Return how many bytes a product's segments and journals take: cheap, to share work out."""
-    journals = sum(path.stat().st_size for path in tape.journals.glob("*.journal"))
+    journals = sum(path.stat().st_size for path in journal_paths(tape.journals))
     return journals + sum(entry.bytes for entry in tape.segments())
 
 

@@ -29,7 +29,7 @@ from recorder.tape.compaction import finish_compaction
 from recorder.tape.errors import DamagedTapeError
 from recorder.tape.files import make_directory, sync_file
 from recorder.tape.index import digest_before, write_book, write_checks
-from recorder.tape.journal import JournalReader
+from recorder.tape.journal import JournalReader, journal_paths
 from recorder.tape.journal_writer import JournalWriter, cut_torn_tail
 from recorder.tape.layout import CATALOG, journal_dir, journal_file, product_dir, segment_file
 from recorder.tape.policy import SealPolicy
@@ -77,7 +77,7 @@ class ProductWriter:
         self._sealed_digest = digest_before(entries, len(entries))
         sealed = entries[-1].next_seq if entries else 0
         position = Position(sealed, *_last_of(entries))
-        paths = sorted(self._journals.glob("*.journal"))
+        paths = journal_paths(self._journals)
         for path in paths:
             left = scan_journal(path)
             if left is None or left.first_seq < sealed:

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from orderbook.feeds import Feed
 from recorder.tape.catalog import SegmentEntry, read_catalog
 from recorder.tape.errors import DamagedTapeError, UnknownProductError
-from recorder.tape.journal import JournalReader
+from recorder.tape.journal import JournalReader, journal_paths
 from recorder.tape.layout import journal_dir, product_dir
 from recorder.tape.manifest import Manifest, read_manifest
 from recorder.tape.segment import merged_aside, open_segment, segment_batches
@@ -117,6 +117,7 @@ class ProductTape:
                     check_follows(batch, next_seq, journal.path)
                     next_seq += batch.num_rows
                     yield batch
+                journal.check_tail()
 
     def sealed(self, first_seq: int = 0) -> Iterator["SealedSegment"]:
         """Yield the sealed segments that hold rows from a seq on, in order, each open for reading.
@@ -158,7 +159,7 @@ class ProductTape:
 
     def open_journals(self) -> Iterator[JournalReader]:
         """Yield readers of what is not sealed, in order; open them before the segments are listed."""
-        for path in sorted(self.journals.glob("*.journal")):
+        for path in journal_paths(self.journals):
             try:
                 yield JournalReader(path)
             except FileNotFoundError:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pyarrow as pa
 
-from recorder.tape.journal import JournalReader
+from recorder.tape.journal import JournalReader, journal_paths
 from recorder.tape.layout import CATALOG, journal_file
 from recorder.tape.reader import BATCH_ROWS, ProductTape, check_follows
 
@@ -66,7 +66,7 @@ def _appended(tape: ProductTape, next_seq: int, size: int) -> Iterator[pa.Record
 
 def _journal_name(tape: ProductTape, next_seq: int) -> str | None:
     """Return the last journal that begins at or before a row; None where there is none."""
-    names = (path.name for path in tape.journals.glob("*.journal"))
+    names = (path.name for path in journal_paths(tape.journals))
     return max((name for name in names if name <= journal_file(next_seq)), default=None)
 
 

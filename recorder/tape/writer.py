@@ -133,7 +133,10 @@ def _lock(path: Path) -> int:
         raise TapeError(
             f"{path}: only {free // 2**20} MiB free, a recording needs at least {MIN_FREE_BYTES // 2**20}"
         )
-    fd = open_private(path / LOCK, os.O_RDWR | os.O_CREAT)
+    try:
+        fd = open_private(path / LOCK, os.O_RDWR | os.O_CREAT)
+    except OSError as error:
+        raise TapeError(f"{path}: cannot be written ({error.strerror})") from None
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -3,11 +3,11 @@
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from recorder.options import DURATION
+from recorder.options import parse_duration
 
 if TYPE_CHECKING:
     from replay.window import Window
@@ -39,6 +39,7 @@ class SpeedType(click.ParamType[float]):
         return speed
 
 
+_LONGEST_S: Final = 9e9  # what a timestamp can hold, nearly
 _ZONED = re.compile(r"(.+)([+-])([01][0-9]):([0-5][0-9])")
 
 
@@ -57,10 +58,14 @@ class Moment:
         """
         if not self.is_offset:
             return self.ns
+        from recorder.tape.errors import TapeError
         from recorder.tape.overview import first_time
         from recorder.tape.reader import Tape
 
-        return (first_time(Tape.open(tape)) or 0) + self.ns
+        start = first_time(Tape.open(tape))
+        if start is None:
+            raise TapeError(f"{tape}: no row yet, so no time to count from")
+        return start + self.ns
 
 
 def _instant(text: str) -> int | None:
@@ -83,8 +88,9 @@ class MomentType(click.ParamType[Moment]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Moment:
         """Return the moment."""
         text = str(value)
-        if text.startswith("+"):
-            return Moment(round(DURATION.convert(text[1:], param, ctx) * 1e9), is_offset=True)
+        offset = parse_duration(text[1:]) if text.startswith("+") else None
+        if offset is not None and offset < _LONGEST_S:
+            return Moment(round(offset * 1e9), is_offset=True)
         time = _instant(text)
         if time is None:
             self.fail(f"{text!r} is no time such as 2026-08-09T21:05:50Z or +5m", param, ctx)

@@ -1,6 +1,7 @@
 """`booktape replay`."""
 
-from contextlib import AbstractContextManager, nullcontext
+import sys
+from contextlib import AbstractContextManager, nullcontext, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -107,7 +108,8 @@ def replay(
     watching: AbstractContextManager[Advance | None] = showing(tape, products, "replay")
     if follow:
         watching = nullcontext(_printing(threshold, to_stderr=as_json))
-    with watching as advance:
+    # What a strategy prints is none of the result.
+    with watching as advance, redirect_stdout(sys.stderr) if as_json else nullcontext():
         result = run(tape, settings, output=output, keep=False, progress=advance, strategy=strategy)
     if as_json:
         print_json(result.document())

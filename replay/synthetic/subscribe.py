@@ -55,7 +55,7 @@ def parse_subscribe(
     """
     try:
         message = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise RefusedError("Malformed JSON", str(error)) from None
     if not isinstance(message, dict) or message.get("type") != "subscribe":
         raise RefusedError("Failed to subscribe", "type is not subscribe")

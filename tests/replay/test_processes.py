@@ -156,6 +156,14 @@ def test_a_process_that_is_killed_is_told(slow_replay: subprocess.Popen[str], tm
     assert not list(tmp_path.iterdir())
 
 
+def test_processes_end_with_the_one_that_started_them(slow_replay: subprocess.Popen[str]) -> None:
+    """Where it is killed, those that it started do not go on for nobody."""
+    children = running_children(slow_replay.pid)
+    slow_replay.kill()
+    slow_replay.communicate(timeout=60)  # which ends only when no process holds the pipes any more
+    assert not [child for child in children if Path(f"/proc/{child}").exists()]
+
+
 def meet_and_tell(number: int, meet: Meet) -> tuple[int, int]:
     """Return a part's number and the start that it was given."""
     return number, meet()

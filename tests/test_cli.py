@@ -401,3 +401,16 @@ def test_demo_from_anywhere(tmp_path: Path) -> None:
     assert "threshold" in done.stdout
     assert not CONTROL.search(done.stdout)
     assert not list(tmp_path.iterdir())
+
+
+def test_sigterm_is_told(recording: Recording) -> None:
+    """A command that is told to end by SIGTERM says so in one line and exits 1."""
+    code = (
+        "import os, signal, sys, booktape, replay.verifying as v;"
+        "v.verify = lambda *_: os.kill(os.getpid(), signal.SIGTERM);"
+        f"sys.argv = ['booktape', 'verify', {str(recording.tape)!r}]; booktape.main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=clean_environment(), capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", "Error: interrupted\n")

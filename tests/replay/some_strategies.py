@@ -1,5 +1,6 @@
 """Strategies for tests: some that are right, and one for every way to be wrong."""
 
+import sys
 from typing import Any
 
 import pyarrow as pa
@@ -44,6 +45,26 @@ class Raises(Spreads):
             raise ValueError("this one fails\non purpose")
         seq = summaries["seq"].to_numpy()
         return super().step(summaries.filter(pa.array(seq % 50 == 0)))
+
+
+class Exits(Spreads):
+    """Ends the process, or tries to."""
+
+    def step(self, summaries: pa.RecordBatch) -> pa.RecordBatch | None:  # noqa: ARG002  the form
+        """Exit."""
+        sys.exit(3)
+
+
+class NoText(Spreads):
+    """Gives text that is none."""
+
+    schema = pa.schema([("seq", pa.int64()), ("text", pa.string())])
+
+    def step(self, summaries: pa.RecordBatch) -> pa.RecordBatch | None:
+        """Give bytes that are not UTF-8 as a string."""
+        offsets, data = pa.py_buffer(b"\0\0\0\0\2\0\0\0"), pa.py_buffer(b"\xff\xfe")
+        text = pa.Array.from_buffers(pa.string(), 1, [None, offsets, data])
+        return pa.RecordBatch.from_arrays([summaries["seq"][:1], text], schema=self.schema)
 
 
 class RaisesAtEnd(Spreads):

@@ -172,6 +172,8 @@ def test_state_can_be_kept_aside(short_tape: Path, episodes: replay.RunResult) -
 @pytest.mark.parametrize(
     ("name", "said"),
     [
+        ("Exits", "SystemExit: 3"),
+        ("NoText", "gave rows that are none: "),
         (
             "Raises",
             r"ETH-USD, rows 1 to \d+: ValueError: this one fails \(BOOKTAPE_TRACEBACK=1 shows where\)",

@@ -26,7 +26,7 @@ from tests.recorder.rows import (
     tally,
     write_tape,
 )
-from tests.replay.tapes import flip_byte
+from tests.replay.tapes import command, flip_byte
 
 SPAWN = multiprocessing.get_context("spawn")
 
@@ -272,3 +272,31 @@ def test_products_are_selected_sorted_and_once(tmp_path: Path) -> None:
     assert tape.select(()) == ("ADA-USD", BTC, "ETH-USD")
     assert tape.select(("ETH-USD", BTC, "ETH-USD")) == (BTC, "ETH-USD")
     assert list(tape.product("ADA-USD").batches()) == []
+
+
+def test_a_bad_record_in_a_journal_is_not_its_end(tmp_path: Path) -> None:
+    """Whole records behind a bad one are rows that would be missing: reading is refused, and by name."""
+    tape = write_tape(tmp_path / "tape", frames(40), batch_rows=5, seal=False)
+    (journal,) = journals(tape)
+    flip_byte(journal, journal.stat().st_size // 2)
+    with pytest.raises(DamagedTapeError, match=rf"{journal.name}: a bad record after row"):
+        read_rows(tape)
+    done = command("inspect", tape)
+    assert "a bad record, with whole ones behind it" in done.stdout
+    with open_writer(tape):
+        pass  # a recorder goes on after the last good row, and keeps the rest beside
+    (kept,) = tape.glob("product=*/_journal/*.damaged")
+    assert kept.stat().st_mode & 0o777 == 0o600
+    verified = command("verify", tape)
+    assert verified.exit_code == 1
+    assert kept.name in verified.stdout
+
+
+def test_journals_that_cannot_be_listed_are_not_no_journals(tmp_path: Path) -> None:
+    """A file where the directory of journals should be is told, not taken for a tape without rows."""
+    tape = write_tape(tmp_path / "tape", frames(40), batch_rows=5, seal=False)
+    directory = journals(tape)[0].parent
+    directory.rename(directory.with_name("_elsewhere"))
+    directory.write_text("")
+    with pytest.raises(DamagedTapeError, match="cannot be listed"):
+        read_rows(tape)

@@ -227,11 +227,12 @@ def test_terminal(recording: Recording) -> None:
         recording.tape, sweep_thresholds("1bps", "20bps", "1bps"), fee=0.0001, by="hour"
     )
     comparison.sort("max_relative_spread")
+    output = io.StringIO()
     console = Console(
-        width=100, file=io.StringIO(), force_terminal=True, color_system=None, markup=False, highlight=False
+        width=100, file=output, force_terminal=True, color_system=None, markup=False, highlight=False
     )
     print_comparison(console, comparison, "max_relative_spread")
-    text = console.file.getvalue()  # type: ignore[attr-defined]  it is the StringIO above
+    text = output.getvalue()
     table = text[text.index("product") : text.index("Data quality")]
     assert max(len(line) for line in table.splitlines()) <= 100
     assert "largest ▾" in table

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from orderbook.errors import ThresholdError
 from orderbook.schema import FLOW_SUMMARY_SCHEMA
-from replay.sweep import durations, exact, spread_times
+from replay.sweep import durations, episodes, exact, spread_times
 from replay.sweep.parts import By
 from replay.sweep.results import SweepResult, ThresholdStatistics
 from replay.sweep.sweeping import ThresholdSweep
@@ -131,7 +131,9 @@ def test_equals_brute_force(
 ) -> None:
     """Every number equals that of a plain loop for one threshold."""
     cuts = data.draw(st.lists(st.integers(0, len(rows)), max_size=10))
-    [result] = sweep_over(thresholds, rows, cuts, fee).finish()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(episodes, "_FEW", data.draw(st.sampled_from([0, 32])))
+        [result] = sweep_over(thresholds, rows, cuts, fee).finish()
     asked = list(dict.fromkeys(thresholds))
     for found, threshold in zip(result.statistics, asked, strict=True):
         assert_equal(found.row(), naive.numbers(threshold, rows, HORIZONS, fee))
@@ -171,6 +173,9 @@ def test_batches_leave_no_trace(rows: list[Row], thresholds: list[float], data: 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(exact, "MAX_ROWS", 3)
         assert repr(run(thresholds, rows)) == whole
+        patch.setattr(exact, "MAX_ROWS", 65_536)
+        patch.setattr(episodes, "_FEW", 0)
+        assert repr(run(thresholds, rows)) == whole
 
 
 @settings(deadline=None)
@@ -184,6 +189,7 @@ def test_merge(
     with pytest.MonkeyPatch.context() as patch:
         if few:
             patch.setattr(durations, "MAX_EXACT", 5)
+            patch.setattr(episodes, "_FEW", 0)
             patch.setattr(spread_times, "MAX_DISTINCT", 3)
         whole = sweep_over(thresholds, rows, by=by, fee=0.0005).finish()
         sweeps = [sweep_over(thresholds, rows[low:high], by=by, fee=0.0005) for low, high in pairwise(ends)]

@@ -144,7 +144,7 @@ def test_equals_brute_force(
     )
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(tapes(), THRESHOLDS, st.sampled_from(["hour", "day", "connection"]))
 def test_parts_equal_brute_force(rows: list[Row], thresholds: list[float], by: By) -> None:
     """Every number of every part does too, and the whole is what it is without parts."""
@@ -162,7 +162,7 @@ def test_parts_equal_brute_force(rows: list[Row], thresholds: list[float], by: B
         assert [result.part for result in parts] == sorted({row.connection for row in rows})
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(tapes(), THRESHOLDS, st.data())
 def test_batches_leave_no_trace(rows: list[Row], thresholds: list[float], data: st.DataObject) -> None:
     """Results are the same bit for bit in one batch, in pieces of any size, and with batches cut inside."""
@@ -199,7 +199,7 @@ def test_merge(
         assert repr(sweeps[0].finish()) == repr(whole)
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(tapes(), tapes(), THRESHOLDS)
 def test_merge_of_two_tapes(first: list[Row], second: list[Row], thresholds: list[float]) -> None:
     """Two tapes add up, and nothing spans both: as if their connections had numbers of their own."""
@@ -217,7 +217,7 @@ def test_merge_of_others() -> None:
             ThresholdSweep([0.1]).merge(other)
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(tapes(), THRESHOLDS)
 def test_thresholds_do_not_touch_each_other(rows: list[Row], thresholds: list[float]) -> None:
     """A threshold's numbers are the same bit for bit alone and among others."""
@@ -225,7 +225,7 @@ def test_thresholds_do_not_touch_each_other(rows: list[Row], thresholds: list[fl
     assert repr(run(thresholds, rows)) == repr(alone)
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(tapes(), THRESHOLDS, st.data())
 def test_finish_changes_nothing(rows: list[Row], thresholds: list[float], data: st.DataObject) -> None:
     """A sweep may tell what it has so far and go on as if nobody had asked."""

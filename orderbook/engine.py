@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 import pyarrow as pa
 
+from orderbook.book import OrderBookState
 from orderbook.feeds import Feed
 from orderbook.saved import load_state, save_state
 from orderbook.tracker import Tracker, TrackerState
@@ -126,7 +127,7 @@ class PlainEngine:
 
     def load(self, saved: bytes) -> TrackerState:
         """Return the state that was saved. O(levels log levels)."""
-        return load_state(saved)
+        return load_state(saved, OrderBookState())
 
     def check(self, state: TrackerState) -> None:
         """Assert the invariants of the book."""

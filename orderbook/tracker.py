@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import pyarrow as pa
 
-from orderbook.book import OrderBookState
+from orderbook.book import Book, OrderBookState
 from orderbook.decoder import decode_frame
 from orderbook.depth import DepthColumns
 from orderbook.feeds import Feed
@@ -34,7 +34,7 @@ class TrackerState:
 
     product: str
     feed: Feed
-    book: OrderBookState = field(default_factory=OrderBookState)
+    book: Book = field(default_factory=OrderBookState)
     counts_sequence: bool = False
     last_sequence: int | None = None
 
@@ -112,11 +112,16 @@ class Tracker:
             if frame.events and state.book.is_known:
                 top = self._summary(seq, recv_time, frame.exchange_time, connection)
                 if top.spread is not None and top.spread < 0:
-                    anomaly("crossed", f"bid {top.bid_price} over ask {top.ask_price}")
+                    self.note_crossed(seq, recv_time, connection, top)
         elif isinstance(frame, MalformedFrame):
             anomaly("malformed", frame.detail)
         elif frame.anomaly is not None:
             anomaly(frame.anomaly, frame.detail)
+
+    def note_crossed(self, seq: int, recv_time: int, connection: int, top: Top) -> None:
+        """Collect a summary whose bid is over its ask."""
+        detail = f"bid {top.bid_price} over ask {top.ask_price}"
+        self.anomalies.add(seq, recv_time, "crossed", detail, connection)
 
     def _summary(self, seq: int, recv_time: int, exchange_time: int | None, connection: int) -> Top:
         """Collect the best levels as they stand; return the very best."""

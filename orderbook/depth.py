@@ -69,8 +69,10 @@ def depth_batch(
     """Return ladders as a batch of `depth_schema`.
 
     Args:
-        seq, recv_time: of the summaries.
-        bids, asks: shape (summaries, depth, 2): price and size, best level first, NaN where there is none.
+        seq: of the summaries.
+        recv_time: of the summaries.
+        bids: shape (summaries, depth, 2): price and size, best level first, NaN where there is none.
+        asks: the same.
     """
     depth = bids.shape[1]
     columns = (

@@ -2,10 +2,9 @@
 
 import msgspec
 
-from orderbook.book import Book
 from orderbook.feeds import Feed
 from orderbook.frames import BookEvent, Level
-from orderbook.tracker import TrackerState
+from orderbook.tracker import B, TrackerState
 
 
 class SavedState(msgspec.Struct, frozen=True):
@@ -23,7 +22,7 @@ class SavedState(msgspec.Struct, frozen=True):
     last_sequence: str | None  # a feed may send any integer, MessagePack ends at 2**64
 
 
-def save_state(state: TrackerState) -> bytes:
+def save_state(state: TrackerState[B]) -> bytes:
     """Return a state as MessagePack. O(levels)."""
     bids, asks = state.book.levels()
     return msgspec.msgpack.encode(
@@ -39,7 +38,7 @@ def save_state(state: TrackerState) -> bytes:
     )
 
 
-def load_state(saved: bytes, book: Book) -> TrackerState:
+def load_state(saved: bytes, book: B) -> TrackerState[B]:
     """Return the state that was saved.
 
     Args:

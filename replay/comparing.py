@@ -11,10 +11,12 @@ from orderbook.digest import run_digest
 from orderbook.engine import Engine, Step
 from orderbook.tally import Tally, products_with_rows
 from orderbook.threshold import DEFAULT_THRESHOLD
+from recorder.engines import ready_engine
 from recorder.flows import run_to_end
 from recorder.lifetime import interruptible
+from recorder.options import EngineName
 from recorder.tape.reader import Tape
-from replay.flows import PLAIN, replay_flow
+from replay.flows import replay_flow
 from replay.rundir import refuse_existing, run_directory
 from replay.sources import TapeSource
 from replay.sweep import ThresholdStatistics, ThresholdSweep
@@ -27,12 +29,14 @@ class Comparison:
 
     Attributes:
         tape: the tape's path.
+        engine: name of what ran the books.
         statistics: by product, one entry a threshold, in ascending order of the thresholds.
         tallies: counts and digest by product.
         elapsed_s: wall time of the pass.
     """
 
     tape: Path
+    engine: str
     statistics: dict[str, list[ThresholdStatistics]] = field(default_factory=dict)
     tallies: dict[str, Tally] = field(default_factory=dict)
     elapsed_s: float = 0.0
@@ -63,6 +67,7 @@ class Comparison:
             "digest": run_digest(products_with_rows(self.tallies)),
             "rows": self.rows(),
             "products": {product: tally.document() for product, tally in sorted(self.tallies.items())},
+            "engine": self.engine,
             "elapsed_s": self.elapsed_s,
         }
 
@@ -87,7 +92,7 @@ def compare(
     window: Window = WHOLE,
     output: Path | None = None,
     progress: Callable[[str, Step], None] | None = None,
-    engine: Engine = PLAIN,
+    engine: Engine | EngineName = "auto",
 ) -> Comparison:
     """Compare thresholds over a tape, in one pass over the book however many there are.
 
@@ -109,8 +114,9 @@ def compare(
     opened = Tape.open(Path(tape))
     selected = opened.select(products)
     ordered = sorted(set(thresholds))
+    running = ready_engine(engine)
     source = TapeSource(opened, selected, window=window)
-    streams = replay_flow(source, opened.feed, engine, window, recoverable=False)
+    streams = replay_flow(source, opened.feed, running, window, recoverable=False)
     if output is not None:
         refuse_existing(output)
     if progress is not None:
@@ -120,7 +126,7 @@ def compare(
     started = time.perf_counter()
     with interruptible(source.stop, "nothing was compared"):
         run_to_end(streams.flow, source.halt)
-    comparison = Comparison(opened.path)
+    comparison = Comparison(opened.path, running.name)
     for product, compared in found.items():
         comparison.statistics[product] = compared.sweep.finish()
         comparison.tallies[product] = compared.tally

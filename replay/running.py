@@ -19,11 +19,13 @@ from orderbook.strategy import StrategyFactory
 from orderbook.tally import Tally, products_with_rows
 from orderbook.threshold import DEFAULT_THRESHOLD
 from orderbook.times import format_time
+from recorder.engines import ready_engine
 from recorder.flows import attach_strategy, run_to_end
 from recorder.lifetime import interruptible, on_signals
+from recorder.options import EngineName
 from recorder.strategies import StrategyRun, strategy_document
 from recorder.tape.reader import BATCH_ROWS, Tape
-from replay.flows import PLAIN, replay_flow
+from replay.flows import replay_flow
 from replay.pacing import MAX_SPEED
 from replay.rundir import RunError, RunWriter, run_directory
 from replay.sources import paced_source
@@ -78,6 +80,7 @@ class RunResult:
     Attributes:
         tape: the tape's path.
         settings: as asked for.
+        engine: name of what ran the books.
         tallies: counts and digest by product.
         elapsed_s: wall time of the flow.
         pacing: lateness and the error of the duration in milliseconds, rows that came over 10 ms late, the
@@ -90,6 +93,7 @@ class RunResult:
 
     tape: Path
     settings: ReplaySettings
+    engine: str
     tallies: dict[str, Tally] = field(default_factory=dict)
     elapsed_s: float = 0.0
     pacing: dict[str, float] | None = None
@@ -112,6 +116,7 @@ class RunResult:
             "tape": str(self.tape),
             "digest": self.digest,
             "settings": self.settings.document(),
+            "engine": self.engine,
             "products": {product: tally.document() for product, tally in sorted(self.tallies.items())},
             "elapsed_s": self.elapsed_s,
             "frames_per_s": frames / self.elapsed_s if self.elapsed_s else 0.0,
@@ -127,7 +132,7 @@ def run(
     output: Path | None = None,
     keep: bool = True,
     progress: Callable[[str, Step], None] | None = None,
-    engine: Engine = PLAIN,
+    engine: Engine | EngineName = "auto",
     strategy: StrategyFactory | None = None,
 ) -> RunResult:
     """Replay a tape.
@@ -138,7 +143,7 @@ def run(
         output: a RUN directory to make.
         keep: whether the result holds Arrow tables; False for memory that does not grow with the tape.
         progress: told of every step.
-        engine: runs the books.
+        engine: runs the books; `auto`, `compiled`, `plain` or one of your own.
         strategy: makes a strategy for each product, see `orderbook.strategy`.
 
     Raises:
@@ -153,6 +158,7 @@ def run(
     """
     opened = Tape.open(Path(tape))
     products = opened.select(settings.products)
+    running = ready_engine(engine)
     source = paced_source(
         opened,
         products,
@@ -164,9 +170,9 @@ def run(
         following=settings.follow,
     )
     streams = replay_flow(
-        source, opened.feed, engine, settings.window, recoverable=False, depth=settings.depth
+        source, opened.feed, running, settings.window, recoverable=False, depth=settings.depth
     )
-    result = RunResult(opened.path, settings)
+    result = RunResult(opened.path, settings, running.name)
     with ExitStack() as stack:
         writer = stack.enter_context(run_directory(output)) if output else None
         outlet = _Outlet(settings.threshold, writer, keep)

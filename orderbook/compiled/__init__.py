@@ -15,6 +15,6 @@ through the plain decoder and tracker onto the same book, so no input changes a 
     columns  the summaries of a batch
     engine   the engine
 
-Positions are int64 and only move forward; -1 means "not for the kernel". A function that gets -1 returns it, so
-calls chain without a branch at each call.
+Positions are int64 and only move forward; -1 means "not for the kernel". A function that gets -1
+returns it, so that calls chain.
 """

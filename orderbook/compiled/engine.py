@@ -1,5 +1,6 @@
 """The engine behind `orderbook.engine.Engine`: runs the kernel, and the plain way where that stops."""
 
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
@@ -15,9 +16,12 @@ from orderbook.feeds import Feed
 from orderbook.saved import load_state, save_state
 from orderbook.schema import TAPE_SCHEMA
 from orderbook.summary import Top
-from orderbook.tracker import Tracker, TrackerState
+from orderbook.tracker import RowTracker, TrackerState
 
 _INT64: Final = range(-(2**63), 2**63)
+
+
+CompiledState = TrackerState[CompiledBook]
 
 
 class CompiledEngine:
@@ -28,15 +32,15 @@ class CompiledEngine:
     def __init__(self) -> None:
         self._kernels = kernels()
 
-    def start(self, product: str, feed: Feed) -> TrackerState:
+    def start(self, product: str, feed: Feed) -> CompiledState:
         """Return the state before a product's first row."""
         return TrackerState(product, feed, CompiledBook(self._kernels))
 
-    def step(self, state: TrackerState, rows: pa.RecordBatch, depth: int = 0) -> tuple[TrackerState, Step]:
+    def step(self, state: CompiledState, rows: pa.RecordBatch, depth: int = 0) -> tuple[CompiledState, Step]:
         """Apply a batch of rows. O(bytes + changes + summaries x depth)."""
         if rows.schema.types != TAPE_SCHEMA.types:
             rows = rows.cast(TAPE_SCHEMA)
-        book = _book(state)
+        book = state.book
         absent_deletes, noop_sets = book.absent_deletes, book.noop_sets
         run = _Run(self._kernels, state, rows, depth)
         run.to_the_end()
@@ -51,24 +55,17 @@ class CompiledEngine:
             depth=ladders,
         )
 
-    def save(self, state: TrackerState) -> bytes:
+    def save(self, state: CompiledState) -> bytes:
         """Return a state in the form that all engines share. O(levels)."""
         return save_state(state)
 
-    def load(self, saved: bytes) -> TrackerState:
+    def load(self, saved: bytes) -> CompiledState:
         """Return the state that was saved. O(levels)."""
         return load_state(saved, CompiledBook(self._kernels))
 
-    def check(self, state: TrackerState) -> None:
+    def check(self, state: CompiledState) -> None:
         """Assert the invariants of the book."""
         state.book.check()
-
-
-def _book(state: TrackerState) -> CompiledBook:
-    book = state.book
-    if not isinstance(book, CompiledBook):
-        raise TypeError("a state of another engine: save it there and load it here")
-    return book
 
 
 class _Run:
@@ -81,11 +78,11 @@ class _Run:
         is_interrupted: whether the last row was none.
     """
 
-    def __init__(self, kernels: Kernels, state: TrackerState, rows: pa.RecordBatch, depth: int) -> None:
+    def __init__(self, kernels: Kernels, state: CompiledState, rows: pa.RecordBatch, depth: int) -> None:
         self._kernels = kernels
         self._state = state
         self._rows = rows
-        self._book = _book(state)
+        self._book = state.book
         self.arrays = SummaryArrays(rows.num_rows, depth)
         self.plain = _PlainRows(state, self._summarise)
         self.interruptions = 0
@@ -184,10 +181,10 @@ class _Run:
         self.plain.note_crossed(seq, recv_time, connection, self._top())
 
 
-class _PlainRows(Tracker):
+class _PlainRows(RowTracker[CompiledBook]):
     """The plain tracker on the compiled book; its summaries go where the kernel's go."""
 
-    def __init__(self, state: TrackerState, summarise: Any) -> None:
+    def __init__(self, state: CompiledState, summarise: Any) -> None:
         super().__init__(state)
         self._summarise = summarise
 
@@ -214,4 +211,5 @@ def _span(rows: pa.RecordBatch, interruptions: int, *, is_interrupted: bool) -> 
     if not rows.num_rows:
         return RowSpan()
     ends = (int(_column(rows, column)[end]) for column in range(3) for end in (0, -1))
-    return RowSpan(rows.num_rows, rows.num_rows - interruptions, *ends, is_interrupted=is_interrupted)
+    span = RowSpan(rows.num_rows, rows.num_rows - interruptions, *ends)  # type: ignore[arg-type]  # six ints
+    return replace(span, is_interrupted=is_interrupted)

@@ -3,7 +3,7 @@
 A frame is read whole before any of it applies. What it says is kept in three arrays that are handed in:
 
     changes     four words a level: side, key (see `levels`), whole, fraction
-    events      three words an event of the product asked for: is it a snapshot, its first change, behind its last
+    events      three words an event of the product: is it a snapshot, its first change, behind its last
     registers   from SEQUENCE on: the rest
 """
 

@@ -1,8 +1,9 @@
 """How the functions of the kernel are compiled.
 
 Without numba's run-time (`_nrt=False`), as each array view in it costs atomic reference counts, most of the
-time of a hot loop; so nothing can be allocated inside, and all memory is handed in. No fast-math: floats round
-as IEEE says. `NUMBA_BOUNDSCHECK=1` checks every index, `NUMBA_DISABLE_JIT=1` runs it all as plain Python.
+time of a hot loop; so nothing can be allocated inside, and all memory is handed in. Without fast-math,
+floats round as IEEE says. `NUMBA_BOUNDSCHECK=1` checks every index, `NUMBA_DISABLE_JIT=1` runs
+it all as plain Python.
 """
 
 from collections.abc import Callable

@@ -1,5 +1,6 @@
 """Rows through parser and book, until one comes that is not for the kernel."""
 
+from collections.abc import Callable
 from typing import Any, Final
 
 import numpy as np
@@ -37,7 +38,7 @@ _FRAME = np.frombuffer(b"frame", np.uint8)
 
 @inner
 def apply_events(level_words: Any, directory: Any, registers: Any, changes: Any, events: Any) -> int:
-    """Apply the events that were read, or nothing where that takes blocks that are missing; return how many are."""
+    """Apply the events that were read; where that takes more blocks, nothing is done and it says how many."""
     missing = levels.blocks_missing(registers, registers[frames.CHANGES], events[0] != 0)
     if missing > 0:
         return missing
@@ -58,7 +59,7 @@ def apply_events(level_words: Any, directory: Any, registers: Any, changes: Any,
 def _write_side(
     level_words: Any, directory: Any, registers: Any, side: int, floats: Any, ladder: Any, summary: int
 ) -> int:
-    """Write a side's best level, and as many as the ladder has room for; return its best price, 0 for none."""
+    """Write a side's best level, and those that the ladder takes; return the best price, 0 for none."""
     pool = registers[POOL]
     place = registers[BLOCKS + side] - 1
     sign = 1 if side == 0 else -1
@@ -104,7 +105,7 @@ def write_summary(
     Args:
         level_words, directory, registers: the book.
         marks: int64 (2, rows): the row, and the exchange time or -1.
-        floats: float64 (5, rows): bid_price, bid_size, ask_price, ask_size, spread; NaN where a side is empty.
+        floats: float64 (5, rows): bid_price, bid_size, ask_price, ask_size, spread; NaN is null.
         ladder: float64 (2, rows, depth, 2), or nothing of it: the best bids and asks, price and size.
         row: of the batch.
         time: nanoseconds since 1970, -1 for null.
@@ -122,7 +123,7 @@ def write_summary(
         floats[4, summary] = np.nan
         return False
     floats[4, summary] = price_to_float(ask - bid)
-    return ask < bid  # type: ignore[no-any-return]
+    return ask < bid
 
 
 @inner
@@ -134,71 +135,106 @@ def _follows(registers: Any, connection: int) -> bool:
         return False
     if registers[HAS_LAST] == 0:
         return True
-    return registers[HAS_LAST] == 1 and registers[frames.SEQUENCE] == registers[LAST_SEQUENCE] + 1  # type: ignore[no-any-return]
+    return bool(registers[HAS_LAST] == 1 and registers[frames.SEQUENCE] == registers[LAST_SEQUENCE] + 1)
 
 
-@inner
-def run_rows(
-    data: Any,
-    offsets: Any,
-    kinds: Any,
-    kind_offsets: Any,
-    connections: Any,
-    product: Any,
-    is_advanced: bool,
-    level_words: Any,
-    directory: Any,
-    registers: Any,
-    changes: Any,
-    events: Any,
-    marks: Any,
-    floats: Any,
-    ladder: Any,
-) -> int:
-    """Run rows from ROW on; return why it ended. O(bytes + changes).
+def rows_entry(mark: int) -> Callable[..., int]:
+    """Return `run_rows`, not compiled, with the fingerprint of the sources as a constant."""
 
-    Args:
-        data, offsets: the payloads, as Arrow has them.
-        kinds, kind_offsets: the kinds of the rows.
-        connections: of the rows.
-        product: its id, bytes.
-        is_advanced: the dialect.
-        level_words, directory, registers: the book, see `levels`.
-        changes, events: for what is read of a frame, see `frames`.
-        marks, floats, ladder: the summaries, see `write_summary`.
-    """
-    for row in range(registers[ROW], len(offsets) - 1):
-        registers[ROW] = row
-        if not is_word(kinds, kind_offsets[row], kind_offsets[row + 1], _FRAME):
-            return FOR_PLAIN
-        start, stop = np.int64(offsets[row]), np.int64(offsets[row + 1])
-        if is_advanced:
-            what = read_advanced(data, start, stop, product, changes, events, registers)
-        else:
-            what = read_exchange(data, start, stop, product, changes, events, registers)
-        if what < 0:
-            if registers[frames.WANTS_ROOM]:
-                registers[frames.WANTS_ROOM] = 0
-                return WANTS_CHANGES
-            return FOR_PLAIN
-        is_ours = what > 0 and registers[frames.EVENTS] > 0
-        if is_ours and not (events[0] or registers[levels.IS_KNOWN]):
-            return FOR_PLAIN
-        if not _follows(registers, connections[row]):
-            return FOR_PLAIN
-        if is_ours:
-            missing = apply_events(level_words, directory, registers, changes, events)
-            if missing > 0:
-                registers[MISSING] = missing
-                return WANTS_BLOCKS
-        if registers[COUNTS_SEQUENCE] and registers[frames.SEQUENCE] >= 0:
-            registers[NUMBERED] = connections[row]
-            registers[HAS_LAST] = 1
-            registers[LAST_SEQUENCE] = registers[frames.SEQUENCE]
-        if is_ours:
-            time = registers[frames.EXCHANGE_TIME]
-            if write_summary(level_words, directory, registers, marks, floats, ladder, row, time):
-                registers[ROW] = row + 1
-                return CROSSED
-    registers[ROW] = len(offsets) - 1
-    return DONE
+    def run_rows(
+        data: Any,
+        offsets: Any,
+        kinds: Any,
+        kind_offsets: Any,
+        connections: Any,
+        product: Any,
+        is_advanced: bool,
+        level_words: Any,
+        directory: Any,
+        registers: Any,
+        changes: Any,
+        events: Any,
+        marks: Any,
+        floats: Any,
+        ladder: Any,
+    ) -> int:
+        """Run rows from ROW on; return why it ended. O(bytes + changes).
+
+        Args:
+            data, offsets: the payloads, as Arrow has them.
+            kinds, kind_offsets: the kinds of the rows.
+            connections: of the rows.
+            product: its id, bytes.
+            is_advanced: the dialect.
+            level_words, directory, registers: the book, see `levels`.
+            changes, events: for what is read of a frame, see `frames`.
+            marks, floats, ladder: the summaries, see `write_summary`.
+        """
+        registers[FINGERPRINT] = mark
+        for row in range(registers[ROW], len(offsets) - 1):
+            registers[ROW] = row
+            if not is_word(kinds, kind_offsets[row], kind_offsets[row + 1], _FRAME):
+                return FOR_PLAIN
+            start: Any = np.int64(offsets[row])
+            stop: Any = np.int64(offsets[row + 1])
+            if is_advanced:
+                what = read_advanced(data, start, stop, product, changes, events, registers)
+            else:
+                what = read_exchange(data, start, stop, product, changes, events, registers)
+            if what < 0:
+                if registers[frames.WANTS_ROOM]:
+                    registers[frames.WANTS_ROOM] = 0
+                    return WANTS_CHANGES
+                return FOR_PLAIN
+            is_ours = what > 0 and registers[frames.EVENTS] > 0
+            if is_ours and not (events[0] or registers[levels.IS_KNOWN]):
+                return FOR_PLAIN
+            if not _follows(registers, connections[row]):
+                return FOR_PLAIN
+            if is_ours:
+                missing = apply_events(level_words, directory, registers, changes, events)
+                if missing > 0:
+                    registers[MISSING] = missing
+                    return WANTS_BLOCKS
+            if registers[COUNTS_SEQUENCE] and registers[frames.SEQUENCE] >= 0:
+                registers[NUMBERED] = connections[row]
+                registers[HAS_LAST] = 1
+                registers[LAST_SEQUENCE] = registers[frames.SEQUENCE]
+            if is_ours:
+                time = registers[frames.EXCHANGE_TIME]
+                if write_summary(level_words, directory, registers, marks, floats, ladder, row, time):
+                    registers[ROW] = row + 1
+                    return CROSSED
+        registers[ROW] = len(offsets) - 1
+        return DONE
+
+    return run_rows
+
+
+def apply_entry(mark: int) -> Callable[..., int]:
+    """Return `apply_events` in the same way."""
+
+    def apply(level_words: Any, directory: Any, registers: Any, changes: Any, events: Any) -> int:
+        registers[FINGERPRINT] = mark
+        return apply_events(level_words, directory, registers, changes, events)
+
+    return apply
+
+
+def summary_entry(mark: int) -> Callable[..., bool]:
+    """Return `write_summary` in the same way."""
+
+    def summarise(
+        level_words: Any,
+        directory: Any,
+        registers: Any,
+        marks: Any,
+        floats: Any,
+        ladder: Any,
+        row: int,
+        time: int,
+    ) -> bool:
+        registers[FINGERPRINT] = mark
+        return write_summary(level_words, directory, registers, marks, floats, ladder, row, time)
+
+    return summarise

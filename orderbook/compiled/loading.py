@@ -1,8 +1,9 @@
-"""The compiled entry points, kept on disk by numba: beside this file, or in the user's cache where that is not
-writable.
+"""The compiled entry points, kept on disk by numba.
 
-Numba knows by the time of the one file that holds an entry whether what it kept is still right. So an entry holds
-the fingerprint of all sources as a constant, which numba keeps apart by value.
+They lie beside the file of the kernel, or in the user's cache where that is not writable.
+
+Whether they are still right numba tells by the file that holds an entry, and by the variables that the entry
+closes over. So each closes over the fingerprint of all sources that go into it.
 """
 
 import hashlib
@@ -46,7 +47,16 @@ _WRITE_SUMMARY: Final = types.boolean(*_BOOK, *_SUMMARIES, types.int64, types.in
 @cache
 def kernels() -> Kernels:
     """Return the entry points, from disk where they are kept; compiling takes some seconds."""
-    return _compile(fingerprint())
+    mark = fingerprint()
+    return Kernels(
+        _entry(_RUN_ROWS, kernel.rows_entry(mark)),
+        _entry(_APPLY_EVENTS, kernel.apply_entry(mark)),
+        _entry(_WRITE_SUMMARY, kernel.summary_entry(mark)),
+    )
+
+
+def _entry(signature: Any, function: Callable[..., Any]) -> Any:
+    return numba.njit(signature, cache=True, **jit.OPTIONS)(function)
 
 
 def load(compiling: Callable[[], None]) -> None:
@@ -56,7 +66,7 @@ def load(compiling: Callable[[], None]) -> None:
         compiling: called once before anything is compiled; not at all where all is kept on disk.
     """
 
-    class _Listener(event.Listener):  # type: ignore[misc]  # numba has no types
+    class _Listener(event.Listener):
         told = False
 
         def on_start(self, event: Any) -> None:  # noqa: ARG002  numba's interface
@@ -75,57 +85,3 @@ def fingerprint() -> int:
     """Return 62 bits that change with the source of the kernel."""
     text = "".join(inspect.getsource(module) for module in _SOURCES)
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "little") >> 2
-
-
-def _compile(mark: int) -> Kernels:
-    # `mark` is the one variable of these closures; the rest is found in modules, which numba does not compare.
-    def run_rows(  # type: ignore[no-untyped-def]  # noqa: ANN202  numba is given the signature
-        data,
-        offsets,
-        kinds,
-        kind_offsets,
-        connections,
-        product,
-        is_advanced,  # noqa: ANN001
-        level_words,
-        directory,
-        registers,
-        changes,
-        events,
-        marks,
-        floats,
-        ladder,  # noqa: ANN001
-    ):
-        registers[kernel.FINGERPRINT] = mark
-        return kernel.run_rows(
-            data,
-            offsets,
-            kinds,
-            kind_offsets,
-            connections,
-            product,
-            is_advanced,
-            level_words,
-            directory,
-            registers,
-            changes,
-            events,
-            marks,
-            floats,
-            ladder,
-        )
-
-    def apply_events(level_words, directory, registers, changes, events):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
-        registers[kernel.FINGERPRINT] = mark
-        return kernel.apply_events(level_words, directory, registers, changes, events)
-
-    def write_summary(level_words, directory, registers, marks, floats, ladder, row, time):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
-        registers[kernel.FINGERPRINT] = mark
-        return kernel.write_summary(level_words, directory, registers, marks, floats, ladder, row, time)
-
-    def entry(signature: Any, function: Any) -> Any:
-        return numba.njit(signature, cache=True, **jit.OPTIONS)(function)
-
-    return Kernels(
-        entry(_RUN_ROWS, run_rows), entry(_APPLY_EVENTS, apply_events), entry(_WRITE_SUMMARY, write_summary)
-    )

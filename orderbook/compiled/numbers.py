@@ -23,7 +23,7 @@ _DAYS_IN = np.array([31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31], np.int64)
 
 @inlined
 def price(data: Any, at: int, end: int) -> tuple[int, int]:
-    """Read a price and its closing quote: the position behind them, and units of 1e-8; -1 for anything odd."""
+    """Read a price and its closing quote: the position behind them, and units of 1e-8."""
     whole = 0
     first = at
     while at < end:
@@ -60,7 +60,7 @@ def price(data: Any, at: int, end: int) -> tuple[int, int]:
 
 @inlined
 def size(data: Any, at: int, end: int) -> tuple[int, int, int]:
-    """Read a size and its closing quote: the position behind them, whole and fraction; -1 for anything odd."""
+    """Read a size and its closing quote: the position behind them, whole and fraction."""
     whole = 0
     fraction = 0
     first = at
@@ -123,8 +123,8 @@ def _two(data: Any, at: int) -> int:
 
 
 @inner
-def time(data: Any, start: int, stop: int) -> int:
-    """Return the nanoseconds since 1970 of `YYYY-MM-DDTHH:MM:SS[.1-9 digits]Z`; -1 where it is odd or after 2261."""
+def time(data: Any, start: int, stop: int) -> Any:
+    """Return the nanoseconds since 1970 of a time in the feed's form, to 2261; -1 for any other."""
     if stop - start < 20 or byte(data, stop - 1) != 90:
         return -1
     if byte(data, start + 4) != 45 or byte(data, start + 7) != 45 or byte(data, start + 10) != 84:

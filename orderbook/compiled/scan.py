@@ -1,7 +1,7 @@
 """JSON bytes: strings, keys, and skipping what nobody reads.
 
-Takes a part of RFC 8259: ASCII strings without escapes, at most `MAX_DEPTH` containers deep. What is taken the
-plain decoder takes too; anything else is -1, and the plain decoder judges.
+Takes a part of RFC 8259: ASCII strings without escapes, at most `MAX_DEPTH` containers deep. What is taken
+the plain decoder takes too; anything else is -1, and the plain decoder judges.
 """
 
 from typing import Any, Final
@@ -11,17 +11,18 @@ import numpy as np
 from orderbook.compiled.jit import inlined, inner
 
 MAX_DEPTH: Final = 30
-"""Containers inside one another that `skip_value` follows; the contract's 64 is the plain decoder's to check."""
+"""Containers inside one another that `skip_value` follows; beyond, the plain decoder counts."""
 
-QUOTE: Final = ord('"')
-COLON: Final = ord(":")
-COMMA: Final = ord(",")
-OPEN_OBJECT: Final = ord("{")
-CLOSE_OBJECT: Final = ord("}")
-OPEN_ARRAY: Final = ord("[")
-CLOSE_ARRAY: Final = ord("]")
-POINT: Final = ord(".")
-ZERO: Final = ord("0")
+# NumPy integers, as a function is compiled again for each Python constant that it is given.
+QUOTE: Final = np.int64(ord('"'))
+COLON: Final = np.int64(ord(":"))
+COMMA: Final = np.int64(ord(","))
+OPEN_OBJECT: Final = np.int64(ord("{"))
+CLOSE_OBJECT: Final = np.int64(ord("}"))
+OPEN_ARRAY: Final = np.int64(ord("["))
+CLOSE_ARRAY: Final = np.int64(ord("]"))
+POINT: Final = np.int64(ord("."))
+ZERO: Final = np.int64(ord("0"))
 
 _TRUE = np.frombuffer(b"true", np.uint8)
 _FALSE = np.frombuffer(b"false", np.uint8)
@@ -93,7 +94,7 @@ def is_word(data: Any, start: int, stop: int, word: Any) -> bool:
     """Tell whether bytes are a word."""
     if stop - start != len(word):
         return False
-    for place in range(len(word)):
+    for place in range(len(word)):  # noqa: SIM110  no generators in the kernel
         if data[np.uint64(start + place)] != word[np.uint64(place)]:
             return False
     return True
@@ -163,7 +164,7 @@ def skip_value(data: Any, at: int, end: int) -> int:
         if at >= end:
             return -1
         char = byte(data, at)
-        if char == OPEN_OBJECT or char == OPEN_ARRAY:
+        if char == OPEN_OBJECT or char == OPEN_ARRAY:  # noqa: SIM109  `in` makes a tuple
             if depth == MAX_DEPTH:
                 return -1
             depth += 1

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from orderbook.errors import ThresholdError
-from recorder.options import THRESHOLD, json_option
+from recorder.options import THRESHOLD, EngineName, engine_option, json_option
 from replay.commands.options import OUTPUT, PRODUCTS, TAPE, Moment, window_of, window_options
 
 
@@ -32,6 +32,7 @@ from replay.commands.options import OUTPUT, PRODUCTS, TAPE, Moment, window_of, w
     help="Order of the rows within a product; other than threshold: largest first.",
 )
 @OUTPUT
+@engine_option
 @json_option
 def compare(
     tape: Path,
@@ -42,6 +43,7 @@ def compare(
     sweeps: tuple[tuple[str, str, str], ...],
     sort: str,
     output: Path | None,
+    engine: EngineName,
     as_json: bool,
 ) -> None:
     """Compare thresholds of the spread filter over TAPE: any number of them, in one pass.
@@ -64,6 +66,7 @@ def compare(
             window=window_of(tape, start, end),
             output=output,
             progress=advance,
+            engine=engine,
         )
     comparison.sort(sort)
     if as_json:

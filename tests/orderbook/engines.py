@@ -62,7 +62,8 @@ def assert_engines_agree(
 
     Args:
         batches: of one product, from its first row on.
-        feed, product: whose.
+        feed: its dialect.
+        product: whose.
         depth: levels a side to compare after every summary.
         switches: before which batches the engines exchange what they saved.
     """

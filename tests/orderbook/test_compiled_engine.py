@@ -197,7 +197,7 @@ from tests.orderbook.engines import assert_engines_agree, cut
 from tests.orderbook.test_against_oracle import on_one_connection
 for feed, seeds in SEEDS.items():
     rng = Random(5)
-    texts = [rng.choice(seeds) if place % 3 else mutated(rng.choice(seeds), seeds, rng) for place in range(900)]
+    texts = [rng.choice(seeds) if n % 3 else mutated(rng.choice(seeds), seeds, rng) for n in range(900)]
     assert_engines_agree(cut(on_one_connection(seeds[0], *texts), range(0, 900, 90)), feed, depth=2)
 """
 

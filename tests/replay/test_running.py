@@ -150,7 +150,7 @@ def test_pacing_is_told(recording: Recording) -> None:
     texts = []
     for changed in (pacing, {**pacing, "behind_rows": 0, "duration_error_ms": -0.5}):
         text = io.StringIO()
-        result = RunResult(recording.tape, ReplaySettings(speed=1.0), pacing=changed)
+        result = RunResult(recording.tape, ReplaySettings(speed=1.0), "plain", pacing=changed)
         print_run(Console(file=text, width=120), result)
         texts.append(text.getvalue())
     behind, kept_up = texts

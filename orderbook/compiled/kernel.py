@@ -37,7 +37,7 @@ _FRAME = np.frombuffer(b"frame", np.uint8)
 
 
 @inner
-def apply_events(level_words: Any, directory: Any, registers: Any, changes: Any, events: Any) -> int:
+def apply_events(level_words: Any, directory: Any, registers: Any, changes: Any, events: Any) -> Any:
     """Apply the events that were read; where that takes more blocks, nothing is done and it says how many."""
     missing = levels.blocks_missing(registers, registers[frames.CHANGES], events[0] != 0)
     if missing > 0:

@@ -37,7 +37,7 @@ POOL: Final = 6  # blocks there are
 
 
 @inlined
-def _add_block(directory: Any, registers: Any, side: int, place: int, first: int) -> int:
+def _add_block(directory: Any, registers: Any, side: int, place: int, first: int) -> Any:
     """Put an empty block into a side's directory and return its number."""
     pool = registers[POOL]
     count = registers[BLOCKS + side]
@@ -202,7 +202,7 @@ def clear(directory: Any, registers: Any) -> None:
 
 
 @inlined
-def blocks_missing(registers: Any, changes: int, is_snapshot: bool) -> int:
+def blocks_missing(registers: Any, changes: int, is_snapshot: bool) -> Any:
     """Return how many blocks must be added before so many changes; a bound, 0 or below where none.
 
     A block that is split is half full then, so only every HALF changes take a new one; but each block that is

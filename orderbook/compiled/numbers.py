@@ -113,7 +113,7 @@ def sequence(data: Any, at: int, end: int) -> tuple[int, int]:
 
 
 @inlined
-def _two(data: Any, at: int) -> int:
+def _two(data: Any, at: int) -> Any:
     """Return a number of two digits; far below 0 where one is none."""
     tens = byte(data, at) - ZERO
     ones = byte(data, at + 1) - ZERO

@@ -14,15 +14,15 @@ MAX_DEPTH: Final = 30
 """Containers inside one another that `skip_value` follows; beyond, the plain decoder counts."""
 
 # NumPy integers, as a function is compiled again for each Python constant that it is given.
-QUOTE: Final = np.int64(ord('"'))
-COLON: Final = np.int64(ord(":"))
-COMMA: Final = np.int64(ord(","))
-OPEN_OBJECT: Final = np.int64(ord("{"))
-CLOSE_OBJECT: Final = np.int64(ord("}"))
-OPEN_ARRAY: Final = np.int64(ord("["))
-CLOSE_ARRAY: Final = np.int64(ord("]"))
-POINT: Final = np.int64(ord("."))
-ZERO: Final = np.int64(ord("0"))
+QUOTE: Final[Any] = np.int64(ord('"'))
+COLON: Final[Any] = np.int64(ord(":"))
+COMMA: Final[Any] = np.int64(ord(","))
+OPEN_OBJECT: Final[Any] = np.int64(ord("{"))
+CLOSE_OBJECT: Final[Any] = np.int64(ord("}"))
+OPEN_ARRAY: Final[Any] = np.int64(ord("["))
+CLOSE_ARRAY: Final[Any] = np.int64(ord("]"))
+POINT: Final[Any] = np.int64(ord("."))
+ZERO: Final[Any] = np.int64(ord("0"))
 
 _TRUE = np.frombuffer(b"true", np.uint8)
 _FALSE = np.frombuffer(b"false", np.uint8)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from itertools import islice
-from typing import Final
+from typing import Final, Protocol
 
 from sortedcontainers import SortedDict
 
@@ -12,6 +12,34 @@ from orderbook.summary import Top
 
 _set_held: Final = dict.__setitem__
 """Sets a key that a SortedDict holds already: its order does not change, so its index need not know."""
+
+
+class Book(Protocol):
+    """What a tracker needs of a book; `OrderBookState` says it all."""
+
+    @property
+    def is_known(self) -> bool:
+        """Whether there was a snapshot since the connection began."""
+
+    @property
+    def absent_deletes(self) -> int:
+        """Removals of levels that were not there, so far."""
+
+    @property
+    def noop_sets(self) -> int:
+        """Sizes set that were already held, so far."""
+
+    def clear(self) -> None:
+        """Forget the book."""
+
+    def apply(self, event: BookEvent) -> None:
+        """Apply a snapshot or an update."""
+
+    def levels(self) -> tuple[list[Level], list[Level]]:
+        """Return bids and asks, prices ascending, sizes in their shortest spelling."""
+
+    def check(self) -> None:
+        """Assert the invariants."""
 
 
 class OrderBookState:
@@ -91,6 +119,13 @@ class OrderBookState:
         return _floats(self.bids, islice(reversed(self.bids), depth)), _floats(
             self.asks, islice(self.asks, depth)
         )
+
+    def levels(self) -> tuple[list[Level], list[Level]]:
+        """Return bids and asks, prices ascending, sizes in their shortest spelling. O(n)."""
+        bids, asks = (
+            [(price, shortest_size(size)) for price, size in side.items()] for side in (self.bids, self.asks)
+        )
+        return bids, asks
 
     def check(self) -> None:
         """Assert the invariants; for tests. O(n)."""

@@ -9,6 +9,7 @@ from array import array
 from itertools import chain
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from orderbook.book import OrderBookState
@@ -58,17 +59,26 @@ class DepthColumns:
         """Return the columns as a batch of `depth_schema`."""
         shape = (len(self._seq), self._depth, 2)
         bids, asks = (np.frombuffer(values).reshape(shape) for values in self._values)
-        columns = (
-            side[:, level, what].copy()
-            for level in range(self._depth)
-            for side in (bids, asks)
-            for what in (0, 1)
-        )
-        return pa.RecordBatch.from_arrays(
-            [
-                pa.array(self._seq, pa.int64()),
-                pa.array(self._recv_time, pa.int64()).view(TIME),
-                *(pa.array(column, mask=np.isnan(column)) for column in columns),
-            ],
-            schema=depth_schema(self._depth),
-        )
+        recv_time = pa.array(self._recv_time, pa.int64()).view(TIME)
+        return depth_batch(pa.array(self._seq, pa.int64()), recv_time, bids, asks)
+
+
+def depth_batch(
+    seq: pa.Array, recv_time: pa.Array, bids: npt.NDArray[np.float64], asks: npt.NDArray[np.float64]
+) -> pa.RecordBatch:
+    """Return ladders as a batch of `depth_schema`.
+
+    Args:
+        seq: of the summaries.
+        recv_time: of the summaries.
+        bids: shape (summaries, depth, 2): price and size, best level first, NaN where there is none.
+        asks: the same.
+    """
+    depth = bids.shape[1]
+    columns = (
+        side[:, level, what].copy() for level in range(depth) for side in (bids, asks) for what in (0, 1)
+    )
+    return pa.RecordBatch.from_arrays(
+        [seq, recv_time, *(pa.array(column, mask=np.isnan(column)) for column in columns)],
+        schema=depth_schema(depth),
+    )

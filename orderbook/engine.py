@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 import pyarrow as pa
 
+from orderbook.book import OrderBookState
 from orderbook.feeds import Feed
 from orderbook.saved import load_state, save_state
 from orderbook.tracker import Tracker, TrackerState
@@ -67,7 +68,13 @@ class Step:
 
 
 class Engine(Protocol):
-    """State in, batch in, batch out. A state belongs to one product and picks up where it left off."""
+    """State in, batch in, batch out. A state belongs to one product and picks up where it left off.
+
+    Attributes:
+        name: what `--engine` calls it.
+    """
+
+    name: str
 
     def start(self, product: str, feed: Feed) -> Any:
         """Return the state before a product's first row: no connection, no book."""
@@ -91,14 +98,19 @@ class Engine(Protocol):
         """Assert the invariants of the book; for tests."""
 
 
+PlainState = TrackerState[OrderBookState]
+
+
 class PlainEngine:
     """The readable reference: one Python call a row, two SortedDicts."""
 
-    def start(self, product: str, feed: Feed) -> TrackerState:
-        """Return the state before a product's first row."""
-        return TrackerState(product, feed)
+    name = "plain"
 
-    def step(self, state: TrackerState, rows: pa.RecordBatch, depth: int = 0) -> tuple[TrackerState, Step]:
+    def start(self, product: str, feed: Feed) -> PlainState:
+        """Return the state before a product's first row."""
+        return TrackerState(product, feed, OrderBookState())
+
+    def step(self, state: PlainState, rows: pa.RecordBatch, depth: int = 0) -> tuple[PlainState, Step]:
         """Apply a batch of rows. O(changes x log levels + summaries x depth)."""
         tracker = Tracker(state, depth)
         absent_deletes, noop_sets = state.book.absent_deletes, state.book.noop_sets
@@ -120,15 +132,15 @@ class PlainEngine:
             depth=None if tracker.depth is None else tracker.depth.to_batch(),
         )
 
-    def save(self, state: TrackerState) -> bytes:
+    def save(self, state: PlainState) -> bytes:
         """Return a state in the form that all engines share. O(levels)."""
         return save_state(state)
 
-    def load(self, saved: bytes) -> TrackerState:
+    def load(self, saved: bytes) -> PlainState:
         """Return the state that was saved. O(levels log levels)."""
-        return load_state(saved)
+        return load_state(saved, OrderBookState())
 
-    def check(self, state: TrackerState) -> None:
+    def check(self, state: PlainState) -> None:
         """Assert the invariants of the book."""
         state.book.check()
 

@@ -6,11 +6,13 @@
 - What is wrong is written down as an anomaly and never raised.
 """
 
-from dataclasses import dataclass, field
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import pyarrow as pa
 
-from orderbook.book import OrderBookState
+from orderbook.book import Book, OrderBookState
 from orderbook.decoder import decode_frame
 from orderbook.depth import DepthColumns
 from orderbook.feeds import Feed
@@ -19,9 +21,11 @@ from orderbook.marks import read_connected
 from orderbook.schema import FLOW_ANOMALY_SCHEMA, TIME
 from orderbook.summary import SummaryColumns, Top
 
+B = TypeVar("B", bound=Book)
+
 
 @dataclass(slots=True)
-class TrackerState:
+class TrackerState(Generic[B]):
     """Everything that carries over from one batch of rows to the next, for one product.
 
     Attributes:
@@ -34,7 +38,7 @@ class TrackerState:
 
     product: str
     feed: Feed
-    book: OrderBookState = field(default_factory=OrderBookState)
+    book: B
     counts_sequence: bool = False
     last_sequence: int | None = None
 
@@ -65,18 +69,11 @@ class AnomalyColumns:
         )
 
 
-class Tracker:
-    """Applies the rows of one batch to a `TrackerState`, collecting summaries and anomalies.
+class RowTracker(ABC, Generic[B]):
+    """Applies the rows of one batch to a `TrackerState`, collecting anomalies; engines collect summaries."""
 
-    Args:
-        state: changed by every row.
-        depth: levels a side to collect after every summary; 0 collects none.
-    """
-
-    def __init__(self, state: TrackerState, depth: int = 0) -> None:
+    def __init__(self, state: TrackerState[B]) -> None:
         self._state = state
-        self.depth = DepthColumns(depth) if depth else None
-        self.summaries = SummaryColumns()
         self.anomalies = AnomalyColumns()
         self.numbered: set[int] = set()
 
@@ -112,19 +109,20 @@ class Tracker:
             if frame.events and state.book.is_known:
                 top = self._summary(seq, recv_time, frame.exchange_time, connection)
                 if top.spread is not None and top.spread < 0:
-                    anomaly("crossed", f"bid {top.bid_price} over ask {top.ask_price}")
+                    self.note_crossed(seq, recv_time, connection, top)
         elif isinstance(frame, MalformedFrame):
             anomaly("malformed", frame.detail)
         elif frame.anomaly is not None:
             anomaly(frame.anomaly, frame.detail)
 
+    def note_crossed(self, seq: int, recv_time: int, connection: int, top: Top) -> None:
+        """Collect a summary whose bid is over its ask."""
+        detail = f"bid {top.bid_price} over ask {top.ask_price}"
+        self.anomalies.add(seq, recv_time, "crossed", detail, connection)
+
+    @abstractmethod
     def _summary(self, seq: int, recv_time: int, exchange_time: int | None, connection: int) -> Top:
         """Collect the best levels as they stand; return the very best."""
-        top = self._state.book.top()
-        self.summaries.add(seq, recv_time, exchange_time, connection, top)
-        if self.depth is not None:
-            self.depth.add(seq, recv_time, self._state.book)
-        return top
 
     def _apply(self, event: BookEvent) -> bool:
         """Apply an event; False, and nothing is done, for an update that finds no book."""
@@ -133,3 +131,25 @@ class Tracker:
             return False
         book.apply(event)
         return True
+
+
+class Tracker(RowTracker[OrderBookState]):
+    """The plain engine's: also collects summaries.
+
+    Args:
+        state: changed by every row.
+        depth: levels a side to collect after every summary; 0 collects none.
+    """
+
+    def __init__(self, state: TrackerState[OrderBookState], depth: int = 0) -> None:
+        super().__init__(state)
+        self.depth = DepthColumns(depth) if depth else None
+        self.summaries = SummaryColumns()
+
+    def _summary(self, seq: int, recv_time: int, exchange_time: int | None, connection: int) -> Top:
+        book = self._state.book
+        top = book.top()
+        self.summaries.add(seq, recv_time, exchange_time, connection, top)
+        if self.depth is not None:
+            self.depth.add(seq, recv_time, book)
+        return top

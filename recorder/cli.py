@@ -16,6 +16,8 @@ from recorder.options import (
     DURATION,
     SIZE,
     THRESHOLD,
+    EngineName,
+    engine_option,
     feed_options,
     json_option,
     monitor_options,
@@ -59,6 +61,7 @@ def _policy(rows: int, size: int, seconds: float, sync: float = 1.0) -> "SealPol
     help="What may wait between socket and tape; more is an interruption.",
 )
 @monitor_options
+@engine_option
 @json_option
 def record(
     products: tuple[str, ...],
@@ -79,6 +82,7 @@ def record(
     log_json: bool,
     metrics_port: int | None,
     metrics_host: str,
+    engine: EngineName,
     as_json: bool,
 ) -> None:
     """Record the order books of PRODUCT... to a tape, until stopped.
@@ -109,6 +113,7 @@ def record(
             observers=_observers(
                 log_every, metrics_port, metrics_host, quiet=bool(threshold is not None or strategy)
             ),
+            engine=engine,
         )
     _print_recorded(recorded, as_json)
     if recorded.strategy is not None and recorded.strategy.failure is not None:
@@ -121,6 +126,7 @@ def record(
 @click.option("--threshold", type=THRESHOLD, help="What is a signal.  [default: 0.1%; none with --strategy]")
 @click.option("--all", "everything", is_flag=True, help="Print every summary, not only signals.")
 @strategy_option
+@engine_option
 def live(
     products: tuple[str, ...],
     feed: str,
@@ -131,6 +137,7 @@ def live(
     threshold: float | None,
     everything: bool,
     strategy: "NamedFactory | None",
+    engine: EngineName,
 ) -> None:
     """Print the best bid and ask of PRODUCT... where the spread passes the filter; keeps nothing.
 
@@ -150,7 +157,7 @@ def live(
         show = printed_summaries(None if everything else passing, to_stderr=False)
     run = printed_strategy(strategy, to_stderr=False)
     settings = _reader_settings(feed, url, channel, stale_after)
-    start(_unique(products), settings, show, strategy=run, duration=duration)
+    start(_unique(products), settings, show, strategy=run, duration=duration, engine=engine)
 
 
 @click.command("import")
@@ -166,6 +173,7 @@ def live(
 )
 @click.option("--feed", type=click.Choice(FEEDS), help="Whose frames they are.  [default: recognised]")
 @seal_options
+@engine_option
 @json_option
 def import_(
     files: tuple[Path, ...],
@@ -175,6 +183,7 @@ def import_(
     segment_rows: int,
     segment_bytes: int,
     segment_time: float,
+    engine: EngineName,
     as_json: bool,
 ) -> None:
     """Make a tape of captures: plain, gzip or zstd files of received frames, in the order of their time.
@@ -186,7 +195,12 @@ def import_(
 
     log_to_stderr()
     recorded = import_captures(
-        files, tape, capture_format, feed=feed, policy=_policy(segment_rows, segment_bytes, segment_time)
+        files,
+        tape,
+        capture_format,
+        feed=feed,
+        policy=_policy(segment_rows, segment_bytes, segment_time),
+        engine=engine,
     )
     _print_recorded(recorded, as_json)
 

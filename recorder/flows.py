@@ -21,15 +21,17 @@ from bytewax.inputs import Source
 from bytewax.operators import KeyedStream
 from bytewax.testing import run_main
 
-from orderbook.engine import Engine, PlainEngine, Step
+from orderbook.engine import Engine, Step
 from orderbook.feeds import Feed
 from orderbook.flows import Streams
 from orderbook.operators import order_book, strategy
 from orderbook.strategy import StrategyError
 from recorder.credentials import credentials_for
+from recorder.engines import ready_engine
 from recorder.feeds import endpoint
 from recorder.halt import Halt
 from recorder.inbox import QUEUE_BYTES
+from recorder.options import EngineName
 from recorder.reader import ReaderSettings
 from recorder.sinks import TapeSink
 from recorder.sources import FollowingSource
@@ -74,6 +76,7 @@ def flow(
     stale_after: float = 10.0,
     queue_bytes: int = QUEUE_BYTES,
     connections: int | None = None,
+    engine: Engine | EngineName = "auto",
 ) -> Streams:
     """Return the streams of a live feed, to put own operators behind; nothing is kept.
 
@@ -89,6 +92,7 @@ def flow(
         stale_after: seconds without any frame after which a connection is made anew.
         queue_bytes: what may wait between socket and flow; more ends a connection with `overflow`.
         connections: end a product after so many; None to come back without end.
+        engine: runs the books.
 
     Raises:
         FeedError: where the address or the channel can be none.
@@ -106,8 +110,9 @@ def flow(
         queue_bytes=queue_bytes,
     )
     made = Dataflow("booktape_live")
+    running = ready_engine(engine)
     rows = op.input("feed", made, FollowingSource(tuple(dict.fromkeys(products)), settings))
-    return Streams(made, order_book("order_book", rows, PlainEngine(), chosen.feed, recoverable=False))
+    return Streams(made, order_book("order_book", rows, running, chosen.feed, recoverable=False))
 
 
 def recording_flow(

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, get_args
 
 import click
 
@@ -92,6 +92,17 @@ json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON document, and nothing else, on stdout."
 )
 """`--json`, the same on every command that has a result."""
+
+EngineName = Literal["auto", "compiled", "plain"]
+
+engine_option = click.option(
+    "--engine",
+    type=click.Choice(get_args(EngineName)),
+    default="auto",
+    show_default=True,
+    help="What runs the books, with the same results; auto: compiled where numba is installed.",
+)
+"""`--engine`, the same wherever books are run."""
 
 strategy_option = click.option(
     "--strategy",

@@ -1,19 +1,21 @@
 """The three jobs of the recorder, each one call: `record`, `live` and `import_captures`."""
 
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from pathlib import Path
 
-from orderbook.engine import Engine, PlainEngine, Step
+from orderbook.engine import Engine, Step
 from orderbook.feeds import Feed
 from orderbook.tally import Tally
 from orderbook.threshold import DEFAULT_THRESHOLD
 from recorder.captures import CaptureFormat
+from recorder.engines import ready_engine
 from recorder.flows import RowSource, Show, Watch, live_flow, recording_flow, run_to_end
 from recorder.halt import Halt
 from recorder.importing import CaptureRows
 from recorder.inbox import Inbox
 from recorder.lifetime import interruptible, remembered_signals, until_stopped
+from recorder.options import EngineName
 from recorder.reader import FeedReader, ReaderSettings
 from recorder.recorded import Recorded
 from recorder.resume import resume
@@ -32,8 +34,6 @@ from recorder.version import SOFTWARE
 from recorder.view import Observer, RecordingView
 from recorder.watch import AnomalyLog
 
-PLAIN = PlainEngine()
-
 
 def record(  # noqa: PLR0913  a job's settings, by keyword
     products: Sequence[str],
@@ -46,7 +46,7 @@ def record(  # noqa: PLR0913  a job's settings, by keyword
     threshold: float = DEFAULT_THRESHOLD,
     policy: SealPolicy = SEAL_POLICY,
     observers: Sequence[Observer] = (),
-    engine: Engine = PLAIN,
+    engine: Engine | EngineName = "auto",
 ) -> Recorded:
     """Record products to a tape until Ctrl-C, SIGTERM or `duration` seconds; then drain and seal.
 
@@ -61,17 +61,19 @@ def record(  # noqa: PLR0913  a job's settings, by keyword
         threshold: what the tallies count as a signal, a fraction of the ask price.
         policy: when a segment ends.
         observers: entered before the first connection, left after the last.
-        engine: runs the books.
+        engine: runs the books; `auto`, `compiled`, `plain` or one of your own.
 
     Raises:
         FeedError: where the exchange refuses a subscription; what was received is kept.
         TapeError: where the tape cannot be written; what was recorded before is intact.
     """
     with (
-        remembered_signals() as asked_to_stop,  # taking up a long tail is no time to die by a SIGTERM
+        # Compiling an engine or taking up a long tail is no time to die by a SIGTERM.
+        remembered_signals() as asked_to_stop,
+        nullcontext(ready_engine(engine)) as running,
         TapeWriter.open(tape, settings.endpoint.feed, products, SOFTWARE, policy) as writer,
     ):
-        recording = _Recording(writer, engine, threshold)
+        recording = _Recording(writer, running, threshold)
         inbox = Inbox(products, settings.queue_bytes)
         reader = FeedReader(settings, inbox, recording.positions)
         status = RecorderStatus(products)
@@ -101,7 +103,7 @@ def live(
     *,
     strategy: StrategyRun | None = None,
     duration: float | None = None,
-    engine: Engine = PLAIN,
+    engine: Engine | EngineName = "auto",
 ) -> None:
     """Show a live feed without keeping anything, until Ctrl-C, SIGTERM or `duration` seconds.
 
@@ -111,19 +113,20 @@ def live(
         show: where summaries go; may be None where there is a strategy.
         strategy: its rows go where it says.
         duration: seconds, None to go on until stopped.
-        engine: runs the books.
+        engine: runs the books; `auto`, `compiled`, `plain` or one of your own.
 
     Raises:
         FeedError: where the exchange refuses a subscription.
         StrategyError: where the strategy fails.
     """
+    running = ready_engine(engine)
     positions = {product: Position() for product in products}
     inbox = Inbox(products, settings.queue_bytes)
     reader = FeedReader(settings, inbox, positions)
     halt = Halt(reader.stop)
     source = CoinbaseSource(reader, inbox, positions)
     feed = settings.endpoint.feed
-    flow = live_flow(source, feed, engine, AnomalyLog(), show=show, strategy_run=strategy, halt=halt)
+    flow = live_flow(source, feed, running, AnomalyLog(), show=show, strategy_run=strategy, halt=halt)
     with until_stopped(reader, duration):
         run_to_end(flow, halt)
 
@@ -136,7 +139,7 @@ def import_captures(
     feed: Feed | None = None,
     threshold: float = DEFAULT_THRESHOLD,
     policy: SealPolicy = SEAL_POLICY,
-    engine: Engine = PLAIN,
+    engine: Engine | EngineName = "auto",
 ) -> Recorded:
     """Make a tape of captures, or append them to one.
 
@@ -147,7 +150,7 @@ def import_captures(
         feed: whose frames they are; None to recognise it.
         threshold: what the tallies count as a signal.
         policy: when a segment ends.
-        engine: runs the books.
+        engine: runs the books; `auto`, `compiled`, `plain` or one of your own.
 
     Raises:
         InterruptedRunError: where a signal ended it.
@@ -155,8 +158,9 @@ def import_captures(
         TapeError: where the tape cannot be written.
     """
     found = survey(paths, capture_format, feed)
+    running = ready_engine(engine)
     with TapeWriter.open(tape, found.feed, found.products, SOFTWARE, policy) as writer:
-        recording = _Recording(writer, engine, threshold)
+        recording = _Recording(writer, running, threshold)
         rows = CaptureRows(found, recording.positions)
         halt = Halt(rows.stop)
         with interruptible(rows.stop, f"{tape} holds what was imported so far, sealed"):
@@ -218,7 +222,15 @@ class _Recording:
         cut_bytes = sum(writer.cut_bytes for writer in self._writer.products.values())
         feed = self._writer.manifest.feed
         return Recorded(
-            self._writer.path, feed, self._tallies, self._digests(), clamped, gaps, cut_bytes, strategy
+            self._writer.path,
+            feed,
+            self._tallies,
+            self._digests(),
+            clamped,
+            gaps,
+            cut_bytes,
+            self._engine.name,
+            strategy,
         )
 
     def _digests(self) -> dict[str, str | None]:

@@ -21,6 +21,7 @@ class Recorded:
         clamped: rows of a capture whose time would have gone back.
         gaps: jumps of sequence_num over all products of a capture's connections.
         cut_bytes: torn bytes that a dead recorder had left and that were cut.
+        engine: name of what ran the books.
         strategy: what a strategy made of the rows that were added.
     """
 
@@ -31,6 +32,7 @@ class Recorded:
     clamped: int
     gaps: int
     cut_bytes: int
+    engine: str
     strategy: StrategyRun | None = None
 
     @property
@@ -49,6 +51,7 @@ class Recorded:
             "clamped": self.clamped,
             "gaps": self.gaps,
             "cut_bytes": self.cut_bytes,
+            "engine": self.engine,
             **strategy_document(self.strategy),
         }
 

@@ -12,11 +12,13 @@ from orderbook.engine import Engine, Step
 from orderbook.errors import BooktapeError
 from orderbook.tally import Tally
 from orderbook.threshold import DEFAULT_THRESHOLD
+from recorder.engines import ready_engine
 from recorder.flows import run_to_end
 from recorder.lifetime import interruptible
+from recorder.options import EngineName
 from recorder.tape.reader import Tape
 from replay.comparison import CompareSettings, Comparison, TapePass
-from replay.flows import PLAIN, replay_flow
+from replay.flows import replay_flow
 from replay.grouping import Pass, groups_of
 from replay.rundir import RunError, RunWriter, run_directory
 from replay.sources import TapeSource
@@ -86,7 +88,7 @@ def compare(  # noqa: PLR0913  what the command can be asked, by name
     output: Path | None = None,
     command: str | None = None,
     progress: Callable[[str, Step], None] | None = None,
-    engine: Engine = PLAIN,
+    engine: Engine | EngineName = "auto",
 ) -> Comparison:
     """Compare thresholds over a tape or several, in one pass over each book however many there are.
 
@@ -119,7 +121,8 @@ def compare(  # noqa: PLR0913  what the command can be asked, by name
     if not paths or len({path.resolve() for path in paths}) < len(paths):
         raise CompareError("name one tape or several, each once")
     opened = [Tape.open(path) for path in paths]
-    comparison = Comparison(settings, command=command)
+    running = ready_engine(engine)
+    comparison = Comparison(settings, running.name, command=command)
     started = time.perf_counter()
     with ExitStack() as stack:
         writer = stack.enter_context(run_directory(output)) if output else None
@@ -131,7 +134,7 @@ def compare(  # noqa: PLR0913  what the command can be asked, by name
             if writer is not None and comparison.episodes_of:
                 several = each.path if len(opened) > 1 else None
                 into = _EpisodeWriter(writer, comparison.episodes_of, settings.horizons_ns, several, {})
-            passes.append(_pass(each, settings, into, progress, engine))
+            passes.append(_pass(each, settings, into, progress, running))
         comparison.tapes = [TapePass(each.tape.path, each.tallies) for each in passes]
         comparison.groups = groups_of(passes, by)
         comparison.elapsed_s = time.perf_counter() - started

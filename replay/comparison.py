@@ -138,6 +138,7 @@ class Comparison:
 
     Attributes:
         settings: what was asked for.
+        engine: name of what ran the books.
         tapes: one entry a tape, in the order in which they were named.
         groups: by product, then tape (the total of several last), then part (the whole last).
         episodes_of: thresholds whose episodes were written one by one.
@@ -146,6 +147,7 @@ class Comparison:
     """
 
     settings: CompareSettings
+    engine: str
     tapes: list[TapePass] = field(default_factory=list)
     groups: list[Group] = field(default_factory=list)
     episodes_of: tuple[float, ...] = ()
@@ -239,6 +241,7 @@ class Comparison:
             "episodes_of": list(self.episodes_of),
             "command": self.command,
             "versions": versions(),
+            "engine": self.engine,
             "elapsed_s": self.elapsed_s,
         }
 

@@ -5,17 +5,17 @@ from pathlib import Path
 import bytewax.operators as op
 from bytewax.dataflow import Dataflow
 
-from orderbook.engine import Engine, PlainEngine
+from orderbook.engine import Engine
 from orderbook.feeds import Feed
 from orderbook.flows import Streams
 from orderbook.operators import order_book
+from recorder.engines import ready_engine
+from recorder.options import EngineName
 from recorder.tape.reader import BATCH_ROWS, Tape
 from replay.operators import reported
 from replay.pacing import MAX_SPEED
 from replay.sources import TapeSource, paced_source
 from replay.window import WHOLE, Window
-
-PLAIN = PlainEngine()
 
 
 def flow(
@@ -26,6 +26,7 @@ def flow(
     idle_limit: float | None = None,
     window: Window = WHOLE,
     batch_rows: int = BATCH_ROWS,
+    engine: Engine | EngineName = "auto",
 ) -> Streams:
     """Return the streams of a tape, to put own operators behind; `recorder.flow` is the live counterpart.
 
@@ -41,6 +42,7 @@ def flow(
         idle_limit: seconds of recorded silence that are kept; None keeps all. Only where paced.
         window: the part that is reported.
         batch_rows: rows in a batch at most; no result depends on it.
+        engine: runs the books.
 
     Raises:
         TapeError: where the tape cannot be read.
@@ -53,13 +55,13 @@ def flow(
     selected = opened.select(products)
     source = paced_source(opened, selected, speed, idle_limit, window=window, batch_rows=batch_rows)
     source.raises = True
-    return replay_flow(source, opened.feed, window=window)
+    return replay_flow(source, opened.feed, engine, window)
 
 
 def replay_flow(
     source: TapeSource,
     feed: Feed,
-    engine: Engine = PLAIN,
+    engine: Engine | EngineName = "auto",
     window: Window = WHOLE,
     recoverable: bool = True,
     depth: int = 0,
@@ -77,6 +79,12 @@ def replay_flow(
     made = Dataflow("booktape_replay")
     rows = op.input("tape", made, source)
     steps = order_book(
-        "order_book", rows, engine, feed, recoverable=recoverable, starts=source.books, depth=depth
+        "order_book",
+        rows,
+        ready_engine(engine),
+        feed,
+        recoverable=recoverable,
+        starts=source.books,
+        depth=depth,
     )
     return Streams(made, steps if window.start is None else reported("window", steps, window), recoverable)

@@ -5,10 +5,11 @@ from pathlib import Path
 
 from orderbook.engine import Engine
 from orderbook.feeds import Feed
+from recorder.engines import ready_engine
+from recorder.options import EngineName
 from recorder.tape.index import digest_before, read_book, write_book
 from recorder.tape.maintenance import maintenance
 from recorder.tape.reader import ProductTape, Tape
-from replay.flows import PLAIN
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +20,7 @@ class Indexed:
     made: int
 
 
-def index(path: Path, *, rebuild: bool = False, engine: Engine = PLAIN) -> dict[str, Indexed]:
+def index(path: Path, *, rebuild: bool = False, engine: Engine | EngineName = "auto") -> dict[str, Indexed]:
     """Give every sealed segment its sidecar. Replays only the segments before one that has none.
 
     Args:
@@ -33,9 +34,10 @@ def index(path: Path, *, rebuild: bool = False, engine: Engine = PLAIN) -> dict[
         OSError: where it cannot be written.
     """
     tape = Tape.open(path)
+    running = ready_engine(engine)
     with maintenance(path):
         return {
-            product: _index_product(tape.product(product), tape.feed, engine, rebuild)
+            product: _index_product(tape.product(product), tape.feed, running, rebuild)
             for product in tape.select(())
         }
 

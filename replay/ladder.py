@@ -11,8 +11,9 @@ from orderbook.engine import Engine
 from orderbook.errors import BooktapeError
 from orderbook.saved import SavedState
 from orderbook.times import format_time
+from recorder.engines import ready_engine
+from recorder.options import EngineName
 from recorder.tape.reader import Tape
-from replay.flows import PLAIN
 from replay.seek import start_before
 from replay.window import Window
 
@@ -75,7 +76,7 @@ class Ladder:
         }
 
 
-def book_at(path: Path, product: str, at: int, depth: int, engine: Engine = PLAIN) -> Ladder:
+def book_at(path: Path, product: str, at: int, depth: int, engine: Engine | EngineName = "auto") -> Ladder:
     """Return the best levels of a product after all rows up to and at a time.
 
     Args:
@@ -91,14 +92,15 @@ def book_at(path: Path, product: str, at: int, depth: int, engine: Engine = PLAI
     """
     tape = Tape.open(path)
     rows_of = tape.product(product)
+    running = ready_engine(engine)
     start = start_before(rows_of, at)
-    state = engine.load(start.saved) if start.saved else engine.start(product, tape.feed)
+    state = running.load(start.saved) if start.saved else running.start(product, tape.feed)
     seq = recv_time = -1
     batches = rows_of.batches(first_seq=start.seq)
     for rows in Window(end=at + 1).cut(batches):
-        state, step = engine.step(state, rows)
+        state, step = running.step(state, rows)
         seq, recv_time = step.span.last_seq or 0, step.span.last_time or 0
-    saved = _SAVED.decode(engine.save(state))
+    saved = _SAVED.decode(running.save(state))
     if not saved.is_known:
         raise NoBookError(f"{path}: no book of {product} is known at {format_time(at)}")
     bids, asks = _side(saved.bids[::-1][:depth]), _side(saved.asks[:depth])

@@ -67,6 +67,7 @@ class RunResult:
     Attributes:
         tape: the tape's path.
         settings: as asked for.
+        engine: name of what ran the books.
         tallies: counts and digest by product.
         elapsed_s: wall time of the flow.
         timing: how it kept to the clock; None where unpaced.
@@ -78,6 +79,7 @@ class RunResult:
 
     tape: Path
     settings: ReplaySettings
+    engine: str
     tallies: dict[str, Tally] = field(default_factory=dict)
     elapsed_s: float = 0.0
     timing: Timing | None = None
@@ -105,6 +107,7 @@ class RunResult:
             "tape": str(self.tape),
             "digest": self.digest,
             "settings": self.settings.document(),
+            "engine": self.engine,
             "products": {product: tally.document() for product, tally in sorted(self.tallies.items())},
             "elapsed_s": self.elapsed_s,
             "frames_per_s": frames / self.elapsed_s if self.elapsed_s else 0.0,

@@ -13,11 +13,13 @@ import pyarrow as pa
 from orderbook.engine import Engine, Step
 from orderbook.strategy import StrategyFactory
 from orderbook.tally import Tally
+from recorder.engines import ready_engine
 from recorder.flows import attach_strategy, run_to_end
 from recorder.lifetime import interruptible, on_signals
+from recorder.options import EngineName
 from recorder.strategies import StrategyRun
 from recorder.tape.reader import Tape
-from replay.flows import PLAIN, replay_flow
+from replay.flows import replay_flow
 from replay.outlet import Outlet
 from replay.processes import Meet, balanced, in_processes
 from replay.replayed import ReplaySettings, RunResult
@@ -32,7 +34,7 @@ def run(
     output: Path | None = None,
     keep: bool = True,
     progress: Callable[[str, Step], None] | None = None,
-    engine: Engine = PLAIN,
+    engine: Engine | EngineName = "auto",
     strategy: StrategyFactory | None = None,
 ) -> RunResult:
     """Replay a tape.
@@ -43,7 +45,7 @@ def run(
         output: a RUN directory to make.
         keep: whether the result holds Arrow tables; False for memory that does not grow with the tape.
         progress: told of every step; not where several processes share the work.
-        engine: runs the books.
+        engine: runs the books; `auto`, `compiled`, `plain` or one of your own.
         strategy: makes a strategy for each product, see `orderbook.strategy`.
 
     Raises:
@@ -60,7 +62,7 @@ def run(
     selected = replace(settings, products=opened.select(settings.products))
     with ExitStack() as stack:
         writer = stack.enter_context(run_directory(output)) if output else None
-        part = _Part(opened, selected, writer, keep, engine, strategy)
+        part = _Part(opened, selected, writer, keep, ready_engine(engine), strategy)
         result = _in_processes(part) if settings.processes > 1 else _replay(part, progress=progress)
         result.settings = settings
         if writer:
@@ -96,7 +98,7 @@ def _in_processes(whole: _Part) -> RunResult:
         replace(whole, settings=replace(settings, products=group, processes=1), first_time=earliest)
         for group in balanced(whole.tape, settings.products, settings.processes)
     ]
-    result = RunResult(whole.tape.path, settings)
+    result = RunResult(whole.tape.path, settings, whole.engine.name)
     for found in in_processes(_replay_part, parts):
         result.merge(found)
     result.elapsed_s = time.perf_counter() - started
@@ -135,7 +137,7 @@ def _replay(
     streams = replay_flow(
         source, part.tape.feed, part.engine, settings.window, recoverable=False, depth=settings.depth
     )
-    result = RunResult(part.tape.path, settings)
+    result = RunResult(part.tape.path, settings, part.engine.name)
     outlet = Outlet(settings.threshold, part.writer, part.keep)
 
     def full(error: OSError) -> None:

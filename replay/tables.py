@@ -27,7 +27,8 @@ def print_run(console: Console, result: RunResult) -> None:
     frames = sum(tally.frames for tally in tallies.values())
     rate = frames / result.elapsed_s if result.elapsed_s else 0.0
     console.print(f"Digest {result.digest}")
-    console.print(f"{frames:,} frames in {result.elapsed_s:,.3f} s ({rate:,.0f} frames/s)")
+    took = f"{result.elapsed_s:,.3f} s ({rate:,.0f} frames/s)"
+    console.print(f"{frames:,} frames in {took}, {result.engine} engine")
     if result.pacing is not None:
         late = result.pacing
         console.print(

@@ -15,6 +15,7 @@ class Verification:
 
     Attributes:
         tape: the tape.
+        engine: name of what ran the books.
         divergences: where replay first differs from live, one a product at most.
         damage: what is not as it was written, or differs from live; a line each.
         feed_faults: what the feed itself did wrong; a line each.
@@ -27,6 +28,7 @@ class Verification:
     """
 
     tape: Tape
+    engine: str
     damage: list[str] = field(default_factory=list)
     divergences: list[Divergence] = field(default_factory=list)
     feed_faults: list[str] = field(default_factory=list)
@@ -47,6 +49,7 @@ class Verification:
         return {
             "tape": str(self.tape.path),
             "ok": not self.damage,
+            "engine": self.engine,
             "damage": self.damage,
             "divergences": [each.document() for each in self.divergences],
             "feed_faults": self.feed_faults,

@@ -13,6 +13,8 @@ from orderbook.row_checks import RowChecks
 from orderbook.tally import Tally
 from orderbook.threshold import DEFAULT_THRESHOLD
 from orderbook.times import format_time
+from recorder.engines import ready_engine
+from recorder.options import EngineName
 from recorder.tape.catalog import Faults, SegmentEntry, merge_faults, unlisted_segments
 from recorder.tape.errors import DamagedTapeError
 from recorder.tape.index import read_book
@@ -22,7 +24,6 @@ from recorder.tape.overview import overview
 from recorder.tape.reader import ProductTape, SealedSegment, Tape
 from replay.audit import AuditedBook
 from replay.divergence import first_divergence
-from replay.flows import PLAIN
 from replay.sequences import SharedSequences
 from replay.verdicts import judge
 from replay.verification import Verification
@@ -31,17 +32,18 @@ FEED_FAULTS = ("malformed", "early_update", "crossed", "gap")
 """Anomalies that are the feed's doing and make a tape fail under --strict."""
 
 
-def verify(path: Path, engine: Engine = PLAIN) -> Verification:
+def verify(path: Path, engine: Engine | EngineName = "auto") -> Verification:
     """Check a whole tape: files, numbering, order of time, sequence numbers, and live = replay.
 
     Raises:
         NotATapeError, NewerTapeError: where the path is no tape of ours.
     """
-    found = Verification(Tape.open(path))
+    running = ready_engine(engine)
+    found = Verification(Tape.open(path), running.name)
     sequences = SharedSequences()
     checks = {}
     for product in found.tape.select(()):
-        check = _ProductCheck(found, found.tape.product(product), engine, sequences)
+        check = _ProductCheck(found, found.tape.product(product), running, sequences)
         try:
             check.run()
         except DamagedTapeError as error:

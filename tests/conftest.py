@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from orderbook.compiled.loading import kernels
 from recorder.record import import_captures
 from replay.synthetic.dialects import ExchangeDialect
 from replay.synthetic.exchange import ExchangeSettings, SyntheticExchange
@@ -26,6 +27,12 @@ CAPTURE_NAMES = (
 UPDATES = 4300  # on the connection that lasts: more than a block of the digest
 DROP_AFTER = 400
 RATE = 2500.0
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Compile the engine before any test: two processes at once would each take their time over it."""
+    if not hasattr(session.config, "workerinput"):
+        kernels()
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ import click
 
 from orderbook.errors import ThresholdError
 from orderbook.threshold import sweep_thresholds, sweep_thresholds_log
-from recorder.options import DURATION, THRESHOLD, json_option
+from recorder.options import DURATION, THRESHOLD, EngineName, engine_option, json_option
 from replay.commands.options import OUTPUT, PRODUCTS, Moment, window_of, window_options
 
 _SORTS: Final = (
@@ -103,6 +103,7 @@ def threshold_options(command: Any) -> Any:
 @click.option("--min-signals", type=click.IntRange(0), default=0, help="Leave out rows with fewer signals.")
 @click.option("--min-episodes", type=click.IntRange(0), default=0, help="Leave out rows with fewer episodes.")
 @OUTPUT
+@engine_option
 @json_option
 @click.option("--csv", "as_csv", is_flag=True, help="Print the rows as CSV, and nothing else, on stdout.")
 def compare(
@@ -120,6 +121,7 @@ def compare(
     min_signals: int,
     min_episodes: int,
     output: Path | None,
+    engine: EngineName,
     as_json: bool,
     as_csv: bool,
 ) -> None:
@@ -166,6 +168,7 @@ def compare(
             output=output,
             command=shlex.join(["booktape", *sys.argv[1:]]),
             progress=advance,
+            engine=engine,
         )
     comparison.sort(sort)
     comparison.keep(min_signals=min_signals, min_episodes=min_episodes)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from recorder.options import json_option
+from recorder.options import EngineName, engine_option, json_option
 from replay.commands.options import TAPE, Moment, MomentType
 
 
@@ -27,8 +27,9 @@ def inspect(tape: Path, as_json: bool) -> None:
 @click.command()
 @TAPE
 @click.option("--strict", is_flag=True, help="Fail also on what the feed itself did wrong.")
+@engine_option
 @json_option
-def verify(tape: Path, strict: bool, as_json: bool) -> None:
+def verify(tape: Path, strict: bool, engine: EngineName, as_json: bool) -> None:
     """Check TAPE: checksums, numbering, order of time, sequence numbers, live digest = replay digest.
 
     Exits 1 where the tape is damaged or its replay differs from live.
@@ -37,7 +38,7 @@ def verify(tape: Path, strict: bool, as_json: bool) -> None:
     from replay.tables import print_verification
     from replay.verifying import verify as check
 
-    found = check(tape)
+    found = check(tape, engine)
     if as_json:
         print_json(found.document())
     else:
@@ -51,14 +52,15 @@ def verify(tape: Path, strict: bool, as_json: bool) -> None:
 @click.option("-p", "--product", required=True, metavar="PRODUCT", help="Whose book.")
 @click.option("--at", type=MomentType(), required=True, metavar="TIME", help="Rows up to and at it count.")
 @click.option("--depth", type=click.IntRange(1), default=10, show_default=True, help="Levels a side.")
+@engine_option
 @json_option
-def book(tape: Path, product: str, at: Moment, depth: int, as_json: bool) -> None:
+def book(tape: Path, product: str, at: Moment, depth: int, engine: EngineName, as_json: bool) -> None:
     """Print the book of a product of TAPE as it stood at a time: price, size, cumulative size."""
     from recorder.terminal import print_json, stdout
     from replay.ladder import book_at
     from replay.tables import print_ladder
 
-    ladder = book_at(tape, product, at.on(tape), depth)
+    ladder = book_at(tape, product, at.on(tape), depth, engine)
     if as_json:
         print_json(ladder.document())
     else:
@@ -68,8 +70,9 @@ def book(tape: Path, product: str, at: Moment, depth: int, as_json: bool) -> Non
 @click.command()
 @TAPE
 @click.option("--rebuild", is_flag=True, help="Make all of them again, also those that look good.")
+@engine_option
 @json_option
-def index(tape: Path, rebuild: bool, as_json: bool) -> None:
+def index(tape: Path, rebuild: bool, engine: EngineName, as_json: bool) -> None:
     """Make the sidecars of TAPE that are missing or damaged: the book before each sealed segment.
 
     With them `--from` and `book --at` read one segment, wherever it is. A recording writes its own.
@@ -80,7 +83,7 @@ def index(tape: Path, rebuild: bool, as_json: bool) -> None:
     from replay.indexing import index as make
 
     try:
-        done = make(tape, rebuild=rebuild)
+        done = make(tape, rebuild=rebuild, engine=engine)
     except OSError as error:
         raise TapeError(f"{tape}: cannot be indexed ({error})") from None
     if as_json:

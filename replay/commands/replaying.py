@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from recorder.options import DURATION, THRESHOLD, json_option, strategy_option
+from recorder.options import DURATION, THRESHOLD, EngineName, engine_option, json_option, strategy_option
 from replay.commands.options import (
     OUTPUT,
     PRODUCTS,
@@ -58,6 +58,7 @@ def _printing(threshold: float, *, to_stderr: bool) -> "Advance":
 @OUTPUT
 # Four columns a level: Parquet with more of them is slow to open.
 @click.option("--depth", type=click.IntRange(1, 1000), help="With -o: RUN/depth too, the best levels a side.")
+@engine_option
 @json_option
 def replay(
     tape: Path,
@@ -73,6 +74,7 @@ def replay(
     strategy: "NamedFactory | None",
     output: Path | None,
     depth: int | None,
+    engine: EngineName,
     as_json: bool,
 ) -> None:
     """Push TAPE back through the same book and filter as a live feed.
@@ -110,7 +112,9 @@ def replay(
         watching = nullcontext(_printing(threshold, to_stderr=as_json))
     # What a strategy prints is none of the result.
     with watching as advance, redirect_stdout(sys.stderr) if as_json else nullcontext():
-        result = run(tape, settings, output=output, keep=False, progress=advance, strategy=strategy)
+        result = run(
+            tape, settings, output=output, keep=False, progress=advance, engine=engine, strategy=strategy
+        )
     if as_json:
         print_json(result.document())
     else:

@@ -1,14 +1,16 @@
 """What the benchmarks share: a synthetic tape that is made once, and how a measurement is told."""
 
 import argparse
+import gzip
 import json
 import os
 import platform
+import re
 import shutil
 import statistics
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from orderbook.times import NS
@@ -18,6 +20,7 @@ from replay.synthetic.market import MarketSettings, SyntheticMarket
 
 START_NS = 1_767_225_600 * NS  # 2026-01-01
 SPACING_NS = 20_000_000
+_SNAPSHOT = re.compile('"type":"snapshot"')
 
 
 def parser(description: str, *, runs: int, frames: int = 100_000) -> argparse.ArgumentParser:
@@ -55,20 +58,45 @@ def frames(number: int, depth: int, spacing_ns: int) -> Iterator[str]:
         yield dialect.update("BTC-USD", market.update(), START_NS + place * spacing_ns)
 
 
+def repeated_capture(path: Path, times: int) -> Path:
+    """Return a tape of a capture and then so many repetitions of its frames but the snapshots.
+
+    The frames go on where the ones before ended, so that a repetition is as long as the capture.
+    """
+    with gzip.open(path, "rt", encoding="utf-8") as lines:
+        records = [json.loads(line) for line in lines]
+    first, last = records[0]["recv_ns"], records[-1]["recv_ns"]
+
+    def repeated() -> Iterator[dict[str, object]]:
+        for time in range(times + 1):
+            for record in records:
+                if not (time and _SNAPSHOT.search(record["frame"][:200])):
+                    yield {**record, "recv_ns": record["recv_ns"] + time * (last - first + SPACING_NS)}
+
+    return _imported(f"{path.name.partition('.')[0]}-{times}-times", repeated())
+
+
 def synthetic_tape(number: int, depth: int, spacing_ns: int = SPACING_NS) -> Path:
     """Return a tape of a synthetic market, a frame every so often, made where it is not there yet."""
+    records = (
+        {"recv_ns": START_NS + place * spacing_ns, "frame": frame}
+        for place, frame in enumerate(frames(number, depth, spacing_ns))
+    )
+    return _imported(f"{number}-frames-{depth}-levels-{spacing_ns}-ns", records)
+
+
+def _imported(name: str, records: Iterable[dict[str, object]]) -> Path:
+    """Return the tape of that name, made of the records where it is not there yet."""
     home = Path(tempfile.gettempdir()) / f"booktape-bench-{os.getuid()}"
     home.mkdir(mode=0o700, exist_ok=True)
-    tape = home / f"{number}-frames-{depth}-levels-{spacing_ns}-ns"
+    tape = home / name
     if tape.exists():
         return tape
     tell(f"making {tape}")
     with tempfile.TemporaryDirectory(dir=home) as directory:
         capture = Path(directory) / "capture.jsonl"
         with capture.open("w", encoding="utf-8") as file:
-            for place, frame in enumerate(frames(number, depth, spacing_ns)):
-                line = json.dumps({"recv_ns": START_NS + place * spacing_ns, "frame": frame})
-                file.write(f"{line}\n")
+            file.writelines(f"{json.dumps(record)}\n" for record in records)
         aside = Path(directory) / "tape"
         import_captures([capture], aside, "jsonl")
         shutil.move(aside, tape)

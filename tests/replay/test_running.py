@@ -149,7 +149,7 @@ def test_pacing_is_told(recording: Recording) -> None:
         Timing(punctual, 60_100_000_000, 60_100_500_000.0),
     ):
         text = io.StringIO()
-        result = RunResult(recording.tape, ReplaySettings(speed=1.0), timing=timing)
+        result = RunResult(recording.tape, ReplaySettings(speed=1.0), "plain", timing=timing)
         print_run(Console(file=text, width=120), result)
         texts.append(text.getvalue())
     behind, kept_up = texts

@@ -18,10 +18,10 @@ from examples.episode_alert import EpisodeAlert
 from orderbook.row_digest import RowDigest
 from orderbook.strategy import CheckedStrategy, StrategyError
 from recorder.tape.reader import Tape
-from replay.flows import PLAIN
 from replay.replayed import ReplaySettings
 from replay.window import Window
 from tests import oracle
+from tests.orderbook.engines import PLAIN
 from tests.replay import some_strategies, tapes
 from tests.replay.clusters import run_cluster
 from tests.replay.tapes import ROOT, Recording, booktape, clean_environment

@@ -1,0 +1,67 @@
+"""The summaries of one batch of rows, in the arrays that the kernel fills; Arrow takes them as they are."""
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from orderbook.depth import depth_batch
+from orderbook.schema import FLOW_SUMMARY_SCHEMA, TIME
+from orderbook.summary import relative_spread
+
+
+class SummaryArrays:
+    """Room for a summary a row.
+
+    Args:
+        rows: how many rows the batch has.
+        depth: levels a side to collect after every summary; 0 collects none.
+    """
+
+    def __init__(self, rows: int, depth: int) -> None:
+        self._depth = depth
+        self.marks = np.empty((2, rows), np.int64)
+        self.floats = np.empty((5, rows), np.float64)
+        self.ladder = np.empty((2, rows if depth else 0, depth, 2), np.float64)
+
+    def to_batches(self, rows: pa.RecordBatch, count: int) -> tuple[pa.RecordBatch, pa.RecordBatch | None]:
+        """Return the first `count` summaries as `FLOW_SUMMARY_SCHEMA`, and their ladders where asked for."""
+        seq, recv_time, connection = (_taken(rows.column(n), self.marks[0, :count]) for n in range(3))
+        bid_price, bid_size, ask_price, ask_size, spread = (
+            _nullable(column[:count]) for column in self.floats
+        )
+        times = self.marks[1, :count]
+        is_null = times < 0
+        exchange_time = pa.array(times, mask=is_null) if is_null.any() else pa.array(times)
+        summaries = pa.RecordBatch.from_arrays(
+            [
+                seq,
+                recv_time,
+                exchange_time.view(TIME),
+                bid_price,
+                bid_size,
+                ask_price,
+                ask_size,
+                spread,
+                relative_spread(spread, ask_price),
+                connection,
+            ],
+            schema=FLOW_SUMMARY_SCHEMA,
+        )
+        if not self._depth:
+            return summaries, None
+        bids, asks = self.ladder[:, :count]
+        return summaries, depth_batch(seq, recv_time, bids, asks)
+
+
+def _taken(column: pa.Array, places: Any) -> pa.Array:
+    """Return the values of a column at places, all of them as they are."""
+    if len(places) == len(column):
+        return column
+    return column.take(pa.array(places))
+
+
+def _nullable(values: Any) -> pa.Array:
+    """Return floats, null where they are NaN; nothing is copied."""
+    is_null = np.isnan(values)
+    return pa.array(values, mask=is_null) if is_null.any() else pa.array(values)

@@ -1,0 +1,152 @@
+"""The Exchange dialect's frames, as bytes; `orderbook.exchange` says what they mean."""
+
+from typing import Any
+
+import numpy as np
+
+from orderbook.compiled import frames, numbers
+from orderbook.compiled.frames import add_change, add_event, begin_frame, envelope_key, is_silent
+from orderbook.compiled.jit import inlined, inner
+from orderbook.compiled.scan import (
+    CLOSE_ARRAY,
+    CLOSE_OBJECT,
+    COLON,
+    COMMA,
+    OPEN_ARRAY,
+    OPEN_OBJECT,
+    QUOTE,
+    byte,
+    expect,
+    is_word,
+    peek,
+    skip_space,
+    skip_value,
+    string_end,
+)
+
+_BUY = np.frombuffer(b'buy"', np.uint8)
+_SELL = np.frombuffer(b'sell"', np.uint8)
+_L2UPDATE = np.frombuffer(b"l2update", np.uint8)
+_SNAPSHOT = np.frombuffer(b"snapshot", np.uint8)
+
+
+@inlined
+def _price_and_size(data: Any, at: int, end: int, side: int, changes: Any, registers: Any) -> int:
+    """Read `"price","size"]` into the changes."""
+    at = expect(data, at, end, QUOTE)
+    if at < 0:
+        return -1
+    at, price = numbers.price(data, at, end)
+    at = expect(data, expect(data, at, end, COMMA), end, QUOTE)
+    if at < 0:
+        return -1
+    at, whole, fraction = numbers.size(data, at, end)
+    at = expect(data, at, end, CLOSE_ARRAY)
+    if at < 0 or not add_change(changes, registers, side, price, whole, fraction):
+        return -1
+    return at
+
+
+@inner
+def _array(data: Any, at: int, end: int, side: int, changes: Any, registers: Any) -> int:
+    """Read an array of levels of one side, or of changes where `side` is -1; the position behind it."""
+    at = expect(data, at, end, OPEN_ARRAY)
+    if peek(data, at, end) == CLOSE_ARRAY:
+        return expect(data, at, end, CLOSE_ARRAY)
+    while at >= 0:
+        at = expect(data, at, end, OPEN_ARRAY)
+        whose = side
+        if side < 0:
+            at = expect(data, at, end, QUOTE)
+            if at < 0 or at + 5 > end:
+                return -1
+            if is_word(data, at, at + 4, _BUY):
+                whose = 0
+                at += 4
+            elif is_word(data, at, at + 5, _SELL):
+                whose = 1
+                at += 5
+            else:
+                return -1
+            at = expect(data, at, end, COMMA)
+        at = _price_and_size(data, at, end, whose, changes, registers)
+        if at >= 0 and at < end and byte(data, at) == COMMA:
+            at += 1
+        elif peek(data, at, end) == COMMA:
+            at = expect(data, at, end, COMMA)
+        else:
+            return expect(data, at, end, CLOSE_ARRAY)
+    return -1
+
+
+@inner
+def read_exchange(
+    data: Any, at: int, end: int, product: Any, changes: Any, events: Any, registers: Any
+) -> int:
+    """Read a frame into `changes`, `events` and registers.
+
+    Returns:
+        1 for a book frame, 0 for a frame that says nothing, -1 for one that is not for the kernel.
+    """
+    begin_frame(registers)
+    seen = 0
+    kind_start = kind_stop = 0
+    is_ours = False
+    at = expect(data, at, end, OPEN_OBJECT)
+    while at >= 0:
+        start = expect(data, at, end, QUOTE)
+        stop = string_end(data, start, end)
+        if stop < 0:
+            return -1
+        key = envelope_key(data, start, stop)
+        if seen & key:
+            return -1
+        seen |= key
+        at = expect(data, stop + 1, end, COLON)
+        if at < 0:
+            return -1
+        at = skip_space(data, at, end)
+        if key == frames.CHANGES_KEY:
+            at = _array(data, at, end, -1, changes, registers)
+        elif key == frames.BIDS:
+            at = _array(data, at, end, 0, changes, registers)
+        elif key == frames.ASKS:
+            at = _array(data, at, end, 1, changes, registers)
+        elif key == frames.TYPE or key == frames.PRODUCT_ID or key == frames.TIME:
+            start = expect(data, at, end, QUOTE)
+            stop = string_end(data, start, end)
+            if stop < 0:
+                return -1
+            if key == frames.TYPE:
+                kind_start, kind_stop = start, stop
+            elif key == frames.PRODUCT_ID:
+                is_ours = is_word(data, start, stop, product)
+            else:
+                time = numbers.time(data, start, stop)
+                if time < 0:
+                    return -1
+                registers[frames.EXCHANGE_TIME] = time
+            at = stop + 1
+        elif key == frames.SEQUENCE_NUM:
+            at, registers[frames.SEQUENCE] = numbers.sequence(data, at, end)
+        else:
+            at = skip_value(data, at, end)
+        if peek(data, at, end) == COMMA:
+            at = expect(data, at, end, COMMA)
+        else:
+            at = expect(data, at, end, CLOSE_OBJECT)
+            break
+    if at < 0 or skip_space(data, at, end) != end or not seen & frames.TYPE:
+        return -1
+    levels = seen & (frames.BIDS | frames.ASKS | frames.CHANGES_KEY | frames.PRODUCT_ID)
+    if levels == frames.CHANGES_KEY | frames.PRODUCT_ID and is_word(data, kind_start, kind_stop, _L2UPDATE):
+        is_snapshot = False
+    elif levels == frames.BIDS | frames.ASKS | frames.PRODUCT_ID and is_word(
+        data, kind_start, kind_stop, _SNAPSHOT
+    ):
+        is_snapshot = True
+    else:
+        return 0 if is_silent(data, kind_start, kind_stop) else -1
+    if is_ours and not add_event(events, registers, is_snapshot, 0):
+        return -1
+    return 1

@@ -1,0 +1,217 @@
+"""Prices, sizes, times and sequence numbers: bytes to exact integers, and those to the nearest floats.
+
+A price is int64 units of 1e-8. A size of up to 36 digits is two int64, both below 1e18: the digits before the
+point, and those behind it in units of 1e-18. So equal sizes are equal pairs, however they are spelled.
+"""
+
+from typing import Any, Final
+
+import numpy as np
+
+from orderbook.compiled.jit import inlined, inner
+from orderbook.compiled.scan import POINT, QUOTE, ZERO, byte
+
+FRACTION_UNITS: Final = 10**18
+PRICE_UNITS: Final = 10**8
+_EXACT: Final = 2**53
+"""Integers up to here are floats; so a quotient of two such rounds once and is the nearest."""
+
+_POWERS = 10 ** np.arange(19, dtype=np.int64)
+_DAYS_BEFORE = np.array([0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334], np.int64)
+_DAYS_IN = np.array([31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31], np.int64)
+
+
+@inlined
+def price(data: Any, at: int, end: int) -> tuple[int, int]:
+    """Read a price and its closing quote: the position behind them, and units of 1e-8."""
+    whole = 0
+    first = at
+    while at < end:
+        digit = byte(data, at) - ZERO
+        if digit < 0 or digit > 9:
+            break
+        if at - first == 10:
+            return -1, 0
+        whole = whole * 10 + digit
+        at += 1
+    if at == first or at >= end:
+        return -1, 0
+    units = whole * PRICE_UNITS
+    if byte(data, at) == POINT:
+        at += 1
+        first = at
+        decimals = 0
+        while at < end:
+            digit = byte(data, at) - ZERO
+            if digit < 0 or digit > 9:
+                break
+            if at - first < 8:
+                decimals = decimals * 10 + digit
+            elif digit != 0:
+                return -1, 0
+            at += 1
+        if at == first:
+            return -1, 0
+        units += decimals * _POWERS[np.uint64(max(8 - (at - first), 0))]
+    if at >= end or byte(data, at) != QUOTE or units == 0:
+        return -1, 0
+    return at + 1, units
+
+
+@inlined
+def size(data: Any, at: int, end: int) -> tuple[int, int, int]:
+    """Read a size and its closing quote: the position behind them, whole and fraction."""
+    whole = 0
+    fraction = 0
+    first = at
+    while at < end:
+        digit = byte(data, at) - ZERO
+        if digit < 0 or digit > 9:
+            break
+        if at - first == 18:
+            return -1, 0, 0
+        whole = whole * 10 + digit
+        at += 1
+    if at == first or at >= end:
+        return -1, 0, 0
+    if byte(data, at) == POINT:
+        at += 1
+        first = at
+        while at < end:
+            digit = byte(data, at) - ZERO
+            if digit < 0 or digit > 9:
+                break
+            if at - first == 18:
+                return -1, 0, 0
+            fraction = fraction * 10 + digit
+            at += 1
+        if at == first:
+            return -1, 0, 0
+        fraction *= _POWERS[np.uint64(18 - (at - first))]
+    if at >= end or byte(data, at) != QUOTE:
+        return -1, 0, 0
+    return at + 1, whole, fraction
+
+
+@inner
+def sequence(data: Any, at: int, end: int) -> tuple[int, int]:
+    """Read a JSON integer of 1 to 18 digits: the position behind it, and its value."""
+    if at < 0:
+        return -1, 0
+    value = 0
+    first = at
+    while at < end and 48 <= byte(data, at) <= 57:
+        if at - first == 18:
+            return -1, 0
+        value = value * 10 + byte(data, at) - ZERO
+        at += 1
+    if at == first or at >= end or (byte(data, first) == ZERO and at - first > 1):
+        return -1, 0
+    if byte(data, at) == POINT or byte(data, at) == 101 or byte(data, at) == 69:
+        return -1, 0
+    return at, value
+
+
+@inlined
+def _two(data: Any, at: int) -> Any:
+    """Return a number of two digits; far below 0 where one is none."""
+    tens = byte(data, at) - ZERO
+    ones = byte(data, at + 1) - ZERO
+    if tens < 0 or tens > 9 or ones < 0 or ones > 9:
+        return -100_000
+    return tens * 10 + ones
+
+
+@inner
+def time(data: Any, start: int, stop: int) -> Any:
+    """Return the nanoseconds since 1970 of a time in the feed's form, to 2261; -1 for any other."""
+    if stop - start < 20 or byte(data, stop - 1) != 90:
+        return -1
+    if byte(data, start + 4) != 45 or byte(data, start + 7) != 45 or byte(data, start + 10) != 84:
+        return -1
+    if byte(data, start + 13) != 58 or byte(data, start + 16) != 58:
+        return -1
+    year = _two(data, start) * 100 + _two(data, start + 2)
+    month, day = _two(data, start + 5), _two(data, start + 8)
+    hour, minute, second = _two(data, start + 11), _two(data, start + 14), _two(data, start + 17)
+    if year < 1970 or year > 2261 or month < 1 or month > 12 or day < 1:
+        return -1
+    if hour < 0 or hour > 23 or minute < 0 or minute > 59 or second < 0 or second > 59:
+        return -1
+    is_leap = year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
+    if day > _DAYS_IN[np.uint64(month - 1)] + (1 if is_leap and month == 2 else 0):
+        return -1
+    before = year - 1
+    days = 365 * (year - 1970) + (before // 4 - before // 100 + before // 400) - 477
+    days += _DAYS_BEFORE[np.uint64(month - 1)] + (1 if is_leap and month > 2 else 0) + day - 1
+    nanoseconds = 0
+    if stop - start > 20:
+        digits = stop - start - 21
+        if byte(data, start + 19) != POINT or digits < 1 or digits > 9:
+            return -1
+        for at in range(start + 20, stop - 1):
+            digit = byte(data, at) - ZERO
+            if digit < 0 or digit > 9:
+                return -1
+            nanoseconds = nanoseconds * 10 + digit
+        nanoseconds *= _POWERS[np.uint64(9 - digits)]
+    return (((days * 24 + hour) * 60 + minute) * 60 + second) * 1_000_000_000 + nanoseconds
+
+
+@inner
+def _rounded(whole: int, fraction: int, unit: int) -> float:
+    """Return the float nearest to `whole + fraction / unit`, half to even, bit by bit.
+
+    Args:
+        whole: 0 to below 2**60.
+        fraction: 0 to below the unit.
+        unit: at most 1e18.
+    """
+    bits = 0  # of the mantissa so far
+    rest = whole
+    while rest:
+        bits += 1
+        rest >>= 1
+    mantissa = whole
+    scale = 1.0
+    if bits > 53:
+        for _ in range(bits - 53):
+            scale *= 2.0
+        cut = bits - 53
+        lost = mantissa & ((1 << cut) - 1)
+        mantissa >>= cut
+        half = 1 << (cut - 1)
+        if lost > half or (lost == half and (fraction > 0 or mantissa & 1)):
+            mantissa += 1
+        return mantissa * scale
+    while bits < 53 and fraction > 0:  # a bit each time, exact in int64 as a unit is below 2**60
+        fraction *= 2
+        mantissa *= 2
+        if fraction >= unit:
+            fraction -= unit
+            mantissa += 1
+        if mantissa:
+            bits += 1
+        scale *= 0.5
+    if 2 * fraction > unit or (2 * fraction == unit and mantissa & 1):
+        mantissa += 1
+    return mantissa * scale
+
+
+@inlined
+def price_to_float(units: int) -> float:
+    """Return the float nearest to a price, or to a difference of two, in units of 1e-8."""
+    if -_EXACT <= units <= _EXACT:
+        return units / 1e8
+    if units < 0:
+        return -_rounded(-units // PRICE_UNITS, -units % PRICE_UNITS, PRICE_UNITS)
+    return _rounded(units // PRICE_UNITS, units % PRICE_UNITS, PRICE_UNITS)
+
+
+@inlined
+def size_to_float(whole: int, fraction: int) -> float:
+    """Return the float nearest to a size."""
+    short = fraction // 10_000_000_000  # sizes of the feeds have 8 decimals at most
+    if short * 10_000_000_000 == fraction and whole < 90_000_000:
+        return (whole * 100_000_000 + short) / 1e8
+    return _rounded(whole, fraction, FRACTION_UNITS)

@@ -1,0 +1,215 @@
+"""The compiled engine against the plain one: no input changes a result."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from random import Random
+
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orderbook.compiled import numbers
+from orderbook.compiled.book import CompiledBook
+from orderbook.compiled.kernel import FINGERPRINT
+from orderbook.compiled.loading import fingerprint, kernels
+from orderbook.feeds import FEEDS, Feed
+from orderbook.frames import BookEvent
+from recorder.tape.reader import Tape
+from tests import strategies
+from tests.endurance.test_mutated_frames import SEEDS, mutated
+from tests.oracle import Row
+from tests.orderbook.engines import COMPILED, assert_engines_agree, cut, to_batch
+from tests.orderbook.test_against_oracle import (
+    BAD_TEXTS,
+    EMPTY_UPDATE,
+    GOOD_SNAPSHOT,
+    SETTINGS,
+    good_numbers,
+    on_one_connection,
+    update_frame,
+)
+from tests.replay.tapes import ROOT, clean_environment
+
+SAMPLE = ROOT / "data" / "sample"
+
+
+def frames_on_one_connection(feed: Feed, texts: list[str]) -> list[Row]:
+    """Return texts as frames, a good snapshot before and an empty update behind each."""
+    return on_one_connection(
+        *(frame for text in texts for frame in (GOOD_SNAPSHOT[feed], text, EMPTY_UPDATE[feed]))
+    )
+
+
+@pytest.mark.parametrize("feed", FEEDS)
+@pytest.mark.timeout(600)  # shrinking a failure takes its time
+@SETTINGS
+@given(data=st.data())
+def test_any_rows(feed: Feed, data: st.DataObject) -> None:
+    """Good and bad rows in any batches, with the engines switched in between, give the same steps."""
+    rows = data.draw(strategies.tape_rows(feed))
+    cuts = data.draw(st.lists(st.integers(0, len(rows)), max_size=4))
+    switches = data.draw(st.lists(st.booleans(), max_size=5))
+    depth = data.draw(st.sampled_from([0, 0, 1, 3]))
+    assert_engines_agree(cut(rows, cuts), feed, depth=depth, switches=switches)
+
+
+@pytest.mark.parametrize("batch_rows", [1, 7, 8192])
+def test_captures(capture_tape: Path, batch_rows: int) -> None:
+    """Every product of every real capture, at any batch size."""
+    tape = Tape.open(capture_tape)
+    for product in tape.select(()):
+        batches = list(tape.product(product).batches(batch_rows))
+        switches = [place % 5 == 3 for place in range(min(len(batches), 20))]
+        assert_engines_agree(
+            batches[: {1: 250, 7: 250}.get(batch_rows)], tape.feed, product, switches=switches
+        )
+
+
+@pytest.mark.parametrize("batch_rows", [1, 7, 8192])
+def test_sample(batch_rows: int) -> None:
+    """The sample tape, with its interruptions, and the best levels after every frame."""
+    tape = Tape.open(SAMPLE)
+    for product in tape.select(()):
+        batches = list(tape.product(product).batches(batch_rows))[:250]
+        assert_engines_agree(batches, tape.feed, product, depth=10)
+
+
+@pytest.mark.parametrize("feed", FEEDS)
+def test_bad_texts(feed: Feed) -> None:
+    """Every bad number, side, shape and text, each between good frames."""
+    texts = [str(case.values[1]) for case in BAD_TEXTS if case.values[0] == feed]
+    assert len(texts) > 100
+    assert_engines_agree([to_batch(frames_on_one_connection(feed, texts))], feed)
+
+
+@pytest.mark.parametrize("feed", FEEDS)
+def test_good_texts(feed: Feed) -> None:
+    """Every good number, time and unread value, whitespace everywhere, and frames of other kinds."""
+    key = "time" if feed == "exchange" else "timestamp"
+    good = GOOD_SNAPSHOT[feed]
+    texts = [
+        good.replace('"100"', f'"{price}"').replace('"1"', f'"{size}"') for price, size in good_numbers()
+    ]
+    texts += [f'{{"{key}":{text},{good[1:]}' for text in [*strategies.TIMES, *strategies.BAD_TIMES]]
+    texts += [f'{{"extra":{value},{good[1:]}' for value in [*strategies.GOOD_VALUES, *strategies.BAD_VALUES]]
+    texts += [
+        f'{good[:-1]},"sequence_num":{value}}}'
+        for value in ("0", "-1", "01", "1.0", "1e0", "9" * 18, "9" * 19)
+    ]
+    texts += [json.dumps(json.loads(good), indent=indent) for indent in (0, 1, "\t")]
+    texts += [update_frame(feed), update_frame(feed, price='"100.0"', size='"2.00"')]
+    for name in strategies.NAMES:
+        texts += [f'{{"type":"{name}"}}', f'{{"channel":"{name}"}}', f'{{"type":"{name}","channel":null}}']
+        texts += [f'{{"channel":"{name}","sequence_num":5,"events":[{{"a":[1,2.5e-3,null,true,"x"]}}]}}']
+    assert_engines_agree([to_batch(frames_on_one_connection(feed, texts))], feed)
+
+
+@pytest.mark.parametrize("feed", FEEDS)
+def test_mutations(feed: Feed) -> None:
+    """Mutated frames; `tests/endurance/test_engines.py` has the long form."""
+    rng = Random(11)
+    texts = [mutated(rng.choice(SEEDS[feed]), SEEDS[feed], rng) for _ in range(3000)]
+    frames = [SEEDS[feed][0] if place % 50 == 5 else text for place, text in enumerate(texts)]
+    assert_engines_agree(cut(on_one_connection(*frames), range(0, len(frames), 500)), feed)
+
+
+def test_connections_of_several_products_are_not_numbered() -> None:
+    """Sequence numbers count only where a connection serves one product; one that is huge still counts."""
+    good = GOOD_SNAPSHOT["advanced"]
+    texts = [f'{{"sequence_num":{number},{good[1:]}' for number in (1, 2, 10**30, 10**30 + 1, 5, 6, 8)]
+    rows = on_one_connection(*texts)
+    assert_engines_agree(cut(rows, [3, 4, 5]), "advanced", switches=[False, True, True])
+    shared = rows[0]._replace(payload=json.dumps({"products": ["BTC-USD", "ETH-USD"]}))
+    other = [row._replace(connection=row.seq % 3) for row in rows]
+    assert_engines_agree(cut([shared, *rows[1:]], [3]), "advanced")
+    assert_engines_agree([to_batch(other)], "advanced")
+
+
+def test_slices_and_other_types() -> None:
+    """A slice of a batch and large strings are read as well as a batch of its own."""
+    rows = on_one_connection(GOOD_SNAPSHOT["exchange"], update_frame("exchange"), EMPTY_UPDATE["exchange"])
+    batch = to_batch([*rows, *rows])
+    assert_engines_agree([batch.slice(0, 2), batch.slice(2, 0), batch.slice(2, 4)], "exchange")
+    large = batch.set_column(4, "payload", batch.column(4).cast(pa.large_string()))
+    assert_engines_agree([large], "exchange")
+
+
+# Numbers and structure on their own
+
+
+@pytest.mark.timeout(300)
+@SETTINGS
+@given(
+    units=st.integers(-(10**18), 10**18) | st.integers(2**53 - 100, 2**53 + 100),
+    whole=st.integers(0, 10**18 - 1) | st.integers(0, 1000) | st.integers(2**53 - 10, 2**54 + 10),
+    fraction=st.integers(0, 10**18 - 1) | st.sampled_from([0, 1, 5 * 10**17, 5 * 10**17 + 1, 10**10]),
+)
+def test_nearest_floats(units: int, whole: int, fraction: int) -> None:
+    """Floats are the nearest to the exact decimals, also beyond 2**53."""
+    assert float(numbers.price_to_float(units)) == units / 10**8
+    assert float(numbers.size_to_float(whole, fraction)) == float(f"{whole}.{fraction:018d}")
+
+
+def test_halves() -> None:
+    """What lies in the middle between two floats goes to the even one."""
+    for whole in (2**53 + 1, 2**53 + 3, 2**54 + 2, 2**59 + 64):
+        for fraction in (0, 1):
+            assert float(numbers.size_to_float(whole, fraction)) == float(f"{whole}.{fraction:018d}")
+
+
+def test_deep_book() -> None:
+    """A book of many blocks, changed everywhere: filled, thinned out, emptied and filled again."""
+    rng = Random(3)
+    book = CompiledBook(kernels())
+    held: tuple[dict[int, str], dict[int, str]] = ({}, {})
+    book.apply(BookEvent(True, [], []))
+    for round_ in range(60):
+        keep = (0.95, 0.5, 0.05)[round_ % 3]
+        sides: list[list[tuple[int, str]]] = []
+        for levels in held:
+            changes = [(rng.randrange(1, 4000), "1.5" if rng.random() < keep else "") for _ in range(500)]
+            if round_ % 20 == 19:
+                changes = [(price, "") for price in list(levels)]
+            for price, size in changes:
+                levels.pop(price, None)
+                if size:
+                    levels[price] = size
+            sides.append(changes)
+        book.apply(BookEvent(False, *sides))
+        book.check()
+        assert book.levels() == tuple(sorted(levels.items()) for levels in held)
+
+
+def test_fingerprint() -> None:
+    """What runs is what the sources say: an entry kept on disk is never one of other sources."""
+    state = COMPILED.start("BTC-USD", "exchange")
+    COMPILED.step(state, to_batch(on_one_connection(GOOD_SNAPSHOT["exchange"])))
+    assert state.book.registers[FINGERPRINT] == fingerprint()
+
+
+IN_PYTHON = """
+from random import Random
+from tests.endurance.test_mutated_frames import SEEDS, mutated
+from tests.orderbook.engines import assert_engines_agree, cut
+from tests.orderbook.test_against_oracle import on_one_connection
+for feed, seeds in SEEDS.items():
+    rng = Random(5)
+    texts = [rng.choice(seeds) if n % 3 else mutated(rng.choice(seeds), seeds, rng) for n in range(900)]
+    assert_engines_agree(cut(on_one_connection(seeds[0], *texts), range(0, 900, 90)), feed, depth=2)
+"""
+
+
+def test_every_index_is_inside() -> None:
+    """The kernel run as plain Python, where NumPy refuses every index outside of an array."""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", IN_PYTHON],
+        env=clean_environment() | {"NUMBA_DISABLE_JIT": "1"},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")

@@ -32,6 +32,10 @@ class CompiledEngine:
     def __init__(self) -> None:
         self._kernels = kernels()
 
+    def __reduce__(self) -> tuple[type["CompiledEngine"], tuple[()]]:
+        """Travel by name: pickled, numba's functions would be compiled again in the other process."""
+        return CompiledEngine, ()
+
     def start(self, product: str, feed: Feed) -> CompiledState:
         """Return the state before a product's first row."""
         return TrackerState(product, feed, CompiledBook(self._kernels))

@@ -214,7 +214,7 @@ def rows_entry(mark: int) -> Callable[..., int]:
 def apply_entry(mark: int) -> Callable[..., int]:
     """Return `apply_events` in the same way."""
 
-    def apply(level_words: Any, directory: Any, registers: Any, changes: Any, events: Any) -> int:
+    def apply(level_words: Any, directory: Any, registers: Any, changes: Any, events: Any) -> Any:
         registers[FINGERPRINT] = mark
         applied: int = apply_events(level_words, directory, registers, changes, events)
         return applied

@@ -18,6 +18,8 @@ has at most 4 n / BLOCK + 2 blocks. Memory is handed in; `blocks_needed` says ho
 
 from typing import Any, Final
 
+import numpy as np
+
 from orderbook.compiled.jit import inlined, inner
 
 BLOCK: Final = 128
@@ -37,37 +39,48 @@ POOL: Final = 6  # blocks there are
 
 
 @inlined
+def _get(words: Any, place: int) -> Any:
+    """Return a word; an unsigned index spares the check for a negative one."""
+    return words[np.uint64(place)]
+
+
+@inlined
+def _set(words: Any, place: int, value: int) -> None:
+    words[np.uint64(place)] = value
+
+
+@inlined
 def _add_block(directory: Any, registers: Any, side: int, place: int, first: int) -> Any:
     """Put an empty block into a side's directory and return its number."""
-    pool = registers[POOL]
-    count = registers[BLOCKS + side]
+    pool = _get(registers, POOL)
+    count = _get(registers, BLOCKS + side)
     for at in range(count, place, -1):
-        directory[side * pool + at] = directory[side * pool + at - 1]
-        directory[(2 + side) * pool + at] = directory[(2 + side) * pool + at - 1]
-    free = registers[FREE] - 1
-    registers[FREE] = free
-    block = directory[5 * pool + free]
-    directory[side * pool + place] = first
-    directory[(2 + side) * pool + place] = block
-    directory[4 * pool + block] = 0
-    registers[BLOCKS + side] = count + 1
+        _set(directory, side * pool + at, _get(directory, side * pool + at - 1))
+        _set(directory, (2 + side) * pool + at, _get(directory, (2 + side) * pool + at - 1))
+    free = _get(registers, FREE) - 1
+    _set(registers, FREE, free)
+    block = _get(directory, 5 * pool + free)
+    _set(directory, side * pool + place, first)
+    _set(directory, (2 + side) * pool + place, block)
+    _set(directory, 4 * pool + block, 0)
+    _set(registers, BLOCKS + side, count + 1)
     return block
 
 
 @inlined
 def _drop_block(directory: Any, registers: Any, side: int, place: int) -> None:
     """Take a block out of a side's directory; it is free then."""
-    pool = registers[POOL]
-    count = registers[BLOCKS + side] - 1
-    free = registers[FREE]
-    directory[5 * pool + free] = directory[(2 + side) * pool + place]
-    registers[FREE] = free + 1
+    pool = _get(registers, POOL)
+    count = _get(registers, BLOCKS + side) - 1
+    free = _get(registers, FREE)
+    _set(directory, 5 * pool + free, _get(directory, (2 + side) * pool + place))
+    _set(registers, FREE, free + 1)
     for at in range(place, count):
-        directory[side * pool + at] = directory[side * pool + at + 1]
-        directory[(2 + side) * pool + at] = directory[(2 + side) * pool + at + 1]
+        _set(directory, side * pool + at, _get(directory, side * pool + at + 1))
+        _set(directory, (2 + side) * pool + at, _get(directory, (2 + side) * pool + at + 1))
     if place == 0:
-        directory[side * pool] = LOWEST
-    registers[BLOCKS + side] = count
+        _set(directory, side * pool, LOWEST)
+    _set(registers, BLOCKS + side, count)
 
 
 @inlined
@@ -75,13 +88,13 @@ def _first_not_below(words: Any, start: int, count: int, key: int) -> int:
     """Return how many of `count` ascending words are below a key, looking from the end in growing steps."""
     high = count  # words from here on are not below
     step = 1
-    while step <= count and words[start + count - step] >= key:
+    while step <= count and _get(words, start + count - step) >= key:
         high = count - step
         step *= 2
     low = max(count - step + 1, 0)  # words before here are below
     while low < high:
         middle = (low + high) // 2
-        if words[start + middle] < key:
+        if _get(words, start + middle) < key:
             low = middle + 1
         else:
             high = middle
@@ -93,57 +106,55 @@ def _copy_levels(levels: Any, source: int, place: int, target: int, at: int, cou
     """Copy levels from a place in one block to a place in another one."""
     for plane in range(0, STRIDE, BLOCK):
         for n in range(count):
-            levels[target * STRIDE + plane + at + n] = levels[source * STRIDE + plane + place + n]
+            _set(levels, target * STRIDE + plane + at + n, _get(levels, source * STRIDE + plane + place + n))
 
 
 @inner
 def _split(levels: Any, directory: Any, registers: Any, side: int, place: int) -> None:
     """Move the upper half of a full block into a new one behind it."""
-    pool = registers[POOL]
-    block = directory[(2 + side) * pool + place]
-    upper = _add_block(directory, registers, side, place + 1, levels[block * STRIDE + HALF])
+    pool = _get(registers, POOL)
+    block = _get(directory, (2 + side) * pool + place)
+    upper = _add_block(directory, registers, side, place + 1, _get(levels, block * STRIDE + HALF))
     _copy_levels(levels, block, HALF, upper, 0, HALF)
-    directory[4 * pool + block] = HALF
-    directory[4 * pool + upper] = HALF
+    _set(directory, 4 * pool + block, HALF)
+    _set(directory, 4 * pool + upper, HALF)
 
 
 @inlined
 def _insert(levels: Any, start: int, count: int, place: int, key: int, whole: int, fraction: int) -> None:
-    for at in range(start + count, start + place, -1):
-        levels[at] = levels[at - 1]
-        levels[at + BLOCK] = levels[at + BLOCK - 1]
-        levels[at + 2 * BLOCK] = levels[at + 2 * BLOCK - 1]
-    levels[start + place] = key
-    levels[start + place + BLOCK] = whole
-    levels[start + place + 2 * BLOCK] = fraction
+    for plane in range(start, start + STRIDE, BLOCK):
+        for at in range(plane + count, plane + place, -1):
+            _set(levels, at, _get(levels, at - 1))
+    _set(levels, start + place, key)
+    _set(levels, start + place + BLOCK, whole)
+    _set(levels, start + place + 2 * BLOCK, fraction)
 
 
 @inlined
 def _remove(levels: Any, start: int, count: int, place: int) -> None:
-    for at in range(start + place, start + count - 1):
-        levels[at] = levels[at + 1]
-        levels[at + BLOCK] = levels[at + BLOCK + 1]
-        levels[at + 2 * BLOCK] = levels[at + 2 * BLOCK + 1]
+    for plane in range(start, start + STRIDE, BLOCK):
+        for at in range(plane + place, plane + count - 1):
+            _set(levels, at, _get(levels, at + 1))
 
 
 @inner
 def _tidy(levels: Any, directory: Any, registers: Any, side: int, place: int) -> None:
     """Drop a block that is empty, or merge it with the one before it where both fit into half a block."""
-    pool = registers[POOL]
-    block = directory[(2 + side) * pool + place]
-    count = directory[4 * pool + block]
+    pool = _get(registers, POOL)
+    block = _get(directory, (2 + side) * pool + place)
+    count = _get(directory, 4 * pool + block)
     if count == 0:
         _drop_block(directory, registers, side, place)
         return
     for upper in (place, place + 1):
-        if upper < 1 or upper >= registers[BLOCKS + side]:
+        if upper < 1 or upper >= _get(registers, BLOCKS + side):
             continue
-        into = directory[(2 + side) * pool + upper - 1]
-        block = directory[(2 + side) * pool + upper]
-        held, count = directory[4 * pool + into], directory[4 * pool + block]
+        into = _get(directory, (2 + side) * pool + upper - 1)
+        block = _get(directory, (2 + side) * pool + upper)
+        held, count = _get(directory, 4 * pool + into), _get(directory, 4 * pool + block)
         if held + count <= HALF:
             _copy_levels(levels, block, 0, into, held, count)
-            directory[4 * pool + into] = held + count
+            _set(directory, 4 * pool + into, held + count)
             _drop_block(directory, registers, side, upper)
             return
 
@@ -153,8 +164,8 @@ def set_level(
     levels: Any, directory: Any, registers: Any, side: int, key: int, whole: int, fraction: int
 ) -> None:
     """Set a level to a size; 0 removes it. O(distance from the touch), at most O(BLOCK + levels / BLOCK)."""
-    pool = registers[POOL]
-    blocks = registers[BLOCKS + side]
+    pool = _get(registers, POOL)
+    blocks = _get(registers, BLOCKS + side)
     is_zero = whole == 0 and fraction == 0
     if blocks == 0:
         if is_zero:
@@ -163,21 +174,21 @@ def set_level(
         _add_block(directory, registers, side, 0, LOWEST)
         blocks = 1
     place = _first_not_below(directory, side * pool, blocks, key + 1) - 1
-    block = directory[(2 + side) * pool + place]
-    count = directory[4 * pool + block]
+    block = _get(directory, (2 + side) * pool + place)
+    count = _get(directory, 4 * pool + block)
     start = block * STRIDE
     at = _first_not_below(levels, start, count, key)
-    if at < count and levels[start + at] == key:
+    if at < count and _get(levels, start + at) == key:
         if is_zero:
             _remove(levels, start, count, at)
-            directory[4 * pool + block] = count - 1
+            _set(directory, 4 * pool + block, count - 1)
             if count <= HALF:
                 _tidy(levels, directory, registers, side, place)
             return
-        if levels[start + at + BLOCK] == whole and levels[start + at + 2 * BLOCK] == fraction:
+        if _get(levels, start + at + BLOCK) == whole and _get(levels, start + at + 2 * BLOCK) == fraction:
             registers[NOOP_SETS] += 1
-        levels[start + at + BLOCK] = whole
-        levels[start + at + 2 * BLOCK] = fraction
+        _set(levels, start + at + BLOCK, whole)
+        _set(levels, start + at + 2 * BLOCK, fraction)
         return
     if is_zero:
         registers[ABSENT_DELETES] += 1
@@ -185,19 +196,19 @@ def set_level(
     if count == BLOCK:
         _split(levels, directory, registers, side, place)
         if at > HALF:
-            block, at = directory[(2 + side) * pool + place + 1], at - HALF
+            block, at = _get(directory, (2 + side) * pool + place + 1), at - HALF
         count = HALF
         start = block * STRIDE
     _insert(levels, start, count, at, key, whole, fraction)
-    directory[4 * pool + block] = count + 1
+    _set(directory, 4 * pool + block, count + 1)
 
 
 @inner
 def clear(directory: Any, registers: Any) -> None:
     """Empty both sides."""
     for side in range(2):
-        while registers[BLOCKS + side]:
-            _drop_block(directory, registers, side, registers[BLOCKS + side] - 1)
+        while _get(registers, BLOCKS + side):
+            _drop_block(directory, registers, side, _get(registers, BLOCKS + side) - 1)
     registers[IS_KNOWN] = 0
 
 
@@ -210,5 +221,5 @@ def blocks_missing(registers: Any, changes: int, is_snapshot: bool) -> Any:
     """
     needed = changes // HALF + 4
     if is_snapshot:
-        return needed - registers[POOL]
-    return needed + min(changes, registers[BLOCKS] + registers[BLOCKS + 1]) - registers[FREE]
+        return needed - _get(registers, POOL)
+    return needed + min(changes, registers[BLOCKS] + registers[BLOCKS + 1]) - _get(registers, FREE)

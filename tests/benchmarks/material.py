@@ -5,7 +5,6 @@ import gzip
 import json
 import os
 import platform
-import re
 import shutil
 import statistics
 import sys
@@ -20,7 +19,6 @@ from replay.synthetic.market import MarketSettings, SyntheticMarket
 
 START_NS = 1_767_225_600 * NS  # 2026-01-01
 SPACING_NS = 20_000_000
-_SNAPSHOT = re.compile('"type":"snapshot"')
 
 
 def parser(description: str, *, runs: int, frames: int = 100_000) -> argparse.ArgumentParser:
@@ -59,21 +57,17 @@ def frames(number: int, depth: int, spacing_ns: int) -> Iterator[str]:
 
 
 def repeated_capture(path: Path, times: int) -> Path:
-    """Return a tape of a capture and then so many repetitions of its frames but the snapshots.
-
-    The frames go on where the ones before ended, so that a repetition is as long as the capture.
-    """
+    """Return a tape of so many repetitions of a capture, each beginning with its snapshots."""
     with gzip.open(path, "rt", encoding="utf-8") as lines:
         records = [json.loads(line) for line in lines]
     first, last = records[0]["recv_ns"], records[-1]["recv_ns"]
 
     def repeated() -> Iterator[dict[str, object]]:
-        for time in range(times + 1):
+        for time in range(times):
             for record in records:
-                if not (time and _SNAPSHOT.search(record["frame"][:200])):
-                    yield {**record, "recv_ns": record["recv_ns"] + time * (last - first + SPACING_NS)}
+                yield {**record, "recv_ns": record["recv_ns"] + time * (last - first + SPACING_NS)}
 
-    return _imported(f"{path.name.partition('.')[0]}-{times}-times", repeated())
+    return _imported(f"{path.name.partition('.')[0]}-times-{times}", repeated())
 
 
 def synthetic_tape(number: int, depth: int, spacing_ns: int = SPACING_NS) -> Path:

@@ -1,0 +1,243 @@
+"""Figures as Plotly takes them, plain data. How they look beyond that is in report.js and report.css.
+
+What a figure shows without its numbers being read: line style and marker differ wherever colour does.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from orderbook.threshold import format_threshold
+from replay.report.episodes import BINS_PER_DECADE, Episode, LongestEpisodes
+from replay.report.gaps import Gap
+from replay.report.gathering import Evidence, spread_out
+from replay.report.hours import HOURS, HourShares
+
+Figure = dict[str, Any]
+Row = Mapping[str, Any]
+"""A product's and threshold's numbers, as in `compare --json`."""
+
+# Legible on white and on near black alike: 3 to 1 or better.
+BLUE: Final = "#2f7ed8"
+ORANGE: Final = "#d9730d"
+GREEN: Final = "#2a9d5c"
+VIOLET: Final = "#9b6dd6"
+GREY: Final = "#7d8894"
+STYLES: Final = (
+    (BLUE, "solid", "circle"),
+    (ORANGE, "dash", "square"),
+    (GREEN, "dot", "diamond"),
+    (VIOLET, "dashdot", "triangle-up"),
+    (GREY, "longdash", "x"),
+)
+_MAX_LINES: Final = 7
+
+
+def spread_figure(evidence: Evidence, thresholds: Sequence[float]) -> Figure:
+    """Return the spread over time; thresholds as lines, the one in detail solid, gaps shaded."""
+    times, values = evidence.spreads.points()
+    gaps = evidence.gaps.found()
+    moments, spreads = _broken(times.tolist(), (values * 1e4).tolist(), gaps)
+    detail = evidence.episodes.threshold
+    lines = sorted({*spread_out(thresholds, _MAX_LINES), detail})
+    shapes = [_shaded(milliseconds(gap.start), milliseconds(gap.end)) for gap in gaps]
+    notes = []
+    for line in lines:
+        shape = {
+            "type": "line",
+            "xref": "paper",
+            "x0": 0,
+            "x1": 1,
+            "y0": line * 1e4,
+            "y1": line * 1e4,
+            "line": {
+                "color": ORANGE,
+                "width": 2 if line == detail else 1,
+                "dash": "solid" if line == detail else "dot",
+            },
+        }
+        shapes.append(shape)
+        notes.append(
+            {
+                "xref": "paper",
+                "x": 1,
+                "xanchor": "left",
+                "y": line * 1e4,
+                "text": format_threshold(line),
+                "showarrow": False,
+            }
+        )
+    trace = {
+        "type": "scatter",
+        "mode": "lines",
+        "x": moments,
+        "y": spreads,
+        "line": {"color": BLUE, "width": 1, "shape": "hv"},
+        "connectgaps": False,
+        "hovertemplate": "%{x|%Y-%m-%d %H:%M:%S.%L}<br>%{y:.3f} bps<extra></extra>",
+    }
+    return {
+        "data": [trace],
+        "layout": {
+            "xaxis": {"type": "date", "title": {"text": "time (UTC)"}},
+            "yaxis": {"title": {"text": "relative spread (bps)"}},
+            "shapes": shapes,
+            "annotations": notes,
+            "margin": {"r": 64},
+            "showlegend": False,
+        },
+    }
+
+
+def share_figure(rows: Sequence[Row]) -> Figure:
+    """Return the share of observed time above against the threshold."""
+    share = [None if row["share"] is None else row["share"] * 100 for row in rows]
+    return {
+        "data": [_line("share above", rows, share, 0, "%{y:.2f} %")],
+        "layout": _against_thresholds("share of observed time (%)", {"rangemode": "tozero"}) | _NO_LEGEND,
+    }
+
+
+def duration_figure(rows: Sequence[Row]) -> Figure:
+    """Return percentiles of the episodes' durations against the threshold."""
+    names = (
+        ("longest", "duration_max_s"),
+        ("p95", "duration_p95_s"),
+        ("p50, the median", "duration_p50_s"),
+    )
+    # The axis is logarithmic: an episode of one summary at a connection's end lasts 0 s and has no place.
+    lines = [
+        _line(name, rows, [row[key] or None for row in rows], place, "%{y:.3f} s")
+        for place, (name, key) in enumerate(names)
+    ]
+    return {"data": lines, "layout": _against_thresholds("duration (s)", {"type": "log"})}
+
+
+def histogram_figure(episodes: LongestEpisodes) -> Figure:
+    """Return how many episodes of the threshold in detail lasted how long."""
+    labels, counts = [], []
+    for name, count in duration_counts(episodes):
+        labels.append(name)
+        counts.append(count)
+    return {
+        "data": [{"type": "bar", "x": labels, "y": counts, "marker": {"color": BLUE}, "text": counts}],
+        "layout": {
+            "xaxis": {"type": "category", "title": {"text": "duration, from (s)"}},
+            "yaxis": {"title": {"text": "episodes"}, "rangemode": "tozero"},
+            **_NO_LEGEND,
+        },
+    }
+
+
+def duration_counts(episodes: LongestEpisodes) -> list[tuple[str, int]]:
+    """Return the lower edge of each bin of durations in seconds, and the episodes in it."""
+    found = episodes.durations
+    bins = [number for number in found if number is not None]
+    counts = [("0", found[None])] if found[None] else []
+    for number in range(min(bins), max(bins) + 1) if bins else ():
+        counts.append((f"{10 ** (number / BINS_PER_DECADE):.3g}", found[number]))
+    return counts
+
+
+def hours_figure(hours: HourShares) -> Figure:
+    """Return the share above by hour of the day: a map over the thresholds, bars where there is one."""
+    shares = [[None if part is None else part * 100 for part in row] for row in hours.shares()]
+    labels = [f"{hour:02d}" for hour in range(HOURS)]
+    axis = {"type": "category", "title": {"text": "hour of the day (UTC)"}}
+    if len(shares) == 1:
+        bars = {"type": "bar", "x": labels, "y": shares[0], "marker": {"color": BLUE}}
+        value = {"title": {"text": "share of observed time (%)"}, "rangemode": "tozero"}
+        return {"data": [bars], "layout": {"xaxis": axis, "yaxis": value, **_NO_LEGEND}}
+    cells = {
+        "type": "heatmap",
+        "x": labels,
+        "y": [format_threshold(threshold).removesuffix(" bps") for threshold in hours.thresholds],
+        "z": [[None if part is None else round(part, 4) for part in row] for row in shares],
+        "colorscale": "Cividis",
+        "zmin": 0,
+        "hoverongaps": False,
+        "colorbar": {"title": {"text": "% above"}, "thickness": 12, "outlinewidth": 0},
+        "hovertemplate": "%{x} h, %{y} bps: %{z:.2f} %<extra></extra>",
+    }
+    value = {"type": "category", "title": {"text": "threshold (bps)"}}
+    return {"data": [cells], "layout": {"xaxis": axis, "yaxis": value}}
+
+
+def episode_data(episode: Episode) -> dict[str, Any]:
+    """Return what report.js draws of one episode: seconds since its start, best bid and ask."""
+    quotes = episode.quotes
+    data: dict[str, Any] = {
+        "start_ms": milliseconds(episode.start),
+        "end_ms": milliseconds(episode.end),
+        "seconds": episode.duration_ns / 1e9,
+    }
+    if quotes is not None:
+        data["x"] = ((quotes.times - episode.start) / 1e9).round(6).tolist()
+        data["bid"] = [_number(value) for value in quotes.bids.tolist()]
+        data["ask"] = [_number(value) for value in quotes.asks.tolist()]
+    return data
+
+
+def milliseconds(time_ns: int) -> float:
+    """Return a time in ms since 1970, to the microsecond: what Plotly's dates are made of."""
+    return round(time_ns / 1e6, 3)
+
+
+_NO_LEGEND: Final = {"showlegend": False}
+
+
+def _against_thresholds(title: str, axis: Mapping[str, Any]) -> Figure:
+    return {"xaxis": {"title": {"text": "threshold (bps)"}}, "yaxis": {"title": {"text": title}, **axis}}
+
+
+def _line(name: str, rows: Sequence[Row], values: Sequence[float | None], style: int, shown: str) -> Figure:
+    colour, dash, symbol = STYLES[style]
+    return {
+        "type": "scatter",
+        "mode": "lines+markers" if len(rows) <= 60 else "lines",
+        "name": name,
+        "x": [round(row["threshold"] * 1e4, 9) for row in rows],
+        "y": values,
+        "line": {"color": colour, "dash": dash, "width": 2},
+        "marker": {"color": colour, "symbol": symbol, "size": 7},
+        "hovertemplate": f"%{{x:g}} bps: {shown}<extra>{name}</extra>",
+    }
+
+
+def _broken(
+    times: Sequence[int], values: Sequence[float], gaps: Sequence[Gap]
+) -> tuple[list[float], list[float | None]]:
+    """Return the points with a hole wherever a gap lies between two of them."""
+    moments: list[float] = []
+    broken: list[float | None] = []
+    ahead = iter(gaps)
+    gap = next(ahead, None)
+    for time, value in zip(times, values, strict=True):
+        while gap is not None and time >= gap.end:
+            moments += [milliseconds(gap.start), milliseconds(gap.start)]
+            broken += [broken[-1] if broken else None, None]
+            gap = next(ahead, None)
+        moments.append(milliseconds(time))
+        broken.append(_number(value, 4))
+    return moments, broken
+
+
+def _shaded(start: float, end: float) -> Figure:
+    return {
+        "type": "rect",
+        "layer": "below",
+        "yref": "paper",
+        "x0": start,
+        "x1": end,
+        "y0": 0,
+        "y1": 1,
+        "fillcolor": GREY,
+        "opacity": 0.45,
+        "line": {"width": 1, "color": GREY},
+    }
+
+
+def _number(value: float, digits: int | None = None) -> float | None:
+    if math.isnan(value):
+        return None
+    return value if digits is None else round(value, digits)

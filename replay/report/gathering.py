@@ -1,0 +1,136 @@
+"""What a report keeps of a pass, product by product: told of every step, like a progress bar."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+
+from orderbook.engine import Step
+from replay.order_statistics import Floats, Ints
+from replay.report.episodes import LongestEpisodes, Quotes
+from replay.report.gaps import Gaps
+from replay.report.hours import HourShares
+from replay.report.reduction import MinMaxReduction
+from replay.sweep import ThresholdSweep
+
+_MIN_ROWS: Final = 2048
+"""Rows that are taken up at once: a paced replay's batches hold one each."""
+_MAX_HOUR_THRESHOLDS: Final = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How much of each product a report keeps; the file holds at most so much of it."""
+
+    buckets: int = 1500
+    episodes: int = 40
+    gaps: int = 200
+
+    def shared(self, products: int) -> "Bounds":
+        """Return the bounds where so many products share the file."""
+        return Bounds(
+            max(self.buckets * 2 // max(products, 2), 100),
+            max(self.episodes * 2 // max(products, 2), 4),
+            max(self.gaps * 2 // max(products, 2), 10),
+        )
+
+
+class Evidence:
+    """What a report shows of one product beside the numbers of its thresholds.
+
+    Args:
+        thresholds: all that are compared, ascending.
+        detail: the one of which episodes are shown.
+        bounds: how much is kept.
+
+    Attributes:
+        spreads: relative spread over time.
+        gaps: what was not observed.
+        hours: time above by hour of the day, of 40 thresholds at most.
+        episodes: of `detail`.
+        sweep: the numbers of `detail`.
+    """
+
+    def __init__(self, thresholds: Sequence[float], detail: float, bounds: Bounds) -> None:
+        self.spreads = MinMaxReduction(bounds.buckets)
+        self.gaps = Gaps(bounds.gaps)
+        self.hours = HourShares(spread_out(thresholds, _MAX_HOUR_THRESHOLDS))
+        self.episodes = LongestEpisodes(detail, bounds.episodes)
+        self.sweep = ThresholdSweep([detail])
+        self._pending: list[pa.RecordBatch] = []
+        self._rows = 0
+        self._last: tuple[Ints, Floats, Ints] = (np.empty(0, np.int64), np.empty(0), np.empty(0, np.int64))
+
+    def add(self, step: Step) -> None:
+        """Take up one step of the product, in seq order. O(rows log thresholds)."""
+        if step.summaries.num_rows:
+            self._pending.append(step.summaries)
+            self._rows += step.summaries.num_rows
+        if self._rows >= _MIN_ROWS:
+            self.settle()
+
+    def settle(self) -> None:
+        """Take up what waits."""
+        if not self._pending:
+            return
+        batch = pa.concat_batches(self._pending)
+        self._pending, self._rows = [], 0
+        self.sweep.add(batch)
+        times = batch.column("recv_time").view(pa.int64()).to_numpy()
+        connections = batch.column("connection").to_numpy()
+        bids, asks, spreads = (
+            batch.column(name).to_numpy(zero_copy_only=False)  # null becomes NaN
+            for name in ("bid_price", "ask_price", "relative_spread")
+        )
+        self.spreads.add(times, spreads)
+        self.gaps.add(times, connections)
+        self.episodes.add(Quotes(times, bids, asks), spreads, connections)
+        times, spreads, connections = (
+            np.concatenate([before, now])
+            for before, now in zip(self._last, (times, spreads, connections), strict=True)
+        )
+        goes_on = connections[1:] == connections[:-1]
+        self.hours.add(times[:-1][goes_on], np.diff(times)[goes_on], spreads[:-1][goes_on])
+        self._last = times[-1:], spreads[-1:], connections[-1:]
+
+
+class Gathering:
+    """The evidence of all products; call it with each product and step."""
+
+    def __init__(self, thresholds: Sequence[float], detail: float, bounds: Bounds) -> None:
+        self.thresholds = sorted({*thresholds, detail})
+        self.detail = detail
+        self._bounds = bounds
+        self.products: dict[str, Evidence] = {}
+
+    def __call__(self, product: str, step: Step) -> None:
+        """Take up a step of a product, in seq order."""
+        if product not in self.products:
+            self.products[product] = Evidence(self.thresholds, self.detail, self._bounds)
+        self.products[product].add(step)
+
+    def finish(self) -> dict[str, Evidence]:
+        """Return what there is of each product, in alphabetical order."""
+        for evidence in self.products.values():
+            evidence.settle()
+        return dict(sorted(self.products.items()))
+
+
+def spread_out(values: Sequence[float], most: int) -> list[float]:
+    """Return at most so many of the values, evenly chosen, the first and the last among them.
+
+    >>> spread_out([1, 2, 3, 4, 5], 3)
+    [1, 3, 5]
+    """
+    if len(values) <= most:
+        return list(values)
+    places = np.unique(np.linspace(0, len(values) - 1, most).round().astype(int))
+    return [values[place] for place in places.tolist()]
+
+
+def detail_of(thresholds: Sequence[float], default: float) -> float:
+    """Return the threshold to show in detail where none is named: the default one, else the middle one."""
+    ordered = sorted(thresholds)
+    return default if default in ordered or not ordered else ordered[len(ordered) // 2]

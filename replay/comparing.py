@@ -17,7 +17,7 @@ from recorder.tape.reader import Tape
 from replay.flows import PLAIN, replay_flow
 from replay.rundir import refuse_existing, run_directory
 from replay.sources import TapeSource
-from replay.sweep import ThresholdStatistics, ThresholdSweep
+from replay.sweep.sweeping import ThresholdStatistics, ThresholdSweep
 from replay.window import WHOLE, Window
 
 

@@ -1,0 +1,249 @@
+"""What a comparison of thresholds found: rows for people, JSON, CSV and Arrow."""
+
+import csv
+import io
+import math
+import platform
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, Literal
+
+import numpy as np
+import pyarrow as pa
+
+from orderbook.digest import run_digest
+from orderbook.tally import Tally, products_with_rows
+from orderbook.times import format_time
+from recorder.version import software_version
+from replay.sweep.results import SpreadStatistics, ThresholdStatistics, horizon_label
+from replay.verdicts import Verdict
+from replay.window import WHOLE, Window
+
+By = Literal["hour", "day", "connection"]
+
+DEFAULT_HORIZONS_NS: Final = (100_000_000, 1_000_000_000, 5_000_000_000, 30_000_000_000)
+"""Of the mark-outs: 100 ms, 1 s, 5 s, 30 s."""
+
+
+@dataclass(frozen=True, slots=True)
+class CompareSettings:
+    """What is compared, and how it is split.
+
+    Attributes:
+        thresholds: fractions of the ask price, ascending, each once.
+        products: which; all where none is named.
+        window: the part of each tape that is reported.
+        horizons_ns: of the mark-outs, ascending.
+        fee: of each side, a fraction of the price; None where nobody asks.
+        by: what the numbers are split by: UTC clock hour, UTC date or connection; None for the whole.
+    """
+
+    thresholds: tuple[float, ...]
+    products: tuple[str, ...] = ()
+    window: Window = WHOLE
+    horizons_ns: tuple[int, ...] = DEFAULT_HORIZONS_NS
+    fee: float | None = None
+    by: By | None = None
+
+    def document(self) -> dict[str, object]:
+        """Return the JSON form."""
+        return {
+            "thresholds": len(self.thresholds),
+            "products": list(self.products),
+            "from": None if self.window.start is None else format_time(self.window.start),
+            "to": None if self.window.end is None else format_time(self.window.end),
+            "markouts": [horizon_label(horizon) for horizon in self.horizons_ns],
+            "fee": self.fee,
+            "by": self.by,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """How far the numbers beside it can be trusted.
+
+    Attributes:
+        excluded_s: time from the first row to the last in which no book was known; it counts for nothing.
+        interruptions: connections that begin in it after another one.
+        crossed: summaries whose bid is over the ask: never above a threshold.
+        verdict: the worst of its connections, as `inspect` gives it; None where there is none.
+        connections: how many have each verdict.
+    """
+
+    excluded_s: float
+    interruptions: int
+    crossed: int
+    verdict: Verdict | None
+    connections: dict[Verdict, int]
+
+    def columns(self) -> dict[str, object]:
+        """Return what stands in a row."""
+        return {
+            "excluded_s": self.excluded_s,
+            "interruptions": self.interruptions,
+            "crossed": self.crossed,
+            "verdict": self.verdict,
+        }
+
+    def document(self) -> dict[str, object]:
+        """Return the JSON form."""
+        return {**self.columns(), "connections": dict(self.connections)}
+
+
+@dataclass(slots=True)
+class Group:
+    """The numbers of one product: of a tape or of several, as a whole or a part.
+
+    Attributes:
+        tape: which; None for the total of several.
+        product: which.
+        part: start of the hour or day (ISO), or number of the connection; None for the whole.
+        statistics: one entry a threshold.
+        spread: the relative spread over all observed time.
+        quality: how far to trust them.
+    """
+
+    tape: Path | None
+    product: str
+    part: str | int | None
+    statistics: list[ThresholdStatistics]
+    spread: SpreadStatistics
+    quality: Quality
+
+
+@dataclass(slots=True)
+class TapePass:
+    """One tape of a comparison: its counts and digest by product."""
+
+    tape: Path
+    tallies: dict[str, Tally]
+
+    @property
+    def digest(self) -> str:
+        """The digest of all its summaries, hex."""
+        return run_digest(products_with_rows(self.tallies))
+
+    def document(self) -> dict[str, object]:
+        """Return the JSON form."""
+        return {
+            "tape": str(self.tape),
+            "digest": self.digest,
+            "products": {product: tally.document() for product, tally in sorted(self.tallies.items())},
+        }
+
+
+@dataclass(slots=True)
+class Comparison:
+    """What each threshold lets pass.
+
+    Attributes:
+        settings: what was asked for.
+        tapes: one entry a tape, in the order in which they were named.
+        groups: by product, then tape (the total of several last), then part (the whole last).
+        command: how it was made, where a command line made it.
+        elapsed_s: wall time of the pass.
+    """
+
+    settings: CompareSettings
+    tapes: list[TapePass] = field(default_factory=list)
+    groups: list[Group] = field(default_factory=list)
+    command: str | None = None
+    elapsed_s: float = 0.0
+
+    def whole(self, product: str) -> Group:
+        """Return the numbers of a product over everything: all tapes, all parts."""
+        return [group for group in self.groups if group.product == product and group.part is None][-1]
+
+    @property
+    def products(self) -> tuple[str, ...]:
+        """The products, sorted."""
+        return tuple(dict.fromkeys(group.product for group in self.groups))
+
+    def sort(self, key: str) -> None:
+        """Order each group's entries by a column of its rows: `threshold` ascending, others largest first."""
+        for group in self.groups:
+            group.statistics.sort(key=lambda entry: entry.threshold)
+            if key != "threshold":
+                group.statistics.sort(key=lambda entry: _size(entry.row()[key]), reverse=True)
+
+    def keep(self, *, min_signals: int = 0, min_episodes: int = 0) -> None:
+        """Drop the entries with fewer signals or episodes."""
+        for group in self.groups:
+            group.statistics = [
+                entry
+                for entry in group.statistics
+                if entry.signals >= min_signals and entry.episodes >= min_episodes
+            ]
+
+    def rows(self) -> list[dict[str, object]]:
+        """Return one dict a group and threshold, products in alphabetical order.
+
+        A column `tape` is there where several were compared (None in the total), and one named `hour`, `day`
+        or `connection` where the numbers are split by it (None in the whole).
+        """
+        return [
+            {
+                "product": group.product,
+                **self._place(group),
+                **entry.row(),
+                **group.quality.columns(),
+            }
+            for group in self.groups
+            for entry in group.statistics
+        ]
+
+    def _place(self, group: Group) -> dict[str, object]:
+        place: dict[str, object] = {}
+        if len(self.tapes) > 1:
+            place["tape"] = None if group.tape is None else str(group.tape)
+        if self.settings.by is not None:
+            place[self.settings.by] = group.part
+        return place
+
+    def table(self) -> pa.Table:
+        """Return the rows as an Arrow table."""
+        return pa.Table.from_pylist(self.rows())
+
+    def csv(self) -> str:
+        """Return the rows as CSV with a heading; nothing where a number is None."""
+        rows = self.rows()
+        text = io.StringIO()
+        names = list(rows[0]) if rows else ["product", "threshold"]
+        writer = csv.DictWriter(text, names, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+        return text.getvalue()
+
+    def document(self) -> dict[str, object]:
+        """Return the JSON form (`compare --json`, RUN/run.json)."""
+        tapes = [tape.document() for tape in self.tapes]
+        only: dict[str, object] = tapes[0] if len(tapes) == 1 else {"tape": None, "digest": None}
+        return {
+            **only,
+            "rows": self.rows(),
+            "spread": [self._named(group) | group.spread.document() for group in self.groups],
+            "quality": [self._named(group) | group.quality.document() for group in self.groups],
+            "tapes": tapes,
+            "settings": self.settings.document(),
+            "command": self.command,
+            "versions": versions(),
+            "elapsed_s": self.elapsed_s,
+        }
+
+    def _named(self, group: Group) -> dict[str, object]:
+        return {"product": group.product, **self._place(group)}
+
+
+def _size(value: object) -> float:
+    """Return what a number counts for where rows are sorted; None comes last."""
+    return float(value) if isinstance(value, int | float) else -math.inf
+
+
+def versions() -> dict[str, str]:
+    """Return the software that a result was made with."""
+    return {
+        "booktape": software_version(),
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "pyarrow": pa.__version__,
+    }

@@ -1,35 +1,16 @@
-"""Figures as Plotly takes them, plain data. How they look beyond that is in report.js and report.css.
-
-What a figure shows without its numbers being read: line style and marker differ wherever colour does.
-"""
+"""Figures over time: the spread, the hours of the day, the quotes around an episode."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 from orderbook.threshold import format_threshold
-from replay.report.episodes import BINS_PER_DECADE, Episode, LongestEpisodes
+from replay.report.episodes import Episode
 from replay.report.gaps import Gap
 from replay.report.gathering import Evidence, spread_out
 from replay.report.hours import HOURS, HourShares
+from replay.report.style import BLUE, GREY, NO_LEGEND, ORANGE, Figure
 
-Figure = dict[str, Any]
-Row = Mapping[str, Any]
-"""A product's and threshold's numbers, as in `compare --json`."""
-
-# Legible on white and on near black alike: 3 to 1 or better.
-BLUE: Final = "#2f7ed8"
-ORANGE: Final = "#d9730d"
-GREEN: Final = "#2a9d5c"
-VIOLET: Final = "#9b6dd6"
-GREY: Final = "#7d8894"
-STYLES: Final = (
-    (BLUE, "solid", "circle"),
-    (ORANGE, "dash", "square"),
-    (GREEN, "dot", "diamond"),
-    (VIOLET, "dashdot", "triangle-up"),
-    (GREY, "longdash", "x"),
-)
 _MAX_LINES: Final = 7
 
 
@@ -39,7 +20,7 @@ def spread_figure(evidence: Evidence, thresholds: Sequence[float]) -> Figure:
     gaps = evidence.gaps.found()
     moments, spreads = _broken(times.tolist(), (values * 1e4).tolist(), gaps)
     detail = evidence.episodes.threshold
-    lines = sorted({*spread_out(thresholds, _MAX_LINES), detail})
+    lines = _apart(spread_out(thresholds, _MAX_LINES), detail)
     shapes = [_shaded(milliseconds(gap.start), milliseconds(gap.end)) for gap in gaps]
     notes = []
     for line in lines:
@@ -89,56 +70,6 @@ def spread_figure(evidence: Evidence, thresholds: Sequence[float]) -> Figure:
     }
 
 
-def share_figure(rows: Sequence[Row]) -> Figure:
-    """Return the share of observed time above against the threshold."""
-    share = [None if row["share"] is None else row["share"] * 100 for row in rows]
-    return {
-        "data": [_line("share above", rows, share, 0, "%{y:.2f} %")],
-        "layout": _against_thresholds("share of observed time (%)", {"rangemode": "tozero"}) | _NO_LEGEND,
-    }
-
-
-def duration_figure(rows: Sequence[Row]) -> Figure:
-    """Return percentiles of the episodes' durations against the threshold."""
-    names = (
-        ("longest", "duration_max_s"),
-        ("p95", "duration_p95_s"),
-        ("p50, the median", "duration_p50_s"),
-    )
-    # The axis is logarithmic: an episode of one summary at a connection's end lasts 0 s and has no place.
-    lines = [
-        _line(name, rows, [row[key] or None for row in rows], place, "%{y:.3f} s")
-        for place, (name, key) in enumerate(names)
-    ]
-    return {"data": lines, "layout": _against_thresholds("duration (s)", {"type": "log"})}
-
-
-def histogram_figure(episodes: LongestEpisodes) -> Figure:
-    """Return how many episodes of the threshold in detail lasted how long."""
-    labels, counts = [], []
-    for name, count in duration_counts(episodes):
-        labels.append(name)
-        counts.append(count)
-    return {
-        "data": [{"type": "bar", "x": labels, "y": counts, "marker": {"color": BLUE}, "text": counts}],
-        "layout": {
-            "xaxis": {"type": "category", "title": {"text": "duration, from (s)"}},
-            "yaxis": {"title": {"text": "episodes"}, "rangemode": "tozero"},
-            **_NO_LEGEND,
-        },
-    }
-
-
-def duration_counts(episodes: LongestEpisodes) -> list[tuple[str, int]]:
-    """Return the lower edge of each bin of durations in seconds, and the episodes in it."""
-    found = episodes.durations
-    bins = [number for number in found if number is not None]
-    counts = [("0", found[None])] if found[None] else []
-    for number in range(min(bins), max(bins) + 1) if bins else ():
-        counts.append((f"{10 ** (number / BINS_PER_DECADE):.3g}", found[number]))
-    return counts
-
-
 def hours_figure(hours: HourShares) -> Figure:
     """Return the share above by hour of the day: a map over the thresholds, bars where there is one."""
     shares = [[None if part is None else part * 100 for part in row] for row in hours.shares()]
@@ -147,7 +78,7 @@ def hours_figure(hours: HourShares) -> Figure:
     if len(shares) == 1:
         bars = {"type": "bar", "x": labels, "y": shares[0], "marker": {"color": BLUE}}
         value = {"title": {"text": "share of observed time (%)"}, "rangemode": "tozero"}
-        return {"data": [bars], "layout": {"xaxis": axis, "yaxis": value, **_NO_LEGEND}}
+        return {"data": [bars], "layout": {"xaxis": axis, "yaxis": value, **NO_LEGEND}}
     cells = {
         "type": "heatmap",
         "x": labels,
@@ -183,25 +114,10 @@ def milliseconds(time_ns: int) -> float:
     return round(time_ns / 1e6, 3)
 
 
-_NO_LEGEND: Final = {"showlegend": False}
-
-
-def _against_thresholds(title: str, axis: Mapping[str, Any]) -> Figure:
-    return {"xaxis": {"title": {"text": "threshold (bps)"}}, "yaxis": {"title": {"text": title}, **axis}}
-
-
-def _line(name: str, rows: Sequence[Row], values: Sequence[float | None], style: int, shown: str) -> Figure:
-    colour, dash, symbol = STYLES[style]
-    return {
-        "type": "scatter",
-        "mode": "lines+markers" if len(rows) <= 60 else "lines",
-        "name": name,
-        "x": [round(row["threshold"] * 1e4, 9) for row in rows],
-        "y": values,
-        "line": {"color": colour, "dash": dash, "width": 2},
-        "marker": {"color": colour, "symbol": symbol, "size": 7},
-        "hovertemplate": f"%{{x:g}} bps: {shown}<extra>{name}</extra>",
-    }
+def _apart(thresholds: Sequence[float], detail: float) -> list[float]:
+    """Return the one in detail, and those far enough from it that their names do not touch."""
+    distance = (max(thresholds, default=0.0) - min(thresholds, default=0.0)) / (2 * _MAX_LINES)
+    return [detail, *(each for each in thresholds if abs(each - detail) > distance)]
 
 
 def _broken(
@@ -213,7 +129,7 @@ def _broken(
     ahead = iter(gaps)
     gap = next(ahead, None)
     for time, value in zip(times, values, strict=True):
-        while gap is not None and time >= gap.end:
+        while gap is not None and time > gap.start:
             moments += [milliseconds(gap.start), milliseconds(gap.start)]
             broken += [broken[-1] if broken else None, None]
             gap = next(ahead, None)

@@ -13,7 +13,6 @@ from replay.report.episodes import LongestEpisodes, Quotes
 from replay.report.gaps import Gaps
 from replay.report.hours import HourShares
 from replay.report.reduction import MinMaxReduction
-from replay.sweep import ThresholdSweep
 
 _MIN_ROWS: Final = 2048
 """Rows that are taken up at once: a paced replay's batches hold one each."""
@@ -50,7 +49,6 @@ class Evidence:
         gaps: what was not observed.
         hours: time above by hour of the day, of 40 thresholds at most.
         episodes: of `detail`.
-        sweep: the numbers of `detail`.
     """
 
     def __init__(self, thresholds: Sequence[float], detail: float, bounds: Bounds) -> None:
@@ -58,7 +56,6 @@ class Evidence:
         self.gaps = Gaps(bounds.gaps)
         self.hours = HourShares(spread_out(thresholds, _MAX_HOUR_THRESHOLDS))
         self.episodes = LongestEpisodes(detail, bounds.episodes)
-        self.sweep = ThresholdSweep([detail])
         self._pending: list[pa.RecordBatch] = []
         self._rows = 0
         self._last: tuple[Ints, Floats, Ints] = (np.empty(0, np.int64), np.empty(0), np.empty(0, np.int64))
@@ -77,7 +74,6 @@ class Evidence:
             return
         batch = pa.concat_batches(self._pending)
         self._pending, self._rows = [], 0
-        self.sweep.add(batch)
         times = batch.column("recv_time").view(pa.int64()).to_numpy()
         connections = batch.column("connection").to_numpy()
         bids, asks, spreads = (

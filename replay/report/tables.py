@@ -1,7 +1,6 @@
-"""The numbers of a report as HTML tables. Every text is escaped here, whoever it comes from."""
+"""The numbers of a report as tables."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from html import escape
 from typing import Any, Final
 
@@ -9,93 +8,102 @@ from orderbook.threshold import format_threshold
 from orderbook.times import NS
 from recorder import terminal
 from replay.report.episodes import Episode
-from replay.report.figures import Row
 from replay.report.gaps import Gap
 from replay.report.hours import HOURS, HourShares
+from replay.report.markup import Markup, table
 from replay.report.reduction import MinMaxReduction
+from replay.sweep.results import ThresholdStatistics
 
 _MAX_ROWS: Final = 200
 _SLICES: Final = 24
 
 
-@dataclass(frozen=True, slots=True)
-class Markup:
-    """Text that is HTML already; everything else is escaped."""
-
-    html: str
+_Show = Callable[[Any], str]
 
 
-Cell = str | Markup
+def _decimal(value: float | None) -> str:
+    return "-" if value is None else f"{value:,.4f}"
 
 
-def markup(value: Cell) -> str:
-    """Return a text as HTML."""
-    return value.html if isinstance(value, Markup) else escape(value)
+def _tenths(value: float | None) -> str:
+    return "-" if value is None else f"{value:,.1f}"
 
 
-def table(caption: str, headings: Sequence[Cell], rows: Sequence[Sequence[Cell]], left: int = 1) -> str:
-    """Return a table that scrolls in itself where it is wider than the page, also by keyboard.
-
-    Args:
-        caption: what it shows.
-        headings: of the columns.
-        rows: its cells; the first of each names the row.
-        left: how many columns are text, the others numbers.
-    """
-
-    def sided(place: int) -> str:
-        return "" if place < left else ' class="number"'
-
-    head = "".join(f'<th scope="col"{sided(n)}>{markup(cell)}</th>' for n, cell in enumerate(headings))
-    lines = []
-    for row in rows:
-        cells = "".join(f"<td{sided(n)}>{markup(cell)}</td>" for n, cell in enumerate(row[1:], 1))
-        lines.append(f'<tr><th scope="row"{sided(0)}>{markup(row[0])}</th>{cells}</tr>')
-    body = "\n".join(lines)
-    return (
-        f'<div class="scroll" role="region" tabindex="0" aria-label="{escape(caption)}">'
-        f"<table><caption>{escape(caption)}</caption><thead><tr>{head}</tr></thead>\n"
-        f"<tbody>{body}</tbody></table></div>"
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class _Number:
-    """A column of the table of thresholds; left out where the rows lack its key."""
-
-    key: str
-    heading: str
-    show: Callable[[Any], str]
-
-
-_NUMBERS: Final = (
-    _Number("signals", "signals", terminal.count),
-    _Number("episodes", "episodes", terminal.count),
-    _Number("time_above_s", "above (s)", terminal.seconds),
-    _Number("share", "share (%)", terminal.percent),
-    _Number("duration_p50_s", "episode p50 (s)", terminal.seconds),
-    _Number("duration_p95_s", "p95 (s)", terminal.seconds),
-    _Number("duration_max_s", "longest (s)", terminal.seconds),
-    _Number("mean_relative_spread", "mean spread (bps)", terminal.bps),
-    _Number("max_relative_spread", "largest (bps)", terminal.bps),
+_NUMBERS: Final[tuple[tuple[str, str, _Show], ...]] = (
+    ("signals", "signals", terminal.count),
+    ("signals_per_hour", "an hour", _tenths),
+    ("episodes", "episodes", terminal.count),
+    ("episodes_per_hour", "an hour", _tenths),
+    ("time_above_s", "above (s)", terminal.seconds),
+    ("share", "share (%)", terminal.percent),
+    ("duration_p50_s", "episode p50 (s)", terminal.seconds),
+    ("duration_p95_s", "p95 (s)", terminal.seconds),
+    ("duration_max_s", "longest (s)", terminal.seconds),
+    ("mean_relative_spread", "mean spread (bps)", terminal.bps),
+    ("max_relative_spread", "largest (bps)", terminal.bps),
+    ("mean_bid_size", "bid size", _decimal),
+    ("mean_ask_size", "ask size", _decimal),
+    ("mean_touch_value", "value at the touch", _tenths),
+    ("mean_net_spread_bps", "net of fees (bps)", _decimal),
+    ("net_positive_share", "share net above 0 (%)", terminal.percent),
 )
 
 
-def threshold_table(rows: Sequence[Row], detail: float, sort: str) -> str:
+def threshold_table(rows: Sequence[ThresholdStatistics], detail: float, sort: str) -> str:
     """Return the table of thresholds in the order of the rows, the one in detail marked."""
-    shown = rows if len(rows) <= _MAX_ROWS else rows[:_MAX_ROWS]
-    numbers = [number for number in _NUMBERS if number.key in rows[0]] if rows else []
-    headings = ["threshold", *(n.heading + (" ▾" if n.key == sort else "") for n in numbers)]
+    shown = rows[:_MAX_ROWS]
+    # Without a fee there is nothing net of it.
+    numbers = [each for each in _NUMBERS if any(getattr(row, each[0]) is not None for row in shown)]
+    headings = ["threshold", *(heading + (" ▾" if key == sort else "") for key, heading, _ in numbers)]
+    lines = [
+        [_named(row.threshold, detail), *(show(getattr(row, key)) for key, _, show in numbers)]
+        for row in shown
+    ]
+    order = "ascending" if sort == "threshold" else f"by {sort}, the largest first"
+    caption = f"Thresholds, {order}{_cut(len(shown), len(rows))}; ● is shown in detail"
+    return table(caption, headings, lines)
+
+
+def markout_table(rows: Sequence[ThresholdStatistics], detail: float) -> str:
+    """Return the mark-outs of each threshold: mean ± standard error, mean absolute change, how many."""
+    shown = rows[:_MAX_ROWS]
+    horizons = [markout.horizon for markout in shown[0].markouts] if shown else []
     lines = [
         [
-            format_threshold(row["threshold"]) + (" ●" if row["threshold"] == detail else ""),
-            *(number.show(row[number.key]) for number in numbers),
+            _named(row.threshold, detail),
+            *(
+                cell
+                for each in row.markouts
+                for cell in (
+                    f"{_change(each.mean_bps)} ± {_change(each.standard_error_bps)}",
+                    _change(each.mean_abs_bps),
+                    f"{each.episodes:,} ({each.left_out:,})",
+                )
+            ),
         ]
         for row in shown
     ]
-    order = "in ascending order" if sort == "threshold" else "the largest of the marked column first"
-    cut = "" if len(shown) == len(rows) else f", the first {len(shown):,} of {len(rows):,}"
-    return table(f"Thresholds, {order}{cut}; ● is shown in detail", headings, lines)
+    headings = [
+        "threshold",
+        *(
+            heading
+            for name in horizons
+            for heading in (f"{name}: mean ± error (bps)", f"{name}: absolute", f"{name}: of (left out)")
+        ),
+    ]
+    return table(f"Mark-outs{_cut(len(shown), len(rows))}", headings, lines)
+
+
+def _named(threshold: float, detail: float) -> str:
+    return format_threshold(threshold) + (" ●" if threshold == detail else "")
+
+
+def _cut(shown: int, rows: int) -> str:
+    return "" if shown == rows else f", the first {shown:,} of {rows:,}"
+
+
+def _change(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
 
 
 def slices_table(spreads: MinMaxReduction) -> str:
@@ -111,10 +119,12 @@ def slices_table(spreads: MinMaxReduction) -> str:
         inside = values[(times >= start) & (times < start + width)]
         if start > last:
             break
-        low, high = (terminal.bps(float(inside.min())), terminal.bps(float(inside.max()))) if len(inside) else "--"
-        rows.append((terminal.time_of_day(start), low, high))
+        extremes = (inside.min(), inside.max()) if len(inside) else (None, None)
+        rows.append((terminal.time_of_day(start), *map(terminal.bps, extremes)))
     return table(
-        f"Relative spread in slices of {width / NS:,.3f} s", ("from (UTC)", "smallest (bps)", "largest (bps)"), rows
+        f"Relative spread in slices of {width / NS:,.3f} s",
+        ("from (UTC)", "smallest (bps)", "largest (bps)"),
+        rows,
     )
 
 
@@ -126,7 +136,11 @@ def hours_table(hours: HourShares, columns: Sequence[int]) -> str:
         for hour, observed in zip(range(HOURS), hours.observed_s(), strict=True)
         if observed
     ]
-    headings = ["hour (UTC)", "observed (s)", *(format_threshold(hours.thresholds[place]) for place in columns)]
+    headings = [
+        "hour (UTC)",
+        "observed (s)",
+        *(format_threshold(hours.thresholds[place]) for place in columns),
+    ]
     return table("Share above by hour of the day, %", headings, rows)
 
 

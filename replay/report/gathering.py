@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -14,6 +14,8 @@ from replay.report.gaps import Gaps
 from replay.report.hours import HourShares
 from replay.report.reduction import MinMaxReduction
 
+T = TypeVar("T")
+
 _MIN_ROWS: Final = 2048
 """Rows that are taken up at once: a paced replay's batches hold one each."""
 _MAX_HOUR_THRESHOLDS: Final = 40
@@ -21,18 +23,28 @@ _MAX_HOUR_THRESHOLDS: Final = 40
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """How much of each product a report keeps; the file holds at most so much of it."""
+    """How much of each product a report keeps and shows.
+
+    Attributes:
+        buckets: of the spread over time, two points each.
+        episodes: the longest, each with up to 160 quotes.
+        gaps: stretches without a book.
+        thresholds: rows of a table, and points of a curve.
+    """
 
     buckets: int = 1500
     episodes: int = 40
     gaps: int = 200
+    thresholds: int = 200
 
     def shared(self, products: int) -> "Bounds":
-        """Return the bounds where so many products share the file."""
+        """Return the bounds where so many products share the file: as much as of two in all."""
+        part = 2 / max(products, 2)
         return Bounds(
-            max(self.buckets * 2 // max(products, 2), 100),
-            max(self.episodes * 2 // max(products, 2), 4),
-            max(self.gaps * 2 // max(products, 2), 10),
+            max(round(self.buckets * part), 50),
+            max(round(self.episodes * part), 2),
+            max(round(self.gaps * part), 4),
+            max(round(self.thresholds * part), 8),
         )
 
 
@@ -45,6 +57,7 @@ class Evidence:
         bounds: how much is kept.
 
     Attributes:
+        bounds: as given.
         spreads: relative spread over time.
         gaps: what was not observed.
         hours: time above by hour of the day, of 40 thresholds at most.
@@ -52,6 +65,7 @@ class Evidence:
     """
 
     def __init__(self, thresholds: Sequence[float], detail: float, bounds: Bounds) -> None:
+        self.bounds = bounds
         self.spreads = MinMaxReduction(bounds.buckets)
         self.gaps = Gaps(bounds.gaps)
         self.hours = HourShares(spread_out(thresholds, _MAX_HOUR_THRESHOLDS))
@@ -114,7 +128,7 @@ class Gathering:
         return dict(sorted(self.products.items()))
 
 
-def spread_out(values: Sequence[float], most: int) -> list[float]:
+def spread_out(values: Sequence[T], most: int) -> list[T]:
     """Return at most so many of the values, evenly chosen, the first and the last among them.
 
     >>> spread_out([1, 2, 3, 4, 5], 3)

@@ -179,7 +179,7 @@
   window.addEventListener("beforeprint", function () {
     ids.forEach(function (id) {
       draw(id);
-      Plotly.relayout(document.getElementById(id), { width: 640, height: 300 });
+      Plotly.relayout(document.getElementById(id), { width: 640, height: 240 });
     });
   });
   window.addEventListener("afterprint", function () {

@@ -17,7 +17,7 @@ from replay.report.curves import (
 )
 from replay.report.episodes import AROUND_NS
 from replay.report.figures import episode_data, hours_figure, spread_figure
-from replay.report.gathering import Evidence
+from replay.report.gathering import Evidence, spread_out
 from replay.report.markup import table
 from replay.report.style import Figure
 from replay.report.tables import (
@@ -95,11 +95,12 @@ def product_section(
     """
     name = f"p{place}"
     detail = evidence.episodes.threshold
-    rows = sorted(group.statistics, key=lambda row: row.threshold)
+    most = evidence.bounds.thresholds
+    rows = spread_out(sorted(group.statistics, key=lambda row: row.threshold), most)
     content.html.append(f'<section id="{name}" aria-labelledby="{name}-title">')
     content.html.append(f'<h2 id="{name}-title">{escape(title)}</h2>')
     content.html.append(_facts(group, evidence))
-    numbers = threshold_table(group.statistics, detail, sort)
+    numbers = threshold_table(group.statistics, detail, sort, most)
     content.html.append(numbers)
     _over_time(content, name, evidence, [row.threshold for row in rows])
     if len(rows) > 1:
@@ -124,7 +125,7 @@ def product_section(
             "Mark-outs",
             "The mid's change from each episode's start to a time after it; bars are one standard error.",
             markout_figure(rows),
-            markout_table(rows, detail),
+            markout_table(rows, detail, most),
         )
     _of_day(content, name, evidence)
     _episodes(content, name, evidence)

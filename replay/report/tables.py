@@ -9,12 +9,12 @@ from orderbook.times import NS
 from recorder import terminal
 from replay.report.episodes import Episode
 from replay.report.gaps import Gap
+from replay.report.gathering import spread_out
 from replay.report.hours import HOURS, HourShares
 from replay.report.markup import Markup, table
 from replay.report.reduction import MinMaxReduction
 from replay.sweep.results import ThresholdStatistics
 
-_MAX_ROWS: Final = 200
 _SLICES: Final = 24
 
 
@@ -49,9 +49,9 @@ _NUMBERS: Final[tuple[tuple[str, str, _Show], ...]] = (
 )
 
 
-def threshold_table(rows: Sequence[ThresholdStatistics], detail: float, sort: str) -> str:
+def threshold_table(rows: Sequence[ThresholdStatistics], detail: float, sort: str, most: int) -> str:
     """Return the table of thresholds in the order of the rows, the one in detail marked."""
-    shown = rows[:_MAX_ROWS]
+    shown = _some(rows, sort, most)
     # Without a fee there is nothing net of it.
     numbers = [each for each in _NUMBERS if any(getattr(row, each[0]) is not None for row in shown)]
     headings = ["threshold", *(heading + (" ▾" if key == sort else "") for key, heading, _ in numbers)]
@@ -60,13 +60,13 @@ def threshold_table(rows: Sequence[ThresholdStatistics], detail: float, sort: st
         for row in shown
     ]
     order = "ascending" if sort == "threshold" else f"by {sort}, the largest first"
-    caption = f"Thresholds, {order}{_cut(len(shown), len(rows))}; ● is shown in detail"
+    caption = f"Thresholds, {order}{_left_out(shown, rows)}; ● is shown in detail"
     return table(caption, headings, lines)
 
 
-def markout_table(rows: Sequence[ThresholdStatistics], detail: float) -> str:
+def markout_table(rows: Sequence[ThresholdStatistics], detail: float, most: int) -> str:
     """Return the mark-outs of each threshold: mean ± standard error, mean absolute change, how many."""
-    shown = rows[:_MAX_ROWS]
+    shown = spread_out(rows, most)
     horizons = [markout.horizon for markout in shown[0].markouts] if shown else []
     lines = [
         [
@@ -91,15 +91,20 @@ def markout_table(rows: Sequence[ThresholdStatistics], detail: float) -> str:
             for heading in (f"{name}: mean ± error (bps)", f"{name}: absolute", f"{name}: of (left out)")
         ),
     ]
-    return table(f"Mark-outs{_cut(len(shown), len(rows))}", headings, lines)
+    return table(f"Mark-outs{_left_out(shown, rows)}", headings, lines)
 
 
 def _named(threshold: float, detail: float) -> str:
     return format_threshold(threshold) + (" ●" if threshold == detail else "")
 
 
-def _cut(shown: int, rows: int) -> str:
-    return "" if shown == rows else f", the first {shown:,} of {rows:,}"
+def _some(rows: Sequence[ThresholdStatistics], sort: str, most: int) -> Sequence[ThresholdStatistics]:
+    """Return those that are shown where there are too many: evenly chosen, or the first of an order."""
+    return spread_out(rows, most) if sort == "threshold" else rows[:most]
+
+
+def _left_out(shown: Sequence[object], rows: Sequence[object]) -> str:
+    return "" if len(shown) == len(rows) else f", {len(shown):,} of {len(rows):,}"
 
 
 def _change(value: float | None) -> str:

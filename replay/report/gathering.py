@@ -138,9 +138,3 @@ def spread_out(values: Sequence[T], most: int) -> list[T]:
         return list(values)
     places = np.unique(np.linspace(0, len(values) - 1, most).round().astype(int))
     return [values[place] for place in places.tolist()]
-
-
-def detail_of(thresholds: Sequence[float], default: float) -> float:
-    """Return the threshold to show in detail where none is named: the default one, else the middle one."""
-    ordered = sorted(thresholds)
-    return default if default in ordered or not ordered else ordered[len(ordered) // 2]

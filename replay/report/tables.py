@@ -51,7 +51,7 @@ _NUMBERS: Final[tuple[tuple[str, str, _Show], ...]] = (
 
 def threshold_table(rows: Sequence[ThresholdStatistics], detail: float, sort: str, most: int) -> str:
     """Return the table of thresholds in the order of the rows, the one in detail marked."""
-    shown = _some(rows, sort, most)
+    shown = _some(rows, detail, sort, most)
     # Without a fee there is nothing net of it.
     numbers = [each for each in _NUMBERS if any(getattr(row, each[0]) is not None for row in shown)]
     headings = ["threshold", *(heading + (" ▾" if key == sort else "") for key, heading, _ in numbers)]
@@ -98,9 +98,13 @@ def _named(threshold: float, detail: float) -> str:
     return format_threshold(threshold) + (" ●" if threshold == detail else "")
 
 
-def _some(rows: Sequence[ThresholdStatistics], sort: str, most: int) -> Sequence[ThresholdStatistics]:
+def _some(
+    rows: Sequence[ThresholdStatistics], detail: float, sort: str, most: int
+) -> Sequence[ThresholdStatistics]:
     """Return those that are shown where there are too many: evenly chosen, or the first of an order."""
-    return spread_out(rows, most) if sort == "threshold" else rows[:most]
+    chosen = spread_out(rows, most) if sort == "threshold" else rows[:most]
+    thresholds = {detail, *(row.threshold for row in chosen)}
+    return [row for row in rows if row.threshold in thresholds]
 
 
 def _left_out(shown: Sequence[object], rows: Sequence[object]) -> str:

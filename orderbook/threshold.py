@@ -5,6 +5,7 @@ not `0.7 / 100`. A number is `[0-9]+(\.[0-9]+)?`, followed by `%`, by `bps`, or 
 form it may have an exponent of at most 3 digits, because JSON prints small thresholds as `1e-05`.
 """
 
+import math
 import re
 from decimal import Decimal
 from fractions import Fraction
@@ -87,6 +88,30 @@ def sweep_thresholds(minimum: str, maximum: str, step: str) -> list[float]:
             f"{MAX_SWEEP_VALUES:,} thresholds"
         )
     return [float(first + stride * index) for index in range(strides)] + [float(last)]
+
+
+def sweep_thresholds_log(minimum: str, maximum: str, count: str) -> list[float]:
+    """Return COUNT thresholds from MIN to MAX at equal ratios, those between rounded to 6 significant digits.
+
+    Raises:
+        ThresholdError: where a text is no threshold, MIN is 0 or not below MAX, or COUNT is no number from 2
+            to `MAX_SWEEP_VALUES`.
+
+    >>> sweep_thresholds_log("1bps", "100bps", "5")
+    [0.0001, 0.000316228, 0.001, 0.00316228, 0.01]
+    """
+    first, last = (parse_threshold_exact(text) for text in (minimum, maximum))
+    steps = int(count) - 1 if count.isascii() and count.isdigit() and len(count) <= 6 else 0
+    if not 0 < steps < MAX_SWEEP_VALUES:
+        raise ThresholdError(f"{_quote(count)} is not a number of thresholds from 2 to {MAX_SWEEP_VALUES:,}")
+    if not 0 < first < last:
+        raise ThresholdError(
+            f"a sweep cannot run at equal ratios from {_quote(minimum)} to {_quote(maximum)}: "
+            "MIN must be above 0 and below MAX"
+        )
+    low, high = math.log(float(first)), math.log(float(last))
+    between = [math.exp(low + (high - low) * step / steps) for step in range(1, steps)]
+    return [float(first), *(float(f"{value:.6g}") for value in between), float(last)]
 
 
 def format_threshold(value: float) -> str:

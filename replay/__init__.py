@@ -10,7 +10,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from replay.comparing import Comparison, compare
+    from replay.comparing import compare
+    from replay.comparison import Comparison
     from replay.diffing import Diff, diff
     from replay.flows import flow
     from replay.running import ReplaySettings, RunResult, run
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["Comparison", "Diff", "ReplaySettings", "RunResult", "compare", "diff", "flow", "run"]
 
 _HOMES = {
-    "Comparison": "replay.comparing",
+    "Comparison": "replay.comparison",
     "Diff": "replay.diffing",
     "ReplaySettings": "replay.running",
     "RunResult": "replay.running",

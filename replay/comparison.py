@@ -4,9 +4,11 @@ import csv
 import io
 import math
 import platform
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import groupby
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
@@ -15,11 +17,10 @@ from orderbook.digest import run_digest
 from orderbook.tally import Tally, products_with_rows
 from orderbook.times import format_time
 from recorder.version import software_version
+from replay.sweep.parts import By
 from replay.sweep.results import SpreadStatistics, ThresholdStatistics, horizon_label
 from replay.verdicts import Verdict
 from replay.window import WHOLE, Window
-
-By = Literal["hour", "day", "connection"]
 
 DEFAULT_HORIZONS_NS: Final = (100_000_000, 1_000_000_000, 5_000_000_000, 30_000_000_000)
 """Of the mark-outs: 100 ms, 1 s, 5 s, 30 s."""
@@ -140,6 +141,7 @@ class Comparison:
         settings: what was asked for.
         tapes: one entry a tape, in the order in which they were named.
         groups: by product, then tape (the total of several last), then part (the whole last).
+        episodes_of: thresholds whose episodes were written one by one.
         command: how it was made, where a command line made it.
         elapsed_s: wall time of the pass.
     """
@@ -147,8 +149,10 @@ class Comparison:
     settings: CompareSettings
     tapes: list[TapePass] = field(default_factory=list)
     groups: list[Group] = field(default_factory=list)
+    episodes_of: tuple[float, ...] = ()
     command: str | None = None
     elapsed_s: float = 0.0
+    _sorted_by: str = "threshold"
 
     def whole(self, product: str) -> Group:
         """Return the numbers of a product over everything: all tapes, all parts."""
@@ -161,6 +165,7 @@ class Comparison:
 
     def sort(self, key: str) -> None:
         """Order each group's entries by a column of its rows: `threshold` ascending, others largest first."""
+        self._sorted_by = key
         for group in self.groups:
             group.statistics.sort(key=lambda entry: entry.threshold)
             if key != "threshold":
@@ -175,6 +180,17 @@ class Comparison:
                 if entry.signals >= min_signals and entry.episodes >= min_episodes
             ]
 
+    def entries(self) -> Iterator[tuple[Group, ThresholdStatistics]]:
+        """Yield what is shown, in order: block by block (see `block_of`), and inside as it was sorted.
+
+        Where parts are sorted by threshold, the parts of a threshold stand together: does it hold over time?
+        """
+        for _, block in groupby(self.groups, key=block_of):
+            found = [(group, entry) for group in block for entry in group.statistics]
+            if self._sorted_by == "threshold":
+                found.sort(key=lambda each: each[1].threshold)
+            yield from found
+
     def rows(self) -> list[dict[str, object]]:
         """Return one dict a group and threshold, products in alphabetical order.
 
@@ -188,8 +204,7 @@ class Comparison:
                 **entry.row(),
                 **group.quality.columns(),
             }
-            for group in self.groups
-            for entry in group.statistics
+            for group, entry in self.entries()
         ]
 
     def _place(self, group: Group) -> dict[str, object]:
@@ -225,6 +240,7 @@ class Comparison:
             "quality": [self._named(group) | group.quality.document() for group in self.groups],
             "tapes": tapes,
             "settings": self.settings.document(),
+            "episodes_of": list(self.episodes_of),
             "command": self.command,
             "versions": versions(),
             "elapsed_s": self.elapsed_s,
@@ -232,6 +248,11 @@ class Comparison:
 
     def _named(self, group: Group) -> dict[str, object]:
         return {"product": group.product, **self._place(group)}
+
+
+def block_of(group: Group) -> tuple[str, Path | None]:
+    """Return what all parts of a group have in common: the product and the tape."""
+    return group.product, group.tape
 
 
 def _size(value: object) -> float:

@@ -18,12 +18,13 @@ from recorder.reader import ReaderSettings
 from recorder.record import record
 from recorder.terminal import heading, log_to_stderr, quality, stdout, tally_table
 from replay.comparing import compare
+from replay.comparison_tables import print_comparison
 from replay.inspection import inspect
 from replay.rundir import refuse_existing
 from replay.running import ReplaySettings, run
 from replay.synthetic.exchange import ExchangeSettings, SyntheticExchange
 from replay.synthetic.market import MarketSettings
-from replay.tables import print_comparison, print_inspection, print_run, print_verification
+from replay.tables import print_inspection, print_run, print_verification
 from replay.verifying import verify
 
 _RATE: Final = 100.0  # updates a second and product

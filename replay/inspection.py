@@ -110,11 +110,17 @@ def inspect(path: Path) -> Inspection:
         TapeError: where the tape cannot be read.
     """
     tape = Tape.open(path)
-    products = {}
-    for product in tape.select(()):
-        found = overview(tape.product(product))
-        verdicts = judge(
-            tape.feed, found.marks, found.faults, found.numbered, unsealed_from=found.unsealed_connection
-        )
-        products[product] = ProductInspection(found, tuple(interruptions(found.marks)), tuple(verdicts))
-    return Inspection(tape, products)
+    return Inspection(tape, {product: inspect_product(tape, product) for product in tape.select(())})
+
+
+def inspect_product(tape: Tape, product: str) -> ProductInspection:
+    """Look at one product of a tape.
+
+    Raises:
+        TapeError: where the tape cannot be read.
+    """
+    found = overview(tape.product(product))
+    verdicts = judge(
+        tape.feed, found.marks, found.faults, found.numbered, unsealed_from=found.unsealed_connection
+    )
+    return ProductInspection(found, tuple(interruptions(found.marks)), tuple(verdicts))

@@ -1,6 +1,6 @@
 """Progress of a pass over a tape: on a terminal only, on stderr."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,23 +16,32 @@ Advance = Callable[[str, Step], None]
 
 
 @contextmanager
-def showing(tape: Path, products: tuple[str, ...], what: str) -> Iterator[Advance | None]:
+def showing(tape: Path | Sequence[Path], products: tuple[str, ...], what: str) -> Iterator[Advance | None]:
     """Yield what to call with every step; None where nobody watches."""
     console = stderr()
     if not console.is_terminal:
         yield None
         return
     try:
-        opened = Tape.open(tape)
-        total = sum(row_count(opened.product(product)) for product in opened.select(products))
+        opened = [Tape.open(each) for each in ([tape] if isinstance(tape, Path) else tape)]
+        total = sum(row_count(each.product(product)) for each in opened for product in each.select(products))
     except TapeError:
         yield None  # the pass itself will say what is wrong
         return
-    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TextColumn("rows"), TimeRemainingColumn())
+    columns = (
+        TextColumn(what),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("rows"),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+    )
     with Progress(*columns, console=console, transient=True) as progress:
-        task = progress.add_task(what, total=total or None)
+        task = progress.add_task(what, total=total or None, rate="")
 
         def advance(_product: str, step: Step) -> None:
-            progress.advance(task, step.span.rows)
+            speed = progress.tasks[0].speed
+            rate = "" if speed is None else f"{speed:,.0f}/s"
+            progress.update(task, advance=step.span.rows, rate=rate)
 
         yield advance

@@ -4,15 +4,12 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
-from orderbook.threshold import format_threshold
 from recorder import terminal
 from recorder.columns import Column, fitted_table
 from recorder.printable import printable
 from recorder.strategies import strategy_line
-from replay.comparing import Comparison
 from replay.inspection import Inspection, Interruption
 from replay.ladder import Ladder
 from replay.running import RunResult
@@ -45,57 +42,6 @@ def print_run(console: Console, result: RunResult) -> None:
     if result.strategy is not None:
         console.print(strategy_line(result.strategy))
     console.print(terminal.quality(tallies))
-
-
-def print_comparison(console: Console, comparison: Comparison, sort: str) -> None:
-    """Print the table of thresholds, a block a product."""
-    console.print(terminal.heading(comparison.tallies, comparison.tape))
-    console.print(comparison_table(console, comparison, sort))
-    console.print(terminal.quality(comparison.tallies))
-
-
-def comparison_table(console: Console, comparison: Comparison, sort: str) -> Table:
-    """Return the table of a comparison; the column that it is sorted by is marked."""
-    down, up = ("▾", "▴") if console.is_terminal else ("v", "^")
-
-    def column(heading: str, unit: str, key: str, spare: int = 0) -> Column:
-        mark = "" if key != sort else up if key == "threshold" else down
-        return Column(f"{heading}{mark and ' ' + mark}", unit, spare=spare)
-
-    columns = [
-        Column("product", side="left"),
-        column("threshold", "", "threshold"),
-        column("signals", "", "signals"),
-        column("episodes", "", "episodes"),
-        column("above", "s", "time_above_s", 1),
-        column("share", "%", "share"),
-        Column("episode p50", "s", spare=4),
-        Column("p95", "s", spare=3),
-        Column("longest", "s", spare=2),
-        column("mean spread", "bps", "mean_relative_spread", 5),
-        Column("largest", "bps", spare=6),
-    ]
-    rows: list[tuple[str, ...]] = []
-    sections = []
-    for product, entries in sorted(comparison.statistics.items()):
-        rows += [
-            (
-                product,
-                format_threshold(entry.threshold),
-                terminal.count(entry.signals),
-                terminal.count(entry.episodes),
-                terminal.seconds(entry.time_above_s),
-                terminal.percent(entry.share),
-                terminal.seconds(entry.duration_p50_s),
-                terminal.seconds(entry.duration_p95_s),
-                terminal.seconds(entry.duration_max_s),
-                terminal.bps(entry.mean_relative_spread),
-                terminal.bps(entry.max_relative_spread),
-            )
-            for entry in entries
-        ]
-        sections.append(len(rows) - 1)
-    return fitted_table(console, columns, rows, sections[:-1])
 
 
 def print_inspection(console: Console, inspection: Inspection) -> None:

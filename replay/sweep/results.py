@@ -148,14 +148,14 @@ class SweepResult:
         part: which: its start in nanoseconds since 1970, or its connection; None for the whole.
         statistics: one entry a threshold, in the order in which they were given.
         spread: over all observed time.
-        observed_s: sum of all intervals.
-        interruptions: connections that begin in it after another one.
-        crossed: summaries whose spread is below 0.
+        observed_ns: sum of all intervals.
+        connections: the first and the last that a summary or an interval of it is of; None without any.
+        crossed: summaries whose bid is over the ask.
     """
 
     part: int | None
     statistics: list[ThresholdStatistics]
     spread: SpreadStatistics
-    observed_s: float
-    interruptions: int
+    observed_ns: int
+    connections: tuple[int, int] | None
     crossed: int

@@ -5,241 +5,227 @@ the first `level` ones. One binary search a summary then replaces one comparison
 is collected by level and spread over the thresholds at the end. A rise of the level opens one range of
 episodes and a fall closes ranges, however many thresholds lie between.
 
-Rule for whoever edits this module: every sum is an integer and exact, so that a result depends neither on
-how the summaries are cut into batches nor on which other thresholds are asked about.
+Rule for whoever edits this package: every sum is an integer and exact, so that a result depends neither on
+how the summaries are cut into batches and parts nor on which other thresholds are asked about.
 """
 
-from array import array
-from collections.abc import Sequence
-from dataclasses import dataclass
+import copy
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
-from typing import Final
 
 import numpy as np
 import pyarrow as pa
 
 from orderbook.errors import ThresholdError
-from orderbook.times import NS
-from replay.order_statistics import Floats, Ints, count_by_column, percentiles_by_column
-
-_SPREAD_UNITS: Final = 10**12
-"""Units of the relative spread to 1: its column is rounded to 1e-12."""
-
-_MAX_ROWS: Final = 1 << 16
-"""Rows that are added at once: `_ExactProducts` relies on it."""
-
-
-@dataclass(frozen=True, slots=True)
-class ThresholdStatistics:
-    """What one threshold lets pass, in seconds and fractions of the ask price; None where there is none."""
-
-    threshold: float
-    signals: int
-    """Summaries that are above."""
-    episodes: int
-    time_above_s: float
-    observed_s: float
-    """All intervals between consecutive summaries of one connection, above or not."""
-    share: float | None
-    """Time above / observed time."""
-    duration_p50_s: float | None
-    duration_p95_s: float | None
-    duration_max_s: float | None
-    mean_relative_spread: float | None
-    """Over the time above, weighted by it."""
-    max_relative_spread: float | None
-    """Over the signals."""
+from replay.order_statistics import Floats, Ints
+from replay.sweep import exact
+from replay.sweep.episodes import OpenEpisodes
+from replay.sweep.markouts import MarkOuts, Outcomes, Starts
+from replay.sweep.parts import By, Split
+from replay.sweep.reporting import Fee, report
+from replay.sweep.results import SweepResult
+from replay.sweep.rows import NO_ROWS, Rows
+from replay.sweep.sums import PartSums
 
 
 class ThresholdSweep:
-    """The statistics of one product for many thresholds: `add` its summaries in order, then `finish`.
+    """The numbers of one product for many thresholds: `add` its summaries in order, then `finish`.
+
+    Args:
+        thresholds: fractions of the ask price.
+        horizons_ns: of the mark-outs, at most a day each.
+        fee: of each side, a fraction of the price; None where nobody asks.
+        by: what the numbers are split by as well.
 
     Raises:
-        ThresholdError: where a threshold is negative or not finite.
+        ThresholdError: where a threshold or the fee is negative or not finite.
     """
 
-    def __init__(self, thresholds: Sequence[float]) -> None:
-        for threshold in thresholds:
-            if not 0 <= threshold < float("inf"):
-                raise ThresholdError(f"{threshold!r} is not a threshold: it must be finite and not negative")
+    def __init__(
+        self,
+        thresholds: Sequence[float],
+        horizons_ns: Sequence[int] = (),
+        fee: float | None = None,
+        by: By | None = None,
+    ) -> None:
+        for value in (*thresholds, *(() if fee is None else (fee,))):
+            if not 0 <= value < float("inf"):
+                raise ThresholdError(f"{value!r} is not a threshold: it must be finite and not negative")
         self._asked = list(dict.fromkeys(float(threshold) for threshold in thresholds))
-        self._thresholds: Floats = np.array(sorted(self._asked), np.float64)
-        levels = len(self._thresholds) + 1
-        # By level. Level 0 is above no threshold.
-        self._signals: Ints = np.zeros(levels, np.int64)
-        self._time_ns: Ints = np.zeros(levels, np.int64)
-        self._max_spread: Floats = np.zeros(levels, np.float64)
-        self._spread_time = _ExactProducts(levels)
-        self._episodes = _Episodes()
-        # The last summary so far, whose interval the next one ends.
-        self._last_time: Ints = np.empty(0, np.int64)
-        self._last_spread: Floats = np.empty(0, np.float64)
-        self._last_connection: Ints = np.empty(0, np.int64)
+        self._horizons = tuple(horizons_ns)
+        self._fee = None if fee is None else Fee(fee)
+        # Two fees are a threshold too: the time above it and above another one is that of the higher.
+        hidden = () if self._fee is None else (self._fee.both_sides,)
+        self._thresholds: Floats = np.array(sorted({*self._asked, *hidden}), np.float64)
+        self._split = Split(by)
+        self._parts: dict[int, PartSums] = {}
+        self._episodes = OpenEpisodes()
+        self._markouts = MarkOuts(self._horizons)
+        self._first_connection: int | None = None
+        self._last = NO_ROWS  # the last summary so far, whose interval the next one ends
 
     def add(self, summaries: pa.RecordBatch) -> None:
         """Take the next summaries (`FLOW_SUMMARY_SCHEMA`), in the order of seq.
 
         O(rows * log(thresholds)) in numpy, and O(1) amortised in Python for each change of the level.
         """
-        times = summaries.column("recv_time").cast(pa.int64()).to_numpy()
-        spreads = summaries.column("relative_spread").to_numpy(zero_copy_only=False)  # null becomes NaN
-        spreads = np.where(spreads > 0, spreads, 0.0)  # 0 is above no threshold, and neither is NaN
-        connections = summaries.column("connection").to_numpy()
-        for start in range(0, len(times), _MAX_ROWS):
-            rows = slice(start, start + _MAX_ROWS)
-            self._add(times[rows], spreads[rows], connections[rows])
+        rows = Rows.of(summaries)
+        for start in range(0, len(rows.time), exact.MAX_ROWS):
+            self._add(rows.slice(start, start + exact.MAX_ROWS))
 
-    def _add(self, new_times: Ints, new_spreads: Floats, new_connections: Ints) -> None:
-        times = np.concatenate([self._last_time, new_times])
-        spreads = np.concatenate([self._last_spread, new_spreads])
-        connections = np.concatenate([self._last_connection, new_connections])
-        levels = np.searchsorted(self._thresholds, spreads, side="left")
-        fresh = len(self._last_time)
-        self._last_time, self._last_spread, self._last_connection = times[-1:], spreads[-1:], connections[-1:]
-
-        np.add.at(self._signals, levels[fresh:], 1)
-        np.maximum.at(self._max_spread, levels[fresh:], new_spreads)
-        continues = connections[1:] == connections[:-1]
-        intervals = np.where(continues, times[1:] - times[:-1], 0)
-        np.add.at(self._time_ns, levels[:-1], intervals)
-        units = np.rint(spreads[:-1] * _SPREAD_UNITS).astype(np.int64)
-        self._spread_time.add(levels[:-1], units, intervals)
-
+    def _add(self, new: Rows) -> None:
+        fresh = len(self._last.time)
         if not fresh:
-            self._episodes.move(levels[:1].tolist(), times[:1].tolist())
-        moves = np.flatnonzero((levels[1:] != levels[:-1]) | ~continues)
-        broken = np.flatnonzero(~continues[moves])  # first down to 0, where the old connection ends
-        self._episodes.move(
-            np.insert(levels[moves + 1], broken, 0).tolist(),
-            np.insert(times[moves + 1], broken, times[moves[broken]]).tolist(),
-        )
+            self._first_connection = int(new.connection[0])
+        rows = self._last.then(new)
+        self._last = rows.slice(-1, None)
+        levels = np.searchsorted(self._thresholds, rows.spread, side="left")
+        keys = self._split.keys(rows.time, rows.connection)
+        for start, stop in _runs(keys[fresh:]):
+            chosen = slice(fresh + start, fresh + stop)
+            self._part(int(keys[fresh + start])).count(levels[chosen], rows.slice(chosen.start, chosen.stop))
+        self._observe(rows, levels, keys)
+        self._move(rows, levels, keys, fresh)
 
-    def finish(self) -> list[ThresholdStatistics]:
-        """Return the statistics so far in the order in which the thresholds were given, each once.
+    def _part(self, key: int) -> PartSums:
+        if key not in self._parts:
+            self._parts[key] = PartSums(len(self._thresholds), len(self._horizons))
+        return self._parts[key]
 
-        Episodes that are open count as closed at the last summary. The state stays: more may be added.
-        """
-        columns = len(self._thresholds)
-        low, high, duration = self._episodes.until(int(self._last_time.sum()))  # of one or none
-        episodes = count_by_column(low, high, columns).tolist()
-        percentiles = percentiles_by_column(low, high, duration, columns, (0.5, 0.95, 1.0)) / NS
-        signals = _from_above(self._signals)
-        above_ns = _from_above(self._time_ns)
-        max_spread = np.maximum.accumulate(self._max_spread[::-1])[::-1][1:].tolist()
-        observed_ns = int(self._time_ns.sum())
-        spread_time = self._spread_time.from_above()
-        rows = {}
-        for index, threshold in enumerate(self._thresholds.tolist()):
-            p50, p95, longest = percentiles[:, index].tolist() if episodes[index] else (None, None, None)
-            time_ns = above_ns[index]
-            rows[threshold] = ThresholdStatistics(
-                threshold=threshold,
-                signals=signals[index],
-                episodes=episodes[index],
-                time_above_s=time_ns / NS,
-                observed_s=observed_ns / NS,
-                share=time_ns / observed_ns if observed_ns else None,
-                duration_p50_s=p50,
-                duration_p95_s=p95,
-                duration_max_s=longest,
-                mean_relative_spread=spread_time[index] / (_SPREAD_UNITS * time_ns) if time_ns else None,
-                max_relative_spread=max_spread[index] if signals[index] else None,
+    def _observe(self, rows: Rows, levels: Ints, keys: Ints) -> None:
+        """Add up the intervals between rows."""
+        lasts = (rows.connection[1:] == rows.connection[:-1]) & (rows.time[1:] > rows.time[:-1])
+        intervals = self._split.intervals(rows.time, keys, np.flatnonzero(lasts))
+        for start, stop in _runs(intervals.key):
+            # Cut at the edges of parts they may be more than the rows are.
+            for first in range(start, stop, exact.MAX_ROWS):
+                chosen = slice(first, min(stop, first + exact.MAX_ROWS))
+                part = self._part(int(intervals.key[start]))
+                part.observe(levels, rows, intervals.row[chosen], intervals.duration[chosen])
+
+    def _move(self, rows: Rows, levels: Ints, keys: Ints, fresh: int) -> None:
+        """Open and close episodes, and let mark-outs pass by."""
+        broken = np.flatnonzero(rows.connection[1:] != rows.connection[:-1]) + 1
+        before = np.concatenate([[0], levels[:-1]])
+        before[broken] = 0
+        has_moved = levels != before
+        has_moved[broken] = True
+        has_moved[0] = not fresh
+        self._open_and_close(rows, levels, keys, np.flatnonzero(has_moved), broken)
+        has_risen = levels > before
+        has_risen[:fresh] = False
+        at = np.flatnonzero(has_risen)
+        is_head = at == (-1 if fresh else 0)
+        starts = Starts(rows.time[at], rows.mid[at], before[at], levels[at], keys[at], is_head)
+        for low, high in pairwise([0, *broken.tolist(), len(rows.time)]):
+            outcomes = self._markouts.see(
+                rows.time[low:high],
+                rows.mid[low:high],
+                starts.rows(slice(*np.searchsorted(at, (low, high)))),
+                fresh=fresh if low == 0 else 0,
+                is_over=high < len(rows.time),
             )
-        return [rows[threshold] for threshold in self._asked]
+            self._mark_out(outcomes)
 
-
-class _Episodes:
-    """Which episodes are open, and the ranges of those that are closed.
-
-    The open ones are a stack of ranges of thresholds without holes from 0 to the level: each begins at its
-    `low` and ends where the next one begins. Every range is pushed once and popped once.
-    """
-
-    def __init__(self) -> None:
-        self._level = 0
-        self._open_low: list[int] = []
-        self._open_since: list[int] = []
-        self._closed_low = array("i")
-        self._closed_high = array("i")
-        self._closed_ns = array("q")
-
-    def move(self, levels: list[int], times: list[int]) -> None:
-        """Let the level become each of `levels` at its time. O(1) amortised for each."""
-        open_low, open_since = self._open_low, self._open_since
-        close_low, close_high, close_ns = (
-            self._closed_low.append,
-            self._closed_high.append,
-            self._closed_ns.append,
+    def _open_and_close(self, rows: Rows, levels: Ints, keys: Ints, at: Ints, broken: Ints) -> None:
+        """Move the level at some rows; where a connection ends first down to 0, at its last one."""
+        breaks = np.searchsorted(at, broken)
+        self._episodes.move(
+            np.insert(levels[at], breaks, 0).tolist(),
+            np.insert(rows.time[at], breaks, rows.time[broken - 1]).tolist(),
+            np.insert(keys[at], breaks, keys[broken - 1]).tolist(),
         )
-        current = self._level
-        for level, time in zip(levels, times, strict=True):
-            if level > current:
-                open_low.append(current)
-                open_since.append(time)
-            while current > level:
-                low = open_low[-1]
-                since = open_since[-1]
-                if low >= level:
-                    open_low.pop()
-                    open_since.pop()
-                else:
-                    low = level  # the rest of the range stays open
-                close_low(low)
-                close_high(current)
-                close_ns(time - since)
-                current = low
-            current = level
-        self._level = current
+        self._take_closed()
 
-    def until(self, now: int) -> tuple[Ints, Ints, Ints]:
-        """Return low, high and duration of all ranges, the open ones as if they closed now."""
-        open_high = [high for _, high in pairwise([*self._open_low, self._level])]
-        open_ns = [now - since for since in self._open_since]
-        return (
-            np.concatenate([np.array(self._closed_low, np.int64), np.array(self._open_low, np.int64)]),
-            np.concatenate([np.array(self._closed_high, np.int64), np.array(open_high, np.int64)]),
-            np.concatenate([np.array(self._closed_ns, np.int64), np.array(open_ns, np.int64)]),
-        )
+    def _take_closed(self) -> None:
+        closed = self._episodes.take_closed()
+        for key in np.unique(closed.key).tolist():
+            mine = closed.key == key
+            self._part(key).durations.add(closed.low[mine], closed.high[mine], closed.duration[mine])
+
+    def _mark_out(self, outcomes: Iterable[Outcomes]) -> None:
+        for number, starts, change in outcomes:
+            for key in np.unique(starts.key).tolist():
+                mine = starts.key == key
+                self._part(key).mark_out(Outcomes(number, starts.rows(mine), change[mine]))
+
+    def merge(self, later: "ThresholdSweep", *, is_adjacent: bool = True) -> None:
+        """Go on as another sweep did, with the same thresholds, horizons, fee and split; it is used up.
+
+        The result is that of one sweep over both, bit for bit, also where the cut is inside an interval, an
+        episode or a horizon.
+
+        Args:
+            later: over the summaries that come next on the same tape, or over another tape.
+            is_adjacent: whether it is the same tape.
+        """
+        if (self._asked, self._horizons, self._fee, self._split.by) != (
+            later._asked,
+            later._horizons,
+            later._fee,
+            later._split.by,
+        ):
+            raise ThresholdError("only sweeps that ask for the same can be merged")
+        if not len(later._last.time):
+            return
+        if not len(self._last.time):
+            self.__dict__.update(later.__dict__)
+            return
+        goes_on = is_adjacent and int(self._last.connection[0]) == later._first_connection
+        level = self._episodes.level if goes_on else 0
+        if goes_on:
+            self._join(later)
+            self._episodes.take_up(later._episodes)
+        else:
+            self._episodes.move([0], self._last.time.tolist(), [0])
+            self._episodes.take_up_apart(later._episodes)
+        self._take_closed()
+        last = self._last
+        self._mark_out(self._markouts.take_up(later._markouts, last.time, last.mid, level, goes_on=goes_on))
+        for key, part in later._parts.items():
+            self._part(key).take_up(part)
+        self._last = later._last
+
+    def _join(self, later: "ThresholdSweep") -> None:
+        """Add up the interval from our last summary to the first one of the same connection later."""
+        first_time = later._episodes.first_time
+        rows = self._last.then(self._last._replace(time=np.array([first_time])))
+        levels = np.searchsorted(self._thresholds, rows.spread, side="left")
+        self._observe(rows, levels, self._split.keys(rows.time, rows.connection))
+
+    def finish(self) -> list[SweepResult]:
+        """Return the results so far: of each part, in order, and at last of the whole.
+
+        Episodes that are open count as closed at the last summary, mark-outs that wait as left out. The state
+        stays: more may be added.
+        """
+        closed = copy.deepcopy(self)
+        closed._close()
+        whole = PartSums(len(self._thresholds), len(self._horizons))
+        results = []
+        for key in sorted(closed._parts):
+            part = closed._parts[key]
+            whole.take_up(part)
+            if self._split.by is not None:
+                results.append(self._report(self._split.part(key), part))
+        return [*results, self._report(None, whole)]
+
+    def _report(self, part: int | None, sums: PartSums) -> SweepResult:
+        return report(part, sums, self._thresholds, self._asked, self._horizons, self._fee)
+
+    def _close(self) -> None:
+        """End all that is open where the last summary is."""
+        if not len(self._last.time):
+            return
+        self._episodes.move([0], self._last.time.tolist(), [0])
+        self._episodes.close_head()
+        self._take_closed()
+        none = Starts.none()
+        self._mark_out(self._markouts.see(self._last.time, self._last.mid, none, fresh=1, is_over=True))
+        self._mark_out(self._markouts.close_head())
 
 
-class _ExactProducts:
-    """Sums of spread units times nanoseconds by level; a product needs up to 103 bits, a sum more.
-
-    Each factor is cut into pieces: 3 of 14 bits of a spread (at most 1e12, below 2**40), and 2 of 32 bits
-    of a time. A piece's products have 46 bits, so 2**16 of them add up within int64. What exceeds 32 bits
-    is then carried to a second array, which holds 2**31 such batches.
-    """
-
-    _PIECES: Final = tuple((spread, time) for spread in (0, 14, 28) for time in (0, 32))
-
-    def __init__(self, levels: int) -> None:
-        self._small: Ints = np.zeros((len(self._PIECES), levels), np.int64)
-        self._carried: Ints = np.zeros_like(self._small)
-
-    def add(self, levels: Ints, units: Ints, times: Ints) -> None:
-        """Add `units * times` to the sums of the levels; at most `_MAX_ROWS` rows."""
-        spread_pieces = {shift: (units >> shift) & 0x3FFF for shift in (0, 14, 28)}
-        time_pieces = {shift: (times >> shift) & 0xFFFF_FFFF for shift in (0, 32)}
-        for sums, (spread, time) in zip(self._small, self._PIECES, strict=True):
-            np.add.at(sums, levels, spread_pieces[spread] * time_pieces[time])
-        self._carried += self._small >> 32
-        self._small &= 0xFFFF_FFFF
-
-    def from_above(self) -> list[int]:
-        """Return for each threshold the sum over the levels above it."""
-        sums = [0] * self._small.shape[1]
-        pieces = zip(self._small.tolist(), self._carried.tolist(), self._PIECES, strict=True)
-        for small, carried, (spread, time) in pieces:
-            shift = spread + time
-            sums = [
-                total + ((s + (c << 32)) << shift) for total, s, c in zip(sums, small, carried, strict=True)
-            ]
-        for index in reversed(range(len(sums) - 1)):
-            sums[index] += sums[index + 1]
-        return sums[1:]
-
-
-def _from_above(by_level: Ints) -> list[int]:
-    """Return for each threshold the sum over the levels above it."""
-    sums: list[int] = np.cumsum(by_level[::-1])[::-1][1:].tolist()
-    return sums
+def _runs(keys: Ints) -> Iterator[tuple[int, int]]:
+    """Yield where each run of equal keys begins and ends."""
+    edges = [0, *(np.flatnonzero(np.diff(keys)) + 1).tolist(), len(keys)]
+    return pairwise(edges) if len(keys) else iter(())

@@ -22,6 +22,14 @@ BTC, ETH = "BTC-USD", "ETH-USD"
 COLUMNS = [
     *("product", "threshold", "signals", "episodes", "time_above_s", "observed_s", "share", "duration_p50_s"),
     *("duration_p95_s", "duration_max_s", "mean_relative_spread", "max_relative_spread"),
+    *("signals_per_hour", "episodes_per_hour", "durations_exact", "mean_bid_size", "mean_ask_size"),
+    *("mean_touch_value", "mean_net_spread_bps", "net_positive_share"),
+    *(
+        f"markout_{horizon}_{number}"
+        for horizon in ("100ms", "1s", "5s", "30s")
+        for number in ("episodes", "left_out", "mean_bps", "standard_error_bps", "mean_abs_bps")
+    ),
+    *("excluded_s", "interruptions", "crossed", "verdict"),
 ]
 
 
@@ -168,14 +176,19 @@ def test_window_and_product(recording: Recording, recorded_oracle: dict[str, ora
     )
     inside = [summary for summary in summaries if start <= summary.recv_time < end]
     assert_rows_equal(comparison.rows(), oracle.compare(inside, [0.0002, 0.001]))
-    assert comparison.tallies[ETH].digest.hexdigest() == oracle.product_digest(inside)
+    assert comparison.tapes[0].tallies[ETH].digest.hexdigest() == oracle.product_digest(inside)
 
 
 def test_empty_window(recording: Recording) -> None:
     """Where a window holds no row there is a row of nothing for each threshold."""
     rows = compare_json(recording.tape, "--threshold", "0.1%", "--to", "1990-01-01T00:00:00Z")["rows"]
-    nothing: Json = dict.fromkeys(COLUMNS) | {"threshold": 0.001, "signals": 0, "episodes": 0}
-    nothing |= {"time_above_s": 0.0, "observed_s": 0.0}
+    counts = [
+        name
+        for name in COLUMNS
+        if name.endswith(("signals", "episodes", "left_out", "_above_s", "observed_s", "excluded_s"))
+    ]
+    nothing: Json = dict.fromkeys(COLUMNS) | dict.fromkeys([*counts, "interruptions", "crossed"], 0)
+    nothing |= {"threshold": 0.001, "durations_exact": True}
     assert rows == [nothing | {"product": BTC}, nothing | {"product": ETH}]
 
 

@@ -1,0 +1,132 @@
+"""Sums that are exact however large they grow, for many places at once.
+
+A *place* is a level or a threshold. Whatever is added up in a sweep is an integer in a unit of its own, so
+that no result depends on the order in which parts of a tape are added.
+"""
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+import numpy as np
+
+from replay.order_statistics import Floats, Ints
+
+MAX_ROWS: Final = 1 << 16
+"""Rows that may be added at once: products of 47 bits then stay within int64."""
+
+_FACTOR_BITS: Final = 16
+_TIME_BITS: Final = 31
+
+
+def from_above(by_level: Ints) -> list[int]:
+    """Return for each threshold the sum over the levels above it."""
+    sums: list[int] = np.cumsum(by_level[::-1])[::-1][1:].tolist()
+    return sums
+
+
+class ExactProducts:
+    """Sums of products of two integers, by place.
+
+    Each factor is cut into pieces of 16 and 31 bits, so that `MAX_ROWS` products of two pieces add up within
+    int64. What exceeds 32 bits is then carried to a second array, which holds 2**31 such batches. Pieces in
+    which nothing ever was cost nothing.
+    """
+
+    def __init__(self, places: int) -> None:
+        self._places = places
+        self._small: dict[int, Ints] = {}  # by the shift of the product
+        self._carried: dict[int, Ints] = {}
+
+    def add(self, places: Ints, factors: Ints | Floats, times: Ints) -> None:
+        """Add `factors * times` to the sums of the places; at most `MAX_ROWS` rows.
+
+        Args:
+            places: of each row.
+            factors: integers from 0 on, as int64, or as float64 where they may be larger.
+            times: integers from 0 on.
+        """
+        time_pieces = list(_pieces(times, _TIME_BITS))
+        for shift, factor in _pieces(factors, _FACTOR_BITS):
+            for time_shift, time in time_pieces:
+                self._add(shift + time_shift, places, factor * time)
+
+    def _add(self, shift: int, places: Ints, products: Ints) -> None:
+        if shift not in self._small:
+            self._small[shift] = np.zeros(self._places, np.int64)
+            self._carried[shift] = np.zeros(self._places, np.int64)
+        small = self._small[shift]
+        np.add.at(small, places, products)
+        self._carried[shift] += small >> 32
+        small &= 0xFFFF_FFFF
+
+    def take_up(self, other: "ExactProducts") -> None:
+        """Add the sums of another one with as many places."""
+        everywhere = np.arange(self._places)
+        for shift, small in other._small.items():
+            self._add(shift, everywhere, small)
+            self._carried[shift] += other._carried[shift]
+
+    def sums(self) -> list[int]:
+        """Return the sum of each place."""
+        totals = [0] * self._places
+        for shift, small in self._small.items():
+            pieces = zip(totals, small.tolist(), self._carried[shift].tolist(), strict=True)
+            totals = [total + ((low + (high << 32)) << shift) for total, low, high in pieces]
+        return totals
+
+    def from_above(self) -> list[int]:
+        """Return for each threshold the sum over the levels above it."""
+        sums = self.sums()
+        for level in reversed(range(len(sums) - 1)):
+            sums[level] += sums[level + 1]
+        return sums[1:]
+
+
+def _pieces(values: Ints | Floats, bits: int) -> Iterator[tuple[int, Ints]]:
+    """Yield the pieces of integers that are not all 0, each with its shift; float64 is cut exactly too."""
+    shift = 0
+    rest: Any = values
+    if values.dtype == np.float64 and values.max(initial=0.0) < 2.0**62:
+        rest = values.astype(np.int64)
+    while rest.any():
+        if rest.dtype == np.float64:
+            left = np.floor(np.ldexp(rest, -bits))
+            piece = (rest - np.ldexp(left, bits)).astype(np.int64)
+        else:
+            left = rest >> bits
+            piece = rest & ((1 << bits) - 1)
+        if piece.any():
+            yield shift, piece
+        rest = left
+        shift += bits
+
+
+class RangeMax:
+    """The largest value over ranges of places that overlap.
+
+    A range is covered by two blocks of a power of two, one from each end, and the maximum does not mind that
+    they overlap; blocks are handed down to their halves at the end. O(log(places)) memory a place.
+    """
+
+    def __init__(self, places: int) -> None:
+        self._blocks: Ints = np.full((max(places, 1).bit_length(), places), -1, np.int64)
+
+    def add(self, low: Ints, high: Ints, values: Ints) -> None:
+        """Take up a value from 0 on for each of the places of [low, high); no range is empty."""
+        row = np.frexp((high - low).astype(np.float64))[1].astype(np.int64) - 1
+        np.maximum.at(self._blocks, (row, low), values)
+        np.maximum.at(self._blocks, (row, high - (1 << row)), values)
+
+    def take_up(self, other: "RangeMax") -> None:
+        """Take up what another one with as many places has."""
+        np.maximum(self._blocks, other._blocks, out=self._blocks)
+
+    def values(self) -> Ints:
+        """Return the largest value of each place, -1 where there is none."""
+        blocks: Ints = self._blocks.copy()
+        for row in reversed(range(1, len(blocks))):
+            half = 1 << (row - 1)
+            np.maximum(blocks[row - 1], blocks[row], out=blocks[row - 1])
+            np.maximum(blocks[row - 1, half:], blocks[row, :-half], out=blocks[row - 1, half:])
+        longest: Ints = blocks[0]
+        return longest

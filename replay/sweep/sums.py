@@ -1,0 +1,187 @@
+"""Everything that is added up of one part of a product: integers and maxima, so that parts add exactly."""
+
+import math
+
+import numpy as np
+
+from orderbook.times import NS
+from replay.order_statistics import Floats, Ints
+from replay.sweep.durations import Durations
+from replay.sweep.exact import ExactProducts, from_above
+from replay.sweep.markouts import UNITS_TO_BPS, Outcomes
+from replay.sweep.results import MarkOut, horizon_label
+from replay.sweep.rows import Rows
+from replay.sweep.spread_times import SpreadTimes
+
+
+class LevelSums:
+    """What summaries add at their level; level 0 is above no threshold.
+
+    Attributes:
+        signals: how many.
+        time_ns: how long.
+        max_spread: the largest.
+        spread, bid_size, ask_size, value: each times how long it was, in the units of `Rows`.
+    """
+
+    def __init__(self, levels: int) -> None:
+        self.signals: Ints = np.zeros(levels, np.int64)
+        self.time_ns: Ints = np.zeros(levels, np.int64)
+        self.max_spread: Floats = np.zeros(levels, np.float64)
+        self.spread, self.bid_size, self.ask_size, self.value = (ExactProducts(levels) for _ in range(4))
+
+    def count(self, levels: Ints, spreads: Floats) -> None:
+        """Take up summaries."""
+        np.add.at(self.signals, levels, 1)
+        np.maximum.at(self.max_spread, levels, spreads)
+
+    def observe(self, levels: Ints, rows: Rows, chosen: Ints, durations: Ints) -> None:
+        """Take up intervals: the rows that open them, with the levels of all rows, and how long they last."""
+        np.add.at(self.time_ns, levels[chosen], durations)
+        above = levels[chosen] > 0
+        chosen, durations = chosen[above], durations[above]
+        at = levels[chosen]
+        for products, column in (
+            (self.spread, rows.units),
+            (self.bid_size, rows.bid_size),
+            (self.ask_size, rows.ask_size),
+            (self.value, rows.value),
+        ):
+            products.add(at, column[chosen], durations)
+
+    def take_up(self, other: "LevelSums") -> None:
+        """Add what another one has."""
+        self.signals += other.signals
+        self.time_ns += other.time_ns
+        np.maximum(self.max_spread, other.max_spread, out=self.max_spread)
+        self.spread.take_up(other.spread)
+        self.bid_size.take_up(other.bid_size)
+        self.ask_size.take_up(other.ask_size)
+        self.value.take_up(other.value)
+
+
+class MarkOutSums:
+    """Changes of the mid one horizon after, by threshold: each is added for a range of thresholds."""
+
+    def __init__(self, columns: int) -> None:
+        # By threshold: by how much the sum over ranges steps there.
+        self._known: Ints = np.zeros(columns + 1, np.int64)
+        self._left_out: Ints = np.zeros(columns + 1, np.int64)
+        self._total: Ints = np.zeros(columns + 1, np.int64)
+        self._absolute: Ints = np.zeros(columns + 1, np.int64)
+        self._squares_begun = ExactProducts(columns + 1)
+        self._squares_ended = ExactProducts(columns + 1)
+
+    def add(self, low: Ints, high: Ints, change: Floats) -> None:
+        """Take up changes of ranges [low, high)."""
+        unknown = np.isnan(change)
+        for steps, chosen in ((self._left_out, unknown), (self._known, ~unknown)):
+            np.add.at(steps, low[chosen], 1)
+            np.add.at(steps, high[chosen], -1)
+        low, high, units = low[~unknown], high[~unknown], change[~unknown].astype(np.int64)
+        sizes = np.abs(units)
+        for steps, values in ((self._total, units), (self._absolute, sizes)):
+            np.add.at(steps, low, values)
+            np.add.at(steps, high, -values)
+        self._squares_begun.add(low, sizes, sizes)
+        self._squares_ended.add(high, sizes, sizes)
+
+    def take_up(self, other: "MarkOutSums") -> None:
+        """Add what another one has."""
+        self._known += other._known
+        self._left_out += other._left_out
+        self._total += other._total
+        self._absolute += other._absolute
+        self._squares_begun.take_up(other._squares_begun)
+        self._squares_ended.take_up(other._squares_ended)
+
+    def statistics(self, horizon_ns: int) -> list[MarkOut]:
+        """Return an entry for each threshold."""
+        known, left_out, total, absolute = (
+            np.cumsum(steps)[:-1].tolist()
+            for steps in (self._known, self._left_out, self._total, self._absolute)
+        )
+        label = horizon_label(horizon_ns)
+        squares = 0
+        made = []
+        steps = zip(self._squares_begun.sums(), self._squares_ended.sums(), strict=True)
+        for number, unknown, change, size, (begun, ended) in zip(
+            known, left_out, total, absolute, steps, strict=False
+        ):
+            squares += begun - ended
+            made.append(
+                MarkOut(
+                    label,
+                    horizon_ns / NS,
+                    number,
+                    unknown,
+                    change / (number * UNITS_TO_BPS) if number else None,
+                    _standard_error(number, change, squares),
+                    size / (number * UNITS_TO_BPS) if number else None,
+                )
+            )
+        return made
+
+
+def _standard_error(number: int, total: int, squares: int) -> float | None:
+    """Return the standard error of the mean in bps, from the sums of changes and of their squares."""
+    if number < 2:
+        return None
+    variance = (number * squares - total * total) / (number * number * (number - 1) * UNITS_TO_BPS**2)
+    return math.sqrt(variance)
+
+
+class PartSums:
+    """All of one part.
+
+    Attributes:
+        levels, durations, markouts, spread_times: see there.
+        crossed: summaries whose spread is below 0.
+        connections: the first and the last that a summary is of.
+    """
+
+    def __init__(self, columns: int, horizons: int) -> None:
+        self.levels = LevelSums(columns + 1)
+        self.durations = Durations(columns)
+        self.markouts = [MarkOutSums(columns) for _ in range(horizons)]
+        self.spread_times = SpreadTimes()
+        self.crossed = 0
+        self.connections: tuple[int, int] | None = None
+
+    def count(self, levels: Ints, rows: Rows) -> None:
+        """Take up summaries, at least one."""
+        self.levels.count(levels, rows.spread)
+        self.crossed += int(np.count_nonzero(rows.is_crossed))
+        self._meet(int(rows.connection[0]), int(rows.connection[-1]))
+
+    def _meet(self, first: int, last: int) -> None:
+        if self.connections is not None:
+            first, last = min(first, self.connections[0]), max(last, self.connections[1])
+        self.connections = (first, last)
+
+    def observe(self, levels: Ints, rows: Rows, chosen: Ints, durations: Ints) -> None:
+        """Take up intervals; see `LevelSums.observe`."""
+        self.levels.observe(levels, rows, chosen, durations)
+        self._meet(int(rows.connection[chosen[0]]), int(rows.connection[chosen[-1]]))
+        known = rows.is_known[chosen]
+        self.spread_times.add(rows.units[chosen[known]], durations[known])
+
+    def mark_out(self, outcomes: Outcomes) -> None:
+        """Take up what became of starts."""
+        self.markouts[outcomes.horizon].add(outcomes.starts.low, outcomes.starts.high, outcomes.change)
+
+    def take_up(self, other: "PartSums") -> None:
+        """Add what another one has, of the same thresholds and horizons."""
+        self.levels.take_up(other.levels)
+        self.durations.take_up(other.durations)
+        for mine, others in zip(self.markouts, other.markouts, strict=True):
+            mine.take_up(others)
+        self.spread_times.take_up(other.spread_times)
+        self.crossed += other.crossed
+        if other.connections is not None:
+            self._meet(*other.connections)
+
+    def above(self) -> tuple[list[int], list[int], Floats]:
+        """Return signals, time above in ns and the largest spread of each threshold."""
+        largest = np.maximum.accumulate(self.levels.max_spread[::-1])[::-1][1:]
+        return from_above(self.levels.signals), from_above(self.levels.time_ns), largest

@@ -1,6 +1,5 @@
 """`booktape compare`."""
 
-import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +10,7 @@ import click
 from orderbook.errors import ThresholdError
 from orderbook.threshold import sweep_thresholds, sweep_thresholds_log
 from recorder.options import DURATION, THRESHOLD, json_option
-from replay.commands.options import OUTPUT, PRODUCTS, Moment, window_of, window_options
+from replay.commands.options import HTML, OUTPUT, PRODUCTS, Moment, command_line, window_of, window_options
 
 _SORTS: Final = (
     *("threshold", "signals", "episodes", "time_above_s", "share", "duration_p50_s", "duration_p95_s"),
@@ -103,6 +102,10 @@ def threshold_options(command: Any) -> Any:
 @click.option("--min-signals", type=click.IntRange(0), default=0, help="Leave out rows with fewer signals.")
 @click.option("--min-episodes", type=click.IntRange(0), default=0, help="Leave out rows with fewer episodes.")
 @OUTPUT
+@HTML
+@click.option(
+    "--detail", type=THRESHOLD, help="With --html: whose episodes it shows; else 10 bps, or the middle one."
+)
 @json_option
 @click.option("--csv", "as_csv", is_flag=True, help="Print the rows as CSV, and nothing else, on stdout.")
 def compare(
@@ -120,6 +123,8 @@ def compare(
     min_signals: int,
     min_episodes: int,
     output: Path | None,
+    html: Path | None,
+    detail: float | None,
     as_json: bool,
     as_csv: bool,
 ) -> None:
@@ -151,6 +156,15 @@ def compare(
     ]
     if not wanted:
         wanted = sweep_thresholds("1bps", "20bps", "1bps")
+    report = None
+    if html is not None:
+        from recorder.tape.reader import Tape
+        from replay.report.reporting import Report
+
+        subjects = sum(len(Tape.open(tape).select(products)) for tape in tapes)
+        report = Report(html, wanted, subjects, detail)
+    elif detail is not None:
+        raise click.BadParameter("needs --html: the episodes that it shows", param_hint="--detail")
     with showing(tapes, products, "compare") as advance:
         comparison = start_comparing(
             tapes,
@@ -162,11 +176,14 @@ def compare(
             by=by,
             episodes=thresholds if len(set(wanted)) > MAX_THRESHOLDS else None,
             output=output,
-            command=shlex.join(["booktape", *sys.argv[1:]]),
+            command=command_line(),
             progress=advance,
+            watch=None if report is None else report.of,
         )
     comparison.sort(sort)
     comparison.keep(min_signals=min_signals, min_episodes=min_episodes)
+    if report is not None:
+        report.write(comparison, sort)
     if as_json:
         print_json(comparison.document())
     elif as_csv:

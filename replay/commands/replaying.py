@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING
 import click
 
 from recorder.options import DURATION, THRESHOLD, json_option, strategy_option
-from replay.commands.options import OUTPUT, PRODUCTS, TAPE, Moment, SpeedType, window_of, window_options
+from replay.commands.options import (
+    HTML,
+    OUTPUT,
+    PRODUCTS,
+    TAPE,
+    Moment,
+    SpeedType,
+    command_line,
+    window_of,
+    window_options,
+)
 
 if TYPE_CHECKING:
     from orderbook.engine import Step
@@ -47,6 +57,7 @@ def _printing(threshold: float, *, to_stderr: bool) -> "Advance":
 @OUTPUT
 # Four columns a level: Parquet with more of them is slow to open.
 @click.option("--depth", type=click.IntRange(1, 1000), help="With -o: RUN/depth too, the best levels a side.")
+@HTML
 @json_option
 def replay(
     tape: Path,
@@ -61,6 +72,7 @@ def replay(
     strategy: "NamedFactory | None",
     output: Path | None,
     depth: int | None,
+    html: Path | None,
     as_json: bool,
 ) -> None:
     """Push TAPE back through the same book and filter as a live feed.
@@ -69,7 +81,7 @@ def replay(
     also RUN/depth: bid_price_1, bid_size_1, ask_price_1, ask_size_1 to N after every summary, 1 the best.
     """
     from recorder.terminal import print_json, stdout
-    from replay.progress import showing
+    from replay.progress import both, showing
     from replay.running import ReplaySettings, run
     from replay.tables import print_run
 
@@ -89,11 +101,20 @@ def replay(
         precise=precise,
         follow=follow,
     )
+    report = None
+    if html is not None:
+        from recorder.tape.reader import Tape
+        from replay.report.replayed import ReplayReport
+
+        report = ReplayReport(html, tape, threshold, len(Tape.open(tape).select(products)))
     watching: AbstractContextManager[Advance | None] = showing(tape, products, "replay")
     if follow:
         watching = nullcontext(_printing(threshold, to_stderr=as_json))
     with watching as advance:
-        result = run(tape, settings, output=output, keep=False, progress=advance, strategy=strategy)
+        told = both(advance, report)
+        result = run(tape, settings, output=output, keep=False, progress=told, strategy=strategy)
+    if report is not None:
+        report.write(result, command_line())
     if as_json:
         print_json(result.document())
     else:

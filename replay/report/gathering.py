@@ -107,25 +107,25 @@ class Evidence:
 
 
 class Gathering:
-    """The evidence of all products; call it with each product and step."""
+    """The evidence of the products of one tape; call it with each product and step."""
 
     def __init__(self, thresholds: Sequence[float], detail: float, bounds: Bounds) -> None:
-        self.thresholds = sorted({*thresholds, detail})
-        self.detail = detail
+        self._thresholds = sorted({*thresholds, detail})
+        self._detail = detail
         self._bounds = bounds
-        self.products: dict[str, Evidence] = {}
+        self._products: dict[str, Evidence] = {}
 
     def __call__(self, product: str, step: Step) -> None:
         """Take up a step of a product, in seq order."""
-        if product not in self.products:
-            self.products[product] = Evidence(self.thresholds, self.detail, self._bounds)
-        self.products[product].add(step)
+        if product not in self._products:
+            self._products[product] = Evidence(self._thresholds, self._detail, self._bounds)
+        self._products[product].add(step)
 
     def finish(self) -> dict[str, Evidence]:
-        """Return what there is of each product, in alphabetical order."""
-        for evidence in self.products.values():
+        """Return what there is of each product that has a row, in alphabetical order."""
+        for evidence in self._products.values():
             evidence.settle()
-        return dict(sorted(self.products.items()))
+        return dict(sorted(self._products.items()))
 
 
 def spread_out(values: Sequence[T], most: int) -> list[T]:

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from orderbook.engine import Step
 from orderbook.threshold import DEFAULT_THRESHOLD
 from replay.comparison import Comparison
 from replay.report.gathering import Bounds, Gathering
@@ -18,7 +17,7 @@ class Report:
     Args:
         path: of the file.
         thresholds: that are compared.
-        products: how many there are; they share the file.
+        subjects: how many products of tapes there are; they share the file.
         detail: the threshold of which episodes are shown; None for 10 bps, or the middle one.
 
     Raises:
@@ -27,18 +26,20 @@ class Report:
     """
 
     def __init__(
-        self, path: Path, thresholds: Sequence[float], products: int, detail: float | None = None
+        self, path: Path, thresholds: Sequence[float], subjects: int, detail: float | None = None
     ) -> None:
         refuse_existing(path)
         plotly_source()
         self._path = path
-        if detail is None:
-            detail = _usual(thresholds)
-        self._gathering = Gathering(thresholds, detail, Bounds().shared(products))
+        self._thresholds = thresholds
+        self._detail = _usual(thresholds) if detail is None else detail
+        self._bounds = Bounds().shared(subjects)
+        self._gathered: dict[Path, Gathering] = {}
 
-    def __call__(self, product: str, step: Step) -> None:
-        """Take up a step of a product, in seq order."""
-        self._gathering(product, step)
+    def of(self, tape: Path) -> Gathering:
+        """Return what is to be told of each step of a tape."""
+        self._gathered[tape] = Gathering(self._thresholds, self._detail, self._bounds)
+        return self._gathered[tape]
 
     def write(self, comparison: Comparison, sort: str = "threshold") -> None:
         """Write the file.
@@ -51,7 +52,8 @@ class Report:
             RunError: where the file exists by now.
             ReportError: where it cannot be written.
         """
-        write_report(self._path, comparison, self._gathering.finish(), sort=sort)
+        evidence = {tape: gathering.finish() for tape, gathering in self._gathered.items()}
+        write_report(self._path, comparison, evidence, sort=sort)
 
 
 def _usual(thresholds: Sequence[float]) -> float:

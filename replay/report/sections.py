@@ -17,7 +17,7 @@ from replay.report.curves import (
 )
 from replay.report.episodes import AROUND_NS
 from replay.report.figures import episode_data, hours_figure, spread_figure
-from replay.report.gathering import Evidence, spread_out
+from replay.report.gathering import Bounds, Evidence, spread_out
 from replay.report.markup import table
 from replay.report.style import Figure
 from replay.report.tables import (
@@ -28,7 +28,7 @@ from replay.report.tables import (
     slices_table,
     threshold_table,
 )
-from replay.sweep.results import QUANTILES
+from replay.sweep.results import QUANTILES, ThresholdStatistics
 
 _HOUR_COLUMNS: Final = 6
 _MOVES: Final = (
@@ -75,13 +75,14 @@ class Content:
         self.html.append(
             f'<figure aria-labelledby="{name}-title"><h3 id="{name}-title">{escape(title)}</h3>'
             f"<figcaption>{escape(reading)}</figcaption>{controls}"
-            f'<div class="plot" id="{name}" role="img" aria-label="{escape(title)}"{extra}></div>'
+            f'<div class="plot" id="{name}" role="img" tabindex="-1" aria-label="{escape(title)}"{extra}>'
+            "</div>"
             f"<details><summary>{escape(title)} as a table</summary>{numbers}</details></figure>"
         )
 
 
 def product_section(
-    content: Content, place: int, title: str, group: Group, evidence: Evidence, sort: str
+    content: Content, place: int, title: str, group: Group, evidence: Evidence | None, sort: str
 ) -> None:
     """Add the section of one product.
 
@@ -90,34 +91,46 @@ def product_section(
         place: its number in the page.
         title: product, and tape where there are several.
         group: its numbers.
-        evidence: what was kept of its pass.
+        evidence: what was kept of its pass; None for a total, or where it has no row.
         sort: the column by which the numbers are sorted.
     """
     name = f"p{place}"
-    detail = evidence.episodes.threshold
-    most = evidence.bounds.thresholds
+    bounds = Bounds() if evidence is None else evidence.bounds
+    detail = None if evidence is None else evidence.episodes.threshold
+    most = bounds.thresholds
     rows = spread_out(sorted(group.statistics, key=lambda row: row.threshold), most)
-    content.html.append(f'<section id="{name}" aria-labelledby="{name}-title">')
-    content.html.append(f'<h2 id="{name}-title">{escape(title)}</h2>')
-    content.html.append(_facts(group, evidence))
-    numbers = threshold_table(group.statistics, detail, sort, most)
-    content.html.append(numbers)
-    _over_time(content, name, evidence, [row.threshold for row in rows])
+    content.html += [
+        f'<section id="{name}" aria-labelledby="{name}-title"><h2 id="{name}-title">{escape(title)}</h2>',
+        _facts(group),
+        threshold_table(group.statistics, detail, sort, most),
+    ]
+    if evidence is not None:
+        _over_time(content, name, evidence, [row.threshold for row in rows])
+    _against_thresholds(content, name, rows, markout_table(rows, detail, most))
+    if evidence is not None:
+        _of_day(content, name, evidence)
+        _episodes(content, name, evidence)
+    content.html.append("</section>")
+
+
+def _against_thresholds(
+    content: Content, name: str, rows: Sequence[ThresholdStatistics], markouts: str
+) -> None:
     if len(rows) > 1:
-        table_above = f'<p>All of it is in the <a href="#{name}">table of thresholds</a> above.</p>'
+        numbers = f'<p>All of it is in the <a href="#{name}">table of thresholds</a> above.</p>'
         content.figure(
             f"{name}-share",
             "Share above against the threshold",
             "How much of the observed time the spread was above each threshold.",
             share_figure(rows),
-            table_above,
+            numbers,
         )
         content.figure(
             f"{name}-durations",
             "Episode durations against the threshold",
             "An episode is a run of summaries above, within one connection. Logarithmic.",
             duration_figure(rows),
-            table_above,
+            numbers,
         )
     if rows and rows[0].markouts:
         content.figure(
@@ -125,11 +138,8 @@ def product_section(
             "Mark-outs",
             "The mid's change from each episode's start to a time after it; bars are one standard error.",
             markout_figure(rows),
-            markout_table(rows, detail, most),
+            markouts,
         )
-    _of_day(content, name, evidence)
-    _episodes(content, name, evidence)
-    content.html.append("</section>")
 
 
 def _over_time(content: Content, name: str, evidence: Evidence, thresholds: Sequence[float]) -> None:
@@ -188,11 +198,12 @@ def _episodes(content: Content, name: str, evidence: Evidence) -> None:
     content.html.append(episodes_table(kept, episodes.threshold, episodes.count, book))
 
 
-def _facts(group: Group, evidence: Evidence) -> str:
+def _facts(group: Group) -> str:
     quality = group.quality
     quantiles = group.spread.quantiles
-    observed = sum(evidence.hours.observed_s())
-    facts: dict[str, str] = {"observed": f"{observed:,.3f} s"}
+    facts: dict[str, str] = {}
+    if group.statistics:
+        facts["observed"] = f"{group.statistics[0].observed_s:,.3f} s"
     if quantiles is not None:
         facts["relative spread, time-weighted"] = (
             ", ".join(

@@ -49,7 +49,7 @@ _NUMBERS: Final[tuple[tuple[str, str, _Show], ...]] = (
 )
 
 
-def threshold_table(rows: Sequence[ThresholdStatistics], detail: float, sort: str, most: int) -> str:
+def threshold_table(rows: Sequence[ThresholdStatistics], detail: float | None, sort: str, most: int) -> str:
     """Return the table of thresholds in the order of the rows, the one in detail marked."""
     shown = _some(rows, detail, sort, most)
     # Without a fee there is nothing net of it.
@@ -60,11 +60,13 @@ def threshold_table(rows: Sequence[ThresholdStatistics], detail: float, sort: st
         for row in shown
     ]
     order = "ascending" if sort == "threshold" else f"by {sort}, the largest first"
-    caption = f"Thresholds, {order}{_left_out(shown, rows)}; ● is shown in detail"
+    caption = (
+        f"Thresholds, {order}{_left_out(shown, rows)}{'' if detail is None else '; ● is shown in detail'}"
+    )
     return table(caption, headings, lines)
 
 
-def markout_table(rows: Sequence[ThresholdStatistics], detail: float, most: int) -> str:
+def markout_table(rows: Sequence[ThresholdStatistics], detail: float | None, most: int) -> str:
     """Return the mark-outs of each threshold: mean ± standard error, mean absolute change, how many."""
     shown = spread_out(rows, most)
     horizons = [markout.horizon for markout in shown[0].markouts] if shown else []
@@ -94,12 +96,12 @@ def markout_table(rows: Sequence[ThresholdStatistics], detail: float, most: int)
     return table(f"Mark-outs{_left_out(shown, rows)}", headings, lines)
 
 
-def _named(threshold: float, detail: float) -> str:
+def _named(threshold: float, detail: float | None) -> str:
     return format_threshold(threshold) + (" ●" if threshold == detail else "")
 
 
 def _some(
-    rows: Sequence[ThresholdStatistics], detail: float, sort: str, most: int
+    rows: Sequence[ThresholdStatistics], detail: float | None, sort: str, most: int
 ) -> Sequence[ThresholdStatistics]:
     """Return those that are shown where there are too many: evenly chosen, or the first of an order."""
     chosen = spread_out(rows, most) if sort == "threshold" else rows[:most]

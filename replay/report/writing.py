@@ -2,13 +2,13 @@
 
 import os
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from pathlib import Path
 
 from orderbook.schema import ANOMALY_KINDS
 from recorder import terminal
-from replay.comparison import Comparison, versions
+from replay.comparison import Comparison, Group, versions
 from replay.report.gathering import Evidence
 from replay.report.markup import table
 from replay.report.page import ReportError, page, plotly_version
@@ -29,14 +29,18 @@ for. The mid price stands in for what something is worth.</p></section>"""
 
 
 def write_report(
-    path: Path, comparison: Comparison, evidence: Mapping[str, Evidence], *, sort: str = "threshold"
+    path: Path,
+    comparison: Comparison,
+    evidence: Mapping[Path, Mapping[str, Evidence]],
+    *,
+    sort: str = "threshold",
 ) -> None:
     """Write the report of a comparison.
 
     Args:
         path: of the file.
         comparison: its numbers, sorted.
-        evidence: what was kept of the pass, by product.
+        evidence: what was kept of the pass, by tape and product.
         sort: the column by which they are sorted.
 
     Raises:
@@ -45,15 +49,30 @@ def write_report(
     """
     content = Content()
     title = "Thresholds over " + ", ".join(str(found.tape) for found in comparison.tapes)
-    _head(content, title, comparison, tuple(evidence))
-    for place, (product, kept) in enumerate(evidence.items()):
-        product_section(content, place, product, comparison.whole(product), kept, sort)
-    content.html.append(_quality(comparison))
-    content.html.append(_MEANING)
-    content.html.append(_origin(comparison))
-    content.html.append("</main>")
+    subjects = list(_subjects(comparison, evidence))
+    _head(content, title, comparison, [name for name, _, _ in subjects])
+    for place, (name, group, kept) in enumerate(subjects):
+        product_section(content, place, name, group, kept, sort)
+    content.html += [_quality(comparison), _MEANING, _origin(comparison), "</main>"]
     data = {"figures": content.figures, "episodes": content.episodes}
     _write(path, page(title, "\n".join(content.html), data))
+
+
+def _subjects(
+    comparison: Comparison, evidence: Mapping[Path, Mapping[str, Evidence]]
+) -> Iterator[tuple[str, Group, Evidence | None]]:
+    """Yield what has a section: each product of each tape, and over several tapes its total.
+
+    A total has the same numbers, but no figures over time: the tapes may overlap.
+    """
+    for group in comparison.groups:
+        if group.part is not None:
+            continue
+        kept = None if group.tape is None else evidence.get(group.tape, {}).get(group.product)
+        if len(comparison.tapes) == 1:
+            yield group.product, group, kept
+        else:
+            yield f"{group.product}, {group.tape or 'all tapes'}", group, kept
 
 
 def _head(content: Content, title: str, comparison: Comparison, products: Sequence[str]) -> None:

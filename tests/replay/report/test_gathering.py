@@ -3,16 +3,24 @@
 import math
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from orderbook.engine import RowSpan, Step
+from orderbook.schema import FLOW_ANOMALY_SCHEMA, FLOW_SUMMARY_SCHEMA, empty_batch
+from orderbook.tally import Tally
+from replay.comparison import CompareSettings, Comparison, Group, Quality, TapePass
 from replay.report.episodes import AROUND_NS, LongestEpisodes, Quotes
 from replay.report.gaps import Gaps
 from replay.report.hours import HOURS, HourShares
 from replay.report.reduction import MinMaxReduction
+from replay.report.reporting import Report
+from replay.sweep.sweeping import ThresholdSweep
 from tests.replay.tapes import SECOND, START
 
 HOUR_S = 3600
@@ -221,3 +229,34 @@ def test_thinned_quotes_keep_empty_sides(side: str) -> None:
     thin = quotes.thinned(100)
     assert 2 <= len(thin.times) <= 110
     assert not np.isnan(getattr(thin, side)).any()
+
+
+def test_a_day_of_a_thousand_thresholds_is_small(tmp_path: Path) -> None:
+    """The report of a day of two products and 1,000 thresholds is a file under 6 MB."""
+    thresholds = [(number + 1) / 1e6 for number in range(1000)]
+    report = Report(tmp_path / "report.html", thresholds, 2)
+    tape = tmp_path / "tape"
+    watch = report.of(tape)
+    rows = 400_000
+    random = np.random.default_rng(1)
+    seq = np.arange(rows)
+    times = START + seq * (86_400 * SECOND // rows) + random.integers(0, 1000, rows)
+    spreads = (random.random(rows) ** 4 * 0.002).round(12)
+    prices = (random.random(rows) * 60_000).round(2)
+    columns = {"seq": seq, "recv_time": times, "exchange_time": times, "spread": spreads}
+    columns |= dict.fromkeys(("bid_price", "bid_size", "ask_price", "ask_size"), prices)
+    columns |= {"relative_spread": spreads, "connection": (seq // 300).astype(np.int32)}
+    summaries = pa.RecordBatch.from_pydict(columns, FLOW_SUMMARY_SCHEMA)
+    sweeps, tallies = {}, {}
+    for product in ("BTC-USD", "ETH-USD"):
+        sweeps[product], tallies[product] = ThresholdSweep(thresholds, [SECOND]), Tally(0.001)
+        step = Step(RowSpan(rows=rows), summaries, empty_batch(FLOW_ANOMALY_SCHEMA), frozenset(), 0, 0)
+        watch(product, step)
+        sweeps[product].add(summaries)
+    comparison = Comparison(CompareSettings(tuple(thresholds)), [TapePass(tape, tallies)])
+    quality = Quality(0.0, 0, 0, "verified", {"verified": 1})
+    for product, sweep in sweeps.items():
+        result = sweep.finish()[-1]
+        comparison.groups.append(Group(tape, product, None, result.statistics, result.spread, quality))
+    report.write(comparison)
+    assert 5_000_000 < (tmp_path / "report.html").stat().st_size < 6_000_000

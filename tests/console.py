@@ -1,7 +1,10 @@
 """Running what documents say can be run: in a shell, with `python` and `booktape` on the path."""
 
+import os
+import pty
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tests.replay.tapes import ROOT, TIMEOUT_S, clean_environment
@@ -22,24 +25,52 @@ def make_place(directory: Path) -> Path:
     return place
 
 
-def run_commands(text: str, place: Path, *, logs: bool = False) -> str:
-    """Run commands in a shell, insist that they end well, and return what they print on stdout.
-
-    Args:
-        text: the commands.
-        place: where, as `make_place` makes it.
-        logs: whether they may say something on stderr.
-    """
-    environment = clean_environment()
-    environment["PATH"] = f"{place.parent / 'bin'}:{environment['PATH']}"
+def run_commands(text: str, place: Path) -> str:
+    """Run commands in a shell, insist that they end well and say nothing on stderr, and return stdout."""
     done = subprocess.run(
         ["bash", "-euc", text],  # noqa: S607  whichever bash is there
         cwd=place,
-        env=environment,
+        env=_environment(place),
         capture_output=True,
         text=True,
         check=False,
         timeout=TIMEOUT_S,
     )
-    assert (done.returncode, "" if logs else done.stderr) == (0, ""), done.stderr
+    assert (done.returncode, done.stderr) == (0, "")
     return done.stdout
+
+
+def run_on_terminal(text: str, place: Path, columns: int) -> list[str]:
+    """Run commands whose stdout is a plain terminal, insist that they end well, and return its lines."""
+    master, terminal = pty.openpty()
+    with subprocess.Popen(
+        ["bash", "-euc", text],  # noqa: S607  whichever bash is there
+        cwd=place,
+        env=_environment(place) | {"TERM": "dumb", "COLUMNS": str(columns), "LINES": "50"},
+        stdout=terminal,
+        stderr=subprocess.PIPE,
+    ) as process:
+        os.close(terminal)
+        assert process.stderr is not None
+        with ThreadPoolExecutor() as reading:  # beside each other, or a full pipe stops the process
+            printed, errors = reading.submit(_read, master), reading.submit(process.stderr.read)
+            status = process.wait(TIMEOUT_S)
+        os.close(master)
+        assert status == 0, errors.result()
+    return printed.result().decode().splitlines()
+
+
+def _read(terminal: int) -> bytes:
+    """Read a terminal until nobody holds its other end."""
+    data = b""
+    try:
+        while part := os.read(terminal, 1 << 16):
+            data += part
+    except OSError:  # Linux says EIO in place of an end
+        pass
+    return data
+
+
+def _environment(place: Path) -> dict[str, str]:
+    environment = clean_environment()
+    return environment | {"PATH": f"{place.parent / 'bin'}:{environment['PATH']}"}

@@ -1,7 +1,7 @@
 """What docs/ says can be run prints what stands there.
 
-A fenced block of language `console` holds commands after `$ ` and, below each, what it prints. A line `...`
-stands for any lines. Below the mark `<!-- numbers vary -->` a number stands for any number: what a real
+A fenced block of language `console` holds commands after `$ ` and, below each, what it prints on a terminal of
+100 columns. A line `...` stands for any lines. Below the mark `<!-- numbers vary -->` a number stands for any number: what a real
 socket's timing is in.
 """
 
@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.console import make_place, run_commands
+from tests.console import make_place, run_commands, run_on_terminal
 from tests.replay.tapes import ROOT
 
+COLUMNS = 100
 PAGES = sorted((ROOT / "docs").glob("*.md"))
 BLOCK = re.compile(r"(<!-- numbers vary -->\n)?^```(console|python)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\((?!https?:)([^)#]+)?(?:#([^)]+))?\)")
@@ -63,7 +64,7 @@ def test_commands(page: Path, tmp_path: Path) -> None:
     """Every command of a page, one after another in one directory, prints what the page says."""
     place = make_place(tmp_path)
     for command in commands(page):
-        printed = run_commands(command.text, place, logs="demo" in command.text).splitlines()
+        printed = run_on_terminal(command.text, place, COLUMNS)
         found, expected = (
             [shape(line, numbers_vary=command.numbers_vary) for line in lines]
             for lines in (printed, command.printed)

@@ -30,7 +30,7 @@ def duration_figure(rows: Sequence[ThresholdStatistics]) -> Figure:
         _line("p95", rows, [row.duration_p95_s or None for row in rows], 1, "%{y:.3f} s"),
         _line("p50, the median", rows, [row.duration_p50_s or None for row in rows], 2, "%{y:.3f} s"),
     ]
-    return {"data": lines, "layout": _against_thresholds("duration (s)", {"type": "log"})}
+    return {"data": lines, "layout": _against_thresholds("duration (s)", {"type": "log", "dtick": "D2"})}
 
 
 def markout_figure(rows: Sequence[ThresholdStatistics]) -> Figure:

@@ -136,7 +136,8 @@ def _against_thresholds(
         content.figure(
             f"{name}-markouts",
             "Mark-outs",
-            "The mid's change from each episode's start to a time after it; bars are one standard error.",
+            "The mid's change from each episode's start to a time after it. Bars are one standard error, "
+            "of two episodes at least.",
             markout_figure(rows),
             markouts,
         )

@@ -1,6 +1,7 @@
 """Thresholds are read exactly, in three spellings, and nothing else is read."""
 
 from fractions import Fraction
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -13,6 +14,7 @@ from orderbook.threshold import (
     parse_threshold,
     parse_threshold_exact,
     sweep_thresholds,
+    sweep_thresholds_log,
 )
 
 
@@ -128,6 +130,33 @@ def test_sweep_is_bounded() -> None:
     for sweep in [("0", "1", "0.00001"), ("0", "0.999991", "0.00001"), ("0", "1e300", "1e-300")]:
         with pytest.raises(ThresholdError, match="more than 100,000"):
             sweep_thresholds(*sweep)
+
+
+def test_sweep_log() -> None:
+    """Thresholds stand at equal ratios, the ends are exactly what was written, and any unit goes."""
+    values = sweep_thresholds_log("0.7bps", "0.7%", "101")
+    assert (len(values), values[0], values[50], values[-1]) == (101, 0.00007, 0.0007, 0.007)
+    ratios = [high / low for low, high in pairwise(values)]
+    assert max(ratios) / min(ratios) == pytest.approx(1, abs=1e-4)
+    assert len(sweep_thresholds_log("1e-9", "1", "100000")) == 100_000
+
+
+@pytest.mark.parametrize(
+    ("sweep", "words"),
+    [
+        (("0", "5bps", "3"), "MIN must be above 0"),
+        (("5bps", "5bps", "3"), "MIN must be above 0 and below MAX"),
+        (("1bps", "x", "3"), "'x' is not a threshold"),
+        (("1bps", "5bps", "1"), "'1' is not a number of thresholds"),
+        (("1bps", "5bps", "100001"), "from 2 to 100,000"),
+        (("1bps", "5bps", "2.5"), "'2.5' is not a number"),
+        (("1bps", "5bps", "\u0663"), "is not a number of thresholds"),
+    ],
+)
+def test_sweep_log_refuses(sweep: tuple[str, str, str], words: str) -> None:
+    """A sweep at equal ratios needs a range above 0 and a number of thresholds."""
+    with pytest.raises(ThresholdError, match=words):
+        sweep_thresholds_log(*sweep)
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,8 @@
 """What docs/ says can be run prints what stands there.
 
-A fenced block of language `console` holds commands after `$ ` and, below each, what it prints on a terminal of
-100 columns. A line `...` stands for any lines. Below the mark `<!-- numbers vary -->` a number stands for any number: what a real
-socket's timing is in.
+A fenced block of language `console` holds commands after `$ ` and, below each, what it prints on a terminal
+of 100 columns. A line `...` stands for any lines. Below the mark `<!-- numbers vary -->` a number stands for
+any number: what a real socket's timing is in.
 """
 
 import re

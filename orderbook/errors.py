@@ -8,6 +8,7 @@ Every exception that a command turns into one line and exit code 1 derives from 
     ├── TapeError           recorder.tape.errors: not a tape, a newer one, locked, damaged, unknown product
     ├── CaptureError        recorder.captures: a line that is not of its format
     ├── FeedError           recorder.feeds: the exchange refused what we asked for
+    ├── CompareError        replay.comparing: a horizon or tapes that cannot be compared
     └── RunError            replay.rundir: a RUN directory that exists already
 """
 

@@ -30,8 +30,8 @@ MAX_HORIZON_S = 86_400.0
 """The longest horizon of a mark-out: what waits for one is kept in memory."""
 
 
-class HorizonError(BooktapeError, ValueError):
-    """The horizon of a mark-out is not within a nanosecond and a day."""
+class CompareError(BooktapeError, ValueError):
+    """What was asked for cannot be: a horizon over a day or not above 0, no tape or one twice."""
 
 
 class _Compared:
@@ -110,7 +110,7 @@ def compare(  # noqa: PLR0913  what the command can be asked, by name
 
     Raises:
         ThresholdError: where a threshold or the fee is negative or no number.
-        HorizonError: where a horizon is not above 0, or over a day.
+        CompareError: where a horizon is not above 0 or over a day, or a tape is named twice.
         TapeError: where a tape cannot be read.
         RunError: where `output` exists already or cannot be written.
         InterruptedRunError: where a signal ended it.
@@ -119,6 +119,8 @@ def compare(  # noqa: PLR0913  what the command can be asked, by name
     settings = CompareSettings(tuple(sorted(set(thresholds))), products, window, _horizons(markouts), fee, by)
     if episodes is None:
         episodes = settings.thresholds if len(settings.thresholds) <= MAX_THRESHOLDS else ()
+    if not paths or len({path.resolve() for path in paths}) < len(paths):
+        raise CompareError("name one tape or several, each once")
     opened = [Tape.open(path) for path in paths]
     comparison = Comparison(settings, command=command)
     started = time.perf_counter()
@@ -146,7 +148,7 @@ def compare(  # noqa: PLR0913  what the command can be asked, by name
 def _horizons(seconds: Sequence[float]) -> tuple[int, ...]:
     for value in seconds:
         if not 1e-9 <= value <= MAX_HORIZON_S:
-            raise HorizonError(f"{value!r} s is no horizon of a mark-out: above 0 and a day at most")
+            raise CompareError(f"{value!r} s is no horizon of a mark-out: above 0 and a day at most")
     return tuple(sorted({round(value * 1e9) for value in seconds}))
 
 

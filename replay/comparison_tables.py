@@ -70,7 +70,9 @@ def _place_columns(comparison: Comparison) -> list[Column]:
 def _place(comparison: Comparison, group: Group) -> tuple[str, ...]:
     place = [group.product]
     if len(comparison.tapes) > 1:
-        place.append(str(group.tape) if group.tape else "all")
+        names = {tape.tape.name for tape in comparison.tapes}
+        is_telling = len(names) == len(comparison.tapes)
+        place.append("all" if group.tape is None else group.tape.name if is_telling else str(group.tape))
     if comparison.settings.by is not None:
         place.append("whole" if group.part is None else str(group.part))
     return tuple(place)

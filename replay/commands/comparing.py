@@ -141,6 +141,8 @@ def compare(
     from replay.sweep.episode_rows import MAX_THRESHOLDS
     from replay.sweep.results import horizon_label
 
+    if len({tape.resolve() for tape in tapes}) < len(tapes):
+        raise click.UsageError("a tape is named twice")
     if as_json and as_csv:
         raise click.UsageError("--json and --csv exclude each other")
     if sort not in (*_SORTS, *(f"markout_{horizon_label(round(each * 1e9))}_mean_bps" for each in markouts)):

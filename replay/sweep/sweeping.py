@@ -12,6 +12,7 @@ how the summaries are cut into batches and parts nor on which other thresholds a
 import copy
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
@@ -26,6 +27,8 @@ from replay.sweep.reporting import Fee, report
 from replay.sweep.results import SweepResult
 from replay.sweep.rows import NO_ROWS, Rows
 from replay.sweep.sums import PartSums
+
+_ZERO: Final = np.zeros(1, np.int64)
 
 
 class ThresholdSweep:
@@ -131,9 +134,9 @@ class ThresholdSweep:
         """Move the level at some rows; where a connection ends first down to 0, at its last one."""
         breaks = np.searchsorted(at, broken)
         self._episodes.move(
-            np.insert(levels[at], breaks, 0).tolist(),
-            np.insert(rows.time[at], breaks, rows.time[broken - 1]).tolist(),
-            np.insert(keys[at], breaks, keys[broken - 1]).tolist(),
+            np.insert(levels[at], breaks, 0),
+            np.insert(rows.time[at], breaks, rows.time[broken - 1]),
+            np.insert(keys[at], breaks, keys[broken - 1]),
         )
         self._take_closed()
 
@@ -177,7 +180,7 @@ class ThresholdSweep:
             self._join(later)
             self._episodes.take_up(later._episodes)
         else:
-            self._episodes.move([0], self._last.time.tolist(), [0])
+            self._episodes.move(_ZERO, self._last.time, _ZERO)
             self._episodes.take_up_apart(later._episodes)
         self._take_closed()
         last = self._last
@@ -217,7 +220,7 @@ class ThresholdSweep:
         """End all that is open where the last summary is."""
         if not len(self._last.time):
             return
-        self._episodes.move([0], self._last.time.tolist(), [0])
+        self._episodes.move(_ZERO, self._last.time, _ZERO)
         self._episodes.close_head()
         self._take_closed()
         none = Starts.none()

@@ -14,7 +14,7 @@ from rich.console import Console
 
 from orderbook.threshold import sweep_thresholds
 from replay import comparing
-from replay.comparing import HorizonError
+from replay.comparing import CompareError
 from replay.comparison_tables import bar, print_comparison
 from replay.inspection import inspect
 from tests import oracle
@@ -227,11 +227,12 @@ def test_terminal(recording: Recording) -> None:
         recording.tape, sweep_thresholds("1bps", "20bps", "1bps"), fee=0.0001, by="hour"
     )
     comparison.sort("max_relative_spread")
+    output = io.StringIO()
     console = Console(
-        width=100, file=io.StringIO(), force_terminal=True, color_system=None, markup=False, highlight=False
+        width=100, file=output, force_terminal=True, color_system=None, markup=False, highlight=False
     )
     print_comparison(console, comparison, "max_relative_spread")
-    text = console.file.getvalue()  # type: ignore[attr-defined]  it is the StringIO above
+    text = output.getvalue()
     table = text[text.index("product") : text.index("Data quality")]
     assert max(len(line) for line in table.splitlines()) <= 100
     assert "largest ▾" in table
@@ -250,8 +251,15 @@ def test_bar() -> None:
 @pytest.mark.parametrize("horizon", [0.0, -1.0, 1e6, float("nan")])
 def test_bad_horizon(recording: Recording, horizon: float) -> None:
     """From Python a horizon is above 0 and a day at most."""
-    with pytest.raises(HorizonError, match="is no horizon"):
+    with pytest.raises(CompareError, match="is no horizon"):
         comparing.compare(recording.tape, [0.001], markouts=[1.0, horizon])
+
+
+def test_a_tape_counts_once(recording: Recording) -> None:
+    """A total of a tape and itself would be wrong."""
+    for tapes_named in ([recording.tape, recording.tape / ".." / recording.tape.name], []):
+        with pytest.raises(CompareError, match="each once"):
+            comparing.compare(tapes_named, [0.001])
 
 
 def test_equal_times_of_a_horizon(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from orderbook.errors import ThresholdError
 from orderbook.schema import FLOW_SUMMARY_SCHEMA
-from replay.sweep import durations, exact, spread_times
+from replay.sweep import durations, episodes, exact, spread_times
 from replay.sweep.parts import By
 from replay.sweep.results import SweepResult, ThresholdStatistics
 from replay.sweep.sweeping import ThresholdSweep
@@ -131,7 +131,9 @@ def test_equals_brute_force(
 ) -> None:
     """Every number equals that of a plain loop for one threshold."""
     cuts = data.draw(st.lists(st.integers(0, len(rows)), max_size=10))
-    [result] = sweep_over(thresholds, rows, cuts, fee).finish()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(episodes, "_FEW", data.draw(st.sampled_from([0, 32])))
+        [result] = sweep_over(thresholds, rows, cuts, fee).finish()
     asked = list(dict.fromkeys(thresholds))
     for found, threshold in zip(result.statistics, asked, strict=True):
         assert_equal(found.row(), naive.numbers(threshold, rows, HORIZONS, fee))
@@ -142,7 +144,7 @@ def test_equals_brute_force(
     )
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(tapes(), THRESHOLDS, st.sampled_from(["hour", "day", "connection"]))
 def test_parts_equal_brute_force(rows: list[Row], thresholds: list[float], by: By) -> None:
     """Every number of every part does too, and the whole is what it is without parts."""
@@ -160,7 +162,7 @@ def test_parts_equal_brute_force(rows: list[Row], thresholds: list[float], by: B
         assert [result.part for result in parts] == sorted({row.connection for row in rows})
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(tapes(), THRESHOLDS, st.data())
 def test_batches_leave_no_trace(rows: list[Row], thresholds: list[float], data: st.DataObject) -> None:
     """Results are the same bit for bit in one batch, in pieces of any size, and with batches cut inside."""
@@ -170,6 +172,9 @@ def test_batches_leave_no_trace(rows: list[Row], thresholds: list[float], data: 
     assert repr(run(thresholds, rows, range(len(rows)))) == whole
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(exact, "MAX_ROWS", 3)
+        assert repr(run(thresholds, rows)) == whole
+        patch.setattr(exact, "MAX_ROWS", 65_536)
+        patch.setattr(episodes, "_FEW", 0)
         assert repr(run(thresholds, rows)) == whole
 
 
@@ -184,6 +189,7 @@ def test_merge(
     with pytest.MonkeyPatch.context() as patch:
         if few:
             patch.setattr(durations, "MAX_EXACT", 5)
+            patch.setattr(episodes, "_FEW", 0)
             patch.setattr(spread_times, "MAX_DISTINCT", 3)
         whole = sweep_over(thresholds, rows, by=by, fee=0.0005).finish()
         sweeps = [sweep_over(thresholds, rows[low:high], by=by, fee=0.0005) for low, high in pairwise(ends)]
@@ -193,7 +199,7 @@ def test_merge(
         assert repr(sweeps[0].finish()) == repr(whole)
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(tapes(), tapes(), THRESHOLDS)
 def test_merge_of_two_tapes(first: list[Row], second: list[Row], thresholds: list[float]) -> None:
     """Two tapes add up, and nothing spans both: as if their connections had numbers of their own."""
@@ -211,7 +217,7 @@ def test_merge_of_others() -> None:
             ThresholdSweep([0.1]).merge(other)
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(tapes(), THRESHOLDS)
 def test_thresholds_do_not_touch_each_other(rows: list[Row], thresholds: list[float]) -> None:
     """A threshold's numbers are the same bit for bit alone and among others."""
@@ -219,7 +225,7 @@ def test_thresholds_do_not_touch_each_other(rows: list[Row], thresholds: list[fl
     assert repr(run(thresholds, rows)) == repr(alone)
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(tapes(), THRESHOLDS, st.data())
 def test_finish_changes_nothing(rows: list[Row], thresholds: list[float], data: st.DataObject) -> None:
     """A sweep may tell what it has so far and go on as if nobody had asked."""

@@ -1,9 +1,9 @@
 """`booktape compare`."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -11,6 +11,9 @@ from orderbook.errors import ThresholdError
 from orderbook.threshold import sweep_thresholds, sweep_thresholds_log
 from recorder.options import DURATION, THRESHOLD, json_option
 from replay.commands.options import HTML, OUTPUT, PRODUCTS, Moment, command_line, window_of, window_options
+
+if TYPE_CHECKING:
+    from replay.report.reporting import Report
 
 _SORTS: Final = (
     *("threshold", "signals", "episodes", "time_above_s", "share", "duration_p50_s", "duration_p95_s"),
@@ -158,15 +161,7 @@ def compare(
     ]
     if not wanted:
         wanted = sweep_thresholds("1bps", "20bps", "1bps")
-    report = None
-    if html is not None:
-        from recorder.tape.reader import Tape
-        from replay.report.reporting import Report
-
-        subjects = sum(len(Tape.open(tape).select(products)) for tape in tapes)
-        report = Report(html, wanted, subjects, detail)
-    elif detail is not None:
-        raise click.BadParameter("needs --html: the episodes that it shows", param_hint="--detail")
+    report = _report(html, detail, wanted, tapes, products)
     with showing(tapes, products, "compare") as advance:
         comparison = start_comparing(
             tapes,
@@ -203,3 +198,22 @@ def _swept(
         return [value for each in asked for value in sweep(*each)]
     except ThresholdError as error:
         raise click.BadParameter(str(error), param_hint=option) from None
+
+
+def _report(
+    html: Path | None,
+    detail: float | None,
+    thresholds: Sequence[float],
+    tapes: Sequence[Path],
+    products: tuple[str, ...],
+) -> "Report | None":
+    """Return the report that was asked for; None where none was."""
+    if html is None:
+        if detail is not None:
+            raise click.BadParameter("needs --html: the report shows the episodes", param_hint="--detail")
+        return None
+    from recorder.tape.reader import Tape
+    from replay.report.reporting import Report
+
+    subjects = sum(len(Tape.open(tape).select(products)) for tape in tapes)
+    return Report(html, thresholds, subjects, detail)

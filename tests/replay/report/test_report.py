@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.replay.report.browser import Page, browser, chromium
-from tests.replay.tapes import ROOT, booktape, command, json_of
+from tests.replay.tapes import ROOT, booktape, command, import_frames, json_of, update
 
 SAMPLE = ROOT / "data" / "sample"
 PRODUCTS = ("BTC-USD", "ETH-USD")
@@ -190,6 +190,19 @@ def test_replay_lists_the_episodes(replayed: Path) -> None:
         starts = re.findall(rf'data-figure="p{number}-book" data-episode="\d+">([^<]+)</a>', text)
         assert len(starts) == row["episodes"]
         assert starts == sorted(starts)
+
+
+def test_tapes_with_little(page: Page, tmp_path: Path) -> None:
+    """Several tapes have a section each and a total; a tape without a book is no obstacle."""
+    empty = import_frames(tmp_path, [(0, update("BTC-USD", ("sell", "101", "2")))])
+    path = tmp_path / "report.html"
+    assert command("compare", SAMPLE, empty, "-p", "BTC-USD", "--html", path).exit_code == 0
+    page.open(path, width=390)
+    titles = page.value("[...document.querySelectorAll('h2')].map(title => title.textContent)")
+    assert titles[:3] == [f"BTC-USD, {SAMPLE}", f"BTC-USD, {empty}", "BTC-USD, all tapes"]
+    assert page.value("document.querySelectorAll('#p1 .plot, #p2 .plot').length") > 4
+    assert page.value("document.documentElement.scrollWidth") <= 390
+    assert_quiet(page)
 
 
 def test_refuses(tmp_path: Path, report: Path) -> None:

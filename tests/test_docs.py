@@ -59,6 +59,7 @@ def matches(expected: list[str], printed: list[str]) -> bool:
     return bool(printed) and expected[0] == printed[0] and matches(expected[1:], printed[1:])
 
 
+@pytest.mark.timeout(300)  # a dozen processes one after another, and the eight seconds of the demo
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_commands(page: Path, tmp_path: Path) -> None:
     """Every command of a page, one after another in one directory, prints what the page says."""

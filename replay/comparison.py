@@ -1,7 +1,5 @@
 """What a comparison of thresholds found: rows for people, JSON, CSV and Arrow."""
 
-import csv
-import io
 import math
 import platform
 from collections.abc import Iterator
@@ -17,6 +15,7 @@ from orderbook.digest import run_digest
 from orderbook.tally import Tally, products_with_rows
 from orderbook.times import format_time
 from recorder.version import software_version
+from replay.row_formats import row_schema, to_csv
 from replay.sweep.parts import By
 from replay.sweep.results import SpreadStatistics, ThresholdStatistics, horizon_label
 from replay.verdicts import Verdict
@@ -217,17 +216,14 @@ class Comparison:
 
     def table(self) -> pa.Table:
         """Return the rows as an Arrow table."""
-        return pa.Table.from_pylist(self.rows())
+        return pa.Table.from_pylist(self.rows(), self._schema())
 
     def csv(self) -> str:
         """Return the rows as CSV with a heading; nothing where a number is None."""
-        rows = self.rows()
-        text = io.StringIO()
-        names = list(rows[0]) if rows else ["product", "threshold"]
-        writer = csv.DictWriter(text, names, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-        return text.getvalue()
+        return to_csv(self.rows(), self._schema())
+
+    def _schema(self) -> pa.Schema:
+        return row_schema(self.settings.horizons_ns, self.settings.by, has_tapes=len(self.tapes) > 1)
 
     def document(self) -> dict[str, object]:
         """Return the JSON form (`compare --json`, RUN/run.json)."""

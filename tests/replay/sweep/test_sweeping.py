@@ -1,6 +1,7 @@
 """One pass over the summaries tells for each threshold what a pass of its own would."""
 
 import math
+import pickle
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import Any
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 
 from orderbook.errors import ThresholdError
 from orderbook.schema import FLOW_SUMMARY_SCHEMA
-from replay.sweep import durations, episodes, exact, spread_times
+from replay.sweep import bins, durations, episodes, exact, spread_times
 from replay.sweep.parts import By
 from replay.sweep.results import SweepResult, ThresholdStatistics
 from replay.sweep.sweeping import ThresholdSweep
@@ -368,6 +369,20 @@ def test_many_spreads_are_within_one_percent(monkeypatch: pytest.MonkeyPatch) ->
     assert (exactly.quantiles_exact, binned.quantiles_exact) == (True, False)
     assert binned.quantiles != exactly.quantiles
     assert binned.quantiles == pytest.approx(exactly.quantiles, rel=0.01)
+
+
+def test_memory_does_not_grow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a sweep keeps after three times the summaries is not more."""
+    for module, name in ((durations, "MAX_EXACT"), (spread_times, "MAX_DISTINCT"), (bins, "_WAITING")):
+        monkeypatch.setattr(module, name, 500)
+    random = np.random.default_rng(7)
+    sweeping = ThresholdSweep([0.0, 0.0005, 0.0015, 0.0025], (SECOND, 60 * SECOND))
+    sizes = []
+    for block in range(40):
+        spreads = random.uniform(0, 0.003, 1000).tolist()
+        sweeping.add(to_batch(timeline(*spreads, start=START + block * 1000 * SECOND)))
+        sizes.append(len(pickle.dumps(sweeping)))
+    assert max(sizes[20:]) < 1.1 * max(sizes[10:20])  # bins fill at first
 
 
 def test_order_and_duplicates() -> None:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from orderbook.engine import RowSpan, Step
 from orderbook.schema import FLOW_ANOMALY_SCHEMA, FLOW_SUMMARY_SCHEMA, empty_batch
 from orderbook.tally import Tally
-from replay.comparison import CompareSettings, Comparison, Group, Quality, TapePass
+from replay.comparison import DEFAULT_HORIZONS_NS, CompareSettings, Comparison, Group, Quality, TapePass
 from replay.report.episodes import AROUND_NS, LongestEpisodes, Quotes
 from replay.report.gaps import Gaps
 from replay.report.hours import HOURS, HourShares
@@ -237,7 +237,7 @@ def test_a_day_of_a_thousand_thresholds_is_small(tmp_path: Path) -> None:
     report = Report(tmp_path / "report.html", thresholds, 2)
     tape = tmp_path / "tape"
     watch = report.of(tape)
-    rows = 400_000
+    rows = 200_000
     random = np.random.default_rng(1)
     seq = np.arange(rows)
     times = START + seq * (86_400 * SECOND // rows) + random.integers(0, 1000, rows)
@@ -249,7 +249,7 @@ def test_a_day_of_a_thousand_thresholds_is_small(tmp_path: Path) -> None:
     summaries = pa.RecordBatch.from_pydict(columns, FLOW_SUMMARY_SCHEMA)
     sweeps, tallies = {}, {}
     for product in ("BTC-USD", "ETH-USD"):
-        sweeps[product], tallies[product] = ThresholdSweep(thresholds, [SECOND]), Tally(0.001)
+        sweeps[product], tallies[product] = ThresholdSweep(thresholds, DEFAULT_HORIZONS_NS), Tally(0.001)
         step = Step(RowSpan(rows=rows), summaries, empty_batch(FLOW_ANOMALY_SCHEMA), frozenset(), 0, 0)
         watch(product, step)
         sweeps[product].add(summaries)

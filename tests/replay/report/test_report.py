@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+import replay
+from orderbook.engine import Step
+from replay.report.reporting import Report
 from tests.replay.report.browser import Page, browser, chromium
 from tests.replay.tapes import ROOT, booktape, command, import_frames, json_of, update
 
@@ -203,6 +206,22 @@ def test_tapes_with_little(page: Page, tmp_path: Path) -> None:
     assert page.value("document.querySelectorAll('#p1 .plot, #p2 .plot').length") > 4
     assert page.value("document.documentElement.scrollWidth") <= 390
     assert_quiet(page)
+
+
+def test_from_python(tmp_path: Path) -> None:
+    """A notebook makes the same report with two calls, and its own progress is told of every step too."""
+    path = tmp_path / "report.html"
+    thresholds = [0.0005, 0.001]
+    report = Report(path, thresholds, len(PRODUCTS))
+    rows: dict[str, int] = dict.fromkeys(PRODUCTS, 0)
+
+    def progress(product: str, step: Step) -> None:
+        rows[product] += step.span.rows
+
+    comparison = replay.compare(SAMPLE, thresholds, progress=progress, watch=report.of)
+    report.write(comparison)
+    assert rows == {product: tally.rows for product, tally in comparison.tapes[0].tallies.items()}
+    assert comparison.tapes[0].digest in path.read_text(encoding="utf-8")
 
 
 def test_refuses(tmp_path: Path, report: Path) -> None:

@@ -18,7 +18,8 @@ def share_figure(rows: Sequence[ThresholdStatistics]) -> Figure:
     share = [None if row.share is None else row.share * 100 for row in rows]
     return {
         "data": [_line("share above", rows, share, 0, "%{y:.2f} %")],
-        "layout": _against_thresholds("share of observed time (%)", {"rangemode": "tozero"}) | NO_LEGEND,
+        "layout": _against_thresholds(rows, "share of observed time (%)", {"rangemode": "tozero"})
+        | NO_LEGEND,
     }
 
 
@@ -30,7 +31,10 @@ def duration_figure(rows: Sequence[ThresholdStatistics]) -> Figure:
         _line("p95", rows, [row.duration_p95_s or None for row in rows], 1, "%{y:.3f} s"),
         _line("p50, the median", rows, [row.duration_p50_s or None for row in rows], 2, "%{y:.3f} s"),
     ]
-    return {"data": lines, "layout": _against_thresholds("duration (s)", {"type": "log", "dtick": "D2"})}
+    return {
+        "data": lines,
+        "layout": _against_thresholds(rows, "duration (s)", {"type": "log", "dtick": "D2"}),
+    }
 
 
 def markout_figure(rows: Sequence[ThresholdStatistics]) -> Figure:
@@ -55,7 +59,7 @@ def markout_figure(rows: Sequence[ThresholdStatistics]) -> Figure:
             at_horizon[0].horizon, shown, [each.mean_bps for each in at_horizon], style, "%{y:.3f} bps"
         )
         lines.append(line | {"error_y": _errors(at_horizon, STYLES[style][0])})
-    return {"data": lines, "layout": _against_thresholds(title, {})}
+    return {"data": lines, "layout": _against_thresholds(rows, title, {})}
 
 
 def histogram_figure(episodes: LongestEpisodes) -> Figure:
@@ -89,8 +93,14 @@ def _errors(found: Sequence[MarkOut], colour: str) -> Figure:
     return {"type": "data", "array": errors, "color": colour, "thickness": 1, "width": 3}
 
 
-def _against_thresholds(title: str, axis: Mapping[str, Any]) -> Figure:
-    return {"xaxis": {"title": {"text": "threshold (bps)"}}, "yaxis": {"title": {"text": title}, **axis}}
+def _against_thresholds(rows: Sequence[ThresholdStatistics], title: str, axis: Mapping[str, Any]) -> Figure:
+    # Thresholds at equal ratios crowd at the left of an even axis: their middle one is not in the middle.
+    is_even = not rows or not rows[0].threshold or rows[len(rows) // 2].threshold * 4 > rows[-1].threshold
+    scale = {} if is_even else {"type": "log", "dtick": "D2"}
+    return {
+        "xaxis": {"title": {"text": "threshold (bps)"}, **scale},
+        "yaxis": {"title": {"text": title}, **axis},
+    }
 
 
 def _line(

@@ -44,7 +44,7 @@ def spread_figure(evidence: Evidence, thresholds: Sequence[float]) -> Figure:
                 "x": 1,
                 "xanchor": "left",
                 "y": line * 1e4,
-                "text": format_threshold(line),
+                "text": f"{line * 1e4:.4g} bps",
                 "showarrow": False,
             }
         )

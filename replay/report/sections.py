@@ -180,7 +180,7 @@ def _episodes(content: Content, name: str, evidence: Evidence) -> None:
     content.figure(
         f"{name}-histogram",
         f"How long the episodes above {threshold} lasted",
-        f"All {episodes.count:,} of them, counted by duration.",
+        f"{episodes.count:,} in all, counted by duration.",
         histogram_figure(episodes),
         table("Episodes by duration", ("from (s)", "episodes"), counts),
     )

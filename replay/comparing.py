@@ -20,6 +20,7 @@ from recorder.tape.reader import Tape
 from replay.comparison import CompareSettings, Comparison, TapePass
 from replay.flows import replay_flow
 from replay.grouping import Pass, groups_of
+from replay.progress import both
 from replay.rundir import RunError, RunWriter, run_directory
 from replay.sources import TapeSource
 from replay.sweep.episode_rows import MAX_THRESHOLDS, EpisodeRows
@@ -88,6 +89,7 @@ def compare(  # noqa: PLR0913  what the command can be asked, by name
     output: Path | None = None,
     command: str | None = None,
     progress: Callable[[str, Step], None] | None = None,
+    watch: Callable[[Path], Callable[[str, Step], None]] | None = None,
     engine: Engine | EngineName = "auto",
 ) -> Comparison:
     """Compare thresholds over a tape or several, in one pass over each book however many there are.
@@ -105,6 +107,7 @@ def compare(  # noqa: PLR0913  what the command can be asked, by name
         output: a RUN directory to make: thresholds.parquet, episodes/ and run.json.
         command: how it was asked for, for run.json.
         progress: told of every step.
+        watch: gives what is told of every step of one tape: `replay.report.reporting.Report.of`, say.
         engine: runs the books.
 
     Raises:
@@ -134,7 +137,8 @@ def compare(  # noqa: PLR0913  what the command can be asked, by name
             if writer is not None and comparison.episodes_of:
                 several = each.path if len(opened) > 1 else None
                 into = _EpisodeWriter(writer, comparison.episodes_of, settings.horizons_ns, several, {})
-            passes.append(_pass(each, settings, into, progress, running))
+            told = both(progress, None if watch is None else watch(each.path))
+            passes.append(_pass(each, settings, into, told, running))
         comparison.tapes = [TapePass(each.tape.path, each.tallies) for each in passes]
         comparison.groups = groups_of(passes, by)
         comparison.elapsed_s = time.perf_counter() - started

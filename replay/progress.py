@@ -45,3 +45,15 @@ def showing(tape: Path | Sequence[Path], products: tuple[str, ...], what: str) -
             progress.update(task, advance=step.span.rows, rate=rate)
 
         yield advance
+
+
+def both(first: Advance | None, second: Advance | None) -> Advance | None:
+    """Return what tells two of every step; None where there is none."""
+    if first is None or second is None:
+        return first or second
+
+    def tell(product: str, step: Step) -> None:
+        first(product, step)
+        second(product, step)
+
+    return tell

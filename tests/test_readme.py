@@ -12,6 +12,7 @@ import pytest
 import replay
 from examples.episode_alert import EpisodeAlert
 from examples.wide_spreads import THRESHOLD
+from tests.console import make_place, run_commands
 from tests.replay.tapes import ROOT, TIMEOUT_S, clean_environment
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -28,35 +29,8 @@ def commands(name: str) -> str:
 
 @pytest.fixture
 def place(tmp_path: Path) -> Path:
-    """Return a directory for the README's commands, with `python` and `booktape` on the path beside it."""
-    place = tmp_path / "place"
-    place.mkdir()
-    for name in ("data", "examples"):
-        (place / name).symlink_to(ROOT / name)
-    programs = tmp_path / "bin"
-    programs.mkdir()
-    for name, program in (("python", ""), ("booktape", "-m booktape ")):
-        path = programs / name
-        path.write_text(f'#!/bin/sh\nexec {sys.executable} {program}"$@"\n', encoding="utf-8")
-        path.chmod(0o755)
-    return place
-
-
-def run_commands(text: str, place: Path) -> str:
-    """Run commands in a shell, insist that they end well, and return what they print."""
-    environment = clean_environment()
-    environment["PATH"] = f"{place.parent / 'bin'}:{environment['PATH']}"
-    done = subprocess.run(
-        ["bash", "-euc", text],  # noqa: S607  whichever bash is there
-        cwd=place,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=TIMEOUT_S,
-    )
-    assert (done.returncode, done.stderr) == (0, "")
-    return done.stdout
+    """Return a directory for the README's commands."""
+    return make_place(tmp_path)
 
 
 @pytest.mark.parametrize("number", range(len(PYTHON)))

@@ -1,17 +1,19 @@
 """`booktape compare`."""
 
-import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from orderbook.errors import ThresholdError
 from orderbook.threshold import sweep_thresholds, sweep_thresholds_log
 from recorder.options import DURATION, THRESHOLD, EngineName, engine_option, json_option
-from replay.commands.options import OUTPUT, PRODUCTS, Moment, window_of, window_options
+from replay.commands.options import HTML, OUTPUT, PRODUCTS, Moment, command_line, window_of, window_options
+
+if TYPE_CHECKING:
+    from replay.report.reporting import Report
 
 _SORTS: Final = (
     *("threshold", "signals", "episodes", "time_above_s", "share", "duration_p50_s", "duration_p95_s"),
@@ -104,6 +106,10 @@ def threshold_options(command: Any) -> Any:
 @click.option("--min-episodes", type=click.IntRange(0), default=0, help="Leave out rows with fewer episodes.")
 @OUTPUT
 @engine_option
+@HTML
+@click.option(
+    "--detail", type=THRESHOLD, help="With --html: whose episodes it shows; else 10 bps, or the middle one."
+)
 @json_option
 @click.option("--csv", "as_csv", is_flag=True, help="Print the rows as CSV, and nothing else, on stdout.")
 def compare(
@@ -122,6 +128,8 @@ def compare(
     min_episodes: int,
     output: Path | None,
     engine: EngineName,
+    html: Path | None,
+    detail: float | None,
     as_json: bool,
     as_csv: bool,
 ) -> None:
@@ -155,6 +163,7 @@ def compare(
     ]
     if not wanted:
         wanted = sweep_thresholds("1bps", "20bps", "1bps")
+    report = _report(html, detail, wanted, tapes, products)
     with showing(tapes, products, "compare") as advance:
         comparison = start_comparing(
             tapes,
@@ -166,12 +175,15 @@ def compare(
             by=by,
             episodes=thresholds if len(set(wanted)) > MAX_THRESHOLDS else None,
             output=output,
-            command=shlex.join(["booktape", *sys.argv[1:]]),
+            command=command_line(),
             progress=advance,
             engine=engine,
+            watch=None if report is None else report.of,
         )
     comparison.sort(sort)
     comparison.keep(min_signals=min_signals, min_episodes=min_episodes)
+    if report is not None:
+        report.write(comparison, sort)
     if as_json:
         print_json(comparison.document())
     elif as_csv:
@@ -189,3 +201,22 @@ def _swept(
         return [value for each in asked for value in sweep(*each)]
     except ThresholdError as error:
         raise click.BadParameter(str(error), param_hint=option) from None
+
+
+def _report(
+    html: Path | None,
+    detail: float | None,
+    thresholds: Sequence[float],
+    tapes: Sequence[Path],
+    products: tuple[str, ...],
+) -> "Report | None":
+    """Return the report that was asked for; None where none was."""
+    if html is None:
+        if detail is not None:
+            raise click.BadParameter("needs --html: the report shows the episodes", param_hint="--detail")
+        return None
+    from recorder.tape.reader import Tape
+    from replay.report.reporting import Report
+
+    subjects = sum(len(Tape.open(tape).select(products)) for tape in tapes)
+    return Report(html, thresholds, subjects, detail)

@@ -1,6 +1,8 @@
 """Options that the replay side's commands share. Light to import."""
 
 import re
+import shlex
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -18,6 +20,13 @@ PRODUCTS = click.option(
 )
 OUTPUT = click.option(
     "-o", "--output", type=click.Path(path_type=Path), metavar="RUN", help="Directory to make."
+)
+
+HTML = click.option(
+    "--html",
+    type=click.Path(path_type=Path),
+    metavar="REPORT",
+    help="Write a report too: one HTML file with figures that needs no network.",
 )
 
 
@@ -95,6 +104,11 @@ class MomentType(click.ParamType[Moment]):
         if time is None:
             self.fail(f"{text!r} is no time such as 2026-08-09T21:05:50Z or +5m", param, ctx)
         return Moment(time, is_offset=False)
+
+
+def command_line() -> str:
+    """Return the command as it was typed, for what is made by it."""
+    return shlex.join(["booktape", *sys.argv[1:]])
 
 
 def window_options(command: Any) -> Any:

@@ -9,11 +9,13 @@ import click
 
 from recorder.options import DURATION, THRESHOLD, EngineName, engine_option, json_option, strategy_option
 from replay.commands.options import (
+    HTML,
     OUTPUT,
     PRODUCTS,
     TAPE,
     Moment,
     SpeedType,
+    command_line,
     processes_option,
     window_of,
     window_options,
@@ -59,6 +61,7 @@ def _printing(threshold: float, *, to_stderr: bool) -> "Advance":
 # Four columns a level: Parquet with more of them is slow to open.
 @click.option("--depth", type=click.IntRange(1, 1000), help="With -o: RUN/depth too, the best levels a side.")
 @engine_option
+@HTML
 @json_option
 def replay(
     tape: Path,
@@ -75,6 +78,7 @@ def replay(
     output: Path | None,
     depth: int | None,
     engine: EngineName,
+    html: Path | None,
     as_json: bool,
 ) -> None:
     """Push TAPE back through the same book and filter as a live feed.
@@ -83,7 +87,7 @@ def replay(
     also RUN/depth: bid_price_1, bid_size_1, ask_price_1, ask_size_1 to N after every summary, 1 the best.
     """
     from recorder.terminal import print_json, stdout
-    from replay.progress import showing
+    from replay.progress import both, showing
     from replay.replayed import ReplaySettings
     from replay.running import run
     from replay.tables import print_run
@@ -92,8 +96,8 @@ def replay(
         raise click.BadParameter("needs --speed: at max there is no silence", param_hint="--idle-limit")
     if depth is not None and output is None:
         raise click.BadParameter("needs -o: the levels are written to RUN/depth", param_hint="--depth")
-    if processes > 1 and (follow or idle_limit is not None):
-        raise click.BadParameter("not with --follow or --idle-limit", param_hint="--processes")
+    if processes > 1 and (follow or html is not None or idle_limit is not None):
+        raise click.BadParameter("not with --follow, --html or --idle-limit", param_hint="--processes")
     if precise and speed == float("inf"):
         raise click.BadParameter("needs --speed: at max nothing has a deadline", param_hint="--precise")
     settings = ReplaySettings(
@@ -107,14 +111,23 @@ def replay(
         follow=follow,
         processes=processes,
     )
+    report = None
+    if html is not None:
+        from recorder.tape.reader import Tape
+        from replay.report.replayed import ReplayReport
+
+        report = ReplayReport(html, tape, threshold, len(Tape.open(tape).select(products)))
     watching: AbstractContextManager[Advance | None] = showing(tape, products, "replay")
     if follow:
         watching = nullcontext(_printing(threshold, to_stderr=as_json))
     # What a strategy prints is none of the result.
     with watching as advance, redirect_stdout(sys.stderr) if as_json else nullcontext():
+        told = both(advance, report)
         result = run(
-            tape, settings, output=output, keep=False, progress=advance, engine=engine, strategy=strategy
+            tape, settings, output=output, keep=False, progress=told, engine=engine, strategy=strategy
         )
+    if report is not None:
+        report.write(result, command_line())
     if as_json:
         print_json(result.document())
     else:

@@ -1,0 +1,171 @@
+"""A real headless Chromium, driven over its DevTools protocol; nothing of it can reach a network."""
+
+import base64
+import itertools
+import json
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Self
+
+from websockets.sync.client import ClientConnection, connect
+
+from tests.replay.tapes import TIMEOUT_S
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+
+
+def chromium() -> str | None:
+    """Return the program; None where there is none."""
+    return os.environ.get("BOOKTAPE_CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
+
+
+class Page:
+    """One page: its events are gathered, its calls answered in order."""
+
+    def __init__(self, socket: ClientConnection) -> None:
+        self._socket = socket
+        self._ids = itertools.count(1)
+        self.session: str | None = None
+        self.complaints: list[str] = []
+        self.requests: list[str] = []
+        self._is_loaded = False
+
+    def call(self, method: str, **parameters: Any) -> dict[str, Any]:
+        """Call a method of the protocol and return its result."""
+        number = next(self._ids)
+        message: dict[str, Any] = {"id": number, "method": method, "params": parameters}
+        if self.session is not None:
+            message["sessionId"] = self.session
+        self._socket.send(json.dumps(message))
+        while True:
+            answer = json.loads(self._socket.recv(timeout=TIMEOUT_S))
+            if answer.get("id") == number:
+                assert "error" not in answer, answer
+                result: dict[str, Any] = answer["result"]
+                return result
+            self._take(answer)
+
+    def _wait_for_load(self) -> None:
+        while not self._is_loaded:
+            self._take(json.loads(self._socket.recv(timeout=TIMEOUT_S)))
+
+    def _take(self, event: dict[str, Any]) -> None:
+        method, parameters = event.get("method"), event.get("params", {})
+        if method == "Runtime.exceptionThrown":
+            self.complaints.append(json.dumps(parameters["exceptionDetails"]))
+        elif method == "Runtime.consoleAPICalled":
+            self.complaints.append(json.dumps(parameters["args"]))
+        elif method == "Log.entryAdded":
+            self.complaints.append(parameters["entry"]["text"])
+        elif method == "Network.requestWillBeSent":
+            self.requests.append(parameters["request"]["url"])
+        elif method == "Page.loadEventFired":
+            self._is_loaded = True
+
+    def value(self, expression: str) -> Any:
+        """Return what an expression of JavaScript gives, awaited."""
+        found = self.call("Runtime.evaluate", expression=expression, awaitPromise=True, returnByValue=True)
+        assert "exceptionDetails" not in found, found
+        return found["result"].get("value")
+
+    def until(self, expression: str) -> None:
+        """Wait until an expression is true; the page is asked at each of its frames."""
+        waiting = (
+            "new Promise(done => { const look = () => "
+            f"({expression}) ? done(true) : requestAnimationFrame(look); look(); }})"
+        )
+        assert self.value(waiting)
+
+    def open(self, path: Path, *, width: int, height: int = 900, scheme: str = "light") -> Self:
+        """Load a file at a width in a colour scheme, and wait until it has drawn everything."""
+        self.call(
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=height,
+            deviceScaleFactor=1,
+            mobile=width < 600,
+        )
+        self.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+        self.complaints.clear()
+        self.requests.clear()
+        self._is_loaded = False
+        self.call("Page.navigate", url=path.as_uri())
+        self._wait_for_load()
+        self.until("document.documentElement.dataset.ready === 'true'")
+        self.until("[...document.querySelectorAll('.plot')].every(plot => plot.dataset.drawn)")
+        return self
+
+    def press(self, key: str, code: int, text: str = "") -> None:
+        """Press a key and let it go."""
+        for kind in ("keyDown", "keyUp"):
+            self.call(
+                "Input.dispatchKeyEvent",
+                type=kind,
+                key=key,
+                code=key,
+                windowsVirtualKeyCode=code,
+                **({"text": text} if text and kind == "keyDown" else {}),
+            )
+
+    def screenshot(self, path: Path) -> None:
+        """Save the whole page as PNG."""
+        size = self.call("Page.getLayoutMetrics")["cssContentSize"]
+        clip = {"x": 0, "y": 0, "width": size["width"], "height": size["height"], "scale": 1}
+        found = self.call("Page.captureScreenshot", captureBeyondViewport=True, clip=clip)
+        path.write_bytes(base64.b64decode(found["data"]))
+
+    def pdf(self) -> bytes:
+        """Return the page as it prints on A4."""
+        found = self.call("Page.printToPDF", paperWidth=8.27, paperHeight=11.69, preferCSSPageSize=True)
+        return base64.b64decode(found["data"])
+
+
+@contextmanager
+def browser(program: str, directory: Path) -> Iterator[Page]:
+    """Yield a page of a browser of its own; it ends with the block."""
+    arguments = [
+        *("--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"),
+        *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+        "--host-resolver-rules=MAP * ~NOTFOUND",
+        "--remote-debugging-port=0",
+        f"--user-data-dir={directory}",
+    ]
+    with subprocess.Popen(
+        [program, *arguments, "about:blank"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as process:
+        try:
+            port, path = _endpoint(directory, process)
+            with connect(f"ws://127.0.0.1:{port}{path}", max_size=None, proxy=None) as socket:
+                page = Page(socket)
+                target = page.call("Target.createTarget", url="about:blank")["targetId"]
+                page.session = page.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+                for domain in ("Page", "Runtime", "Log", "Network"):
+                    page.call(f"{domain}.enable")
+                page.call(
+                    "Network.emulateNetworkConditions",
+                    offline=True,
+                    latency=0,
+                    downloadThroughput=0,
+                    uploadThroughput=0,
+                )
+                yield page
+        finally:
+            process.terminate()
+
+
+def _endpoint(directory: Path, process: subprocess.Popen[bytes]) -> tuple[str, str]:
+    """Wait for the file in which the browser says where it listens."""
+    file = directory / "DevToolsActivePort"
+    deadline = time.monotonic() + TIMEOUT_S
+    while time.monotonic() < deadline:
+        assert process.poll() is None, "the browser ended"
+        lines = file.read_text(encoding="utf-8").split() if file.exists() else []
+        if len(lines) == 2:
+            return lines[0], lines[1]
+        time.sleep(0.05)
+    raise AssertionError("the browser does not listen")

@@ -94,11 +94,13 @@ def record(
     the same rows. Where it fails, the recording goes on without it and ends with exit code 1.
     """
     from orderbook.threshold import DEFAULT_THRESHOLD
+    from recorder.memory import use_one_heap
     from recorder.printing import printed_strategy, printed_summaries
     from recorder.record import record as start
     from recorder.terminal import log_to_stderr
 
     log_to_stderr(as_json=log_json)
+    use_one_heap()
     # What a strategy prints is none of the result.
     with redirect_stdout(sys.stderr) if as_json else nullcontext():
         recorded = start(

@@ -5,6 +5,14 @@ import ctypes
 import pyarrow as pa
 
 
+def use_one_heap() -> None:
+    """Let Arrow take its memory from the C library, for a process that does nothing but record.
+
+    Arrow's own pool keeps pages of every peak, a few a seal, and has no way to be asked for all of them.
+    """
+    pa.set_memory_pool(pa.system_memory_pool())
+
+
 def return_freed_memory() -> None:
     """Return what Arrow's pool and the C library hold for later to the operating system. Milliseconds.
 

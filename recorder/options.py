@@ -99,7 +99,9 @@ engine_option = click.option(
     "--engine",
     type=click.Choice(get_args(EngineName)),
     default="auto",
+    envvar="BOOKTAPE_ENGINE",
     show_default=True,
+    show_envvar=True,
     help="What runs the books, with the same results; auto: compiled where numba is installed.",
 )
 """`--engine`, the same wherever books are run."""

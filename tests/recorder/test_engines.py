@@ -55,6 +55,16 @@ def test_documents_say_which_engine(command: str) -> None:
     assert documents["plain"] == documents["compiled"]
 
 
+def test_the_environment_names_the_default() -> None:
+    """BOOKTAPE_ENGINE is the default of --engine; where neither is given it is auto."""
+    for named, ran in (("plain", "plain"), (None, "compiled")):
+        environment = clean_environment() | ({"BOOKTAPE_ENGINE": named} if named else {})
+        if named is None:
+            del environment["BOOKTAPE_ENGINE"]
+        done = booktape("replay", SAMPLE, "--json", env=environment)
+        assert json.loads(done.stdout)["engine"] == ran
+
+
 def test_runs_are_the_same(tmp_path: Path) -> None:
     """Two RUNs of the engines do not diverge, and the person at the terminal reads which ran."""
     for engine in ("plain", "compiled"):
@@ -66,7 +76,7 @@ def test_runs_are_the_same(tmp_path: Path) -> None:
 
 def test_without_numba() -> None:
     """Without numba `auto` is plain, and `compiled` is refused in one line that says what to do."""
-    assert json.loads(without_numba("replay", SAMPLE, "--json").stdout)["engine"] == "plain"
+    assert json.loads(without_numba("replay", SAMPLE, "--engine", "auto", "--json").stdout)["engine"] == "plain"
     refused = without_numba("replay", SAMPLE, "--engine", "compiled")
     assert refused.returncode == 1
     assert "booktape[fast]" in refused.stderr

@@ -44,10 +44,14 @@ class Recording:
 
 
 def clean_environment() -> dict[str, str]:
-    """Return the environment without what would change how things look or where they are found."""
+    """Return the environment without what would change how things look or where they are found.
+
+    The plain engine unless a test asks for another: most processes here see a few hundred frames, and
+    importing numba takes longer than all of them.
+    """
     unwanted = {"FORCE_COLOR", "NO_COLOR", "COLUMNS", "BOOKTAPE_TRACEBACK", "BYTEWAX_DATAFLOW_API_ENABLED"}
     kept = {name: value for name, value in os.environ.items() if name not in unwanted}
-    return {**kept, "PYTHONPATH": str(ROOT)}
+    return {**kept, "PYTHONPATH": str(ROOT), "BOOKTAPE_ENGINE": "plain"}
 
 
 def booktape(*arguments: object, **options: Any) -> subprocess.CompletedProcess[str]:

@@ -118,6 +118,8 @@ def print_verification(console: Console, found: Verification, *, strict: bool) -
             near = f"{audit.differ_10:,} within the best 10, {audit.differ_100:,} within 100"
             which = f"{product}: connection {audit.connection}"
             console.print(f"{which} began with {audit.differ_all:,} levels changed, {near}")
+    for path in found.kept:
+        console.print(f"{path}: kept of a journal with a bad record; rows behind it are not on the tape")
     if found.torn_bytes:
         console.print(
             f"{found.torn_bytes:,} torn bytes at the end of a journal: a record that was never whole"

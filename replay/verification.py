@@ -1,6 +1,7 @@
 """What a verification of a tape found."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from orderbook.tally import Tally
 from recorder.tape.reader import Tape
@@ -24,6 +25,8 @@ class Verification:
         verdicts: on each connection, by product.
         checked_digests: how many live digests were recomputed and found equal.
         sidecars, unindexed: segments whose sidecar is the book before them, and those without one.
+        kept: copies of journals of which a record was bad, with rows behind it that the tape lacks: a power
+            cut does that to what was not synced yet, or a byte that went bad.
         torn_bytes: at the ends of journals, of records that were never whole: a recorder died, or is at it.
     """
 
@@ -38,6 +41,7 @@ class Verification:
     checked_digests: int = 0
     sidecars: int = 0
     unindexed: int = 0
+    kept: list[Path] = field(default_factory=list)
     torn_bytes: int = 0
 
     def passes(self, *, strict: bool) -> bool:
@@ -56,6 +60,7 @@ class Verification:
             "checked_digests": self.checked_digests,
             "sidecars": self.sidecars,
             "unindexed": self.unindexed,
+            "kept": [str(path) for path in self.kept],
             "torn_bytes": self.torn_bytes,
             "products": {product: self._product(product) for product in sorted(self.tallies)},
         }

@@ -107,14 +107,14 @@ class _ProductCheck:
             self._found.damage.append(f"{path}: a segment that {CATALOG} does not list")
         for rows in self._tape.batches(first_seq=entries[-1].next_seq if entries else 0):
             self._take_up(rows, self._tape.journals)
-        for path in damaged_copies(self._tape.journals):
-            self._found.damage.append(
-                f"{path}: kept of a journal that went bad, with rows that the tape lacks"
-            )
+        self._found.kept += damaged_copies(self._tape.journals)
         for journal in self._tape.open_journals():
             with journal:
                 extent = journal.extent()
-            self._found.torn_bytes += extent.torn
+            if extent.is_damaged:
+                self._found.damage.append(f"{journal.path}: a bad record after row {extent.last_seq}")
+            else:
+                self._found.torn_bytes += extent.torn
         self._take_faults()
 
     def _check_file(self, entry: SegmentEntry) -> None:

@@ -10,6 +10,7 @@ kind is 0 frame, 1 connected, 2 disconnected. A process that dies in a write lea
 the end; readers stop before it, the next writer cuts it.
 """
 
+import logging
 import os
 import struct
 from collections.abc import Iterable, Iterator
@@ -23,6 +24,8 @@ import pyarrow as pa
 
 from orderbook.schema import TAPE_SCHEMA, TIME
 from recorder.tape.errors import DamagedTapeError
+
+log = logging.getLogger(__name__)
 
 HEADER = struct.Struct("<II")
 BODY = struct.Struct("<qqiB")
@@ -124,15 +127,16 @@ class JournalReader:
         """
         yield from self._batches(self._records(0, self._size()), first_seq, size)
 
-    def check_tail(self) -> None:
-        """Check that nothing but a torn record follows the whole ones; to be called after `batches`.
+    def warn_of_tail(self) -> None:
+        """Say so where whole records follow a bad one: rows are missing. To be called after `batches`.
 
-        Raises:
-            DamagedTapeError: where whole records follow a bad one: rows would be missing in silence.
+        A byte that went bad does that, or a power cut between two syncs: the rows up to there are good.
         """
         extent = self.extent() if self._file.tell() < self._size() else None
         if extent is not None and extent.is_damaged:
-            raise DamagedTapeError(f"{self.path}: a bad record after row {extent.last_seq}")
+            log.warning(
+                "%s: a bad record after row %d; the rows behind it are not read", self.path, extent.last_seq
+            )
 
     def new_batches(self, first_seq: int, size: int) -> Iterator[pa.RecordBatch]:
         """Yield the rows from a seq on that were appended since the last call; read each call to its end.

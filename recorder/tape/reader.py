@@ -117,7 +117,7 @@ class ProductTape:
                     check_follows(batch, next_seq, journal.path)
                     next_seq += batch.num_rows
                     yield batch
-                journal.check_tail()
+                journal.warn_of_tail()
 
     def sealed(self, first_seq: int = 0) -> Iterator["SealedSegment"]:
         """Yield the sealed segments that hold rows from a seq on, in order, each open for reading.

@@ -76,7 +76,9 @@ def test_runs_are_the_same(tmp_path: Path) -> None:
 
 def test_without_numba() -> None:
     """Without numba `auto` is plain, and `compiled` is refused in one line that says what to do."""
-    assert json.loads(without_numba("replay", SAMPLE, "--engine", "auto", "--json").stdout)["engine"] == "plain"
+    assert (
+        json.loads(without_numba("replay", SAMPLE, "--engine", "auto", "--json").stdout)["engine"] == "plain"
+    )
     refused = without_numba("replay", SAMPLE, "--engine", "compiled")
     assert refused.returncode == 1
     assert "booktape[fast]" in refused.stderr

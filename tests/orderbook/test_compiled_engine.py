@@ -8,7 +8,7 @@ from random import Random
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orderbook.compiled import numbers
@@ -45,7 +45,7 @@ def frames_on_one_connection(feed: Feed, texts: list[str]) -> list[Row]:
 
 @pytest.mark.parametrize("feed", FEEDS)
 @pytest.mark.timeout(600)  # shrinking a failure takes its time
-@SETTINGS
+@settings(SETTINGS, max_examples=100)
 @given(data=st.data())
 def test_any_rows(feed: Feed, data: st.DataObject) -> None:
     """Good and bad rows in any batches, with the engines switched in between, give the same steps."""

@@ -268,7 +268,6 @@ def _reader_settings(feed: Any, url: str | None, channel: str | None, stale_afte
 
 def _print_recorded(recorded: "Recorded", as_json: bool) -> None:
     from recorder import terminal
-    from recorder.strategies import strategy_line
 
     if as_json:
         terminal.print_json(recorded.document())
@@ -282,7 +281,7 @@ def _print_recorded(recorded: "Recorded", as_json: bool) -> None:
     for line in recorded.notes():
         console.print(line)
     if recorded.strategy is not None:
-        console.print(strategy_line(recorded.strategy))
+        console.print(recorded.strategy.line())
 
 
 COMMANDS = (record, live, import_, compact)

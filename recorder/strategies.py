@@ -103,17 +103,15 @@ class StrategyRun:
         }
         return {"name": self.name, "products": products}
 
+    def line(self) -> str:
+        """Return the line under a result."""
+        rows = sum(each.rows for each in self.digests.values())
+        made = f"{rows:,} row{'' if rows == 1 else 's'}"
+        return f"Strategy {self.name}: {made}, digest {(self.digest or 'none')[:16]}"
+
 
 def strategy_document(run: StrategyRun | None) -> dict[str, object]:
     """Return what a JSON document says of a run's strategy; nulls where it has none."""
     if run is None:
         return {"strategy": None, "strategy_digest": None}
     return {"strategy": run.document(), "strategy_digest": run.digest}
-
-
-def strategy_line(run: StrategyRun) -> str:
-    """Return the line under a result."""
-    rows = sum(each.rows for each in run.digests.values())
-    return (
-        f"Strategy {run.name}: {rows:,} row{'' if rows == 1 else 's'}, digest {(run.digest or 'none')[:16]}"
-    )

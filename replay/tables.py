@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from itertools import groupby
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.text import Text
@@ -9,17 +10,18 @@ from rich.text import Text
 from recorder import terminal
 from recorder.columns import Column, fitted_table
 from recorder.printable import printable
-from recorder.strategies import strategy_line
-from replay.inspection import Inspection, Interruption
-from replay.ladder import Ladder
-from replay.replayed import RunResult
-from replay.verdicts import ConnectionVerdict
-from replay.verification import Verification
+
+if TYPE_CHECKING:  # what is shown is imported by who made it: `inspect` must not wait for bytewax
+    from replay.inspection import Inspection, Interruption
+    from replay.ladder import Ladder
+    from replay.replayed import RunResult
+    from replay.verdicts import ConnectionVerdict
+    from replay.verification import Verification
 
 _MAX_INTERRUPTIONS = 20
 
 
-def print_run(console: Console, result: RunResult) -> None:
+def print_run(console: Console, result: "RunResult") -> None:
     """Print a replay's counts, speed and pacing."""
     tallies = result.tallies
     console.print(terminal.heading(tallies, result.tape))
@@ -41,11 +43,11 @@ def print_run(console: Console, result: RunResult) -> None:
             behind = terminal.plural(int(late["behind_rows"]), "row")
             console.print(f"Fell behind and caught up: {behind} came over 10 ms late, none was skipped")
     if result.strategy is not None:
-        console.print(strategy_line(result.strategy))
+        console.print(result.strategy.line())
     console.print(terminal.quality(tallies))
 
 
-def print_inspection(console: Console, inspection: Inspection) -> None:
+def print_inspection(console: Console, inspection: "Inspection") -> None:
     """Print what a tape holds, and its interruptions."""
     manifest = inspection.tape.manifest
     made_by = f"made by {manifest.software}, {manifest.created[:19]}Z"
@@ -89,7 +91,7 @@ def print_inspection(console: Console, inspection: Inspection) -> None:
             console.print(f"{product}: {found.overview.torn_bytes:,} torn bytes at the end of the journal")
 
 
-def _print_interruptions(console: Console, product: str, found: tuple[Interruption, ...]) -> None:
+def _print_interruptions(console: Console, product: str, found: "tuple[Interruption, ...]") -> None:
     for each in found[:_MAX_INTERRUPTIONS]:
         code = "" if each.code is None else f"{each.code} "
         console.print(
@@ -102,7 +104,7 @@ def _print_interruptions(console: Console, product: str, found: tuple[Interrupti
         )
 
 
-def print_verification(console: Console, found: Verification, *, strict: bool) -> None:
+def print_verification(console: Console, found: "Verification", *, strict: bool) -> None:
     """Print the verdict, and every finding."""
     console.print(terminal.heading(found.tallies, found.tape.path, found.tape.feed))
     rows = sum(tally.rows for tally in found.tallies.values())
@@ -135,7 +137,7 @@ def print_verification(console: Console, found: Verification, *, strict: bool) -
     console.print(terminal.quality(found.tallies))
 
 
-def print_ladder(console: Console, ladder: Ladder) -> None:
+def print_ladder(console: Console, ladder: "Ladder") -> None:
     """Print a book, asks above bids, the touch in the middle."""
     console.print(
         Text.assemble(
@@ -155,7 +157,7 @@ def print_ladder(console: Console, ladder: Ladder) -> None:
     console.print(fitted_table(console, columns, [*asks[::-1], *bids], [len(asks) - 1]))
 
 
-def _verdict_lines(verdicts: Sequence[ConnectionVerdict]) -> Iterator[str]:
+def _verdict_lines(verdicts: "Sequence[ConnectionVerdict]") -> Iterator[str]:
     """Yield a line for each run of connections with the same verdict."""
     for (verdict, reason), run in groupby(verdicts, key=lambda each: (each.verdict, each.reason)):
         numbers = [each.connection for each in run]

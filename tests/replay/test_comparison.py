@@ -237,7 +237,7 @@ def test_run_of_many_thresholds(recording: Recording, tmp_path: Path) -> None:
     assert set(table["threshold"].to_pylist()) == {0.0007}
     document = json.loads((tmp_path / "one" / "run.json").read_bytes())
     assert document["versions"].keys() == {"booktape", "python", "numpy", "pyarrow"}
-    assert document["command"].startswith("booktape ")
+    assert document["command"].startswith("booktape")
 
 
 def test_terminal(recording: Recording) -> None:

@@ -49,7 +49,7 @@ class CompiledEngine:
         run = _Run(self._kernels, state, rows, depth)
         run.to_the_end()
         summaries, ladders = run.arrays.to_batches(rows, int(book.registers[kernel.SUMMARIES]))
-        return state, Step(
+        step = Step(
             span=_span(rows, run.interruptions, is_interrupted=run.is_interrupted),
             summaries=summaries,
             anomalies=run.plain.anomalies.to_batch(),
@@ -58,6 +58,8 @@ class CompiledEngine:
             noop_sets=book.noop_sets - noop_sets,
             depth=ladders,
         )
+        run.let_go()
+        return state, step
 
     def save(self, state: CompiledState) -> bytes:
         """Return a state in the form that all engines share. O(levels)."""
@@ -134,6 +136,10 @@ class _Run:
                     return
                 self._plain_row(int(registers[kernel.ROW]))
                 self._hand_over()
+
+    def let_go(self) -> None:
+        """Break the ring with the plain rows: the batch would wait for the garbage collector, for long."""
+        del self.plain
 
     def _hand_over(self) -> None:
         """Tell the kernel of the connection's sequence numbers."""

@@ -1,5 +1,6 @@
 """The compiled engine against the plain one: no input changes a result."""
 
+import gc
 import json
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from orderbook.compiled.kernel import FINGERPRINT
 from orderbook.compiled.loading import fingerprint, kernels
 from orderbook.feeds import FEEDS, Feed
 from orderbook.frames import BookEvent
+from recorder.engines import ready_engine
 from recorder.tape.reader import Tape
 from tests import strategies
 from tests.endurance.test_mutated_frames import SEEDS, mutated
@@ -213,3 +215,23 @@ def test_every_index_is_inside() -> None:
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_batch_is_let_go_at_once() -> None:
+    """No batch waits for the garbage collector, which rarely comes by: memory would grow with the tape."""
+    engine = ready_engine("compiled")
+    state = engine.start("BTC-USD", "exchange")
+    tape = Tape.open(ROOT / "data" / "sample").product("BTC-USD")
+    for rows in tape.batches(500):
+        state, _ = engine.step(state, rows)
+        del rows
+    gc.collect()
+    gc.disable()
+    try:
+        before = pa.total_allocated_bytes()
+        for rows in tape.batches(500):
+            state, _ = engine.step(state, rows)
+            del rows
+        assert pa.total_allocated_bytes() <= before
+    finally:
+        gc.enable()

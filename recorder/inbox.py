@@ -38,21 +38,23 @@ class Inbox:
         self._waiting = dict.fromkeys(self._lanes, 0)
         self._received = dict.fromkeys(self._lanes, 0)
         self._bytes = 0
+        self._counted = 0
         self._max_bytes = max_bytes
 
     def put(self, product: str, row: Received) -> bool:
         """Queue a row; False, and nothing is queued, where a frame would pass the bound.
 
-        A frame larger than half the bound finds room while less than half of it waits: a snapshot beyond a
-        small bound could else never be had. `connected` and `disconnected` always do: an interruption must
-        be told.
+        No frame counts for more than half the bound: a snapshot beyond a small bound, or the updates that
+        follow it before the dataflow has taken it, could else never be had. At most two such frames wait.
+        `connected` and `disconnected` always find room: an interruption must be told.
         """
         cost = _cost(row)
         with self._arrival:
-            if row.kind == "frame" and self._bytes + min(cost, self._max_bytes // 2) > self._max_bytes:
+            if row.kind == "frame" and self._counted + self._capped(cost) > self._max_bytes:
                 return False
             self._lanes[product].append(row)
             self._bytes += cost
+            self._counted += self._capped(cost)
             self._waiting[product] += cost
             if row.kind == "frame":
                 self._received[product] += cost - _ROW_BYTES
@@ -70,8 +72,10 @@ class Inbox:
         with self._arrival:
             lane = self._lanes[product]
             rows = [lane.popleft() for _ in range(min(limit, len(lane)))]
-            cost = sum(map(_cost, rows))
+            costs = [_cost(row) for row in rows]
+            cost = sum(costs)
             self._bytes -= cost
+            self._counted -= sum(map(self._capped, costs))
             self._waiting[product] -= cost
         return rows
 
@@ -85,6 +89,10 @@ class Inbox:
         with self._arrival:
             if not any(self._lanes.values()):
                 self._arrival.wait(seconds)
+
+    def _capped(self, cost: int) -> int:
+        """Return what a row of this cost counts against the bound."""
+        return min(cost, self._max_bytes // 2)
 
     @property
     def waiting_bytes(self) -> int:

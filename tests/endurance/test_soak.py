@@ -5,10 +5,12 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from replay.synthetic.exchange import ExchangeSettings, SyntheticExchange
 from replay.synthetic.market import MarketSettings
@@ -19,18 +21,34 @@ from tests.recorder.rows import BTC, journals, read_rows
 
 pytestmark = pytest.mark.timeout(TIMEOUT_S)
 
+Table = NDArray[np.float64]
 SECONDS = int(os.environ.get("BOOKTAPE_SOAK_SECONDS", "1800"))
 DROP_S = int(os.environ.get("BOOKTAPE_SOAK_DROP_SECONDS", "60"))
 RATE = 1_000
 LOOK_S = 2.0
 WARM_UP = 0.25
-SLOPE_BYTES_S = 2**20 / 3600
+GROWTH_BYTES_MINUTE = 2**20 / 60
+CHOICES: dict[str, Callable[[Table], float]] = {"low": np.min, "median": np.median, "high": np.max}
 
 
 def resident(pid: int) -> int:
     """Return a process's resident memory in bytes."""
     pages = int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def by_minute(looks: Table, choose: Callable[[Table], float]) -> Table:
+    """Return one resident size of each minute: a seal, one a minute here, is a peak that passes."""
+    minutes = (looks[:, 0] // 60).astype(int)
+    return np.array([choose(looks[minutes == minute, 1]) for minute in np.unique(minutes)])
+
+
+def rise(levels: Table) -> float:
+    """Return the median of the slopes between any two minutes (Theil and Sen), in bytes a minute."""
+    if len(levels) < 2:
+        return float("nan")
+    first, second = np.triu_indices(len(levels), 1)
+    return float(np.median((levels[second] - levels[first]) / (second - first)))
 
 
 @pytest.mark.skipif(not IS_LONG, reason="a soak takes half an hour: BOOKTAPE_ENDURANCE=long runs it")
@@ -62,23 +80,27 @@ def test_a_recorder_can_be_left_alone(tmp_path: Path) -> None:
         lost += len(sent) - len(kept) if number < len(said) - 1 else 0
     kinds = [row.kind for row in rows if row.kind != "frame"]
     assert kinds == ["connected", "disconnected"] * len(said)
-    warm = [look for look in looks if look[0] >= WARM_UP * SECONDS]
-    times, sizes, descriptors_seen = (np.array(column, dtype=float) for column in zip(*warm, strict=True))
-    slope = float(np.polyfit(times, sizes, 1)[0])
+    looked = np.array(looks)
+    np.savetxt(
+        tmp_path / "looks.csv", looked, header="seconds,resident_bytes,descriptors", fmt="%d", delimiter=","
+    )
+    warm = looked[looked[:, 0] >= WARM_UP * SECONDS]
+    growth = {name: rise(by_minute(warm, choose)) for name, choose in CHOICES.items()}
+    slope = growth["median"]
     tell(
         "soak",
         seconds=SECONDS,
         connections=len(said),
         frames=sum(map(len, said)),
         lost=lost,
-        rss_mib=f"{sizes[0] / 2**20:.1f} to {sizes[-1] / 2**20:.1f}",
-        slope=f"{slope * 3600 / 2**20:.2f} MiB/h",
-        descriptors=f"{int(descriptors_seen.min())} to {int(descriptors_seen.max())}",
+        rss_mib=f"{warm[:, 1].min() / 2**20:.1f} to {warm[:, 1].max() / 2**20:.1f}",
+        mib_per_hour=", ".join(f"{name} {each * 60 / 2**20:+.2f}" for name, each in growth.items()),
+        descriptors=f"{int(warm[:, 2].min())} to {int(warm[:, 2].max())}",
     )
     assert lost == 0
     assert json.loads(stdout)["products"][BTC]["connections"] == len(said)
     assert not verify(tape).damage
     # Between two connections there is a socket less; more than at the start there never are.
-    assert descriptors_seen.max() <= max(look[2] for look in looks[: max(3, len(looks) // 4)])
+    assert warm[:, 2].max() <= max(look[2] for look in looks[: max(3, len(looks) // 4)])
     if SECONDS >= 1_800:  # a slope of less time says nothing
-        assert slope < SLOPE_BYTES_S
+        assert slope < GROWTH_BYTES_MINUTE

@@ -3,13 +3,12 @@
 import csv
 import io
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
 from typing import Any, Final
 
 import pyarrow as pa
 
 from replay.sweep.parts import By
-from replay.sweep.results import ThresholdStatistics, horizon_label
+from replay.sweep.results import PLAIN_FIELDS, ThresholdStatistics, horizon_label
 
 _TYPES: Final[dict[Any, pa.DataType]] = {
     int: pa.int64(),
@@ -39,9 +38,7 @@ def row_schema(horizons_ns: Sequence[int], by: By | None, *, has_tapes: bool) ->
         columns["tape"] = pa.string()
     if by is not None:
         columns[by] = pa.int64() if by == "connection" else pa.string()
-    columns |= {
-        each.name: _TYPES[each.type] for each in fields(ThresholdStatistics) if each.name != "markouts"
-    }
+    columns |= {name: _TYPES[ThresholdStatistics.__annotations__[name]] for name in PLAIN_FIELDS}
     for horizon in horizons_ns:
         start = f"markout_{horizon_label(horizon)}"
         columns |= {f"{start}_episodes": pa.int64(), f"{start}_left_out": pa.int64()}

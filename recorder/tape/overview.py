@@ -1,6 +1,5 @@
 """What a product's tape holds, without reading its frames: extent, and where connections begin and end."""
 
-from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,13 +7,15 @@ from typing import Final, NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from orderbook.schema import TAPE_SCHEMA
 from recorder.tape.catalog import Faults, merge_faults
 from recorder.tape.journal import damaged_copies, journal_paths
 from recorder.tape.reader import BATCH_ROWS, ProductTape, SealedSegment, Tape
 from recorder.tape.segment import naming_damage
 
-_LIGHT: Final = ["recv_time", "connection", "kind"]
+_OF_MARKS: Final = ("connection", "kind", "payload")
 
 
 class Mark(NamedTuple):
@@ -62,7 +63,7 @@ class Overview:
 
 
 def overview(tape: ProductTape) -> Overview:
-    """Look over a product's tape. O(rows), of which only times, connections and kinds are read.
+    """Look over a product's tape. O(row groups), of which those with marks are read, and O(unsealed rows).
 
     Raises:
         DamagedTapeError: where a file is not what was written.
@@ -74,14 +75,14 @@ def overview(tape: ProductTape) -> Overview:
         entries = []
         for segment in tape.sealed():
             entries.append(segment.entry)
-            for light, payloads in _light_rows(segment):
-                times += _take_up(light, payloads, times[-1:], marks)
+            for group in range(segment.file.num_row_groups):
+                times += _take_up_group(segment, group, times[-1:], marks)
         sealed = entries[-1].next_seq if entries else 0
         journal_rows = 0
         unsealed_connection: int | None = None
         for journal in journals:
             for rows in journal.batches(sealed, BATCH_ROWS):
-                times += _take_up(rows, _payloads(rows), times[-1:], marks)
+                times += _take_up(rows, times[-1:], marks)
                 journal_rows += rows.num_rows
                 if unsealed_connection is None:
                     unsealed_connection = rows.column("connection")[0].as_py()
@@ -105,46 +106,28 @@ def overview(tape: ProductTape) -> Overview:
     )
 
 
-def _take_up(
-    rows: pa.RecordBatch | pa.Table, payloads: list[str], last: list[int], marks: list[Mark]
-) -> list[int]:
+def _take_up(rows: pa.RecordBatch | pa.Table, last: list[int], marks: list[Mark]) -> list[int]:
     """Append the marks among rows; return the first and last recv_time of the rows."""
     times = rows.column("recv_time").cast(pa.int64()).to_numpy()
-    connections = rows.column("connection").to_numpy()
-    kinds = rows.column("kind").to_pylist()
-    positions = [position for position, kind in enumerate(kinds) if kind != "frame"]
-    before = np.concatenate([last or [-1], times[:-1]])
-    for position, payload in zip(positions, payloads, strict=True):
-        time_before = int(before[position])
-        marks.append(
-            Mark(
-                int(times[position]),
-                int(connections[position]),
-                kinds[position],
-                payload,
-                None if time_before < 0 else time_before,
-            )
-        )
+    positions = np.flatnonzero(pc.not_equal(rows.column("kind"), "frame").to_numpy(zero_copy_only=False))
+    before = np.concatenate([last or [-1], times[:-1]])[positions].tolist()
+    for position, time_before in zip(positions.tolist(), before, strict=True):
+        connection, kind, payload = (rows.column(name)[position].as_py() for name in _OF_MARKS)
+        known_before = None if time_before < 0 else time_before
+        marks.append(Mark(int(times[position]), connection, kind, payload, known_before))
     return [int(times[0]), int(times[-1])]
 
 
-def _payloads(rows: pa.RecordBatch | pa.Table) -> list[str]:
-    """Return the payloads of the rows that are no frames."""
-    kinds = rows.column("kind").to_pylist()
-    positions = [position for position, kind in enumerate(kinds) if kind != "frame"]
-    payloads: list[str] = rows.column("payload").take(pa.array(positions, pa.int64())).to_pylist()
-    return payloads
-
-
-def _light_rows(segment: SealedSegment) -> Iterator[tuple[pa.Table, list[str]]]:
-    """Yield a segment's light columns by row group, with the payloads of its marks."""
-    file = segment.file
+def _take_up_group(segment: SealedSegment, group: int, last: list[int], marks: list[Mark]) -> list[int]:
+    """Do the same for a row group; where its statistics know that all rows are frames, no more is read."""
+    columns = segment.file.metadata.row_group(group)
+    kinds, times = (
+        columns.column(TAPE_SCHEMA.get_field_index(name)).statistics for name in ("kind", "recv_time")
+    )
     with naming_damage(segment.path):
-        for group in range(file.num_row_groups):
-            light = file.read_row_group(group, columns=_LIGHT)
-            has_mark = any(kind != "frame" for kind in light.column("kind").to_pylist())
-            marked = file.read_row_group(group, columns=["kind", "payload"]) if has_mark else None
-            yield light, _payloads(marked) if marked is not None else []
+        if kinds is not None and times is not None and kinds.min == kinds.max == "frame":
+            return [times.min_raw, times.max_raw]
+        return _take_up(segment.file.read_row_group(group, columns=["recv_time", *_OF_MARKS]), last, marks)
 
 
 def first_time(tape: Tape) -> int | None:

@@ -49,7 +49,8 @@ class SparseSums:
         self._rows = 0
 
     def add(self, keys: Ints, values: Ints) -> None:
-        """Add values to the sums of their keys. O(n log n) amortised."""
+        """Add values to the sums of their keys. O(n log n) amortised, n the runs of equal keys."""
+        keys, values = _sum_runs(keys, values)
         self._waiting.append((keys, values))
         self._rows += len(keys)
         if self._rows > _WAITING + len(self._keys) or len(self._waiting) > _WAITING:
@@ -58,9 +59,8 @@ class SparseSums:
     def _settle(self) -> None:
         keys = np.concatenate([self._keys, *(keys for keys, _ in self._waiting)])
         values = np.concatenate([self._sums, *(values for _, values in self._waiting)])
-        self._keys, places = np.unique(keys, return_inverse=True)
-        self._sums = np.zeros(len(self._keys), np.int64)
-        np.add.at(self._sums, places, values)
+        order = np.argsort(keys)
+        self._keys, self._sums = _sum_runs(keys[order], values[order])
         self._waiting, self._rows = [], 0
 
     @property
@@ -73,3 +73,15 @@ class SparseSums:
         if self._waiting:
             self._settle()
         return self._keys, self._sums
+
+
+def _sum_runs(keys: Ints, values: Ints) -> tuple[Ints, Ints]:
+    """Return the key of each run of equal keys, and the sum of its values.
+
+    >>> [each.tolist() for each in _sum_runs(np.array([5, 5, 7, 5]), np.array([1, 2, 3, 4]))]
+    [[5, 7, 5], [3, 3, 4]]
+    """
+    if not len(keys):
+        return keys, values
+    first = np.flatnonzero(np.append(np.ones(1, np.bool_), keys[1:] != keys[:-1]))
+    return keys[first], np.add.reduceat(values, first)

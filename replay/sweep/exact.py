@@ -5,7 +5,7 @@ that no result depends on the order in which parts of a tape are added.
 """
 
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
@@ -83,21 +83,25 @@ class ExactProducts:
 
 
 def _pieces(values: Ints | Floats, bits: int) -> Iterator[tuple[int, Ints]]:
-    """Yield the pieces of integers that are not all 0, each with its shift; float64 is cut exactly too."""
+    """Yield the pieces of integers from 0 on, each with its shift; float64 is cut exactly too."""
+    largest = int(values.max(initial=0))
+    if largest >= 1 << 62:
+        yield from _pieces_of_large(values.astype(np.float64), bits)
+        return
+    whole = values.astype(np.int64, copy=False)
+    if largest < 1 << bits:
+        yield 0, whole
+        return
+    for shift in range(0, largest.bit_length(), bits):
+        yield shift, (whole >> shift) & ((1 << bits) - 1)
+
+
+def _pieces_of_large(values: Floats, bits: int) -> Iterator[tuple[int, Ints]]:
     shift = 0
-    rest: Any = values
-    if values.dtype == np.float64 and values.max(initial=0.0) < 2.0**62:
-        rest = values.astype(np.int64)
-    while rest.any():
-        if rest.dtype == np.float64:
-            left = np.floor(np.ldexp(rest, -bits))
-            piece = (rest - np.ldexp(left, bits)).astype(np.int64)
-        else:
-            left = rest >> bits
-            piece = rest & ((1 << bits) - 1)
-        if piece.any():
-            yield shift, piece
-        rest = left
+    while values.any():
+        left = np.floor(np.ldexp(values, -bits))
+        yield shift, (values - np.ldexp(left, bits)).astype(np.int64)
+        values = left
         shift += bits
 
 

@@ -4,8 +4,9 @@
 values in the quote currency; None where there is none.
 """
 
-from dataclasses import dataclass, fields
-from typing import Final
+from dataclasses import dataclass
+from functools import cache
+from typing import Final, NamedTuple
 
 from orderbook.times import NS
 
@@ -25,8 +26,7 @@ def horizon_label(horizon_ns: int) -> str:
     return f"{horizon_ns // size}{unit}"
 
 
-@dataclass(frozen=True, slots=True)
-class MarkOut:
+class MarkOut(NamedTuple):
     """The mid price's change from the start of each episode to a time after it, in basis points.
 
     Attributes:
@@ -49,18 +49,15 @@ class MarkOut:
 
     def columns(self) -> dict[str, object]:
         """Return the numbers by the names that they have in a row."""
-        start = f"markout_{self.horizon}_"
-        return {
-            f"{start}episodes": self.episodes,
-            f"{start}left_out": self.left_out,
-            f"{start}mean_bps": self.mean_bps,
-            f"{start}standard_error_bps": self.standard_error_bps,
-            f"{start}mean_abs_bps": self.mean_abs_bps,
-        }
+        return dict(zip(_markout_names(self.horizon), self[2:], strict=True))
 
 
-@dataclass(frozen=True, slots=True)
-class ThresholdStatistics:
+@cache
+def _markout_names(horizon: str) -> tuple[str, ...]:
+    return tuple(f"markout_{horizon}_{name}" for name in MarkOut._fields[2:])
+
+
+class ThresholdStatistics(NamedTuple):
     """What one threshold lets pass.
 
     Attributes:
@@ -105,13 +102,14 @@ class ThresholdStatistics:
 
     def row(self) -> dict[str, object]:
         """Return the numbers by name, mark-outs included, in the order of the fields."""
-        made: dict[str, object] = {name: getattr(self, name) for name in _PLAIN_FIELDS}
+        made: dict[str, object] = dict(zip(PLAIN_FIELDS, self, strict=False))
         for markout in self.markouts:
             made |= markout.columns()
         return made
 
 
-_PLAIN_FIELDS: Final = tuple(field.name for field in fields(ThresholdStatistics) if field.name != "markouts")
+PLAIN_FIELDS: Final = ThresholdStatistics._fields[:-1]
+"""All but the mark-outs, in order."""
 
 
 @dataclass(frozen=True, slots=True)

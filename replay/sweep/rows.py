@@ -47,9 +47,9 @@ class Rows(NamedTuple):
         """Return some of the rows."""
         return Rows._make(column[start:stop] for column in self)
 
-    def then(self, more: "Rows") -> "Rows":
+    def then(self, *more: "Rows") -> "Rows":
         """Return them and more behind."""
-        return Rows._make(map(np.concatenate, zip(self, more, strict=True)))
+        return Rows._make(map(np.concatenate, zip(self, *more, strict=True)))
 
     @classmethod
     def of(cls, summaries: pa.RecordBatch) -> "Rows":

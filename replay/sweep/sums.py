@@ -1,6 +1,7 @@
 """Everything that is added up of one part of a product: integers and maxima, so that parts add exactly."""
 
 import math
+from itertools import accumulate
 
 import numpy as np
 
@@ -101,26 +102,23 @@ class MarkOutSums:
             np.cumsum(steps)[:-1].tolist()
             for steps in (self._known, self._left_out, self._total, self._absolute)
         )
-        label = horizon_label(horizon_ns)
-        squares = 0
-        made = []
+        label, seconds = horizon_label(horizon_ns), horizon_ns / NS
         steps = zip(self._squares_begun.sums(), self._squares_ended.sums(), strict=True)
-        for number, unknown, change, size, (begun, ended) in zip(
-            known, left_out, total, absolute, steps, strict=False
-        ):
-            squares += begun - ended
-            made.append(
-                MarkOut(
-                    label,
-                    horizon_ns / NS,
-                    number,
-                    unknown,
-                    change / (number * UNITS_TO_BPS) if number else None,
-                    _standard_error(number, change, squares),
-                    size / (number * UNITS_TO_BPS) if number else None,
-                )
+        squares = accumulate(begun - ended for begun, ended in steps)
+        return [
+            MarkOut(
+                label,
+                seconds,
+                number,
+                unknown,
+                change / (number * UNITS_TO_BPS) if number else None,
+                _standard_error(number, change, square),
+                size / (number * UNITS_TO_BPS) if number else None,
             )
-        return made
+            for number, unknown, change, size, square in zip(
+                known, left_out, total, absolute, squares, strict=False
+            )
+        ]
 
 
 def _standard_error(number: int, total: int, squares: int) -> float | None:

@@ -29,6 +29,7 @@ from replay.sweep.rows import NO_ROWS, Rows
 from replay.sweep.sums import PartSums
 
 _ZERO: Final = np.zeros(1, np.int64)
+ENOUGH_ROWS: Final = exact.MAX_ROWS // 2
 
 
 class ThresholdSweep:
@@ -64,15 +65,26 @@ class ThresholdSweep:
         self._parts: dict[int, PartSums] = {}
         self._episodes = OpenEpisodes()
         self._markouts = MarkOuts(self._horizons)
+        self._waiting: list[Rows] = []
+        self._waiting_rows = 0
         self._first_connection: int | None = None
         self._last = NO_ROWS  # the last summary so far, whose interval the next one ends
 
     def add(self, summaries: pa.RecordBatch) -> None:
         """Take the next summaries (`FLOW_SUMMARY_SCHEMA`), in the order of seq.
 
-        O(rows * log(thresholds)) in numpy, and O(1) amortised in Python for each change of the level.
+        O(rows * log(thresholds)) in numpy, and O(1) amortised in Python for each change of the level. They
+        wait until there are some thousands: a call of numpy costs the same for one row as for many.
         """
-        rows = Rows.of(summaries)
+        self._waiting.append(Rows.of(summaries))
+        self._waiting_rows += summaries.num_rows
+        if self._waiting_rows >= ENOUGH_ROWS:
+            self._settle()
+
+    def _settle(self) -> None:
+        """Take up what waits."""
+        rows = NO_ROWS.then(*self._waiting)
+        self._waiting, self._waiting_rows = [], 0
         for start in range(0, len(rows.time), exact.MAX_ROWS):
             self._add(rows.slice(start, start + exact.MAX_ROWS))
 
@@ -82,13 +94,20 @@ class ThresholdSweep:
             self._first_connection = int(new.connection[0])
         rows = self._last.then(new)
         self._last = rows.slice(-1, None)
-        levels = np.searchsorted(self._thresholds, rows.spread, side="left")
+        levels = self._levels(rows.spread)
         keys = self._split.keys(rows.time, rows.connection)
         for start, stop in _runs(keys[fresh:]):
             chosen = slice(fresh + start, fresh + stop)
             self._part(int(keys[fresh + start])).count(levels[chosen], rows.slice(chosen.start, chosen.stop))
         self._observe(rows, levels, keys)
         self._move(rows, levels, keys, fresh)
+
+    def _levels(self, spreads: Floats) -> Ints:
+        """Return the level of each spread; one search a run of equal spreads."""
+        is_new = np.append(np.ones(1, np.bool_), spreads[1:] != spreads[:-1])
+        found = np.searchsorted(self._thresholds, spreads[is_new], side="left")
+        levels: Ints = np.repeat(found, np.diff(np.flatnonzero(np.append(is_new, np.ones(1, np.bool_)))))
+        return levels
 
     def _part(self, key: int) -> PartSums:
         if key not in self._parts:
@@ -169,6 +188,8 @@ class ThresholdSweep:
             later._split.by,
         ):
             raise ThresholdError("only sweeps that ask for the same can be merged")
+        self._settle()
+        later._settle()
         if not len(later._last.time):
             return
         if not len(self._last.time):
@@ -193,8 +214,7 @@ class ThresholdSweep:
         """Add up the interval from our last summary to the first one of the same connection later."""
         first_time = later._episodes.first_time
         rows = self._last.then(self._last._replace(time=np.array([first_time])))
-        levels = np.searchsorted(self._thresholds, rows.spread, side="left")
-        self._observe(rows, levels, self._split.keys(rows.time, rows.connection))
+        self._observe(rows, self._levels(rows.spread), self._split.keys(rows.time, rows.connection))
 
     def finish(self) -> list[SweepResult]:
         """Return the results so far: of each part, in order, and at last of the whole.
@@ -202,6 +222,7 @@ class ThresholdSweep:
         Episodes that are open count as closed at the last summary, mark-outs that wait as left out. The state
         stays: more may be added.
         """
+        self._settle()
         closed = copy.deepcopy(self)
         closed._close()
         whole = PartSums(len(self._thresholds), len(self._horizons))

@@ -22,7 +22,15 @@ from recorder.engines import ready_engine
 from recorder.tape.reader import Tape
 from replay.replayed import ReplaySettings
 from replay.running import run
-from tests.benchmarks.material import machine, parser, repeated_capture, spread, synthetic_tape, tell
+from tests.benchmarks.material import (
+    machine,
+    parser,
+    repeated_capture,
+    spread,
+    synthetic_tape,
+    tell,
+    use_one_core,
+)
 
 CAPTURES = Path(__file__).resolve().parents[3] / "shared" / "captures"
 REPEATED = {"advanced-2026-08-btc-eth": 20, "exchange-2018-04-btc": 10}
@@ -107,8 +115,7 @@ def compare_engines(name: str, tape: Path, runs: int, limit: Callable[[Path], fl
 def main() -> None:
     """Measure and print."""
     options = parser(__doc__.partition(":")[0], runs=5, frames=200_000).parse_args()
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+    use_one_core()
     depth = max(options.depth, 20_000)
     tell(f"{machine()}, one of them used, load {os.getloadavg()[0]:.1f}")
     with tempfile.TemporaryDirectory() as directory:

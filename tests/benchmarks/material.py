@@ -41,6 +41,12 @@ def machine() -> str:
     return f"Python {platform.python_version()}, {os.cpu_count()} CPUs, {platform.machine()}"
 
 
+def use_one_core() -> None:
+    """Let this process run on one core only, where the system can."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+
+
 def spread(values: Sequence[float], form: str = ",.3f") -> str:
     """Return minimum, median and maximum."""
     low, middle, high = min(values), statistics.median(values), max(values)

@@ -2,7 +2,7 @@
 
 import math
 import pickle
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from orderbook.errors import ThresholdError
 from orderbook.schema import FLOW_SUMMARY_SCHEMA
 from replay.sweep import bins, durations, episodes, exact, spread_times
+from replay.sweep import sweeping as sweeping_module
 from replay.sweep.parts import By
 from replay.sweep.results import SweepResult, ThresholdStatistics
 from replay.sweep.sweeping import ThresholdSweep
@@ -24,6 +25,14 @@ from tests.replay.sweep.naive import Row
 SECOND = 10**9
 START = 1_790_000_000 * SECOND
 HORIZONS = {"100ms": SECOND // 10, "1s": SECOND, "1h": 3600 * SECOND}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _each_batch_by_itself() -> Iterator[None]:
+    """Let no rows wait for more: the batches are small here, and their cuts are what is tested."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sweeping_module, "ENOUGH_ROWS", 1)
+        yield
 
 
 def to_batch(rows: Sequence[Row]) -> pa.RecordBatch:
@@ -172,6 +181,8 @@ def test_batches_leave_no_trace(rows: list[Row], thresholds: list[float], data: 
     assert repr(run(thresholds, rows, cuts)) == whole
     assert repr(run(thresholds, rows, range(len(rows)))) == whole
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sweeping_module, "ENOUGH_ROWS", 5)
+        assert repr(run(thresholds, rows, cuts)) == whole
         patch.setattr(exact, "MAX_ROWS", 3)
         assert repr(run(thresholds, rows)) == whole
         patch.setattr(exact, "MAX_ROWS", 65_536)

@@ -24,6 +24,7 @@ from replay.progress import both
 from replay.rundir import RunError, RunWriter, run_directory
 from replay.sources import TapeSource
 from replay.sweep.episode_rows import MAX_THRESHOLDS, EpisodeRows
+from replay.sweep.loops import Loops, loops_of
 from replay.sweep.parts import By
 from replay.sweep.sweeping import ThresholdSweep
 from replay.window import WHOLE, Window
@@ -39,8 +40,10 @@ class CompareError(BooktapeError, ValueError):
 class _Compared:
     """The total of one product: its sweep and its tally."""
 
-    def __init__(self, settings: CompareSettings) -> None:
-        self.sweep = ThresholdSweep(settings.thresholds, settings.horizons_ns, settings.fee, settings.by)
+    def __init__(self, settings: CompareSettings, loops: Loops) -> None:
+        self.sweep = ThresholdSweep(
+            settings.thresholds, settings.horizons_ns, settings.fee, settings.by, loops
+        )
         self.tally = Tally(DEFAULT_THRESHOLD)
 
     def add(self, step: Step) -> None:
@@ -164,7 +167,8 @@ def _pass(
 ) -> Pass:
     """Run one tape through."""
     selected = tape.select(settings.products)
-    found = {product: _Compared(settings) for product in selected}
+    loops = loops_of(engine.name)
+    found = {product: _Compared(settings, loops) for product in selected}
     source = TapeSource(tape, selected, window=settings.window)
     streams = replay_flow(source, tape.feed, engine, settings.window, recoverable=False)
 
@@ -175,7 +179,7 @@ def _pass(
         streams.into("progress", streams.steps, progress)
     if episodes is not None:
         streams.into("episodes", streams.steps, episodes.take, full)
-    streams.into("result", streams.total("compare", lambda: _Compared(settings)), found.__setitem__)
+    streams.into("result", streams.total("compare", lambda: _Compared(settings, loops)), found.__setitem__)
     with interruptible(source.stop, "nothing was compared"):
         run_to_end(streams.flow, source.halt)
     if episodes is not None:

@@ -65,6 +65,10 @@ class OpenEpisodes:
         if self._begun is None:
             self._begun = _Beginning(int(levels[0]), int(times[0]), int(keys[0]))
             self._head_is_open = self._begun.level > 0
+        self._walk(levels, times, keys)
+
+    def _walk(self, levels: Ints, times: Ints, keys: Ints) -> None:
+        if self._head_is_open:  # what it shares with others is not for the rounds of `_peel`
             self._step(levels[:1], times[:1], keys[:1])
             levels, times, keys = levels[1:], times[1:], keys[1:]
         self._step(*self._peel(levels, times, keys))

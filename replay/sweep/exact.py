@@ -51,20 +51,29 @@ class ExactProducts:
                 self._add(shift + time_shift, places, factor * time)
 
     def _add(self, shift: int, places: Ints, products: Ints) -> None:
+        np.add.at(self._room(shift), places, products)
+        self._carry(shift)
+
+    def add_sums(self, shift: int, low: Ints, high: Ints) -> None:
+        """Add `(low + (high << 32)) << shift`, one of each a place; low and high below 2**62."""
+        self._room(shift)[:] += low
+        self._carried[shift] += high
+        self._carry(shift)
+
+    def _room(self, shift: int) -> Ints:
         if shift not in self._small:
             self._small[shift] = np.zeros(self._places, np.int64)
             self._carried[shift] = np.zeros(self._places, np.int64)
-        small = self._small[shift]
-        np.add.at(small, places, products)
-        self._carried[shift] += small >> 32
-        small &= 0xFFFF_FFFF
+        return self._small[shift]
+
+    def _carry(self, shift: int) -> None:
+        self._carried[shift] += self._small[shift] >> 32
+        self._small[shift] &= 0xFFFF_FFFF
 
     def take_up(self, other: "ExactProducts") -> None:
         """Add the sums of another one with as many places."""
-        everywhere = np.arange(self._places)
         for shift, small in other._small.items():
-            self._add(shift, everywhere, small)
-            self._carried[shift] += other._carried[shift]
+            self.add_sums(shift, small, other._carried[shift])
 
     def sums(self) -> list[int]:
         """Return the sum of each place."""

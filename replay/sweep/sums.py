@@ -1,6 +1,7 @@
 """Everything that is added up of one part of a product: integers and maxima, so that parts add exactly."""
 
 import math
+from collections.abc import Sequence
 from itertools import accumulate
 
 import numpy as np
@@ -62,48 +63,44 @@ class LevelSums:
 
 
 class MarkOutSums:
-    """Changes of the mid one horizon after, by threshold: each is added for a range of thresholds."""
+    """Changes of the mid one horizon after, by threshold: each is added for a range of thresholds.
+
+    Attributes:
+        steps: of known, left out, total and absolute, by threshold: how much the sum over ranges steps there.
+        squares_begun, squares_ended: of changes, where their ranges begin and end.
+    """
 
     def __init__(self, columns: int) -> None:
-        # By threshold: by how much the sum over ranges steps there.
-        self._known: Ints = np.zeros(columns + 1, np.int64)
-        self._left_out: Ints = np.zeros(columns + 1, np.int64)
-        self._total: Ints = np.zeros(columns + 1, np.int64)
-        self._absolute: Ints = np.zeros(columns + 1, np.int64)
-        self._squares_begun = ExactProducts(columns + 1)
-        self._squares_ended = ExactProducts(columns + 1)
+        self.steps: Ints = np.zeros((4, columns + 1), np.int64)
+        self.squares_begun = ExactProducts(columns + 1)
+        self.squares_ended = ExactProducts(columns + 1)
 
     def add(self, low: Ints, high: Ints, change: Floats) -> None:
         """Take up changes of ranges [low, high)."""
+        known, left_out, total, absolute = self.steps
         unknown = np.isnan(change)
-        for steps, chosen in ((self._left_out, unknown), (self._known, ~unknown)):
+        for steps, chosen in ((left_out, unknown), (known, ~unknown)):
             np.add.at(steps, low[chosen], 1)
             np.add.at(steps, high[chosen], -1)
         low, high, units = low[~unknown], high[~unknown], change[~unknown].astype(np.int64)
         sizes = np.abs(units)
-        for steps, values in ((self._total, units), (self._absolute, sizes)):
+        for steps, values in ((total, units), (absolute, sizes)):
             np.add.at(steps, low, values)
             np.add.at(steps, high, -values)
-        self._squares_begun.add(low, sizes, sizes)
-        self._squares_ended.add(high, sizes, sizes)
+        self.squares_begun.add(low, sizes, sizes)
+        self.squares_ended.add(high, sizes, sizes)
 
     def take_up(self, other: "MarkOutSums") -> None:
         """Add what another one has."""
-        self._known += other._known
-        self._left_out += other._left_out
-        self._total += other._total
-        self._absolute += other._absolute
-        self._squares_begun.take_up(other._squares_begun)
-        self._squares_ended.take_up(other._squares_ended)
+        self.steps += other.steps
+        self.squares_begun.take_up(other.squares_begun)
+        self.squares_ended.take_up(other.squares_ended)
 
     def statistics(self, horizon_ns: int) -> list[MarkOut]:
         """Return an entry for each threshold."""
-        known, left_out, total, absolute = (
-            np.cumsum(steps)[:-1].tolist()
-            for steps in (self._known, self._left_out, self._total, self._absolute)
-        )
+        known, left_out, total, absolute = np.cumsum(self.steps, axis=1)[:, :-1].tolist()
         label, seconds = horizon_label(horizon_ns), horizon_ns / NS
-        steps = zip(self._squares_begun.sums(), self._squares_ended.sums(), strict=True)
+        steps = zip(self.squares_begun.sums(), self.squares_ended.sums(), strict=True)
         squares = accumulate(begun - ended for begun, ended in steps)
         return [
             MarkOut(
@@ -138,10 +135,10 @@ class PartSums:
         connections: the first and the last that a summary is of.
     """
 
-    def __init__(self, columns: int, horizons: int) -> None:
-        self.levels = LevelSums(columns + 1)
-        self.durations = Durations(columns)
-        self.markouts = [MarkOutSums(columns) for _ in range(horizons)]
+    def __init__(self, levels: LevelSums, markouts: Sequence[MarkOutSums]) -> None:
+        self.levels = levels
+        self.durations = Durations(len(levels.signals) - 1)
+        self.markouts = markouts
         self.spread_times = SpreadTimes()
         self.crossed = 0
         self.connections: tuple[int, int] | None = None

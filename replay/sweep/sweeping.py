@@ -20,7 +20,7 @@ import pyarrow as pa
 from orderbook.errors import ThresholdError
 from replay.order_statistics import Floats, Ints
 from replay.sweep import exact
-from replay.sweep.episodes import OpenEpisodes
+from replay.sweep.loops import ARRAYS, Loops
 from replay.sweep.markouts import MarkOuts, Outcomes, Starts
 from replay.sweep.parts import By, Split
 from replay.sweep.reporting import Fee, report
@@ -40,6 +40,7 @@ class ThresholdSweep:
         horizons_ns: of the mark-outs, at most a day each.
         fee: of each side, a fraction of the price; None where nobody asks.
         by: what the numbers are split by as well.
+        loops: what does the work.
 
     Raises:
         ThresholdError: where a threshold or the fee is negative or not finite.
@@ -51,6 +52,7 @@ class ThresholdSweep:
         horizons_ns: Sequence[int] = (),
         fee: float | None = None,
         by: By | None = None,
+        loops: Loops = ARRAYS,
     ) -> None:
         for value in (*thresholds, *(() if fee is None else (fee,))):
             if not 0 <= value < float("inf"):
@@ -63,7 +65,8 @@ class ThresholdSweep:
         self._thresholds: Floats = np.array(sorted({*self._asked, *hidden}), np.float64)
         self._split = Split(by)
         self._parts: dict[int, PartSums] = {}
-        self._episodes = OpenEpisodes()
+        self._loops = loops
+        self._episodes = loops.episodes()
         self._markouts = MarkOuts(self._horizons)
         self._waiting: list[Rows] = []
         self._waiting_rows = 0
@@ -94,7 +97,7 @@ class ThresholdSweep:
             self._first_connection = int(new.connection[0])
         rows = self._last.then(new)
         self._last = rows.slice(-1, None)
-        levels = self._levels(rows.spread)
+        levels = self._loops.find_levels(self._thresholds, rows.spread)
         keys = self._split.keys(rows.time, rows.connection)
         for start, stop in _runs(keys[fresh:]):
             chosen = slice(fresh + start, fresh + stop)
@@ -102,17 +105,15 @@ class ThresholdSweep:
         self._observe(rows, levels, keys)
         self._move(rows, levels, keys, fresh)
 
-    def _levels(self, spreads: Floats) -> Ints:
-        """Return the level of each spread; one search a run of equal spreads."""
-        is_new = np.append(np.ones(1, np.bool_), spreads[1:] != spreads[:-1])
-        found = np.searchsorted(self._thresholds, spreads[is_new], side="left")
-        levels: Ints = np.repeat(found, np.diff(np.flatnonzero(np.append(is_new, np.ones(1, np.bool_)))))
-        return levels
-
     def _part(self, key: int) -> PartSums:
         if key not in self._parts:
-            self._parts[key] = PartSums(len(self._thresholds), len(self._horizons))
+            self._parts[key] = self._no_sums()
         return self._parts[key]
+
+    def _no_sums(self) -> PartSums:
+        columns = len(self._thresholds)
+        markouts = [self._loops.markout_sums(columns) for _ in self._horizons]
+        return PartSums(self._loops.level_sums(columns + 1), markouts)
 
     def _observe(self, rows: Rows, levels: Ints, keys: Ints) -> None:
         """Add up the intervals between rows."""
@@ -214,7 +215,11 @@ class ThresholdSweep:
         """Add up the interval from our last summary to the first one of the same connection later."""
         first_time = later._episodes.first_time
         rows = self._last.then(self._last._replace(time=np.array([first_time])))
-        self._observe(rows, self._levels(rows.spread), self._split.keys(rows.time, rows.connection))
+        self._observe(
+            rows,
+            self._loops.find_levels(self._thresholds, rows.spread),
+            self._split.keys(rows.time, rows.connection),
+        )
 
     def finish(self) -> list[SweepResult]:
         """Return the results so far: of each part, in order, and at last of the whole.
@@ -225,7 +230,7 @@ class ThresholdSweep:
         self._settle()
         closed = copy.deepcopy(self)
         closed._close()
-        whole = PartSums(len(self._thresholds), len(self._horizons))
+        whole = self._no_sums()
         results = []
         for key in sorted(closed._parts):
             part = closed._parts[key]

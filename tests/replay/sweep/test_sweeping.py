@@ -16,6 +16,7 @@ from orderbook.errors import ThresholdError
 from orderbook.schema import FLOW_SUMMARY_SCHEMA
 from replay.sweep import bins, durations, episodes, exact, spread_times
 from replay.sweep import sweeping as sweeping_module
+from replay.sweep.loops import ARRAYS, Loops, loops_of
 from replay.sweep.parts import By
 from replay.sweep.results import SweepResult, ThresholdStatistics
 from replay.sweep.sweeping import ThresholdSweep
@@ -63,10 +64,11 @@ def sweep_over(
     cuts: Iterable[int] = (),
     fee: float | None = None,
     by: By | None = None,
+    loops: Loops = ARRAYS,
 ) -> ThresholdSweep:
     """Return a sweep over rows that come in batches cut at `cuts`."""
     ends = [0, *sorted(cuts), len(rows)]
-    sweeping = ThresholdSweep(thresholds, tuple(HORIZONS.values()), fee, by)
+    sweeping = ThresholdSweep(thresholds, tuple(HORIZONS.values()), fee, by, loops)
     for start, end in pairwise(ends):
         sweeping.add(to_batch(rows[start:end]))
     return sweeping
@@ -211,6 +213,26 @@ def test_merge(
         assert repr(sweeps[0].finish()) == repr(whole)
 
 
+@settings(deadline=None)
+@given(tapes(), THRESHOLDS, st.sampled_from([None, "hour", "connection"]), st.data())
+def test_compiled_loops_give_the_same(
+    rows: list[Row], thresholds: list[float], by: By | None, data: st.DataObject
+) -> None:
+    """With compiled loops every number is that of numpy to the last bit, merged sweeps and cuts included."""
+    pytest.importorskip("numba")
+    ends = [0, *sorted(data.draw(st.lists(st.integers(0, len(rows)), max_size=4))), len(rows)]
+    found = []
+    for loops in (ARRAYS, loops_of("compiled")):
+        first, *others = (
+            sweep_over(thresholds, rows[low:high], fee=0.0005, by=by, loops=loops)
+            for low, high in pairwise(ends)
+        )
+        for later in others:
+            first.merge(pickle.loads(pickle.dumps(later)))  # noqa: S301  our own
+        found.append(repr(first.finish()))
+    assert found[0] == found[1]
+
+
 @settings(deadline=None, max_examples=40)
 @given(tapes(), tapes(), THRESHOLDS)
 def test_merge_of_two_tapes(first: list[Row], second: list[Row], thresholds: list[float]) -> None:
@@ -330,15 +352,19 @@ def test_steady_book_is_its_own_mean() -> None:
     assert (result.mean_bid_size, result.mean_ask_size) == (0.12345678, 7e17)
 
 
-def test_sums_larger_than_an_int64() -> None:
+@pytest.mark.parametrize("size", [1e17, 4e10])
+@pytest.mark.parametrize("engine", ["plain", "compiled"])
+def test_sums_larger_than_an_int64(engine: str, size: float) -> None:
     """Wide spreads and large sizes over centuries still add up exactly."""
+    if engine == "compiled":
+        pytest.importorskip("numba")
     century = 3 * 10**18
     times = np.linspace(0, century, 65_536).astype(np.int64).tolist()
     rows = [
-        Row(0, time, (1.0, 3.0)[index % 2] * 1e-8, 1e17 + index * 64.0, 1e4, 1e18)
+        Row(0, time, (1.0, 3.0)[index % 2] * 1e-8, size + index * 64.0, 1e4, size)
         for index, time in enumerate(times)
     ]
-    result = sweep_over([0.5], rows).finish()[-1].statistics[0]
+    result = sweep_over([0.5], rows, loops=loops_of(engine)).finish()[-1].statistics[0]
     intervals = np.diff(times).tolist()
     spreads = [round((row.spread or 0) * 1e12) for row in rows[:-1]]
     weighted = sum(units * interval for units, interval in zip(spreads, intervals, strict=True))

@@ -5,7 +5,6 @@ from typing import Final
 
 import pyarrow as pa
 
-
 _M_MMAP_THRESHOLD: Final = -3  # of glibc's malloc.h
 _M_ARENA_MAX: Final = -8
 _LARGE_BYTES: Final = 128 * 1024
@@ -14,7 +13,7 @@ _LARGE_BYTES: Final = 128 * 1024
 def use_one_heap() -> None:
     """Let all memory come from one heap of the C library, for a process that does nothing but record.
 
-    Arrow's own pool keeps pages of every peak, a few a seal, and has no way to be asked for all of them. glibc
+    Arrow's own pool keeps pages of every peak, a few a seal, and cannot be asked for all of them. glibc
     would keep them too: it has a heap a thread, and once a large block was freed it takes such blocks from
     among the small ones. Large blocks are mapped by themselves here, and go back as they are freed.
     """

@@ -3,30 +3,20 @@
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
-
-import pyarrow as pa
 
 from orderbook.engine import Engine, Step
 from orderbook.errors import BooktapeError
-from orderbook.tally import Tally
-from orderbook.threshold import DEFAULT_THRESHOLD
 from recorder.engines import ready_engine
-from recorder.flows import run_to_end
-from recorder.lifetime import interruptible
 from recorder.options import EngineName
 from recorder.tape.reader import Tape
 from replay.comparison import CompareSettings, Comparison, TapePass
-from replay.flows import replay_flow
-from replay.grouping import Pass, groups_of
+from replay.grouping import groups_of
+from replay.passes import Work, run_passes, run_passes_in_processes
 from replay.progress import both
-from replay.rundir import RunError, RunWriter, run_directory
-from replay.sources import TapeSource
-from replay.sweep.episode_rows import MAX_THRESHOLDS, EpisodeRows
-from replay.sweep.loops import Loops, loops_of
+from replay.rundir import run_directory
+from replay.sweep.episode_rows import MAX_THRESHOLDS
 from replay.sweep.parts import By
-from replay.sweep.sweeping import ThresholdSweep
 from replay.window import WHOLE, Window
 
 MAX_HORIZON_S = 86_400.0
@@ -35,48 +25,6 @@ MAX_HORIZON_S = 86_400.0
 
 class CompareError(BooktapeError, ValueError):
     """What was asked for cannot be: a horizon over a day or not above 0, no tape or one twice."""
-
-
-class _Compared:
-    """The total of one product: its sweep and its tally."""
-
-    def __init__(self, settings: CompareSettings, loops: Loops) -> None:
-        self.sweep = ThresholdSweep(
-            settings.thresholds, settings.horizons_ns, settings.fee, settings.by, loops
-        )
-        self.tally = Tally(DEFAULT_THRESHOLD)
-
-    def add(self, step: Step) -> None:
-        self.tally.add(step)
-        self.sweep.add(step.summaries)
-
-
-@dataclass(slots=True)
-class _EpisodeWriter:
-    """Writes the episodes of one tape, product by product."""
-
-    writer: RunWriter
-    thresholds: Sequence[float]
-    horizons_ns: Sequence[int]
-    tape: Path | None
-    rows: dict[str, EpisodeRows]
-
-    def take(self, product: str, step: Step) -> None:
-        if product not in self.rows:
-            self.rows[product] = EpisodeRows(self.thresholds, self.horizons_ns)
-        self._write(product, self.rows[product].add(step.summaries))
-
-    def finish(self) -> None:
-        for product, rows in self.rows.items():
-            self._write(product, rows.finish())
-
-    def _write(self, product: str, episodes: pa.RecordBatch) -> None:
-        if not episodes.num_rows:
-            return
-        if self.tape is not None:
-            tapes = pa.array([str(self.tape)] * episodes.num_rows, pa.string())
-            episodes = episodes.append_column(pa.field("tape", pa.string(), nullable=False), tapes)
-        self.writer.write("episodes", product, episodes)
 
 
 def compare(  # noqa: PLR0913  what the command can be asked, by name
@@ -94,6 +42,7 @@ def compare(  # noqa: PLR0913  what the command can be asked, by name
     progress: Callable[[str, Step], None] | None = None,
     watch: Callable[[Path], Callable[[str, Step], None]] | None = None,
     engine: Engine | EngineName = "auto",
+    processes: int = 1,
 ) -> Comparison:
     """Compare thresholds over a tape or several, in one pass over each book however many there are.
 
@@ -112,10 +61,12 @@ def compare(  # noqa: PLR0913  what the command can be asked, by name
         progress: told of every step.
         watch: gives what is told of every step of one tape: `replay.report.reporting.Report.of`, say.
         engine: runs the books.
+        processes: how many share the products; `progress` and `watch` are then told of nothing.
 
     Raises:
         ThresholdError: where a threshold or the fee is negative or no number.
-        CompareError: where a horizon is not above 0 or over a day, or a tape is named twice.
+        CompareError: where a horizon is not above 0 or over a day, a tape is named twice, or `watch` is asked
+            for in several processes.
         TapeError: where a tape cannot be read.
         RunError: where `output` exists already or cannot be written.
         InterruptedRunError: where a signal ended it.
@@ -126,6 +77,8 @@ def compare(  # noqa: PLR0913  what the command can be asked, by name
         episodes = settings.thresholds if len(settings.thresholds) <= MAX_THRESHOLDS else ()
     if not paths or len({path.resolve() for path in paths}) < len(paths):
         raise CompareError("name one tape or several, each once")
+    if processes > 1 and watch is not None:
+        raise CompareError("what watches the steps cannot be shared among processes")
     opened = [Tape.open(path) for path in paths]
     running = ready_engine(engine)
     comparison = Comparison(settings, running.name, command=command)
@@ -134,14 +87,12 @@ def compare(  # noqa: PLR0913  what the command can be asked, by name
         writer = stack.enter_context(run_directory(output)) if output else None
         if writer is not None:
             comparison.episodes_of = tuple(sorted(set(episodes)))
-        passes = []
-        for each in opened:
-            into = None
-            if writer is not None and comparison.episodes_of:
-                several = each.path if len(opened) > 1 else None
-                into = _EpisodeWriter(writer, comparison.episodes_of, settings.horizons_ns, several, {})
-            told = both(progress, None if watch is None else watch(each.path))
-            passes.append(_pass(each, settings, into, told, running))
+        selected = [each.select(products) for each in opened]
+        work = Work(opened, selected, settings, running, writer, comparison.episodes_of)
+        if processes > 1:
+            passes = run_passes_in_processes(work, processes)
+        else:
+            passes = run_passes(work, lambda each: both(progress, watch and watch(each.path)))
         comparison.tapes = [TapePass(each.tape.path, each.tallies) for each in passes]
         comparison.groups = groups_of(passes, by)
         comparison.elapsed_s = time.perf_counter() - started
@@ -156,36 +107,3 @@ def _horizons(seconds: Sequence[float]) -> tuple[int, ...]:
         if not 1e-9 <= value <= MAX_HORIZON_S:
             raise CompareError(f"{value!r} s is no horizon of a mark-out: above 0 and a day at most")
     return tuple(sorted({round(value * 1e9) for value in seconds}))
-
-
-def _pass(
-    tape: Tape,
-    settings: CompareSettings,
-    episodes: _EpisodeWriter | None,
-    progress: Callable[[str, Step], None] | None,
-    engine: Engine,
-) -> Pass:
-    """Run one tape through."""
-    selected = tape.select(settings.products)
-    loops = loops_of(engine.name)
-    found = {product: _Compared(settings, loops) for product in selected}
-    source = TapeSource(tape, selected, window=settings.window)
-    streams = replay_flow(source, tape.feed, engine, settings.window, recoverable=False)
-
-    def full(error: OSError) -> None:
-        source.halt(RunError(f"the run directory: {error}"))
-
-    if progress is not None:
-        streams.into("progress", streams.steps, progress)
-    if episodes is not None:
-        streams.into("episodes", streams.steps, episodes.take, full)
-    streams.into("result", streams.total("compare", lambda: _Compared(settings, loops)), found.__setitem__)
-    with interruptible(source.stop, "nothing was compared"):
-        run_to_end(streams.flow, source.halt)
-    if episodes is not None:
-        episodes.finish()
-    return Pass(
-        tape,
-        {product: compared.sweep for product, compared in found.items()},
-        {product: compared.tally for product, compared in found.items()},
-    )

@@ -9,7 +9,8 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
@@ -36,14 +37,16 @@ class LostProcessError(BooktapeError):
     """A process ended without a result."""
 
 
-def balanced(tape: Tape, products: Sequence[str], number: int) -> list[tuple[str, ...]]:
-    """Return at most `number` groups of products with about as many bytes each, none of them empty.
+def balanced(tapes: Iterable[tuple[Tape, Sequence[str]]], number: int) -> list[tuple[str, ...]]:
+    """Return at most `number` groups of the products of tapes with about as many bytes each, none empty.
 
     Largest first, each to the group that is lightest so far.
     """
-    sizes = {product: stored_bytes(tape.product(product)) for product in products}
-    groups: list[list[str]] = [[] for _ in range(min(number, len(products)))]
-    for product in sorted(products, key=lambda each: (-sizes[each], each)):
+    sizes: Counter[str] = Counter()
+    for tape, products in tapes:
+        sizes.update({product: stored_bytes(tape.product(product)) for product in products})
+    groups: list[list[str]] = [[] for _ in range(min(number, len(sizes)))]
+    for product in sorted(sizes, key=lambda each: (-sizes[each], each)):
         min(groups, key=lambda group: sum(sizes[each] for each in group)).append(product)
     return [tuple(sorted(group)) for group in groups if group]
 

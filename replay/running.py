@@ -96,7 +96,7 @@ def _in_processes(whole: _Part) -> RunResult:
     earliest = first_reported(whole.tape, settings.products, settings.window)
     parts = [
         replace(whole, settings=replace(settings, products=group, processes=1), first_time=earliest)
-        for group in balanced(whole.tape, settings.products, settings.processes)
+        for group in balanced([(whole.tape, settings.products)], settings.processes)
     ]
     result = RunResult(whole.tape.path, settings, whole.engine.name)
     for found in in_processes(_replay_part, parts):

@@ -10,7 +10,16 @@ import click
 from orderbook.errors import ThresholdError
 from orderbook.threshold import sweep_thresholds, sweep_thresholds_log
 from recorder.options import DURATION, THRESHOLD, EngineName, engine_option, json_option
-from replay.commands.options import HTML, OUTPUT, PRODUCTS, Moment, command_line, window_of, window_options
+from replay.commands.options import (
+    HTML,
+    OUTPUT,
+    PRODUCTS,
+    Moment,
+    command_line,
+    processes_option,
+    window_of,
+    window_options,
+)
 
 if TYPE_CHECKING:
     from replay.report.reporting import Report
@@ -106,6 +115,7 @@ def threshold_options(command: Any) -> Any:
 @click.option("--min-episodes", type=click.IntRange(0), default=0, help="Leave out rows with fewer episodes.")
 @OUTPUT
 @engine_option
+@processes_option
 @HTML
 @click.option(
     "--detail", type=THRESHOLD, help="With --html: whose episodes it shows; else 10 bps, or the middle one."
@@ -128,6 +138,7 @@ def compare(
     min_episodes: int,
     output: Path | None,
     engine: EngineName,
+    processes: int,
     html: Path | None,
     detail: float | None,
     as_json: bool,
@@ -148,6 +159,8 @@ def compare(
 
     if len({tape.resolve() for tape in tapes}) < len(tapes):
         raise click.UsageError("a tape is named twice")
+    if processes > 1 and html is not None:
+        raise click.BadParameter("not with --html", param_hint="--processes")
     if as_json and as_csv:
         raise click.UsageError("--json and --csv exclude each other")
     if sort not in (*_SORTS, *(f"markout_{horizon_label(round(each * 1e9))}_mean_bps" for each in markouts)):
@@ -178,6 +191,7 @@ def compare(
             command=command_line(),
             progress=advance,
             engine=engine,
+            processes=processes,
             watch=None if report is None else report.of,
         )
     comparison.sort(sort)

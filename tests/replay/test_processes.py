@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from orderbook.errors import BooktapeError
@@ -81,10 +82,29 @@ def test_tables_come_back(tape: Path) -> None:
 
 def test_products_are_shared_out_by_bytes(tape: Path) -> None:
     """The heavy product has a process of its own; no process is without a product."""
-    opened = Tape.open(tape)
-    assert balanced(opened, PRODUCTS, 2) == [(PRODUCTS[0],), PRODUCTS[1:]]
-    assert sorted(balanced(opened, PRODUCTS, 9)) == [(product,) for product in PRODUCTS]
-    assert balanced(opened, PRODUCTS, 1) == [PRODUCTS]
+    products = [(Tape.open(tape), PRODUCTS)]
+    assert balanced(products, 2) == [(PRODUCTS[0],), PRODUCTS[1:]]
+    assert sorted(balanced(products, 9)) == [(product,) for product in PRODUCTS]
+    assert balanced(products, 1) == [PRODUCTS]
+
+
+def test_a_comparison_is_that_of_one_process(tape: Path, tmp_path: Path) -> None:
+    """Several processes compare as one does: rows, quality, digests and episodes, over several tapes too."""
+    other = tmp_path / "other"
+    frames = [(0, snapshot(product)) for product in PRODUCTS[1:]]
+    other.mkdir()
+    tapes = tape, import_frames(other, [*frames, (2_000 * MS, update(PRODUCTS[1], ("sell", "101", "0")))])
+    options = ("--threshold", "1bps", "--threshold", "1.05%", "--by", "hour")
+    alone = json_of("compare", *tapes, *options, "-o", tmp_path / "alone")
+    shared = json_of("compare", *tapes, *options, "-o", tmp_path / "shared", "--processes", "3")
+    for name in ("rows", "spread", "quality", "tapes", "episodes_of"):
+        assert shared[name] == alone[name]
+    written = [sorted((tmp_path / run).glob("episodes/*/*.parquet")) for run in ("alone", "shared")]
+    assert [path.relative_to(tmp_path / "alone") for path in written[0]] == [
+        path.relative_to(tmp_path / "shared") for path in written[1]
+    ]
+    assert [pq.read_table(path) for path in written[0]] == [pq.read_table(path) for path in written[1]]
+    assert sum(pq.read_metadata(path).num_rows for path in written[0]) > 0
 
 
 def test_a_damaged_tape_is_told_once(tape: Path, tmp_path: Path) -> None:

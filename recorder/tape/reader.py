@@ -17,7 +17,7 @@ from recorder.tape.errors import DamagedTapeError, UnknownProductError
 from recorder.tape.journal import JournalReader, journal_paths
 from recorder.tape.layout import journal_dir, product_dir
 from recorder.tape.manifest import Manifest, read_manifest
-from recorder.tape.segment import merged_aside, open_segment, segment_batches
+from recorder.tape.segment import groups_from, merged_aside, open_segment, segment_batches
 
 BATCH_ROWS: Final = 8192
 """Rows in a batch unless asked otherwise."""
@@ -183,13 +183,18 @@ class SealedSegment:
     file: pq.ParquetFile
 
     def batches(self, size: int = BATCH_ROWS) -> Iterator[pa.RecordBatch]:
-        """Yield the rows from `start` on, in batches of at most `size`.
+        """Yield the rows from `start` on, in batches of at most `size`. Row groups before it are not read.
 
         Raises:
             DamagedTapeError: where the file is not what was written.
         """
-        next_seq = self.entry.first_seq
-        for batch in segment_batches(self.file, self.path, size):
+        if self.file.metadata.num_rows != self.entry.rows:
+            raise DamagedTapeError(
+                f"{self.path}: {self.file.metadata.num_rows} rows where {self.entry.rows} were sealed"
+            )
+        groups, passed_over = groups_from(self.file, self.start - self.entry.first_seq)
+        next_seq = self.entry.first_seq + passed_over
+        for batch in segment_batches(self.file, self.path, size, groups):
             check_follows(batch, next_seq, self.path)
             before, next_seq = self.start - next_seq, next_seq + batch.num_rows
             if before <= 0:

@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -137,14 +137,30 @@ def naming_damage(path: Path) -> Iterator[None]:
         raise DamagedTapeError(f"{path}: {_first_line(error)}") from None
 
 
-def segment_batches(file: pq.ParquetFile, path: Path, size: int) -> Iterator[pa.RecordBatch]:
-    """Yield a segment's rows in batches of at most `size`.
+def groups_from(file: pq.ParquetFile, row: int) -> tuple[list[int], int]:
+    """Return the row groups that hold rows from a segment's n-th on, and how many rows lie before them.
+
+    O(row groups); reads nothing but the metadata.
+    """
+    before = 0
+    for group in range(file.num_row_groups):
+        rows = file.metadata.row_group(group).num_rows
+        if before + rows > row:
+            return list(range(group, file.num_row_groups)), before
+        before += rows
+    return [], before
+
+
+def segment_batches(
+    file: pq.ParquetFile, path: Path, size: int, groups: Sequence[int]
+) -> Iterator[pa.RecordBatch]:
+    """Yield the rows of some of a segment's row groups in batches of at most `size`; touches no other bytes.
 
     Raises:
         DamagedTapeError: where a page's checksum or content is not what was written.
     """
     with naming_damage(path):
-        yield from file.iter_batches(size)
+        yield from file.iter_batches(size, groups)
 
 
 def _first_line(error: Exception) -> str:

@@ -4,8 +4,10 @@ import json
 import multiprocessing
 import pickle
 from collections.abc import Callable
+from itertools import accumulate
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -26,7 +28,7 @@ from tests.recorder.rows import (
     tally,
     write_tape,
 )
-from tests.replay.tapes import command, flip_byte
+from tests.replay.tapes import command, edit_catalog, flip_byte
 
 SPAWN = multiprocessing.get_context("spawn")
 
@@ -141,6 +143,78 @@ def test_no_flipped_byte_gives_wrong_rows(tmp_path: Path) -> None:
             wrong.append(f"byte {place} of {len(whole)}: {outcome}")
         path.write_bytes(whole)
     assert wrong == []
+
+
+def row_groups_of(path: Path) -> tuple[list[int], list[int]]:
+    """Return of each row group the segment's row that it begins with, and where its payload's pages end."""
+    with pq.ParquetFile(path) as file:
+        groups = [file.metadata.row_group(at) for at in range(file.num_row_groups)]
+    starts = list(accumulate((group.num_rows for group in groups), initial=0))[:-1]
+    payloads = [group.column(4) for group in groups]
+    return starts, [chunk.data_page_offset + chunk.total_compressed_size for chunk in payloads]
+
+
+def test_row_groups_before_the_start_are_not_read(tmp_path: Path) -> None:
+    """Damage in a row group is nothing to a reading from one behind it, and an error to any other."""
+    rows = frames(40_000)
+    tape = write_tape(tmp_path / "tape", rows)
+    (path,) = segments(tape)
+    starts, ends = row_groups_of(path)
+    assert len(starts) > 2
+    for number in range(len(starts) - 1):
+        corrupt(path, ends[number] - 2, 0x10)
+        for first_seq in (starts[number + 1], starts[number + 1] + 1, len(rows) - 1):
+            assert read_rows(tape, first_seq=first_seq) == rows[first_seq:]
+        for first_seq in (starts[number], starts[number + 1] - 1):
+            with pytest.raises(DamagedTapeError, match=path.name):
+                read_rows(tape, first_seq=first_seq)
+    with pytest.raises(DamagedTapeError, match=path.name):
+        read_rows(tape)
+
+
+def in_row_groups(tape: Path, rows: int) -> Path:
+    """Write a tape's one segment again in row groups of so many rows; return its path."""
+    (path,) = segments(tape)
+    table = pq.ParquetFile(path).read()
+    pq.write_table(table, path, row_group_size=rows, write_page_checksum=True)
+    edit_catalog(tape, BTC, 0, bytes=path.stat().st_size)
+    return path
+
+
+@pytest.mark.parametrize("group_rows", [1, 7, 25, 100])
+def test_reading_starts_at_every_seq_of_every_row_group(tmp_path: Path, group_rows: int) -> None:
+    """Wherever row groups end and however large batches are, reading from a seq gives the rows from there."""
+    rows = frames(50)
+    tape = write_tape(tmp_path / "tape", rows)
+    in_row_groups(tape, group_rows)
+    for first_seq in range(52):
+        for size in (1, 6, 7, 8, 100):
+            assert read_rows(tape, size=size, first_seq=first_seq) == rows[first_seq:]
+
+
+@pytest.mark.parametrize("first_seq", [0, 30])
+@pytest.mark.parametrize("change", [-1, 1])
+def test_a_file_of_fewer_or_more_rows_is_damage(tmp_path: Path, first_seq: int, change: int) -> None:
+    """Where a whole Parquet file has not the rows that were sealed, no reading takes it for the segment."""
+    tape = write_tape(tmp_path / "tape", frames(50))
+    path = in_row_groups(tape, 7)
+    edit_catalog(tape, BTC, 0, rows=50 + change)
+    with pytest.raises(DamagedTapeError, match=path.name):
+        read_rows(tape, first_seq=first_seq)
+
+
+def test_other_rows_in_a_row_group_are_damage(tmp_path: Path) -> None:
+    """Row groups whose rows are not those that belong there are found from wherever reading begins."""
+    tape = write_tape(tmp_path / "tape", frames(50))
+    (path,) = segments(tape)
+    table = pq.ParquetFile(path).read()
+    swapped = pa.concat_tables([table.slice(start, 10) for start in (0, 20, 10, 30, 40)])
+    pq.write_table(swapped, path, row_group_size=10)
+    edit_catalog(tape, BTC, 0, bytes=path.stat().st_size)
+    for first_seq in (0, 10, 15, 20, 25):
+        with pytest.raises(DamagedTapeError, match=path.name):
+            read_rows(tape, first_seq=first_seq)
+    assert read_rows(tape, first_seq=30) == frames(50)[30:]
 
 
 def truncate(path: Path) -> None:

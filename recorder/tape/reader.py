@@ -1,9 +1,10 @@
 """Reading a tape: sealed segments and the journal alike, also while it is being recorded. Writes nothing."""
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
@@ -216,6 +217,18 @@ def check_follows(batch: pa.RecordBatch, next_seq: int, path: Path) -> None:
     wrong = np.flatnonzero(seq != expected)
     if wrong.size:
         raise DamagedTapeError(f"{path}: row {seq[wrong[0]]} where row {expected[wrong[0]]} belongs")
+
+
+def cut_at(batches: Iterable[pa.RecordBatch], seqs: Collection[int]) -> Iterator[pa.RecordBatch]:
+    """Yield batches that follow one another, cut so that each of some seqs begins one. O(seqs) a batch."""
+    for batch in batches:
+        first, end = batch.column("seq")[0].as_py(), batch.column("seq")[-1].as_py() + 1
+        cuts = sorted(seq for seq in seqs if first < seq < end)
+        if not cuts:
+            yield batch
+            continue
+        for low, high in pairwise([first, *cuts, end]):
+            yield own(batch.slice(low - first, high - low))
 
 
 def own(batch: pa.RecordBatch) -> pa.RecordBatch:

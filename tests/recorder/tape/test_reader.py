@@ -6,17 +6,22 @@ import pickle
 from collections.abc import Callable
 from itertools import accumulate
 from pathlib import Path
+from random import Random
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from orderbook.schema import TAPE_SCHEMA
 from recorder.tape.errors import DamagedTapeError, NewerTapeError, NotATapeError, UnknownProductError
 from recorder.tape.policy import SealPolicy
 from recorder.tape.reader import Tape
+from recorder.tape.segment import ROW_GROUP_BYTES
 from tests.oracle import Row
 from tests.recorder.rows import (
+    ALL_ROWS,
     BTC,
+    START,
     batch,
     frames,
     journals,
@@ -74,6 +79,46 @@ def test_batches_own_their_memory(tmp_path: Path, size: int) -> None:
     for first_seq in (0, 995, 1995):
         for each in Tape.open(tape).product(BTC).batches(size, first_seq):
             assert len(pickle.dumps(each)) < each.num_rows * 1100 + 4096
+
+
+def test_a_reading_holds_a_row_group_and_not_the_file(tmp_path: Path) -> None:
+    """However long a merged segment is, what Arrow holds while it is read stays far below the file."""
+    number = 100_000
+    texts = Random(1).randbytes(75 * number).hex()
+    rows = pa.RecordBatch.from_arrays(
+        [
+            pa.array(range(number), pa.int64()),
+            pa.array(range(START, START + number)).cast(TAPE_SCHEMA.field("recv_time").type),
+            pa.array([0] * number, pa.int32()),
+            pa.array(["frame"] * number),
+            pa.array([texts[place : place + 150] for place in range(0, len(texts), 150)]),
+        ],
+        schema=TAPE_SCHEMA,
+    )
+    with open_writer(tmp_path / "tape", policy=SealPolicy(rows=number)) as writer:
+        writer.products[BTC].append(rows)
+        del rows
+        writer.products[BTC].seal_all(tally(), ALL_ROWS)
+    (path,) = segments(tmp_path / "tape")
+    before = pa.total_allocated_bytes()
+    held = [
+        pa.total_allocated_bytes() - before for _ in Tape.open(tmp_path / "tape").product(BTC).batches(1024)
+    ]
+    assert len(held) > 90
+    assert max(held) < path.stat().st_size / 2
+
+
+def test_large_frames_make_row_groups_of_fewer_rows(tmp_path: Path) -> None:
+    """A writer holds some megabytes of frames at a time, also where each is a snapshot."""
+    text = "x" * 5_000_000
+    rows = [row._replace(payload=text) for row in frames(20)]
+    tape = write_tape(tmp_path / "tape", rows, batch_rows=1)
+    (path,) = segments(tape)
+    with pq.ParquetFile(path) as file:
+        groups = [file.metadata.row_group(at).num_rows for at in range(file.num_row_groups)]
+    assert sum(groups) == 20
+    assert max(groups) * len(text) < 2 * ROW_GROUP_BYTES
+    assert read_rows(tape, first_seq=9, size=1) == rows[9:]
 
 
 def test_a_reader_beside_a_writer_sees_no_hole(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from bisect import bisect_right
 from dataclasses import dataclass
-from itertools import pairwise
 
 from orderbook.digest import Digest
 from orderbook.engine import Engine
@@ -10,9 +9,9 @@ from orderbook.feeds import Feed
 from orderbook.row_checks import RowChecks
 from orderbook.tally import Tally
 from orderbook.threshold import DEFAULT_THRESHOLD
-from recorder.tape.index import start_in
+from recorder.tape.index import parts_of, start_in
 from recorder.tape.product_writer import ProductWriter
-from recorder.tape.reader import ProductTape, own
+from recorder.tape.reader import ProductTape, cut_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,22 +35,21 @@ def resume(tape: ProductTape, feed: Feed, writer: ProductWriter, engine: Engine)
     sealed = entries[-1].next_seq if entries else 0
     chain = bytes.fromhex(entries[-1].chain) if entries else Digest().chain
     tally = Tally(DEFAULT_THRESHOLD, Digest(chain, RowChecks()))
+    parts = parts_of(entries)
     start = start_in(
-        tape.directory, entries, bisect_right(entries, chain_seq, key=lambda entry: entry.first_seq) - 1
+        tape.directory, parts, bisect_right(parts, chain_seq, key=lambda part: part.first_seq) - 1
     )
     state = engine.load(start.saved) if start.saved else engine.start(tape.product, feed)
     ends = writer.unsealed_ends()
-    for rows in tape.batches(first_seq=start.seq):
+    # Cut where the digest goes on, where faults are not told yet, and where a segment waits for its seal.
+    for rows in cut_at(tape.batches(first_seq=start.seq), {chain_seq, sealed, *ends}):
         first, end = rows.column("seq")[0].as_py(), rows.column("seq")[-1].as_py() + 1
-        # Cut where the digest goes on, where faults are not told yet, and where a segment waits for its seal.
-        cuts = sorted(cut for cut in {chain_seq, sealed, *ends} if first < cut < end)
-        for low, high in pairwise([first, *cuts, end]):
-            if writer.begins_segment(low):
-                writer.hold_book(low, engine.save(state))
-            state, step = engine.step(state, own(rows.slice(low - first, high - low)))
-            if low >= chain_seq:
-                tally.add(step)
-            if low < sealed:
-                tally.take_faults()  # they went with their segment
-            writer.seal(tally, high)
+        if writer.begins_segment(first):
+            writer.hold_book(first, engine.save(state))
+        state, step = engine.step(state, rows)
+        if first >= chain_seq:
+            tally.add(step)
+        if first < sealed:
+            tally.take_faults()  # they went with their segment
+        writer.seal(tally, end)
     return Resumed(tally.digest, engine.save(state))

@@ -3,14 +3,15 @@
 from bisect import bisect_left
 
 from orderbook.times import parse_time
-from recorder.tape.index import Start, start_in
+from recorder.tape.index import Start, parts_of, start_in
 from recorder.tape.reader import ProductTape
 
 
 def start_before(tape: ProductTape, time: int) -> Start:
     """Return where to begin so that from a time on the book is right: all rows at or after it are read.
 
-    That is the last segment that begins before the time, with its sidecar. O(segments), reads one sidecar.
+    That is the last segment that begins before the time, merged into a day's or not, with its sidecar.
+    O(segments), reads one sidecar.
 
     Args:
         tape: a product's rows.
@@ -19,6 +20,6 @@ def start_before(tape: ProductTape, time: int) -> Start:
     Raises:
         DamagedTapeError: where the list of segments is not readable.
     """
-    entries = tape.segments()
-    number = bisect_left(entries, time, key=lambda entry: parse_time(entry.first_recv_time) or 0) - 1
-    return start_in(tape.directory, entries, number)
+    parts = parts_of(tape.segments())
+    number = bisect_left(parts, time, key=lambda part: parse_time(part.first_recv_time) or 0) - 1
+    return start_in(tape.directory, parts, number)

@@ -24,7 +24,8 @@ class Verification:
         audits: what each interruption cost, by product.
         verdicts: on each connection, by product.
         checked_digests: how many live digests were recomputed and found equal.
-        sidecars, unindexed: segments whose sidecar is the book before them, and those without one.
+        sidecars, unindexed: segments, each part of a merged one too, whose sidecar is the book before them,
+            and those without one.
         kept: copies of journals of which a record was bad, with rows behind it that the tape lacks: a power
             cut does that to what was not synced yet, or a byte that went bad.
         torn_bytes: at the ends of journals, of records that were never whole: a recorder died, or is at it.

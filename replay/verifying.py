@@ -1,7 +1,8 @@
 """`verify`: whether a tape is what was written, and whether its replay is what was seen live."""
 
 import hashlib
-from dataclasses import asdict, replace
+from collections.abc import Sequence
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,13 +16,13 @@ from orderbook.threshold import DEFAULT_THRESHOLD
 from orderbook.times import format_time
 from recorder.engines import ready_engine
 from recorder.options import EngineName
-from recorder.tape.catalog import Faults, SegmentEntry, merge_faults, unlisted_segments
+from recorder.tape.catalog import Faults, Part, SegmentEntry, merge_faults, unlisted_segments
 from recorder.tape.errors import DamagedTapeError
-from recorder.tape.index import read_book
+from recorder.tape.index import parts_of, read_book
 from recorder.tape.journal import damaged_copies
 from recorder.tape.layout import CATALOG, book_file
 from recorder.tape.overview import overview
-from recorder.tape.reader import ProductTape, SealedSegment, Tape
+from recorder.tape.reader import ProductTape, SealedSegment, Tape, cut_at
 from replay.audit import AuditedBook
 from replay.divergence import first_divergence
 from replay.sequences import SharedSequences
@@ -93,19 +94,13 @@ class _ProductCheck:
         """
         for entry in self._tape.segments():
             self._check_file(entry)
-        entries: list[SegmentEntry] = []
+        sealed = 0
         for segment in self._tape.sealed():
-            if segment.start <= segment.entry.first_seq:
-                self._check_sidecar(segment.entry, entries[-1].digest if entries else Digest().hexdigest())
-            first: tuple[int, int] | None = None
-            for rows in segment.batches():
-                first = first or _ends(rows)[0]
-                self._take_up(rows, segment.path)
-            self._check_entry(segment, first or self._last)
-            entries.append(segment.entry)
+            self._check_entry(segment, self._take_up_segment(segment))
+            sealed = segment.entry.next_seq
         for path in unlisted_segments(self._tape.directory):
             self._found.damage.append(f"{path}: a segment that {CATALOG} does not list")
-        for rows in self._tape.batches(first_seq=entries[-1].next_seq if entries else 0):
+        for rows in self._tape.batches(first_seq=sealed):
             self._take_up(rows, self._tape.journals)
         self._found.kept += damaged_copies(self._tape.journals)
         for journal in self._tape.open_journals():
@@ -132,21 +127,37 @@ class _ProductCheck:
             if digest != entry.sha256:
                 self._found.damage.append(f"{segment.path}: the SHA-256 is not the one that was sealed")
 
-    def _check_sidecar(self, entry: SegmentEntry, digest: str) -> None:
-        """Hold the sidecar of a segment against the book as it stands before it."""
-        held = read_book(self._tape.directory, entry.first_seq, digest)
+    def _take_up_segment(self, segment: SealedSegment) -> list[Part]:
+        """Take up a segment's rows and check the book before each part; return the parts that they show."""
+        starts = {part.first_seq for part in parts_of([segment.entry])}
+        parts: list[Part] = []
+        for rows in cut_at(segment.batches(), starts):
+            (connection, time), (last_connection, _) = _ends(rows)
+            seq = rows.column("seq")[0].as_py()
+            if seq in starts or not parts:
+                before = self.tally.digest.hexdigest()
+                parts.append(Part(seq, format_time(time), (connection, connection), before))
+            if seq in starts:
+                self._check_sidecar(parts[-1])
+            self._take_up(rows, segment.path)
+            parts[-1] = replace(parts[-1], connections=(parts[-1].connections[0], last_connection))
+        return parts
+
+    def _check_sidecar(self, part: Part) -> None:
+        """Hold the sidecar of a part against the book as it stands before it."""
+        held = read_book(self._tape.directory, part)
         if held is None:
             self._found.unindexed += 1
         elif held == self.book.save():
             self._found.sidecars += 1
         else:
-            path = book_file(self._tape.directory, entry.first_seq)
+            path = book_file(self._tape.directory, part.first_seq)
             self._found.damage.append(
-                f"{path}: not the book before row {entry.first_seq}; mend it by `booktape index --rebuild`"
+                f"{path}: not the book before row {part.first_seq}; mend it by `booktape index --rebuild`"
             )
 
-    def _check_entry(self, segment: SealedSegment, first: tuple[int, int]) -> None:
-        """Hold what the catalog says of a segment against its rows."""
+    def _check_entry(self, segment: SealedSegment, parts: Sequence[Part]) -> None:
+        """Hold what the catalog says of a segment against its rows, and the parts that these show."""
         path, entry, digest = segment.path, segment.entry, self.tally.digest
         if digest.hexdigest() != entry.digest:
             differs = first_divergence(self._tape, entry, digest, self._checks)
@@ -162,16 +173,18 @@ class _ProductCheck:
         faults, numbered = self._take_faults()
         facts = replace(
             entry,
-            first_recv_time=format_time(first[1]),
+            first_recv_time=parts[0].first_recv_time,
             last_recv_time=format_time(self._last[1]),
-            connections=(first[0], self._last[0]),
+            connections=(parts[0].connections[0], self._last[0]),
             chain=digest.chain.hex(),
             chain_seq=digest.chain_seq,
             faults=faults,
             numbered=tuple(numbered),
+            parts=tuple(parts) if entry.parts else (),
         )
         if facts != entry:
-            wrong = ", ".join(name for name, fact in asdict(facts).items() if fact != getattr(entry, name))
+            names = (each.name for each in fields(entry))
+            wrong = ", ".join(name for name in names if getattr(facts, name) != getattr(entry, name))
             self._found.damage.append(f"{path}: {CATALOG} says another {wrong} than the rows")
 
     def _take_faults(self) -> tuple[Faults, list[int]]:

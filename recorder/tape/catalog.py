@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
@@ -30,6 +31,23 @@ Faults = dict[int, dict[str, int]]
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """A segment as it was sealed, also where a compaction has merged it: reading can begin there.
+
+    Attributes:
+        first_seq: of its first row.
+        first_recv_time: of its first row, ISO with 9 digits.
+        connections: the first and last connection of its rows.
+        before: digest of all summaries before it, hex: its book is bound to that.
+    """
+
+    first_seq: int
+    first_recv_time: str
+    connections: tuple[int, int]
+    before: str
+
+
+@dataclass(frozen=True, slots=True)
 class SegmentEntry:
     """A sealed segment.
 
@@ -44,6 +62,7 @@ class SegmentEntry:
         digest: of the product's summaries up to this segment's last row, hex.
         chain: the digest over the blocks before the last that holds a summary, hex, and
         chain_seq: that block's first seq: a digest goes on from there.
+        parts: the segments that were merged into it, in order; empty, and not in its line, where none were.
     """
 
     file: str
@@ -59,6 +78,7 @@ class SegmentEntry:
     chain_seq: int
     faults: Faults = field(default_factory=dict)
     numbered: tuple[int, ...] = ()
+    parts: tuple[Part, ...] = ()
 
     @property
     def last_time(self) -> int:
@@ -155,12 +175,22 @@ def _problem(entry: SegmentEntry, expected: int) -> str:
         return "a time is none"
     if entry.first_seq != expected or entry.rows < 1:
         return f"row {entry.first_seq} where row {expected} belongs"
+    if any(parse_time(part.first_recv_time) is None for part in entry.parts):
+        return "a part's time is none"
+    starts = [part.first_seq for part in entry.parts]
+    if starts and (starts[0] != entry.first_seq or starts[-1] >= entry.next_seq):
+        return f"its parts begin with rows {starts[0]} to {starts[-1]}"
+    if any(first >= second for first, second in pairwise(starts)):
+        return "its parts do not follow one another"
     return ""
 
 
 def encode_entry(entry: SegmentEntry) -> bytes:
-    """Return an entry as a line."""
-    return msgspec.json.encode(asdict(entry)) + b"\n"
+    """Return an entry as a line; parts are named only where there are some."""
+    fields = asdict(entry)
+    if not entry.parts:
+        del fields["parts"]
+    return msgspec.json.encode(fields) + b"\n"
 
 
 def append_entry(product_dir: Path, entry: SegmentEntry) -> None:

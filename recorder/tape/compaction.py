@@ -1,5 +1,8 @@
 """Merging small segments: one a day, rows and digest unchanged, also beside a recorder.
 
+The merged segment's entry lists what it was merged of, and the books before these parts stay: what begins
+in the middle costs what it did before.
+
 1. The merged segment is written aside, whole and durable.
 2. `_segments.next.jsonl` gets its name: from now on it is the catalog. Before it nothing has happened, after
    it the rest is finished by whoever comes next: this process, the next recorder, the next compaction.
@@ -17,6 +20,7 @@ import pyarrow as pa
 from orderbook.row_checks import Checks
 from recorder.tape.catalog import (
     NEXT_CATALOG,
+    Part,
     SegmentEntry,
     catalog_lock,
     encode_entry,
@@ -25,7 +29,7 @@ from recorder.tape.catalog import (
     read_catalog,
 )
 from recorder.tape.files import replace_file, sync_directory
-from recorder.tape.index import read_checks, remove_sidecars, write_checks
+from recorder.tape.index import parts_of, read_checks, remove_book, remove_checks, write_checks
 from recorder.tape.layout import CATALOG
 from recorder.tape.maintenance import maintenance
 from recorder.tape.reader import ProductTape, Tape
@@ -59,7 +63,8 @@ def _compact_product(tape: ProductTape) -> Compacted:
         finish_compaction(tape.directory)
         before = tape.segments()
     days = [day for day in _days(before) if len(day) > 1]
-    merged = [_merge(tape, day) for day in days]
+    parts = parts_of(before)
+    merged = [_merge(tape, day, parts) for day in days]
     if merged:
         checks = [_merged_checks(tape, day) for day in days]
         with catalog_lock(tape.directory):
@@ -77,8 +82,8 @@ def _days(entries: Sequence[SegmentEntry]) -> list[list[SegmentEntry]]:
     return [list(day) for _, day in groupby(entries, key=lambda entry: entry.file.partition("/")[0])]
 
 
-def _merge(tape: ProductTape, day: Sequence[SegmentEntry]) -> SegmentEntry:
-    """Write a day's segments as one, aside; return its entry."""
+def _merge(tape: ProductTape, day: Sequence[SegmentEntry], parts: Sequence[Part]) -> SegmentEntry:
+    """Write a day's segments as one, aside; return its entry. `parts` are those of the whole tape."""
     first, last = day[0], day[-1]
 
     def batches() -> Iterator[pa.RecordBatch]:
@@ -102,6 +107,7 @@ def _merge(tape: ProductTape, day: Sequence[SegmentEntry]) -> SegmentEntry:
         sha256=written.sha256,
         faults=merge_faults(entry.faults for entry in day),
         numbered=tuple(sorted({number for entry in day for number in entry.numbered})),
+        parts=tuple(part for part in parts if first.first_seq <= part.first_seq < last.next_seq),
     )
 
 
@@ -137,10 +143,13 @@ def finish_compaction(product_dir: Path) -> None:
             aside.replace(product_dir / entry.file)
             sync_directory(aside.parent)
     listed = {entry.file for entry in entries}
+    begins = {part.first_seq for part in parts_of(entries)}
     before, _ = parse_catalog(product_dir / CATALOG, (product_dir / CATALOG).read_bytes())
     for entry in before:
         if entry.file not in listed:
-            remove_sidecars(product_dir, entry.first_seq)
+            remove_checks(product_dir, entry.first_seq)
+            if entry.first_seq not in begins:  # of a list that an earlier version made
+                remove_book(product_dir, entry.first_seq)
             (product_dir / entry.file).unlink(missing_ok=True)
             sync_directory((product_dir / entry.file).parent)
     path.replace(product_dir / CATALOG)

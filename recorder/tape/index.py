@@ -1,6 +1,7 @@
 """`_index/`: what stands beside each sealed segment: reading can begin there, and differences be found.
 
 - `<first_seq>.book`: the book as it stands before the segment's first row; `booktape index` makes it again.
+  It stays where a compaction merges the segment: reading can begin with each part of a day.
 - `<first_seq>.checks`: a check of each row's summary as it was recorded (`orderbook.row_checks`).
 
 A sidecar is bound to a digest of the summaries that it belongs to, and compressed with a checksum: one that
@@ -18,7 +19,7 @@ import zstandard
 
 from orderbook.digest import Digest
 from orderbook.row_checks import Checks
-from recorder.tape.catalog import SegmentEntry
+from recorder.tape.catalog import Part, SegmentEntry
 from recorder.tape.files import make_directory, replace_file
 from recorder.tape.layout import book_file, checks_file
 
@@ -51,6 +52,16 @@ def digest_before(entries: Sequence[SegmentEntry], number: int) -> str:
     return entries[number - 1].digest if number else Digest().hexdigest()
 
 
+def parts_of(entries: Sequence[SegmentEntry]) -> list[Part]:
+    """Return the segments as they were sealed, in order: those listed, and those merged into them."""
+    parts: list[Part] = []
+    for number, entry in enumerate(entries):
+        before = digest_before(entries, number)
+        whole = Part(entry.first_seq, entry.first_recv_time, entry.connections, before)
+        parts += entry.parts or (whole,)
+    return parts
+
+
 def write_book(product_dir: Path, first_seq: int, digest: str, saved: bytes) -> None:
     """Write the book before a segment.
 
@@ -66,15 +77,9 @@ def write_book(product_dir: Path, first_seq: int, digest: str, saved: bytes) -> 
     _write(book_file(product_dir, first_seq), first_seq, digest, saved)
 
 
-def read_book(product_dir: Path, first_seq: int, digest: str) -> bytes | None:
-    """Return the book before a segment; None where there is none that can be trusted.
-
-    Args:
-        product_dir: the product's directory.
-        first_seq: of the segment.
-        digest: of all summaries before it, hex.
-    """
-    return _read(book_file(product_dir, first_seq), first_seq, digest)
+def read_book(product_dir: Path, part: Part) -> bytes | None:
+    """Return the book before a part; None where there is none that can be trusted."""
+    return _read(book_file(product_dir, part.first_seq), part.first_seq, part.before)
 
 
 def write_checks(product_dir: Path, entry: SegmentEntry, checks: Checks) -> None:
@@ -95,28 +100,31 @@ def read_checks(product_dir: Path, entry: SegmentEntry) -> Checks | None:
     return np.frombuffer(content, "<u4")
 
 
-def remove_sidecars(product_dir: Path, first_seq: int) -> None:
-    """Remove the sidecars of a segment that is no more."""
+def remove_book(product_dir: Path, first_seq: int) -> None:
+    """Remove the book before a row with which no part begins any more."""
     book_file(product_dir, first_seq).unlink(missing_ok=True)
+
+
+def remove_checks(product_dir: Path, first_seq: int) -> None:
+    """Remove the checks of a segment that is no more."""
     checks_file(product_dir, first_seq).unlink(missing_ok=True)
 
 
-def start_in(product_dir: Path, entries: Sequence[SegmentEntry], number: int) -> Start:
-    """Return where to begin so that the book is right from a segment's first row on.
+def start_in(product_dir: Path, parts: Sequence[Part], number: int) -> Start:
+    """Return where to begin so that the book is right from a part's first row on.
 
-    That is the segment itself, or the nearest before it whose book can be trusted. Reads one sidecar
+    That is the part itself, or the nearest before it whose book can be trusted. Reads one sidecar
     where the index is whole.
 
     Args:
         product_dir: the product's directory.
-        entries: its sealed segments, in order.
+        parts: of its sealed segments, in order (`parts_of`).
         number: which of them; -1 and below stand for the tape's beginning.
     """
-    for place in range(number, -1, -1):
-        first_seq = entries[place].first_seq
-        saved = read_book(product_dir, first_seq, digest_before(entries, place))
+    for part in reversed(parts[: max(number + 1, 0)]):
+        saved = read_book(product_dir, part)
         if saved is not None:
-            return Start(first_seq, saved)
+            return Start(part.first_seq, saved)
     return Start()
 
 

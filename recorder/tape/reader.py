@@ -1,9 +1,10 @@
 """Reading a tape: sealed segments and the journal alike, also while it is being recorded. Writes nothing."""
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
@@ -17,7 +18,7 @@ from recorder.tape.errors import DamagedTapeError, UnknownProductError
 from recorder.tape.journal import JournalReader, journal_paths
 from recorder.tape.layout import journal_dir, product_dir
 from recorder.tape.manifest import Manifest, read_manifest
-from recorder.tape.segment import merged_aside, open_segment, segment_batches
+from recorder.tape.segment import groups_from, merged_aside, open_segment, segment_batches
 
 BATCH_ROWS: Final = 8192
 """Rows in a batch unless asked otherwise."""
@@ -183,13 +184,18 @@ class SealedSegment:
     file: pq.ParquetFile
 
     def batches(self, size: int = BATCH_ROWS) -> Iterator[pa.RecordBatch]:
-        """Yield the rows from `start` on, in batches of at most `size`.
+        """Yield the rows from `start` on, in batches of at most `size`. Row groups before it are not read.
 
         Raises:
             DamagedTapeError: where the file is not what was written.
         """
-        next_seq = self.entry.first_seq
-        for batch in segment_batches(self.file, self.path, size):
+        if self.file.metadata.num_rows != self.entry.rows:
+            raise DamagedTapeError(
+                f"{self.path}: {self.file.metadata.num_rows} rows where {self.entry.rows} were sealed"
+            )
+        groups, passed_over = groups_from(self.file, self.start - self.entry.first_seq)
+        next_seq = self.entry.first_seq + passed_over
+        for batch in segment_batches(self.file, self.path, size, groups):
             check_follows(batch, next_seq, self.path)
             before, next_seq = self.start - next_seq, next_seq + batch.num_rows
             if before <= 0:
@@ -211,6 +217,18 @@ def check_follows(batch: pa.RecordBatch, next_seq: int, path: Path) -> None:
     wrong = np.flatnonzero(seq != expected)
     if wrong.size:
         raise DamagedTapeError(f"{path}: row {seq[wrong[0]]} where row {expected[wrong[0]]} belongs")
+
+
+def cut_at(batches: Iterable[pa.RecordBatch], seqs: Collection[int]) -> Iterator[pa.RecordBatch]:
+    """Yield batches that follow one another, cut so that each of some seqs begins one. O(seqs) a batch."""
+    for batch in batches:
+        first, end = batch.column("seq")[0].as_py(), batch.column("seq")[-1].as_py() + 1
+        cuts = sorted(seq for seq in seqs if first < seq < end)
+        if not cuts:
+            yield batch
+            continue
+        for low, high in pairwise([first, *cuts, end]):
+            yield own(batch.slice(low - first, high - low))
 
 
 def own(batch: pa.RecordBatch) -> pa.RecordBatch:

@@ -2,11 +2,11 @@
 
 import hashlib
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -16,7 +16,19 @@ from recorder.tape.errors import DamagedTapeError
 from recorder.tape.files import PRIVATE, make_directory, sync_directory
 
 ROW_GROUP_ROWS: Final = 16_384
-"""Rows in a row group: what a reader holds in memory at a time."""
+ROW_GROUP_BYTES: Final = 32 * 2**20
+"""Rows and, about, bytes of a row group: what a writer holds at a time, and a reader in compressed form."""
+
+WRITER_OPTIONS: Final[dict[str, Any]] = {
+    "compression": "zstd",
+    "compression_level": 8,  # smaller than zstd -3 JSON lines, and read no slower; what is above gains little
+    "use_dictionary": ["connection", "kind"],
+    "column_encoding": {"seq": "DELTA_BINARY_PACKED", "recv_time": "DELTA_BINARY_PACKED"},
+    "write_statistics": ["seq", "recv_time", "connection", "kind"],  # nobody asks for the least of the texts
+    "write_page_checksum": True,
+    "store_schema": True,
+}
+"""How a segment is written; `tests/benchmarks/bench_bytes.py` compares what else was tried."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,17 +77,10 @@ def write_aside(
     schema = TAPE_SCHEMA.with_metadata({f"booktape.{name}": str(value) for name, value in facts.items()})
     aside.unlink(missing_ok=True)
     aside.touch(mode=PRIVATE)
-    with pq.ParquetWriter(
-        aside,
-        schema,
-        compression="zstd",
-        use_dictionary=["connection", "kind"],
-        column_encoding={"seq": "DELTA_BINARY_PACKED", "recv_time": "DELTA_BINARY_PACKED"},
-        write_page_checksum=True,
-        store_schema=True,
-    ) as writer:
+    with pq.ParquetWriter(aside, schema, **WRITER_OPTIONS) as writer:
         for table in _row_groups(batches):
-            writer.write_table(table, row_group_size=ROW_GROUP_ROWS)
+            fitting = max(1, table.num_rows * ROW_GROUP_BYTES // table.nbytes)
+            writer.write_table(table, row_group_size=min(ROW_GROUP_ROWS, fitting))
     with aside.open("rb") as file:
         os.fsync(file.fileno())
         digest = hashlib.file_digest(file, "sha256").hexdigest()
@@ -89,11 +94,13 @@ def write_aside(
 def _row_groups(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
     """Gather batches into tables of about a row group each."""
     held: list[pa.RecordBatch] = []
+    rows = size = 0
     for batch in batches:
         held.append(batch)
-        if sum(each.num_rows for each in held) >= ROW_GROUP_ROWS:
+        rows, size = rows + batch.num_rows, size + batch.nbytes
+        if rows >= ROW_GROUP_ROWS or size >= ROW_GROUP_BYTES:
             yield pa.Table.from_batches(held)
-            held = []
+            held, rows, size = [], 0, 0
     if held:
         yield pa.Table.from_batches(held)
 
@@ -112,7 +119,8 @@ def open_segment(path: Path, size: int) -> pq.ParquetFile:
         found = path.stat().st_size
         if found != size:
             raise DamagedTapeError(f"{path}: {found} bytes where {size} were sealed")
-        file = pq.ParquetFile(path, page_checksum_verification=True)
+        # Arrow's pre-buffering would keep all compressed bytes of a reading, of a whole day, until its end.
+        file = pq.ParquetFile(path, page_checksum_verification=True, pre_buffer=False)
         is_ours = file.schema_arrow.equals(TAPE_SCHEMA, check_metadata=False)
     except FileNotFoundError:
         raise DamagedTapeError(f"{path}: a sealed segment is missing") from None
@@ -137,14 +145,31 @@ def naming_damage(path: Path) -> Iterator[None]:
         raise DamagedTapeError(f"{path}: {_first_line(error)}") from None
 
 
-def segment_batches(file: pq.ParquetFile, path: Path, size: int) -> Iterator[pa.RecordBatch]:
-    """Yield a segment's rows in batches of at most `size`.
+def groups_from(file: pq.ParquetFile, row: int) -> tuple[list[int], int]:
+    """Return the row groups that hold rows from a segment's n-th on, and how many rows lie before them.
+
+    O(row groups); reads nothing but the metadata.
+    """
+    before = 0
+    for group in range(file.num_row_groups):
+        rows = file.metadata.row_group(group).num_rows
+        if before + rows > row:
+            return list(range(group, file.num_row_groups)), before
+        before += rows
+    return [], before
+
+
+def segment_batches(
+    file: pq.ParquetFile, path: Path, size: int, groups: Sequence[int]
+) -> Iterator[pa.RecordBatch]:
+    """Yield the rows of some of a segment's row groups in batches of at most `size`; touches no other bytes.
 
     Raises:
         DamagedTapeError: where a page's checksum or content is not what was written.
     """
     with naming_damage(path):
-        yield from file.iter_batches(size)
+        # Nearly all is one column, the payload: threads double the processor time and win no time.
+        yield from file.iter_batches(size, groups, use_threads=False)
 
 
 def _first_line(error: Exception) -> str:

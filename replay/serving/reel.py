@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 from orderbook.envelope import open_envelope
 from orderbook.frames import MalformedError
 from orderbook.rawjson import string
+from recorder.tape.index import parts_of
 from recorder.tape.reader import ProductTape, Tape
 from replay.serving.merging import Row, Said, merged
 from replay.serving.script import Stretch, TapeConnection
@@ -79,9 +80,9 @@ def _batches(tape: ProductTape, connection: TapeConnection, end: int) -> Iterato
     """Yield the frames of a connection up to and at a time, in seq order."""
     entries = tape.segments()
     first_seq = entries[-1].next_seq if entries else 0
-    for entry in entries:
-        if entry.connections[1] >= connection.number:
-            first_seq = entry.first_seq
+    for part in parts_of(entries):
+        if part.connections[1] >= connection.number:
+            first_seq = part.first_seq
             break
     for rows in tape.batches(_BATCH_ROWS, first_seq):
         numbers, times = rows.column("connection"), rows.column("recv_time").view(pa.int64())

@@ -8,7 +8,7 @@ import pytest
 
 from recorder.tape.catalog import read_catalog
 from recorder.tape.errors import TapeError
-from recorder.tape.index import Start, start_in
+from recorder.tape.index import Start, parts_of, start_in
 from recorder.tape.journal_writer import encode_rows
 from replay.verifying import verify
 from tests.endurance.forms import TIMEOUT_S, cases, tell
@@ -108,17 +108,17 @@ def test_a_flipped_sidecar_is_passed_over(tape: Path) -> None:
     """With a bit of a sidecar flipped, reading begins at a good one before it, never with a wrong book."""
     rng = Random(10)
     product_dir = tape / "product=BTC-USD"
-    entries = read_catalog(product_dir)
-    good = [start_in(product_dir, entries, number) for number in range(len(entries))]
-    assert [start.seq for start in good] == [entry.first_seq for entry in entries]
+    parts = parts_of(read_catalog(product_dir))
+    good = [start_in(product_dir, parts, number) for number in range(len(parts))]
+    assert [start.seq for start in good] == [part.first_seq for part in parts]
     fallbacks = 0
     for _ in range(cases(2_000, 200)):
-        number = rng.randrange(len(entries))
-        path = product_dir / "_index" / f"{entries[number].first_seq:020d}.book"
+        number = rng.randrange(len(parts))
+        path = product_dir / "_index" / f"{parts[number].first_seq:020d}.book"
         data = path.read_bytes()
         where, bit = rng.randrange(len(data)), rng.randrange(8)
         path.write_bytes(data[:where] + bytes([data[where] ^ 1 << bit]) + data[where + 1 :])
-        found = start_in(product_dir, entries, number)
+        found = start_in(product_dir, parts, number)
         assert found in (good[number], good[number - 1] if number else Start())
         fallbacks += found != good[number]
         path.write_bytes(data)

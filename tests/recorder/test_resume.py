@@ -5,12 +5,15 @@ import random
 import signal
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from orderbook.digest import BLOCK
 from orderbook.engine import PlainEngine
 from recorder.record import import_captures
 from recorder.resume import resume
+from recorder.tape.compaction import compact
+from recorder.tape.errors import DamagedTapeError
 from recorder.tape.policy import SealPolicy
 from recorder.tape.reader import Tape
 from replay import running
@@ -18,7 +21,7 @@ from replay.verifying import verify
 from tests.oracle import Row
 from tests.recorder.processes import end, free_port, running_booktape
 from tests.recorder.rows import BTC, START, in_batches, journals, open_writer, read_rows, segments
-from tests.replay.tapes import Timed, catalog, snapshot, update, write_capture
+from tests.replay.tapes import Timed, catalog, flip_byte, snapshot, update, write_capture
 
 
 def book(number: int, seed: int) -> list[Timed]:
@@ -112,4 +115,24 @@ def test_a_stop_while_the_tail_is_taken_up(tmp_path: Path) -> None:
     assert len(read_rows(tape)) == 12 + len(left)
     assert json.loads(stdout)["products"][BTC]["rows"] == 0
     assert json.loads(stdout)["digest"] == running.run(tape, keep=False).digest
+    assert not verify(tape).damage
+
+
+def test_after_a_compaction_only_the_tail_is_read(tmp_path: Path) -> None:
+    """A day that was merged is taken up from its last part: damage before that is not even met."""
+    tape, policy = tmp_path / "tape", SealPolicy(rows=5500)
+    for seed, length in enumerate((17_000, 5_000)):
+        append(tape, book(length - 2, seed), policy)
+    compact(tape)
+    (path,) = segments(tape)
+    with pq.ParquetFile(path) as file:
+        chunk = file.metadata.row_group(0).column(4)
+    place = chunk.data_page_offset + chunk.total_compressed_size - 2
+    flip_byte(path, place)
+    with pytest.raises(DamagedTapeError):
+        read_rows(tape)
+    with open_writer(tape, policy=policy) as writer:
+        left = resume(Tape.open(tape).product(BTC), "exchange", writer.products[BTC], PlainEngine())
+    flip_byte(path, place)
+    assert left.digest.hexdigest() == running.run(tape, keep=False).tallies[BTC].digest.hexdigest()
     assert not verify(tape).damage

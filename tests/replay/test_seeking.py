@@ -1,5 +1,6 @@
 """Beginning anywhere: what comes out is that of a whole replay from there on, and it costs one segment."""
 
+import json
 import random
 from pathlib import Path
 
@@ -9,13 +10,16 @@ from click.testing import CliRunner
 from booktape import cli
 from orderbook.times import format_time
 from recorder.record import import_captures
+from recorder.tape.catalog import read_catalog
 from recorder.tape.compaction import compact
-from recorder.tape.index import read_book, write_book
+from recorder.tape.index import parts_of, read_book, write_book
 from recorder.tape.policy import SealPolicy
+from recorder.tape.reader import Tape
 from replay.indexing import Indexed, index
 from replay.ladder import book_at
 from replay.replayed import ReplaySettings
 from replay.running import run
+from replay.seek import start_before
 from replay.verifying import verify
 from replay.window import Window
 from tests.replay.tapes import (
@@ -138,26 +142,82 @@ def test_index_makes_what_the_recording_made(recorded: Path, tmp_path: Path, reb
     assert sidecars(tape) == sidecars(recorded)
 
 
-def test_verify_finds_the_wrong_book(recorded: Path, tmp_path: Path) -> None:
-    """A sidecar that is whole but not the book before its segment is damage, and is named."""
-    tape = copy_of(recorded, tmp_path)
+@pytest.mark.parametrize("which", ["recorded", "compacted"])
+def test_verify_finds_the_wrong_book(request: pytest.FixtureRequest, which: str, tmp_path: Path) -> None:
+    """A sidecar that is whole but not the book before its segment or part is damage, and is named."""
+    tape = copy_of(request.getfixturevalue(which), tmp_path)
     product_dir = tape / f"product={BTC}"
-    entries = catalog(tape, BTC)
-    other = read_book(product_dir, entries[3]["first_seq"], entries[2]["digest"])
+    parts = parts_of(read_catalog(product_dir))
+    other = read_book(product_dir, parts[3])
     assert other is not None
-    write_book(product_dir, entries[4]["first_seq"], entries[3]["digest"], other)
+    write_book(product_dir, parts[4].first_seq, parts[4].before, other)
     (line,) = verify(tape).damage
-    assert f"{entries[4]['first_seq']:020d}.book: not the book before row" in line
+    assert f"{parts[4].first_seq:020d}.book: not the book before row" in line
     assert CliRunner().invoke(cli, ["index", str(tape), "--rebuild"]).exit_code == 0
     assert not verify(tape).damage
 
 
-def test_a_compaction_keeps_the_index_whole(recorded: Path, tmp_path: Path) -> None:
-    """Merged segments have the sidecar of their first, and no other is left."""
-    tape = copy_of(recorded, tmp_path)
+@pytest.fixture(scope="module")
+def compacted(recorded: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the tape merged into one segment; not to be changed."""
+    tape = copy_of(recorded, tmp_path_factory.mktemp("compacted"))
     compact(tape)
+    assert len(catalog(tape, BTC)) == 1
+    return tape
+
+
+def test_a_compaction_keeps_the_books(recorded: Path, compacted: Path) -> None:
+    """Every sidecar is there as it was, verify finds each right, and what begins anywhere is right."""
+    assert sidecars(compacted) == sidecars(recorded)
+    found = verify(compacted)
+    assert not found.damage
+    assert (found.sidecars, found.unindexed) == (len(sidecars(recorded)), 0)
+    assert_seeks_well(compacted, recorded)
+
+
+def test_after_a_compaction_reading_begins_where_it_did(recorded: Path, compacted: Path) -> None:
+    """For any time the row to begin with and the book before it are those of the tape as it was."""
+    before, after = (Tape.open(tape).product(BTC) for tape in (recorded, compacted))
+    begins = set()
+    for row in tape_rows(recorded, BTC):
+        start = start_before(after, row.recv_time)
+        assert start == start_before(before, row.recv_time)
+        begins.add(start.seq)
+    assert begins == {entry["first_seq"] for entry in catalog(recorded, BTC)}
+
+
+@pytest.mark.parametrize("lost", ["missing", "flipped"])
+def test_lost_books_within_a_merged_segment(
+    recorded: Path, compacted: Path, tmp_path: Path, lost: str
+) -> None:
+    """They are counted and passed over, and `index` makes just them again."""
+    tape = copy_of(compacted, tmp_path)
+    paths = sorted(tape.glob("product=*/_index/*.book"))
+    chosen = [*paths[:1], *paths[3:6], *paths[-1:]]
+    for path in chosen:
+        if lost == "missing":
+            path.unlink()
+        else:
+            flip_byte(path, -5)
+    found = verify(tape)
+    assert not found.damage
+    assert (found.sidecars, found.unindexed) == (len(paths) - len(chosen), len(chosen))
+    assert_seeks_well(tape, recorded)
+    assert index(tape) == {BTC: Indexed(len(paths) - len(chosen), len(chosen))}
+    assert sidecars(tape) == sidecars(recorded)
+
+
+def test_a_list_without_parts_is_read_as_ever(recorded: Path, compacted: Path, tmp_path: Path) -> None:
+    """A tape that an earlier version merged has one book a segment, and reading begins there."""
+    tape = copy_of(compacted, tmp_path)
+    path = tape / f"product={BTC}" / "_segments.jsonl"
     (entry,) = catalog(tape, BTC)
-    assert list(sidecars(tape)) == [f"{entry['first_seq']:020d}.book"]
+    del entry["parts"]
+    path.write_text(json.dumps(entry) + "\n", encoding="utf-8")
+    found = verify(tape)
+    assert not found.damage
+    assert (found.sidecars, found.unindexed) == (1, 0)
+    assert start_before(Tape.open(tape).product(BTC), tape_rows(tape, BTC)[-1].recv_time).seq == 0
     assert_seeks_well(tape, recorded)
 
 

@@ -12,6 +12,7 @@ import pytest
 from recorder.tape.catalog import read_catalog
 from recorder.tape.compaction import Compacted, compact
 from recorder.tape.errors import DamagedTapeError, LockedTapeError
+from recorder.tape.index import parts_of
 from recorder.tape.overview import overview
 from recorder.tape.policy import SealPolicy
 from recorder.tape.reader import Tape
@@ -31,7 +32,7 @@ from tests.recorder.rows import (
     segments,
     write_tape,
 )
-from tests.replay.tapes import flip_byte
+from tests.replay.tapes import catalog, edit_catalog, flip_byte
 
 FORK = multiprocessing.get_context("forkserver")
 
@@ -57,15 +58,22 @@ def assert_compacted(tape: Path, number: int) -> None:
     assert len(segments(tape)) == 1
     assert not leftovers(tape)
     assert_whole(tape, number)
+    (entry,) = read_catalog(tape / f"product={BTC}")
+    starts = {part.first_seq for part in entry.parts}
+    assert {int(path.stem) for path in tape.rglob("*.book")} == starts
+    assert {int(path.stem) for path in tape.rglob("*.checks")} <= {0}
     held = ds.dataset(tape, partitioning="hive").to_table().column("seq").to_pylist()
     assert sorted(held) == list(range(number))
 
 
 def assert_whole(tape: Path, number: int) -> None:
-    """Insist on so many of the planned rows, and on a tape that verifies."""
+    """Insist on so many of the planned rows, on a tape that verifies, and on a book before every part."""
     assert read_rows(tape) == planned(0, number)
     found = verify(tape)
     assert not found.damage
+    assert not found.unindexed
+    parts = parts_of(read_catalog(tape / f"product={BTC}"))
+    assert found.sidecars == len(parts)
     assert found.checked_digests == len(read_catalog(tape / f"product={BTC}"))
     assert found.tallies[BTC].digest.hexdigest() == planned_digest(number)
 
@@ -80,6 +88,66 @@ def test_a_day_becomes_one_segment(tape: Path) -> None:
     content = segments(tape)[0].read_bytes()
     assert compact(tape) == {BTC: Compacted(1, 1)}
     assert segments(tape)[0].read_bytes() == content
+
+
+def test_merged_segments_stay_known(tape: Path) -> None:
+    """The list says of each merged segment what it said before, also after another merge."""
+    before = read_catalog(tape / f"product={BTC}")
+    sealed = parts_of(before)
+    assert [part.first_seq for part in sealed] == list(range(0, 130, 20))
+    assert b"parts" not in (tape / f"product={BTC}" / "_segments.jsonl").read_bytes()
+    compact(tape)
+    assert parts_of(read_catalog(tape / f"product={BTC}")) == sealed
+    with Machine(tape) as machine:
+        machine.take(50)
+        machine.seal_all()
+    more = parts_of(read_catalog(tape / f"product={BTC}"))
+    assert [part.first_seq for part in more] == [*range(0, 130, 20), 130, 150, 170]
+    assert more[:7] == sealed
+    compact(tape)
+    (entry,) = read_catalog(tape / f"product={BTC}")
+    assert list(entry.parts) == more
+    assert_compacted(tape, 180)
+
+
+@pytest.mark.parametrize(
+    ("place", "change", "told"),
+    [
+        (2, {"first_seq": 20}, "do not follow"),
+        (0, {"first_seq": 1}, "begin with rows 1"),
+        (6, {"first_seq": 130}, "to 130"),
+        (3, {"first_recv_time": "yesterday"}, "time"),
+    ],
+)
+def test_parts_that_cannot_be_are_damage(
+    tape: Path, place: int, change: dict[str, object], told: str
+) -> None:
+    """Where the list's parts are not within their segment and in order, nothing is read by them."""
+    compact(tape)
+    parts = catalog(tape, BTC)[0]["parts"]
+    parts[place] |= change
+    edit_catalog(tape, BTC, 0, parts=parts)
+    with pytest.raises(DamagedTapeError, match=told):
+        read_rows(tape)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"first_seq": 41},
+        {"first_recv_time": "2026-08-09T21:05:48.040000121Z"},
+        {"connections": [1, 1]},
+        {"before": "00" * 32},
+    ],
+    ids=lambda change: str(next(iter(change))),
+)
+def test_parts_that_are_not_the_rows_are_found(tape: Path, change: dict[str, object]) -> None:
+    """What the list says of a part is held against the rows."""
+    compact(tape)
+    parts = catalog(tape, BTC)[0]["parts"]
+    parts[2] |= change
+    edit_catalog(tape, BTC, 0, parts=parts)
+    assert any("says another parts than the rows" in line for line in verify(tape).damage)
 
 
 def test_days_stay_apart(tmp_path: Path) -> None:

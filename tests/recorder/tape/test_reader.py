@@ -4,17 +4,24 @@ import json
 import multiprocessing
 import pickle
 from collections.abc import Callable
+from itertools import accumulate
 from pathlib import Path
+from random import Random
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from orderbook.schema import TAPE_SCHEMA
 from recorder.tape.errors import DamagedTapeError, NewerTapeError, NotATapeError, UnknownProductError
 from recorder.tape.policy import SealPolicy
 from recorder.tape.reader import Tape
+from recorder.tape.segment import ROW_GROUP_BYTES
 from tests.oracle import Row
 from tests.recorder.rows import (
+    ALL_ROWS,
     BTC,
+    START,
     batch,
     frames,
     journals,
@@ -26,7 +33,7 @@ from tests.recorder.rows import (
     tally,
     write_tape,
 )
-from tests.replay.tapes import command, flip_byte
+from tests.replay.tapes import command, edit_catalog, flip_byte
 
 SPAWN = multiprocessing.get_context("spawn")
 
@@ -72,6 +79,46 @@ def test_batches_own_their_memory(tmp_path: Path, size: int) -> None:
     for first_seq in (0, 995, 1995):
         for each in Tape.open(tape).product(BTC).batches(size, first_seq):
             assert len(pickle.dumps(each)) < each.num_rows * 1100 + 4096
+
+
+def test_a_reading_holds_a_row_group_and_not_the_file(tmp_path: Path) -> None:
+    """However long a merged segment is, what Arrow holds while it is read stays far below the file."""
+    number = 100_000
+    texts = Random(1).randbytes(75 * number).hex()
+    rows = pa.RecordBatch.from_arrays(
+        [
+            pa.array(range(number), pa.int64()),
+            pa.array(range(START, START + number)).cast(TAPE_SCHEMA.field("recv_time").type),
+            pa.array([0] * number, pa.int32()),
+            pa.array(["frame"] * number),
+            pa.array([texts[place : place + 150] for place in range(0, len(texts), 150)]),
+        ],
+        schema=TAPE_SCHEMA,
+    )
+    with open_writer(tmp_path / "tape", policy=SealPolicy(rows=number)) as writer:
+        writer.products[BTC].append(rows)
+        del rows
+        writer.products[BTC].seal_all(tally(), ALL_ROWS)
+    (path,) = segments(tmp_path / "tape")
+    before = pa.total_allocated_bytes()
+    held = [
+        pa.total_allocated_bytes() - before for _ in Tape.open(tmp_path / "tape").product(BTC).batches(1024)
+    ]
+    assert len(held) > 90
+    assert max(held) < path.stat().st_size / 2
+
+
+def test_large_frames_make_row_groups_of_fewer_rows(tmp_path: Path) -> None:
+    """A writer holds some megabytes of frames at a time, also where each is a snapshot."""
+    text = "x" * 5_000_000
+    rows = [row._replace(payload=text) for row in frames(20)]
+    tape = write_tape(tmp_path / "tape", rows, batch_rows=1)
+    (path,) = segments(tape)
+    with pq.ParquetFile(path) as file:
+        groups = [file.metadata.row_group(at).num_rows for at in range(file.num_row_groups)]
+    assert sum(groups) == 20
+    assert max(groups) * len(text) < 2 * ROW_GROUP_BYTES
+    assert read_rows(tape, first_seq=9, size=1) == rows[9:]
 
 
 def test_a_reader_beside_a_writer_sees_no_hole(tmp_path: Path) -> None:
@@ -141,6 +188,78 @@ def test_no_flipped_byte_gives_wrong_rows(tmp_path: Path) -> None:
             wrong.append(f"byte {place} of {len(whole)}: {outcome}")
         path.write_bytes(whole)
     assert wrong == []
+
+
+def row_groups_of(path: Path) -> tuple[list[int], list[int]]:
+    """Return of each row group the segment's row that it begins with, and where its payload's pages end."""
+    with pq.ParquetFile(path) as file:
+        groups = [file.metadata.row_group(at) for at in range(file.num_row_groups)]
+    starts = list(accumulate((group.num_rows for group in groups), initial=0))[:-1]
+    payloads = [group.column(4) for group in groups]
+    return starts, [chunk.data_page_offset + chunk.total_compressed_size for chunk in payloads]
+
+
+def test_row_groups_before_the_start_are_not_read(tmp_path: Path) -> None:
+    """Damage in a row group is nothing to a reading from one behind it, and an error to any other."""
+    rows = frames(40_000)
+    tape = write_tape(tmp_path / "tape", rows)
+    (path,) = segments(tape)
+    starts, ends = row_groups_of(path)
+    assert len(starts) > 2
+    for number in range(len(starts) - 1):
+        corrupt(path, ends[number] - 2, 0x10)
+        for first_seq in (starts[number + 1], starts[number + 1] + 1, len(rows) - 1):
+            assert read_rows(tape, first_seq=first_seq) == rows[first_seq:]
+        for first_seq in (starts[number], starts[number + 1] - 1):
+            with pytest.raises(DamagedTapeError, match=path.name):
+                read_rows(tape, first_seq=first_seq)
+    with pytest.raises(DamagedTapeError, match=path.name):
+        read_rows(tape)
+
+
+def in_row_groups(tape: Path, rows: int) -> Path:
+    """Write a tape's one segment again in row groups of so many rows; return its path."""
+    (path,) = segments(tape)
+    table = pq.ParquetFile(path).read()
+    pq.write_table(table, path, row_group_size=rows, write_page_checksum=True)
+    edit_catalog(tape, BTC, 0, bytes=path.stat().st_size)
+    return path
+
+
+@pytest.mark.parametrize("group_rows", [1, 7, 25, 100])
+def test_reading_starts_at_every_seq_of_every_row_group(tmp_path: Path, group_rows: int) -> None:
+    """Wherever row groups end and however large batches are, reading from a seq gives the rows from there."""
+    rows = frames(50)
+    tape = write_tape(tmp_path / "tape", rows)
+    in_row_groups(tape, group_rows)
+    for first_seq in range(52):
+        for size in (1, 6, 7, 8, 100):
+            assert read_rows(tape, size=size, first_seq=first_seq) == rows[first_seq:]
+
+
+@pytest.mark.parametrize("first_seq", [0, 30])
+@pytest.mark.parametrize("change", [-1, 1])
+def test_a_file_of_fewer_or_more_rows_is_damage(tmp_path: Path, first_seq: int, change: int) -> None:
+    """Where a whole Parquet file has not the rows that were sealed, no reading takes it for the segment."""
+    tape = write_tape(tmp_path / "tape", frames(50))
+    path = in_row_groups(tape, 7)
+    edit_catalog(tape, BTC, 0, rows=50 + change)
+    with pytest.raises(DamagedTapeError, match=path.name):
+        read_rows(tape, first_seq=first_seq)
+
+
+def test_other_rows_in_a_row_group_are_damage(tmp_path: Path) -> None:
+    """Row groups whose rows are not those that belong there are found from wherever reading begins."""
+    tape = write_tape(tmp_path / "tape", frames(50))
+    (path,) = segments(tape)
+    table = pq.ParquetFile(path).read()
+    swapped = pa.concat_tables([table.slice(start, 10) for start in (0, 20, 10, 30, 40)])
+    pq.write_table(swapped, path, row_group_size=10)
+    edit_catalog(tape, BTC, 0, bytes=path.stat().st_size)
+    for first_seq in (0, 10, 15, 20, 25):
+        with pytest.raises(DamagedTapeError, match=path.name):
+            read_rows(tape, first_seq=first_seq)
+    assert read_rows(tape, first_seq=30) == frames(50)[30:]
 
 
 def truncate(path: Path) -> None:

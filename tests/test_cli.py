@@ -1,7 +1,6 @@
 """The command line as its user meets it: mostly real processes, with real pipes."""
 
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -342,27 +341,6 @@ def test_data_quality(recording: Recording, command: str) -> None:
     """Under every result stands what of the data is not as one would wish."""
     done = tapes.command(command, recording.tape)
     assert re.search(r"interrupt", done.stdout)
-
-
-@pytest.mark.parametrize(
-    ("command", "as_json"),
-    [("replay", False), ("compare", True), ("inspect", False)],
-)
-def test_closed_pipe(recording: Recording, command: str, as_json: bool) -> None:
-    """Where nobody reads the output there is no traceback and not a word on stderr."""
-    reading, writing = os.pipe()
-    os.close(reading)
-    try:
-        done = booktape(
-            command,
-            recording.tape,
-            *(["--json"] if as_json else []),
-            stdout=writing,
-            stderr=subprocess.PIPE,
-        )
-    finally:
-        os.close(writing)
-    assert done.stderr == ""
 
 
 def test_brackets_in_a_path(small_tape: Path, tmp_path: Path) -> None:

@@ -368,14 +368,8 @@ def test_bytewax_opens_no_port(small_tape: Path) -> None:
         "try:\n    booktape.main()\n"
         "finally:\n    print('BYTEWAX_DATAFLOW_API_ENABLED' in os.environ, file=sys.stderr)"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", program, small_tape],
-        env={**clean_environment(), "BYTEWAX_DATAFLOW_API_ENABLED": "0"},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
+    environment = {**clean_environment(), "BYTEWAX_DATAFLOW_API_ENABLED": "0"}
+    done = tapes.python(program, small_tape, env=environment)
     assert (done.returncode, done.stderr) == (0, "False\n")
 
 
@@ -400,7 +394,5 @@ def test_sigterm_is_told(recording: Recording) -> None:
         "v.verify = lambda *_: os.kill(os.getpid(), signal.SIGTERM);"
         f"sys.argv = ['booktape', 'verify', {str(recording.tape)!r}]; booktape.main()"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], env=clean_environment(), capture_output=True, text=True, check=False
-    )
+    done = tapes.python(code)
     assert (done.returncode, done.stdout, done.stderr) == (1, "", "Error: interrupted\n")

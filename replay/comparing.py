@@ -17,7 +17,8 @@ from recorder.flows import run_to_end
 from recorder.lifetime import interruptible
 from recorder.options import EngineName
 from recorder.tape.reader import Tape
-from replay.comparison import CompareSettings, Comparison, TapePass
+from replay.compared import TapePass
+from replay.comparison import CompareSettings, Comparison
 from replay.flows import replay_flow
 from replay.grouping import Pass, groups_of
 from replay.progress import both

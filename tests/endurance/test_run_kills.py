@@ -58,7 +58,9 @@ def write_run(
 
     with intercepted(hook, (*CHANGING, "rename")):
         settings = ReplaySettings(batch_rows=batch_rows)
-        replay.run(tape, settings, output=run, keep=False, progress=count, strategy=EpisodeAlert)
+        replay.run(
+            tape, settings, output=run, keep=False, progress=count, engine="plain", strategy=EpisodeAlert
+        )
 
 
 def assert_whole_or_absent(tape: Path, run: Path) -> bool:

@@ -1,8 +1,11 @@
 """The front door: the `booktape` command, made of the recorder's and the replay's commands."""
 
+import errno
 import os
 import signal
 import sys
+from pathlib import Path
+from typing import Final
 
 import click
 
@@ -10,6 +13,8 @@ from orderbook.errors import BooktapeError
 from recorder.cli import COMMANDS as RECORDER_COMMANDS
 from recorder.version import software_version
 from replay.cli import COMMANDS as REPLAY_COMMANDS
+
+_CANNOT_WRITE: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
 class _Commands(click.Group):
@@ -48,16 +53,44 @@ def main() -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     # With this set, to anything, bytewax opens a port on all interfaces.
     os.environ.pop("BYTEWAX_DATAFLOW_API_ENABLED", None)
+    _open_streams()
     try:
-        cli.main(prog_name="booktape")
-    except Exception as error:  # a defect of ours: the user gets one line, we get the traceback on demand
+        try:
+            cli.main(prog_name="booktape")
+        finally:
+            sys.stdout.flush()  # else Python does as it ends, and tells of a failure in words of its own
+    except BrokenPipeError:  # who read it has seen enough
+        _drop_output()
+        sys.exit(1)
+    except Exception as error:
+        _drop_output()
         if os.environ.get("BOOKTAPE_TRACEBACK"):
             raise
-        text = (str(error).splitlines() or [""])[0]
-        click.echo(
-            f"Error: unexpected {type(error).__name__}: {text} (BOOKTAPE_TRACEBACK=1 shows where)", err=True
-        )
+        click.echo(f"Error: {_told(error)}", err=True)
         sys.exit(1)
+
+
+def _told(error: Exception) -> str:
+    """Return what the user is told of an error that no command explains."""
+    if isinstance(error, OSError) and error.errno in _CANNOT_WRITE:  # commands name the files that they write
+        return f"the output cannot be written ({error.strerror})"
+    # A defect of ours: the user gets one line, we get the traceback on demand.
+    text = (str(error).splitlines() or [""])[0]
+    return f"unexpected {type(error).__name__}: {text} (BOOKTAPE_TRACEBACK=1 shows where)"
+
+
+def _open_streams() -> None:
+    """Open the streams that whoever started us closed: what is printed is then for nobody."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115  to the end
+
+
+def _drop_output() -> None:
+    """Let what could not be printed go, or Python tries again as it ends."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ Piped, everything is plain text without control codes, and as wide as it needs t
 import logging
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from functools import cache
 from typing import Any
 
@@ -69,7 +70,8 @@ class _ConsoleHandler(logging.Handler):
     """Prints above a panel where there is one; a stream of its own would tear it."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        stderr().print(self.format(record), soft_wrap=True)
+        with suppress(OSError):  # a recording outlives the disk, or the reader, of its log
+            stderr().print(self.format(record), soft_wrap=True)
 
 
 class _JsonFormatter(logging.Formatter):

@@ -10,7 +10,8 @@ from orderbook.errors import BooktapeError
 from recorder.engines import ready_engine
 from recorder.options import EngineName
 from recorder.tape.reader import Tape
-from replay.comparison import CompareSettings, Comparison, TapePass
+from replay.compared import TapePass
+from replay.comparison import CompareSettings, Comparison
 from replay.grouping import groups_of
 from replay.passes import Work, run_passes, run_passes_in_processes
 from replay.progress import both

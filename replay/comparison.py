@@ -5,20 +5,17 @@ import platform
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import groupby
-from pathlib import Path
 from typing import Final
 
 import numpy as np
 import pyarrow as pa
 
-from orderbook.digest import run_digest
-from orderbook.tally import Tally, products_with_rows
 from orderbook.times import format_time
 from recorder.version import software_version
+from replay.compared import Group, TapePass, block_of
 from replay.row_formats import row_schema, to_csv
 from replay.sweep.parts import By
-from replay.sweep.results import SpreadStatistics, ThresholdStatistics, horizon_label
-from replay.verdicts import Verdict
+from replay.sweep.results import ThresholdStatistics, horizon_label
 from replay.window import WHOLE, Window
 
 DEFAULT_HORIZONS_NS: Final = (100_000_000, 1_000_000_000, 5_000_000_000, 30_000_000_000)
@@ -55,80 +52,6 @@ class CompareSettings:
             "markouts": [horizon_label(horizon) for horizon in self.horizons_ns],
             "fee": self.fee,
             "by": self.by,
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class Quality:
-    """How far the numbers beside it can be trusted.
-
-    Attributes:
-        excluded_s: time from the first row to the last in which no book was known; it counts for nothing.
-        interruptions: connections that begin in it after another one.
-        crossed: summaries whose bid is over the ask: never above a threshold.
-        verdict: the worst of its connections, as `inspect` gives it; None where there is none.
-        connections: how many have each verdict.
-    """
-
-    excluded_s: float
-    interruptions: int
-    crossed: int
-    verdict: Verdict | None
-    connections: dict[Verdict, int]
-
-    def columns(self) -> dict[str, object]:
-        """Return what stands in a row."""
-        return {
-            "excluded_s": self.excluded_s,
-            "interruptions": self.interruptions,
-            "crossed": self.crossed,
-            "verdict": self.verdict,
-        }
-
-    def document(self) -> dict[str, object]:
-        """Return the JSON form."""
-        return {**self.columns(), "connections": dict(self.connections)}
-
-
-@dataclass(slots=True)
-class Group:
-    """The numbers of one product: of a tape or of several, as a whole or a part.
-
-    Attributes:
-        tape: which; None for the total of several.
-        product: which.
-        part: start of the hour or day (ISO), or number of the connection; None for the whole.
-        statistics: one entry a threshold.
-        spread: the relative spread over all observed time.
-        quality: how far to trust them.
-    """
-
-    tape: Path | None
-    product: str
-    part: str | int | None
-    statistics: list[ThresholdStatistics]
-    spread: SpreadStatistics
-    quality: Quality
-
-
-@dataclass(slots=True)
-class TapePass:
-    """One tape of a comparison: its counts and digest by product."""
-
-    tape: Path
-    tallies: dict[str, Tally]
-
-    @property
-    def digest(self) -> str:
-        """The digest of all its summaries, hex."""
-        return run_digest(products_with_rows(self.tallies))
-
-    def document(self) -> dict[str, object]:
-        """Return the JSON form."""
-        return {
-            "tape": str(self.tape),
-            "digest": self.digest,
-            "products": {product: tally.document() for product, tally in sorted(self.tallies.items())},
         }
 
 
@@ -247,11 +170,6 @@ class Comparison:
 
     def _named(self, group: Group) -> dict[str, object]:
         return {"product": group.product, **self._place(group)}
-
-
-def block_of(group: Group) -> tuple[str, Path | None]:
-    """Return what all parts of a group have in common: the product and the tape."""
-    return group.product, group.tape
 
 
 def _size(value: object) -> float:

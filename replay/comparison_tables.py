@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Final
+from typing import Any, Final
 
 from rich.console import Console
 from rich.table import Table
@@ -11,7 +11,8 @@ from rich.table import Table
 from orderbook.threshold import format_threshold
 from recorder import terminal
 from recorder.columns import Column, fitted_table
-from replay.comparison import Comparison, Group, block_of
+from replay.compared import Group, block_of
+from replay.comparison import Comparison
 from replay.sweep.results import QUANTILES, MarkOut, ThresholdStatistics, horizon_label
 
 _BAR: Final = 8
@@ -25,6 +26,11 @@ class _Shown:
     key: str
     column: Column
     cell: Callable[[ThresholdStatistics], str]
+
+
+def _number(name: str, column: Column, spell: Callable[[Any], str]) -> _Shown:
+    """Return the column of a number as it is, which rows can be sorted by."""
+    return _Shown(name, column, lambda entry: spell(getattr(entry, name)))
 
 
 def print_comparison(console: Console, comparison: Comparison, sort: str) -> None:
@@ -105,68 +111,34 @@ def quality_table(console: Console, comparison: Comparison) -> Table:
 def _columns(console: Console, comparison: Comparison) -> list[_Shown]:
     fee = comparison.settings.fee
     paid = [
-        _Shown(
-            "mean_net_spread_bps",
-            Column("net", "bps", spare=1),
-            lambda entry: _signed(entry.mean_net_spread_bps),
-        ),
-        _Shown(
-            "net_positive_share",
-            Column("net > 0", "%", spare=1),
-            lambda entry: terminal.percent(entry.net_positive_share),
-        ),
+        _number("mean_net_spread_bps", Column("net", "bps", spare=1), _signed),
+        _number("net_positive_share", Column("net > 0", "%", spare=1), terminal.percent),
     ]
     return [
-        _Shown("threshold", Column("threshold"), lambda entry: format_threshold(entry.threshold)),
-        _Shown("signals", Column("signals"), lambda entry: terminal.count(entry.signals)),
-        _Shown("episodes", Column("episodes"), lambda entry: terminal.count(entry.episodes)),
+        _number("threshold", Column("threshold"), format_threshold),
+        _number("signals", Column("signals"), terminal.count),
+        _number("episodes", Column("episodes"), terminal.count),
         _Shown(
             "episodes_per_hour",
             Column("an hour", spare=9),
             lambda entry: "-" if entry.episodes_per_hour is None else f"{entry.episodes_per_hour:,.1f}",
         ),
-        _Shown(
-            "time_above_s", Column("above", "s", spare=3), lambda entry: terminal.seconds(entry.time_above_s)
-        ),
-        _Shown("share", Column("share", "%"), lambda entry: terminal.percent(entry.share)),
+        _number("time_above_s", Column("above", "s", spare=3), terminal.seconds),
+        _number("share", Column("share", "%"), terminal.percent),
         _Shown(
             "",
             Column("of the time", side="left", spare=2),
             lambda entry: bar(entry.share, in_blocks=console.is_terminal),
         ),
         *(paid if fee is not None else []),
-        _Shown(
-            "duration_p50_s",
-            Column("p50", "s", spare=4),
-            lambda entry: terminal.seconds(entry.duration_p50_s),
-        ),
-        _Shown(
-            "duration_p95_s",
-            Column("p95", "s", spare=6),
-            lambda entry: terminal.seconds(entry.duration_p95_s),
-        ),
-        _Shown(
-            "duration_max_s",
-            Column("longest", "s", spare=5),
-            lambda entry: terminal.seconds(entry.duration_max_s),
-        ),
-        _Shown(
-            "mean_relative_spread",
-            Column("spread", "bps", spare=7),
-            lambda entry: terminal.bps(entry.mean_relative_spread),
-        ),
-        _Shown(
-            "max_relative_spread",
-            Column("largest", "bps", spare=13),
-            lambda entry: terminal.bps(entry.max_relative_spread),
-        ),
-        _Shown("mean_bid_size", Column("bid size", spare=11), lambda entry: _short(entry.mean_bid_size)),
-        _Shown("mean_ask_size", Column("ask size", spare=12), lambda entry: _short(entry.mean_ask_size)),
-        _Shown(
-            "mean_touch_value",
-            Column("smaller", "quote", spare=8),
-            lambda entry: _short(entry.mean_touch_value),
-        ),
+        _number("duration_p50_s", Column("p50", "s", spare=4), terminal.seconds),
+        _number("duration_p95_s", Column("p95", "s", spare=6), terminal.seconds),
+        _number("duration_max_s", Column("longest", "s", spare=5), terminal.seconds),
+        _number("mean_relative_spread", Column("spread", "bps", spare=7), terminal.bps),
+        _number("max_relative_spread", Column("largest", "bps", spare=13), terminal.bps),
+        _number("mean_bid_size", Column("bid size", spare=11), _short),
+        _number("mean_ask_size", Column("ask size", spare=12), _short),
+        _number("mean_touch_value", Column("smaller", "quote", spare=8), _short),
         *(
             _markout_column(number, horizon_label(horizon))
             for number, horizon in enumerate(comparison.settings.horizons_ns)

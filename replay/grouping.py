@@ -8,7 +8,7 @@ from orderbook.tally import Tally
 from orderbook.times import format_time
 from recorder.tape.overview import Mark
 from recorder.tape.reader import Tape
-from replay.comparison import Group, Quality
+from replay.compared import Group, Quality
 from replay.inspection import ProductInspection, inspect_product, interruptions
 from replay.sweep.parts import PERIODS_NS, By
 from replay.sweep.results import SweepResult

@@ -65,7 +65,7 @@ class Timing:
     Attributes:
         lateness: of the rows handed over.
         elapsed_ns: from the start to the last hand-over.
-        ideal_ns: when the last row handed over was due, from the start.
+        ideal_ns: when the last row handed over was due, or could first be read, from the start.
         cut_ns: recorded silence that was left out.
     """
 

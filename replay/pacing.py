@@ -3,7 +3,8 @@
     due = start + (recv_time - first recv_time - silence cut so far) / speed
 
 Every deadline counts from the one start, so nothing accumulates; a replay that falls behind hands
-over what is due at once, skips nothing, and says how late it was.
+over what is due at once, skips nothing, and says how late it was. A row of a tape that is followed may not
+exist yet when it is due: it is late from when its product was last looked at in vain.
 """
 
 import time
@@ -43,7 +44,7 @@ class Pacer:
     def __init__(
         self,
         speed: float,
-        first_time: int,
+        first_time: int | None,
         idle_limit_ns: int | None = None,
         *,
         precise: bool = False,
@@ -54,29 +55,35 @@ class Pacer:
 
         Args:
             speed: 1 is the original timing, 10 ten times faster; above 0.
-            first_time: recv_time that is due at the start, over all products.
+            first_time: recv_time that is due at the start, over all products; None for that of the first row
+                that is asked for, where there is none yet.
             idle_limit_ns: recorded silence of all products that is kept; the rest is cut. None: all.
             precise: wake up shortly before a deadline and spin up to it; takes a processor meanwhile.
             monotonic_ns: the clock, in nanoseconds.
             sleep: how to wait, in seconds.
         """
         self._speed = speed
-        self._first_time = self._last_time = first_time
+        self._first_time = self._last_time = first_time or 0
+        self._awaits_first = first_time is None
         self._idle_limit_ns = idle_limit_ns
         self._early_ns = _SPIN_NS if precise else 0
         self._monotonic_ns = monotonic_ns
         self._sleep = sleep
         self._start: int | None = None
         self._next: dict[str, int] = {}
+        self._absent_until: dict[str, int] = {}  # from the start to a product's last look in vain
         self._elapsed_ns = 0  # from the start to the last hand-over
+        self._ideal_ns = 0.0  # the same, had no row been late
         self._measured: list[npt.NDArray[np.float64]] = []  # waits to be added to the lateness
         self._lateness = Lateness()
         self.cut_ns = 0
 
     def announce(self, product: str, next_time: int | None) -> None:
-        """Say what recv_time a product hands over next; None where it has no more."""
+        """Say what recv_time a product hands over next; None where it has no more, or none yet."""
         if next_time is None:
             self._next.pop(product, None)
+            if self._start is not None:
+                self._absent_until[product] = self._now()
         else:
             self._next[product] = next_time
 
@@ -92,6 +99,9 @@ class Pacer:
         """
         if self._start is None:
             self._start = self._monotonic_ns()
+        if self._awaits_first:
+            self._first_time = self._last_time = int(times[0])
+            self._awaits_first = False
         self._next[product] = int(times[0])
         times = self._before_silence(product, times)
         if not times.size:
@@ -111,7 +121,11 @@ class Pacer:
             times: their recv_time, at least one.
         """
         self._elapsed_ns = self._now()
-        self._measured.append(self._elapsed_ns - self._due(times))
+        possible = self._due(times)
+        if (absent_until := self._absent_until.get(product)) is not None:
+            possible = np.maximum(possible, absent_until)
+        self._ideal_ns = max(self._ideal_ns, float(possible[-1]))
+        self._measured.append(self._elapsed_ns - possible)
         if len(self._measured) >= _MAX_MEASURED:
             self._add_up()
         last_time = int(times[-1])
@@ -125,8 +139,7 @@ class Pacer:
     def timing(self) -> Timing:
         """Return how the clock was kept so far."""
         self._add_up()
-        ideal_ns = float(self._due(np.array([self._last_time]))[0])
-        return Timing(self._lateness, self._elapsed_ns, ideal_ns, self.cut_ns)
+        return Timing(self._lateness, self._elapsed_ns, self._ideal_ns, self.cut_ns)
 
     def _add_up(self) -> None:
         """Add up what was measured: not at a hand-over but when there is time."""

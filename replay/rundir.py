@@ -1,7 +1,5 @@
 """A RUN directory: what a replay writes. It has its name only once it is whole."""
 
-import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +12,7 @@ import pyarrow.parquet as pq
 from orderbook.errors import BooktapeError
 from recorder.tape.files import replace_file, sync_directory, sync_file
 from recorder.tape.segment import ROW_GROUP_ROWS
+from replay.aside import directory_aside, release
 
 _MAX_SMALL: Final = 256
 """Batches that wait as they are: each takes kilobytes beside its rows."""
@@ -44,22 +43,16 @@ def run_directory(run: Path) -> Iterator["RunWriter"]:
     """
     refuse_existing(run)
     try:
-        aside = Path(tempfile.mkdtemp(prefix=f"_{run.name}.", dir=run.absolute().parent))
-    except OSError as error:
-        raise RunError(f"{run}: {error.strerror}") from None
-    try:
-        writer = RunWriter(aside)
-        yield writer
-        writer.close()
-        refuse_existing(run)
-        aside.rename(run)
-        sync_directory(run.absolute().parent)
+        with directory_aside(run) as aside:
+            writer = RunWriter(aside)
+            yield writer
+            writer.close()
+            refuse_existing(run)
+            release(aside)
+            aside.rename(run)
+            sync_directory(run.absolute().parent)
     except (OSError, pa.ArrowException) as error:
-        shutil.rmtree(aside, ignore_errors=True)
         raise RunError(f"{run}: cannot be written ({error})") from None
-    except BaseException:
-        shutil.rmtree(aside, ignore_errors=True)
-        raise
 
 
 class RunWriter:

@@ -6,7 +6,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 
@@ -141,10 +140,12 @@ def _replay(
     outlet = Outlet(settings.threshold, part.writer, part.keep)
 
     def full(error: OSError) -> None:
-        source.halt(RunError(f"{part.writer.directory if part.writer else 'stdout'}: {error}"))
+        source.halt(RunError(f"{part.writer.directory if part.writer else 'RUN'}: {error}"))
 
-    if part.writer or part.keep or progress:
-        streams.into("write", streams.steps, _each(outlet.take, progress), full)
+    if part.writer or part.keep:
+        streams.into("write", streams.steps, outlet.take, full)
+    if progress is not None:
+        streams.into("progress", streams.steps, progress, source.halt)
     if part.strategy is not None:
         result.strategy = StrategyRun(part.strategy, partial(outlet.put, "strategy"))
         attach_strategy(streams, result.strategy, source.halt, full)
@@ -163,14 +164,3 @@ def _replay(
         result.tallies.setdefault(product, Tally(settings.threshold))
     outlet.fill(result)
     return result
-
-
-def _each(
-    take: Callable[[str, Step], None], progress: Callable[[str, Step], None] | None
-) -> Callable[[str, Any], None]:
-    def both(product: str, step: Step) -> None:
-        take(product, step)
-        if progress is not None:
-            progress(product, step)
-
-    return both

@@ -146,7 +146,7 @@ def paced_source(
     if speed != MAX_SPEED:
         limit = None if idle_limit is None else round(idle_limit * 1e9)
         begins = first_reported(tape, products, window) if first_time is None else first_time
-        source.pacer = Pacer(speed, begins or 0, limit, precise=precise)
+        source.pacer = Pacer(speed, begins, limit, precise=precise)
     return source
 
 

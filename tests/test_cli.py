@@ -1,7 +1,6 @@
 """The command line as its user meets it: mostly real processes, with real pipes."""
 
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -344,27 +343,6 @@ def test_data_quality(recording: Recording, command: str) -> None:
     assert re.search(r"interrupt", done.stdout)
 
 
-@pytest.mark.parametrize(
-    ("command", "as_json"),
-    [("replay", False), ("compare", True), ("inspect", False)],
-)
-def test_closed_pipe(recording: Recording, command: str, as_json: bool) -> None:
-    """Where nobody reads the output there is no traceback and not a word on stderr."""
-    reading, writing = os.pipe()
-    os.close(reading)
-    try:
-        done = booktape(
-            command,
-            recording.tape,
-            *(["--json"] if as_json else []),
-            stdout=writing,
-            stderr=subprocess.PIPE,
-        )
-    finally:
-        os.close(writing)
-    assert done.stderr == ""
-
-
 def test_brackets_in_a_path(small_tape: Path, tmp_path: Path) -> None:
     """A path is text and no markup, whatever brackets it has, in results, findings and errors."""
     (tmp_path / "[red]tape[").mkdir()
@@ -390,14 +368,8 @@ def test_bytewax_opens_no_port(small_tape: Path) -> None:
         "try:\n    booktape.main()\n"
         "finally:\n    print('BYTEWAX_DATAFLOW_API_ENABLED' in os.environ, file=sys.stderr)"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", program, small_tape],
-        env={**clean_environment(), "BYTEWAX_DATAFLOW_API_ENABLED": "0"},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
+    environment = {**clean_environment(), "BYTEWAX_DATAFLOW_API_ENABLED": "0"}
+    done = tapes.python(program, small_tape, env=environment)
     assert (done.returncode, done.stderr) == (0, "False\n")
 
 
@@ -422,7 +394,5 @@ def test_sigterm_is_told(recording: Recording) -> None:
         "v.verify = lambda *_: os.kill(os.getpid(), signal.SIGTERM);"
         f"sys.argv = ['booktape', 'verify', {str(recording.tape)!r}]; booktape.main()"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], env=clean_environment(), capture_output=True, text=True, check=False
-    )
+    done = tapes.python(code)
     assert (done.returncode, done.stdout, done.stderr) == (1, "", "Error: interrupted\n")

@@ -2,8 +2,6 @@
 
 import json
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -13,7 +11,7 @@ import replay
 from examples.episode_alert import EpisodeAlert
 from examples.wide_spreads import THRESHOLD
 from tests.console import make_place, run_commands
-from tests.replay.tapes import ROOT, TIMEOUT_S, clean_environment
+from tests.replay.tapes import ROOT, python
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 PYTHON = re.findall(r"^```python\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
@@ -36,15 +34,7 @@ def place(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("number", range(len(PYTHON)))
 def test_python(number: int) -> None:
     """Every example in Python runs where the project is, and prints something."""
-    done = subprocess.run(
-        [sys.executable, "-c", PYTHON[number]],
-        cwd=ROOT,
-        env=clean_environment(),
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=TIMEOUT_S,
-    )
+    done = python(PYTHON[number], cwd=ROOT)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout
 

@@ -2,14 +2,12 @@
 
 import ast
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.replay.tapes import ROOT, clean_environment
+from tests.replay.tapes import ROOT, python
 
 PACKAGES = ("orderbook", "recorder", "replay")
 ABOVE = {
@@ -116,15 +114,7 @@ def test_nothing_starts_on_import(tmp_path: Path) -> None:
     names = [
         ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__") for path in paths
     ]
-    done = subprocess.run(
-        [sys.executable, "-c", IMPORT_ALL, *names, "booktape"],
-        cwd=tmp_path,
-        env=clean_environment(),
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
+    done = python(IMPORT_ALL, *names, "booktape", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     assert json.loads(done.stdout) == {"threads": ["MainThread"], "made": []}
 
@@ -140,9 +130,7 @@ def test_each_package_alone(package: str) -> None:
     unwanted = ABOVE[package] | ({"bytewax"} if package == "orderbook" else set())
     program = f"import sys, importlib\nfor n in {names!r}: importlib.import_module(n)\n"
     program += f"print(sorted({unwanted!r} & {{name.partition('.')[0] for name in sys.modules}}))"
-    done = subprocess.run(
-        [sys.executable, "-c", program], env=clean_environment(), capture_output=True, text=True, check=False
-    )
+    done = python(program)
     assert (done.stdout.strip(), done.stderr) == ("[]", "")
 
 
@@ -154,7 +142,5 @@ def test_help_is_light() -> None:
         "    assert CliRunner().invoke(booktape.cli, [name, '--help']).exit_code == 0\n"
         "print(sorted({'pyarrow', 'bytewax', 'numpy', 'rich'} & set(sys.modules)))"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", program], env=clean_environment(), capture_output=True, text=True, check=False
-    )
+    done = python(program)
     assert (done.stdout.strip(), done.stderr) == ("[]", "")

@@ -52,7 +52,10 @@ def _printing(threshold: float, *, to_stderr: bool) -> "Advance":
 @click.option("--idle-limit", type=DURATION, help="Cut recorded silences down to so long; with --speed.")
 @click.option("--precise", is_flag=True, help="Spin before each deadline; takes a part of a processor.")
 @click.option(
-    "--follow", is_flag=True, help="Go on with what is being recorded, printing signals, until Ctrl-C."
+    "--follow",
+    is_flag=True,
+    help="Go on with what is being recorded, printing signals, until Ctrl-C. With --speed a row is late from"
+    " when it was due and could be read.",
 )
 @processes_option
 @click.option("--threshold", type=THRESHOLD, default="0.1%", show_default=True, help="What is a signal.")

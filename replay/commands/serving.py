@@ -73,9 +73,9 @@ def serve(
     A client subscribes as it would there (level2, level2_batch, heartbeat; Advanced: level2, heartbeats)
     and gets the recorded frames byte for byte, on a clock of its own. Where the tape's connection was closed
     or broke, its socket is closed or breaks; when it comes back it goes on with the next connection, and
-    after the last it gets close 1000. Clients are told apart by the products they ask for only: who comes
-    goes on where one of the same products was interrupted, and finds the connection from its start where
-    that one left before its end.
+    after the last it gets close 1000. Without a book it gets the recorded heartbeats alone. Clients are told
+    apart by the products they ask for only: who comes goes on where one of the same products was interrupted,
+    and finds the connection from its start where that one left before its end.
     """
     from recorder.terminal import log_to_stderr
     from replay.serving.server import serve_tape

@@ -4,7 +4,8 @@ from pathlib import Path
 
 from orderbook.engine import Step
 from recorder.tape.reader import Tape
-from replay.comparison import DEFAULT_HORIZONS_NS, CompareSettings, Comparison, TapePass
+from replay.compared import TapePass
+from replay.comparison import DEFAULT_HORIZONS_NS, CompareSettings, Comparison
 from replay.grouping import Pass, groups_of
 from replay.replayed import RunResult
 from replay.report.reporting import Report

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from orderbook.threshold import format_threshold
 from recorder import terminal
-from replay.comparison import Group
+from replay.compared import Group
 from replay.report.curves import (
     duration_counts,
     duration_figure,

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from orderbook.schema import ANOMALY_KINDS
 from recorder import terminal
-from replay.comparison import Comparison, Group, versions
+from replay.compared import Group
+from replay.comparison import Comparison, versions
 from replay.report.gathering import Evidence
 from replay.report.markup import table
 from replay.report.page import ReportError, page, plotly_version

@@ -13,6 +13,11 @@ What is sent is what was recorded, byte for byte. A *stretch* is what one socket
 - Products asked for in another message are played beside the first, on a clock of their own; an interruption
   of either ends the socket.
 
+A client that asks for heartbeats, and for no book within a second, gets those that were recorded: on the
+Advanced feed, where they belong to a connection, those of one product's, after an acknowledgement of ours.
+Where none were recorded nothing more comes, and the socket ends as that connection did. A book that it asks
+for after all begins from its stretch's start.
+
 A client has no name. What is kept is a *seat* for each client of a set of products: the number of its next
 stretch. The first client of a set begins with the first stretch, a client that comes while no seat is free
 too; any other goes on where one left. A stretch counts as served once its last frame was sent: a client that
@@ -20,6 +25,6 @@ leaves before (or is made to by a fault) finds the same stretch again, from its 
 stretch comes close 1000, and again for whoever comes back; with `--loop` the first stretch.
 
 Modules: `script` finds the stretches, `merging` the order of their frames, `reel` reads them, `conversation`
-answers a client, `seats` and `faults` remember, and at the edge `link` serves one socket and `server` all.
-None but the last two knows sockets.
+answers a client, `endings` are the close frames, `seats` and `faults` remember, and at the edge `link` serves
+one socket and `server` all. None but the last two knows sockets.
 """

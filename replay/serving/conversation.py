@@ -35,10 +35,13 @@ class Answer:
     Attributes:
         replies: frames to send now.
         products: whose books begin now; the recorded acknowledgement comes with them.
+        heartbeats: whose heartbeats begin where no book is asked for; on the Advanced feed, where they are
+            the connection's, any of these products'.
     """
 
     replies: tuple[str, ...] = ()
     products: tuple[str, ...] = ()
+    heartbeats: tuple[str, ...] = ()
 
 
 class Conversation:
@@ -62,17 +65,23 @@ class Conversation:
         except RefusedError as refused:
             return Answer((dialect_of(self._feed).error(refused.message, refused.reason),))
         new: list[str] = []
+        beating: list[str] = []
         for channel, products in wanted.items():
             held = self._channels.setdefault(channel, [])
             held += [product for product in products if product not in held]
             if channel in _BOOKS[self._feed]:
                 new += [product for product in held if product not in self._books and product not in new]
+            elif not self._books:
+                beating = held or sorted(self._products)
         self._books.update(new)
         # A frame of ours among the numbered ones of the Advanced feed would look like a gap, and the tape
         # has the acknowledgements of its own connection.
-        if new or self._feed == "advanced":
+        if new:
             return Answer(products=tuple(new))
-        return Answer((dialect_of(self._feed).subscriptions(self._channels, _NO_TIME),))
+        if self._feed == "advanced":
+            return Answer(heartbeats=tuple(beating))
+        acknowledged = dialect_of(self._feed).subscriptions(self._channels, _NO_TIME)
+        return Answer((acknowledged,), heartbeats=tuple(beating))
 
     def acknowledgement(self, products: Collection[str], first: str | None, time_ns: int) -> str:
         """Return the acknowledgement of a connection that has none on the tape.
@@ -101,8 +110,12 @@ class Conversation:
 
         All are but heartbeats of the Exchange feed that it did not subscribe to: there they count nothing,
         and many clients take no others than they asked for. On the Advanced feed they have numbers.
+        A client without a book gets heartbeats alone.
         """
-        if self._feed == "advanced" or '"heartbeat"' not in said.text:
+        if self._feed == "advanced" and self._books:
             return True
+        name = HEARTBEAT_CHANNEL[self._feed]
+        if f'"{name}"' not in said.text or frame_kind(said.text) != name:
+            return bool(self._books)
         asked = self._channels.get(HEARTBEAT_CHANNEL["exchange"], ())
-        return any(product in asked for product in said.products) or frame_kind(said.text) != "heartbeat"
+        return self._feed == "advanced" or any(product in asked for product in said.products)

@@ -12,14 +12,14 @@ from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
 from orderbook.marks import Disconnected
-from recorder.printable import printable
-from recorder.session import ENDED_BY_US
 from recorder.tape.errors import TapeError
 from replay.serving.conversation import Conversation
+from replay.serving.endings import DAMAGED, NOTHING, OVER, THE_END, close_frame, told
 from replay.serving.faults import GARBAGE, Fault
 from replay.serving.merging import Said
 from replay.serving.reel import take
 from replay.serving.script import Stretch
+from replay.serving.seats import Wish
 from replay.serving.stage import Stage
 
 log = logging.getLogger(__name__)
@@ -27,24 +27,19 @@ log = logging.getLogger(__name__)
 PATIENCE_S: Final = 60.0
 """How long a client may take to read what was sent before its connection ended."""
 
-THE_END: Final = Disconnected(1000, "the end of the tape")
-OVER: Final = Disconnected(1000, "the tape was served to its end; --loop begins again")
-_NOTHING: Final = Disconnected(1000, "the tape has nothing here")
-_DAMAGED: Final = Disconnected(1011, "the tape cannot be read")
+_HEARTBEAT_S: Final = 1.0
+"""When a client has said all that it asks for: the real feeds' first heartbeat comes so late as well."""
 
-_SENDABLE: Final = frozenset({*range(1000, 1004), *range(1007, 1015), *range(3000, 5000)} - {ENDED_BY_US})
-"""Codes that a close frame can hold, and that are not our own word for an end without one."""
-
-_REASON_BYTES: Final = 123  # what RFC 6455 leaves of a control frame
 _FLUSH_POLL_S: Final = 0.001
 
 
 @dataclass(slots=True)
 class _Seat:
-    """What this client asked for in one message, and the stretch it would go on with."""
+    """What this client asked for in one message, the stretch it would go on with, whether the tape ended."""
 
-    products: frozenset[str]
+    wish: Wish
     number: int
+    has_ended: bool = False
 
 
 class Link:
@@ -63,7 +58,7 @@ class Link:
         self._client = "{}:{}".format(*(websocket.remote_address or ("a client", "gone")))
         self._seats: list[_Seat] = []
         self._playing: list[asyncio.Task[None]] = []
-        self._unfinished = 0
+        self._listening: asyncio.Task[None] | None = None  # to heartbeats, until it asks for a book
         self._is_over = False
 
     async def run(self) -> None:
@@ -76,15 +71,19 @@ class Link:
                     answer = self._conversation.receive(text)
                     for reply in answer.replies:
                         await self._websocket.send(reply)
-                    if not answer.products or self._is_over:
+                    if self._is_over or not (answer.products or answer.heartbeats):
                         continue
                     started = self._loop.time()
-                    if not self._playing:
+                    if not faults:
                         pending = self._stage.faults.pending
                         faults = [group.create_task(self._fail(each, started)) for each in pending]
-                    self._unfinished += 1
-                    serving = self._serve(frozenset(answer.products), started)
-                    self._playing.append(group.create_task(serving))
+                    if answer.products:
+                        self._hear_no_more()
+                        seat = self._sit(Wish(frozenset(answer.products)))
+                        self._playing.append(group.create_task(self._serve(seat, started)))
+                    elif self._listening is None:
+                        hearing = self._hear(self._stage.heard_of(answer.heartbeats), started)
+                        self._listening = group.create_task(hearing)
             except ConnectionClosed:
                 pass
             finally:
@@ -96,45 +95,74 @@ class Link:
         """Break the connection; what was not sent is lost."""
         self._websocket.transport.abort()
 
-    async def _serve(self, products: frozenset[str], started: float) -> None:
-        """Send the next stretch of a set of products and end the connection as the tape's ended.
+    def _sit(self, wish: Wish) -> _Seat:
+        """Take a seat."""
+        seat = _Seat(wish, self._stage.seats.take(wish))
+        self._seats.append(seat)
+        return seat
+
+    async def _hear(self, products: frozenset[str], started: float) -> None:
+        """Send heartbeats alone, unless the client asks for a book as well, as most do right after."""
+        await self._until(started + _HEARTBEAT_S)
+        await self._serve(self._sit(Wish(products, has_books=False)), started)
+
+    def _hear_no_more(self) -> None:
+        """Leave the heartbeats alone: they come with the book from now on."""
+        if self._listening is None:
+            return
+        self._listening.cancel()
+        for seat in [each for each in self._seats if not each.wish.has_books]:
+            self._seats.remove(seat)
+            self._stage.seats.leave(seat.wish, seat.number)
+
+    async def _serve(self, seat: _Seat, started: float) -> None:
+        """Send the next stretch of what was asked for and end the connection as the tape's ended.
 
         Args:
-            products: asked for in one message.
+            seat: of a message.
             started: the loop's time at that message.
         """
-        seat = _Seat(products, self._stage.seats.take(products))
-        self._seats.append(seat)
-        stretches = self._stage.stretches(products)
+        stretches = self._stage.stretches(seat.wish.products)
         if seat.number >= len(stretches) and self._stage.loops:
             seat.number = 0
-        name = f"{self._client}: {', '.join(sorted(products))}"
+        name = f"{self._client}: {', '.join(sorted(seat.wish.products))}"
         try:
             if seat.number >= len(stretches):
-                await self._end(OVER if stretches else _NOTHING)
+                await self._end(OVER if stretches else NOTHING)
                 return
             log.info("%s: stretch %d of %d", name, seat.number + 1, len(stretches))
             stretch = stretches[seat.number]
-            await self._play(stretch, started, name)
+            unacknowledged = await asyncio.to_thread(self._unacknowledged, seat.wish, stretch)
+            await self._play(stretch, unacknowledged, started, name)
             seat.number += 1
             await self._until(self._due(stretch, stretch.end, started))
-            self._unfinished -= 1
+            seat.has_ended = True
             if stretch.ending is not None:
-                log.info("%s: %s", name, _told(stretch.ending))
+                log.info("%s: %s", name, told(stretch.ending))
                 await self._end(stretch.ending)
             else:
                 log.info("%s: the end of the tape", name)
-                if not self._unfinished:  # a client that asked for more in another message gets that too
+                if all(
+                    each.has_ended for each in self._seats
+                ):  # a client that asked for more in another message gets that too
                     await self._end(THE_END)
         except ConnectionClosed:
             pass  # it left
         except TapeError as error:
             log.error("%s", error)  # noqa: TRY400  it names file and row; a traceback would add nothing
-            await self._end(_DAMAGED)
+            await self._end(DAMAGED)
 
-    async def _play(self, stretch: Stretch, started: float, name: str) -> None:
+    def _unacknowledged(self, wish: Wish, stretch: Stretch) -> tuple[str, ...]:
+        """Return the products for which the tape does not hold the acknowledgement of what was asked for."""
+        if wish.has_books:
+            return self._stage.unacknowledged(stretch)
+        # That of a tape lists its book. On the Exchange feed this client got one as it subscribed.
+        return tuple(wish.products) if self._stage.tape.feed == "advanced" else ()
+
+    async def _play(
+        self, stretch: Stretch, unacknowledged: Collection[str], started: float, name: str
+    ) -> None:
         """Send the frames of a stretch when they are due; those that are late at once."""
-        unacknowledged = await asyncio.to_thread(self._stage.unacknowledged, stretch)
         frames: Iterator[Said] = self._stage.frames(stretch)
         sent = 0
         try:
@@ -187,11 +215,8 @@ class Link:
     async def _end(self, ending: Disconnected) -> None:
         """End the connection: by a close frame where there was one, else by breaking it."""
         self._leave()
-        if ending.code is None or ending.code not in _SENDABLE:
-            await self._drop()
-            return
-        reason = ending.reason.encode()[:_REASON_BYTES].decode(errors="ignore")
-        await self._websocket.close(ending.code, reason)
+        frame = close_frame(ending)
+        await (self._drop() if frame is None else self._websocket.close(*frame))
 
     async def _drop(self) -> None:
         """Break the connection without a closing handshake, all that was sent before it being delivered."""
@@ -210,14 +235,9 @@ class Link:
     def _leave(self) -> None:
         """Send nothing more and free this client's seats: it may be back before its connection is gone."""
         self._is_over = True
-        for task in self._playing:
+        for task in (*self._playing, *([self._listening] if self._listening else ())):
             if task is not asyncio.current_task():
                 task.cancel()
         for seat in self._seats:
-            self._stage.seats.leave(seat.products, seat.number)
+            self._stage.seats.leave(seat.wish, seat.number)
         self._seats = []
-
-
-def _told(ending: Disconnected) -> str:
-    word = f"close {ending.code}" if ending.code in _SENDABLE else "drop"
-    return f"{word} {printable(ending.reason)}".rstrip()

@@ -30,7 +30,7 @@ class Stage:
 
     Raises:
         TapeError: where the tape cannot be read.
-        ServeError: where it has no connection in the window.
+        ServeError: where it is empty or has no connection in the window.
     """
 
     def __init__(
@@ -55,7 +55,8 @@ class Stage:
             known = connections_of(product, found.marks, found.last_time)
             self._connections[product] = inside(known, window)
         if not any(self._connections.values()):
-            raise ServeError(f"{path}: there is nothing to serve: no connection between --from and --to")
+            where = "the tape has no row" if window == WHOLE else "no connection between --from and --to"
+            raise ServeError(f"{path}: there is nothing to serve: {where}")
         self._stretches: dict[frozenset[str], list[Stretch]] = {}
         self._acknowledged: dict[TapeConnection, bool] = {}
 
@@ -65,6 +66,15 @@ class Stage:
             chosen = {product: self._connections[product] for product in sorted(products)}
             self._stretches[products] = stretches(chosen, self._window.start)
         return self._stretches[products]
+
+    def heard_of(self, products: Iterable[str]) -> frozenset[str]:
+        """Return whose heartbeats a client without a book gets of the products that it may have them of.
+
+        On the Advanced feed they are of a connection and numbered there, so those of one product are all.
+        """
+        if self.tape.feed == "exchange":
+            return frozenset(products)
+        return frozenset(sorted(each for each in products if self._connections[each])[:1])
 
     def frames(self, stretch: Stretch) -> Iterator[Said]:
         """Yield the frames of a stretch, read as they are needed.

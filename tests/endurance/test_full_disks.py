@@ -30,8 +30,11 @@ FRAMES = [snapshot(BTC), *(update(BTC, ("buy", "98", str(number))) for number in
 
 
 def importing(capture: Path, tape: Path) -> tuple[object, ...]:
-    """Return the command that puts the capture on a tape, in segments of 10 rows."""
-    return ("import", capture, "-o", tape, "--format", "jsonl", "--segment-rows", 10)
+    """Return the command that puts the capture on a tape, in segments of 10 rows.
+
+    By the engine that a process need not load for seconds: hundreds of them run here.
+    """
+    return ("import", capture, "-o", tape, "--segment-rows", 10, "--engine", "plain")
 
 
 def held_frames(tape: Path) -> list[str]:

@@ -1,13 +1,13 @@
 """kill -9 while a RUN directory is written: RUN is whole or not there, and the next run gets its name.
 
 The replaying process dies by itself at its n-th step or call that changes a file, or from outside a random
-time after its directory has appeared aside, which also hits Arrow's own writes.
+number of those after its beginning, which also hits Arrow's own writes. The next run cleans up after it.
 """
 
 import multiprocessing
 import signal
-import time
-from collections.abc import Callable
+from contextlib import suppress
+from multiprocessing.connection import Connection
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -19,7 +19,7 @@ import pytest
 import replay
 from examples.episode_alert import EpisodeAlert
 from replay.replayed import ReplaySettings
-from tests.endurance.faults import CHANGING, dying_at, intercepted
+from tests.endurance.faults import CHANGING, Call, dying_at, intercepted
 from tests.endurance.forms import TIMEOUT_S, cases, tell
 from tests.replay import tapes
 
@@ -39,16 +39,28 @@ def tape(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tapes.import_frames(tmp_path_factory.mktemp("killed"), frames)
 
 
-def write_run(tape: Path, run: Path, dies_at: int, batch_rows: int = 10) -> None:
-    """Replay to a RUN directory; the steps count among the calls at one of which the process dies."""
-    hook = dying_at(dies_at)
+def write_run(
+    tape: Path, run: Path, dies_at: int, batch_rows: int = 10, progress: Connection | None = None
+) -> None:
+    """Replay to a RUN directory; the steps count among the calls at one of which the process dies.
+
+    All of these are told to `progress`, if there is such, before they are done.
+    """
+    dying = dying_at(dies_at)
+
+    def hook(name: str, call: Call, arguments: tuple[Any, ...]) -> Any:
+        if progress is not None:
+            progress.send_bytes(b"x")
+        return dying(name, call, arguments)
 
     def count(_product: str, _step: Any) -> None:
         hook("step", lambda *_: None, ())
 
     with intercepted(hook, (*CHANGING, "rename")):
         settings = ReplaySettings(batch_rows=batch_rows)
-        replay.run(tape, settings, output=run, keep=False, progress=count, strategy=EpisodeAlert)
+        replay.run(
+            tape, settings, output=run, keep=False, progress=count, engine="plain", strategy=EpisodeAlert
+        )
 
 
 def assert_whole_or_absent(tape: Path, run: Path) -> bool:
@@ -67,14 +79,40 @@ def assert_whole_or_absent(tape: Path, run: Path) -> bool:
     return True
 
 
-def killed_while(tape: Path, run: Path, dies_at: int, batch_rows: int, kill: Callable[[Any], None]) -> int:
-    """Write a RUN in a process of its own and return its exit code."""
-    process = FORK.Process(target=write_run, args=(tape, run, dies_at, batch_rows))
+def assert_cleaned_up(run: Path) -> None:
+    """Insist that nothing is left of killed replays but what had no mark of being unfinished."""
+    assert not list(run.parent.glob(f"_{run.name}.*/_unfinished"))
+
+
+def killed_at(tape: Path, run: Path, dies_at: int) -> int:
+    """Write a RUN in a process that dies by itself and return its exit code."""
+    process = FORK.Process(target=write_run, args=(tape, run, dies_at))
     process.start()
-    kill(process)
+    return joined(process)
+
+
+def killed_after(tape: Path, run: Path, number: int) -> int:
+    """Kill a process that writes a RUN after so many steps and calls, or at its end; return how many."""
+    told, telling = FORK.Pipe(duplex=False)
+    process = FORK.Process(target=write_run, args=(tape, run, NEVER, 1, telling))
+    process.start()
+    telling.close()
+    done = 0
+    with told, suppress(EOFError):
+        while done < number:
+            told.recv_bytes()
+            done += 1
+    process.kill()
+    joined(process)
+    return done
+
+
+def joined(process: Any) -> int:
+    """Wait for the end of a process; return its exit code."""
     process.join(60)
     assert process.exitcode in {0, -signal.SIGKILL}
-    return process.exitcode
+    exit_code: int = process.exitcode
+    return exit_code
 
 
 def test_a_kill_at_every_call_leaves_all_or_nothing(tape: Path, tmp_path: Path) -> None:
@@ -83,12 +121,13 @@ def test_a_kill_at_every_call_leaves_all_or_nothing(tape: Path, tmp_path: Path) 
     for number in range(1, 1_000, cases(1, 3)):
         run = tmp_path / f"at-{number}" / "run"
         run.parent.mkdir()
-        exit_code = killed_while(tape, run, number, 10, lambda _process: None)
+        exit_code = killed_at(tape, run, number)
         is_there = assert_whole_or_absent(tape, run)
         found.add((exit_code, is_there))
         if not is_there:
             write_run(tape, run, NEVER)
             assert assert_whole_or_absent(tape, run)
+            assert_cleaned_up(run)
         if exit_code == 0:
             break
     else:
@@ -98,28 +137,20 @@ def test_a_kill_at_every_call_leaves_all_or_nothing(tape: Path, tmp_path: Path) 
 
 
 def test_kills_from_outside_leave_all_or_nothing(tape: Path, tmp_path: Path) -> None:
-    """Killed at any moment after its directory appeared, a replay has published a whole RUN or none."""
+    """Killed at any moment, a replay has published a whole RUN or none; the next one cleans up after it."""
     rng = Random(4)
     run = tmp_path / "run"
-    began = time.monotonic()
-    write_run(tape, run, NEVER, 1)
-    takes_s = time.monotonic() - began
+    total = killed_after(tape, run, NEVER)
     run.rename(tmp_path / "_run.0")
     published = 0
     kills = cases(200, 8)
-
-    def kill_soon(process: Any) -> None:
-        before = set(tmp_path.iterdir())
-        while process.is_alive() and set(tmp_path.iterdir()) == before:
-            time.sleep(0.0005)
-        process.join(rng.random() * 1.5 * takes_s)
-        process.kill()
-
     for _ in range(kills):
-        killed_while(tape, run, NEVER, 1, kill_soon)
+        # A half of them among the last calls: what ends the files and gives RUN its name.
+        killed_after(tape, run, rng.choice((rng.randrange(total), total - rng.randrange(12))))
         if assert_whole_or_absent(tape, run):
             published += 1
             run.rename(tmp_path / f"_run.{published}")
-    write_run(tape, run, NEVER)  # beside all that the dead have left
+    write_run(tape, run, NEVER)
     assert assert_whole_or_absent(tape, run)
+    assert_cleaned_up(run)
     tell("kill -9 of a replay at random moments", kills=kills, published=published, partial_runs=0)

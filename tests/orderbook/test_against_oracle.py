@@ -16,11 +16,12 @@ from orderbook.engine import PlainEngine
 from orderbook.feeds import FEEDS, Feed
 from orderbook.schema import FLOW_ANOMALY_SCHEMA, FLOW_SUMMARY_SCHEMA, TAPE_SCHEMA
 from tests import oracle, strategies
+from tests.endurance.forms import TIMEOUT_S, cases
 from tests.oracle import Row
 from tests.strategies import PRODUCT
 
 SETTINGS = settings(
-    max_examples=250,
+    max_examples=cases(5_000, 125),  # drawing one takes longer than both runs of it
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example],
 )
@@ -109,7 +110,7 @@ def on_one_connection(*frames: str) -> list[Row]:
 
 
 @pytest.mark.parametrize("feed", FEEDS)
-@pytest.mark.timeout(600)  # shrinking a failure takes its time
+@pytest.mark.timeout(TIMEOUT_S + 480)  # shrinking a failure takes its time
 @SETTINGS
 @given(data=st.data())
 def test_core_equals_oracle(feed: Feed, data: st.DataObject) -> None:

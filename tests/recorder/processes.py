@@ -26,7 +26,10 @@ QUICK: Final = Backoff(first=0.01, longest=0.02)
 
 @contextmanager
 def running_booktape(
-    *arguments: object, cwd: Path | None = None, file_size: int | None = None
+    *arguments: object,
+    cwd: Path | None = None,
+    file_size: int | None = None,
+    env: Mapping[str, str] | None = None,
 ) -> Iterator[subprocess.Popen[str]]:
     """Run a `booktape` process while the block runs; it is killed where it outlives it.
 
@@ -34,6 +37,7 @@ def running_booktape(
         arguments: of the command line.
         cwd: where it runs.
         file_size: bytes beyond which it can make no file grow.
+        env: its environment; ours without what would change how things look, unless given.
     """
     command = [sys.executable, "-m", "booktape", *map(str, arguments)]
     if file_size is not None:
@@ -43,7 +47,7 @@ def running_booktape(
     process = subprocess.Popen(
         command,
         cwd=cwd,
-        env=clean_environment(),
+        env=clean_environment() if env is None else env,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

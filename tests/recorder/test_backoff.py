@@ -59,7 +59,7 @@ def test_a_turnstile_spaces_attempts() -> None:
             passed.append(loop.time())
 
         await asyncio.gather(*(attempt() for _ in range(4)))
-        await asyncio.sleep(10)
+        await asyncio.sleep(10)  # of virtual time
         await attempt()
         return passed
 

@@ -145,6 +145,16 @@ def harmed(harm: Callable[[ServerConnection], Awaitable[None]], feed: Feed = "ex
 # What a peer may do
 
 
+def refusing(error: str) -> Script:
+    """Return a script that answers every connection by an error frame."""
+
+    async def refuse(_number: int, connection: ServerConnection) -> None:
+        await connection.send(error)
+        await connection.wait_closed()
+
+    return refuse
+
+
 async def stall(connection: ServerConnection) -> None:
     """Say nothing more."""
     await connection.wait_closed()
@@ -163,7 +173,7 @@ async def ping_only(connection: ServerConnection) -> None:
 
 
 async def drip(connection: ServerConnection) -> None:
-    """Begin a frame and send a byte of it now and then, for ever."""
+    """Begin a frame and send a byte of it now and then, for ever: its pace, which nothing waits for."""
     connection.transport.write(b"\x81\x7f" + struct.pack(">Q", 10**6))
     while not connection.transport.is_closing():
         connection.transport.write(b"x")
@@ -413,12 +423,8 @@ def test_an_error_as_answer_ends_with_1(tmp_path: Path, feed: Feed) -> None:
     """An error frame in answer to the subscribe ends with exit 1 and one line with its reason."""
     error = json.dumps({"type": "error", "message": "Failed to subscribe", "reason": "not today"})
 
-    async def refuse(_number: int, connection: ServerConnection) -> None:
-        await connection.send(error)
-        await connection.wait_closed()
-
     tape = tmp_path / "tape"
-    with Peer(refuse) as peer:
+    with Peer(refusing(error)) as peer:
         done = booktape("record", BTC, "-o", tape, "--url", peer.url, "--feed", feed)
     assert (done.returncode, done.stdout) == (1, "")
     *_, line = done.stderr.splitlines()

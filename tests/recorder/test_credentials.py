@@ -26,9 +26,9 @@ from websockets.asyncio.server import ServerConnection
 from recorder.credentials import Credentials, credentials_for
 from recorder.feeds import FeedError, endpoint
 from recorder.reader import ReaderSettings
-from tests.recorder.processes import QUICK, record_here, summaries
+from tests.recorder.processes import QUICK, end, record_here, running_booktape, summaries
 from tests.recorder.rows import BTC, read_rows
-from tests.recorder.test_continuity import Peer, book, texts
+from tests.recorder.test_continuity import Peer, book, refusing, texts
 from tests.replay.tapes import TIMEOUT_S, booktape, clean_environment
 
 NAMES: Final = ("COINBASE_API_KEY", "COINBASE_API_SECRET", "COINBASE_API_PASSPHRASE")
@@ -257,12 +257,8 @@ def test_an_error_of_the_exchange_holds_no_key(tmp_path: Path) -> None:
     """A key that the exchange refuses ends with its reason, without the key."""
     error = json.dumps({"type": "error", "message": "Authentication Failed", "reason": "invalid signature"})
 
-    async def refuse(_number: int, connection: ServerConnection) -> None:
-        await connection.send(error)
-        await connection.wait_closed()
-
     tape = tmp_path / "tape"
-    with Peer(refuse) as peer:
+    with Peer(refusing(error)) as peer:
         options = ("-o", tape, "--channel", "level2", "--url", peer.url)
         done = booktape("record", BTC, *options, env=environment(**KEY))
     assert (done.returncode, done.stdout) == (1, "")
@@ -302,15 +298,9 @@ def test_a_redirect_takes_no_key_elsewhere(tmp_path: Path) -> None:
             threading.Thread(target=target, daemon=True).start()
         url = f"ws://127.0.0.1:{here.getsockname()[1]}"
         options = ("-o", tmp_path / "tape", "--channel", "level2", "--url", url)
-        with subprocess.Popen(
-            [sys.executable, "-m", "booktape", "record", BTC, *map(str, options)],
-            env=environment(**KEY),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        ) as process:
+        with running_booktape("record", BTC, *options, env=environment(**KEY)) as process:
             assert asked_again.wait(30)
-            process.send_signal(signal.SIGTERM)
-            process.communicate(timeout=TIMEOUT_S)
+            end(process)
     assert caught == []
 
 
@@ -336,15 +326,9 @@ def test_no_proxy_sees_an_unencrypted_feed(tmp_path: Path) -> None:
         env = {name: value for name, value in environment(**KEY).items() if name.lower() not in unset}
         env["http_proxy"] = f"http://127.0.0.1:{proxy.getsockname()[1]}"
         options = ("-o", tmp_path / "tape", "--channel", "level2", "--url", peer.url)
-        with subprocess.Popen(
-            [sys.executable, "-m", "booktape", "record", BTC, *map(str, options)],
-            env=env,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        ) as process:
+        with running_booktape("record", BTC, *options, env=env) as process:
             assert reached.wait(30)
-            process.send_signal(signal.SIGTERM)
-            process.communicate(timeout=TIMEOUT_S)
+            end(process)
     assert caught == []
     assert len(peer.received) == 1
 
@@ -418,13 +402,7 @@ def test_a_certificate_is_verified(tmp_path: Path, certificate: tuple[Path, Path
     tape = tmp_path / "tape"
     with Peer(serve_on, tls=context) as peer:
         options = ("-o", tape, "--channel", "level2", "--url", peer.url)
-        with subprocess.Popen(
-            [sys.executable, "-m", "booktape", "record", BTC, *map(str, options)],
-            env=env,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        ) as process:
+        with running_booktape("record", BTC, *options, env=env) as process:
             assert process.stderr is not None
             if trusted:
                 assert served.wait(30)
@@ -432,9 +410,7 @@ def test_a_certificate_is_verified(tmp_path: Path, certificate: tuple[Path, Path
                 lines = [process.stderr.readline() for _ in range(2)]
                 assert all("CERTIFICATE_VERIFY_FAILED" in line for line in lines)
                 assert all("connecting again" in line for line in lines)
-            process.send_signal(signal.SIGTERM)
-            process.communicate(timeout=TIMEOUT_S)
-        assert process.returncode == 0
+            end(process)
         assert len(peer.received) == trusted
     assert bool(read_rows(tape)) == trusted
 

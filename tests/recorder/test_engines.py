@@ -10,7 +10,7 @@ import pytest
 from orderbook.engine import PlainEngine
 from recorder.engines import ready_engine
 from tests.endurance.forms import IS_LONG
-from tests.replay.tapes import ROOT, booktape, clean_environment
+from tests.replay.tapes import ROOT, booktape, clean_environment, python
 
 SAMPLE = ROOT / "data" / "sample"
 WITHOUT_NUMBA = (
@@ -20,14 +20,7 @@ WITHOUT_NUMBA = (
 
 def without_numba(*arguments: object) -> subprocess.CompletedProcess[str]:
     """Run booktape where numba cannot be imported."""
-    return subprocess.run(
-        [sys.executable, "-c", WITHOUT_NUMBA, *map(str, arguments)],
-        env=clean_environment(),
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return python(WITHOUT_NUMBA, *arguments, cwd=ROOT)
 
 
 def test_auto_is_compiled() -> None:

@@ -16,7 +16,7 @@ from recorder.feeds import FeedError
 from replay.synthetic.exchange import ExchangeSettings, SyntheticExchange
 from replay.synthetic.market import MarketSettings
 from tests.replay.clusters import free_addresses
-from tests.replay.tapes import ROOT, TIMEOUT_S, clean_environment
+from tests.replay.tapes import ROOT, TIMEOUT_S, clean_environment, python
 
 BTC, ETH = "BTC-USD", "ETH-USD"
 MARKETS = [
@@ -52,14 +52,7 @@ print("ended")
 def test_a_refusal_ends_the_flow() -> None:
     """A product that the exchange does not have fails the flow, which would else end as if all was well."""
     with SyntheticExchange(MARKETS[:1]) as exchange:
-        done = subprocess.run(
-            [sys.executable, "-c", REFUSED, exchange.url],
-            env=clean_environment(),
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=TIMEOUT_S,
-        )
+        done = python(REFUSED, exchange.url)
     assert (done.returncode, done.stdout) == (1, "")
     assert "recorder.feeds.FeedError: NO-SUCH: " in done.stderr
 

@@ -10,12 +10,14 @@ import struct
 import subprocess
 import sys
 import termios
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from websockets.asyncio.server import ServerConnection
 
 from orderbook.times import parse_time
 from replay.synthetic.exchange import ExchangeSettings, SyntheticExchange
@@ -279,3 +281,26 @@ def test_a_warning_is_json_too(tmp_path: Path) -> None:
     (entry,) = [json.loads(line) for line in stderr.splitlines()]
     assert entry["level"] == "WARNING"
     assert "0.0.0.0" in entry["message"]  # noqa: S104  what is tested
+
+
+def test_a_recording_outlives_the_disk_of_its_log(tmp_path: Path) -> None:
+    """Where no log line can be written it reconnects and ends as ever, and everything is on the tape."""
+    second = threading.Event()
+    script = harmed(stall)
+
+    async def tell(number: int, connection: ServerConnection) -> None:
+        if number:
+            second.set()
+        await script(number, connection)
+
+    options = ("-o", tmp_path / "tape", "--log-every", "20ms", "--stale-after", "1s", "--json")
+    with Peer(tell) as peer, Path("/dev/full").open("w", encoding="utf-8") as full:
+        command = [sys.executable, "-m", "booktape", "record", BTC, "--url", peer.url, *map(str, options)]
+        with subprocess.Popen(
+            command, env=clean_environment(), stdout=subprocess.PIPE, stderr=full, text=True
+        ) as process:
+            assert second.wait(TIMEOUT_S)
+            process.send_signal(signal.SIGTERM)
+            stdout, _ = process.communicate(timeout=TIMEOUT_S)
+    assert process.returncode == 0
+    assert json.loads(stdout)["products"][BTC]["rows"] == len(read_rows(tmp_path / "tape")) > 0

@@ -56,11 +56,19 @@ def clean_environment() -> dict[str, str]:
 
 def booktape(*arguments: object, **options: Any) -> subprocess.CompletedProcess[str]:
     """Run a `booktape` process to its end; options are those of `subprocess.run`."""
+    return _run(["-m", "booktape", *arguments], options)
+
+
+def python(program: str, *arguments: object, **options: Any) -> subprocess.CompletedProcess[str]:
+    """Run a program in a Python process to its end; options are those of `subprocess.run`."""
+    return _run(["-c", program, *arguments], options)
+
+
+def _run(arguments: Sequence[object], options: dict[str, Any]) -> subprocess.CompletedProcess[str]:
     options = {"env": clean_environment(), "timeout": TIMEOUT_S, **options}
     if "stdout" not in options:
         options |= {"capture_output": True}
-    command = [sys.executable, "-m", "booktape", *map(str, arguments)]
-    return subprocess.run(command, text=True, check=False, **options)
+    return subprocess.run([sys.executable, *map(str, arguments)], text=True, check=False, **options)
 
 
 def command(*arguments: object) -> Result:

@@ -14,13 +14,15 @@ import pytest
 
 from orderbook.engine import Step
 from recorder.flows import run_to_end
+from recorder.record import import_captures
 from recorder.tape.reader import Tape
+from recorder.tape.writer import TapeWriter
 from replay import running
 from replay.flows import replay_flow
 from replay.lateness import Lateness
 from replay.pacing import Pacer
 from replay.replayed import ReplaySettings
-from replay.sources import TapeSource
+from replay.sources import TapeSource, paced_source
 from replay.window import Window
 from tests.replay import tapes
 from tests.replay.tapes import MS, SECOND, START, Recording, Timed
@@ -347,6 +349,68 @@ def test_rows_before_a_window_are_not_paced(tape: Path) -> None:
             expected = clock.started + max(0, time - start)
             assert 0 <= each.at - expected + 1 <= 3
     assert sum(len(each.times) for each in handed) == sum(time < times[-10] for time in times)
+
+
+def test_a_followed_row_is_late_from_when_it_could_be_read(tmp_path: Path) -> None:
+    """What was recorded after it was due is late from the last look that did not find it, and no more."""
+    frames: list[Timed] = [(0, tapes.snapshot("A-USD"))]
+    frames += [(n * MS, tapes.update("A-USD", ("buy", "98", str(n)))) for n in range(1, 30)]
+    tape = tapes.import_frames(tmp_path, frames[:10])
+    clock = HandClock()
+    pacer = pacer_of(clock, 1.0)
+    opened = Tape.open(tape)
+    window = Window(end=START + 25 * MS)
+    source = TapeSource(opened, ("A-USD",), pacer, window, following=True)
+    part = source.build_part("tape", "A-USD", None)
+    while pacer.timing().elapsed_ns < 9 * MS:
+        part.next_batch()
+    clock.now += 2 * SECOND
+    assert part.next_batch() == []
+    clock.now += 4 * MS
+    import_captures([tapes.write_capture(tmp_path / "more", frames[10:])], tape, "jsonl")
+    ((_, rows),) = part.next_batch()
+    assert rows.num_rows > 10
+    document = pacer.timing().document()
+    assert document is not None
+    assert document["late_ms_max"] == pytest.approx(4)
+    assert document["duration_error_ms"] == pytest.approx(4)
+    assert document["behind_rows"] == 0
+
+
+def test_a_backlog_of_a_followed_tape_is_late() -> None:
+    """What was there to be read and was not counts from when it was due, however late it is read."""
+    clock = HandClock()
+    pacer = pacer_of(clock, 1.0)
+    times = START + np.arange(3) * MS
+    for time, late_ms in zip(times, (0, 5, 5), strict=True):
+        pacer.announce("A-USD", int(time))
+        while not pacer.ready("A-USD", np.array([time])):
+            pass
+        clock.now += late_ms * MS
+        pacer.handed_over("A-USD", np.array([time]))
+    document = pacer.timing().document()
+    assert document is not None
+    assert document["late_ms_max"] == pytest.approx(9)
+
+
+def test_the_first_row_of_an_empty_tape_is_due_at_once(tmp_path: Path) -> None:
+    """A tape that is followed from before its first row begins with it, whatever year it is."""
+    TapeWriter.open(tmp_path / "tape", "exchange", ["A-USD"], "a test").close()
+    source = paced_source(
+        Tape.open(tmp_path / "tape"),
+        ("A-USD",),
+        1.0,
+        None,
+        window=Window(end=START + 2 * MS),
+        batch_rows=10,
+        following=True,
+    )
+    part = source.build_part("tape", "A-USD", None)
+    assert part.next_batch() == []
+    frames = [(0, tapes.snapshot("A-USD")), (3 * MS, tapes.update("A-USD"))]
+    import_captures([tapes.write_capture(tmp_path / "capture", frames)], tmp_path / "tape", "jsonl")
+    ((_, rows),) = part.next_batch()
+    assert rows.column("seq").to_pylist() == [0, 1]
 
 
 def test_lateness_percentiles() -> None:

@@ -5,7 +5,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,10 +16,10 @@ from recorder.tape.reader import Tape
 from replay.processes import LostProcessError, Meet, balanced, in_processes
 from replay.replayed import ReplaySettings
 from replay.running import run
+from tests.recorder.processes import running_booktape
 from tests.replay.tapes import (
     MS,
     booktape,
-    clean_environment,
     digests_of,
     import_frames,
     json_of,
@@ -146,20 +145,11 @@ def is_running(pid: int) -> bool:
 @pytest.fixture
 def slow_replay(tape: Path, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     """Run a replay of minutes in two processes, up to where both write."""
-    command = [sys.executable, "-m", "booktape", "replay", str(tape), "--speed", "0.001", "--processes", "2"]
-    with subprocess.Popen(
-        [*command, "-o", str(tmp_path / "run")],
-        env=clean_environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        try:
-            while not list(tmp_path.glob("_run.*/summaries")) or len(running_children(process.pid)) < 2:
-                assert process.poll() is None
-            yield process
-        finally:
-            process.kill()
+    options = ("--speed", "0.001", "--processes", "2", "-o", tmp_path / "run")
+    with running_booktape("replay", tape, *options) as process:
+        while not list(tmp_path.glob("_run.*/summaries")) or len(running_children(process.pid)) < 2:
+            assert process.poll() is None
+        yield process
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -4,9 +4,10 @@ import base64
 import itertools
 import json
 import os
+import re
 import shutil
 import subprocess
-import time
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -136,11 +137,11 @@ def browser(program: str, directory: Path) -> Iterator[Page]:
         f"--user-data-dir={directory}",
     ]
     with subprocess.Popen(
-        [program, *arguments, "about:blank"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        [program, *arguments, "about:blank"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
     ) as process:
         try:
-            port, path = _endpoint(directory, process)
-            with connect(f"ws://127.0.0.1:{port}{path}", max_size=None, proxy=None) as socket:
+            address = _address(process)
+            with connect(address, max_size=None, proxy=None) as socket:
                 page = Page(socket)
                 target = page.call("Target.createTarget", url="about:blank")["targetId"]
                 page.session = page.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
@@ -158,14 +159,13 @@ def browser(program: str, directory: Path) -> Iterator[Page]:
             process.terminate()
 
 
-def _endpoint(directory: Path, process: subprocess.Popen[bytes]) -> tuple[str, str]:
-    """Wait for the file in which the browser says where it listens."""
-    file = directory / "DevToolsActivePort"
-    deadline = time.monotonic() + TIMEOUT_S
-    while time.monotonic() < deadline:
-        assert process.poll() is None, "the browser ended"
-        lines = file.read_text(encoding="utf-8").split() if file.exists() else []
-        if len(lines) == 2:
-            return lines[0], lines[1]
-        time.sleep(0.05)
-    raise AssertionError("the browser does not listen")
+def _address(process: subprocess.Popen[bytes]) -> str:
+    """Read what the browser says until it tells where it listens; what it says later goes nowhere."""
+    assert process.stderr is not None
+    said = b""
+    for line in process.stderr:
+        if found := re.match(rb"DevTools listening on (ws://\S+)", line):
+            threading.Thread(target=process.stderr.read, daemon=True).start()
+            return found[1].decode()
+        said += line
+    raise AssertionError(f"the browser ended: {said.decode(errors='replace')}")

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from orderbook.engine import RowSpan, Step
 from orderbook.schema import FLOW_ANOMALY_SCHEMA, FLOW_SUMMARY_SCHEMA, empty_batch
 from orderbook.tally import Tally
-from replay.comparison import DEFAULT_HORIZONS_NS, CompareSettings, Comparison, Group, Quality, TapePass
+from replay.compared import Group, Quality, TapePass
+from replay.comparison import DEFAULT_HORIZONS_NS, CompareSettings, Comparison
 from replay.report.episodes import AROUND_NS, LongestEpisodes, Quotes
 from replay.report.gaps import Gaps
 from replay.report.hours import HOURS, HourShares

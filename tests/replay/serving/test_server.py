@@ -12,6 +12,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 
 from recorder.record import import_captures
+from recorder.tape.writer import TapeWriter
 from replay.serving.merging import Said
 from replay.serving.script import Stretch
 from replay.serving.server import TapeServer
@@ -98,6 +99,48 @@ def test_heartbeats_are_for_those_who_asked(tmp_path: Path) -> None:
     with serving(tape) as url:
         assert session(url, BTC, channels=["level2"])[0] == [ACK, snapshot(BTC)]
         assert session(url, BTC, ETH, channels=["level2", asked])[0] == [*texts[:2], *texts[3:]]
+
+
+def test_heartbeats_alone_of_an_advanced_tape(tmp_path: Path) -> None:
+    """A client without a book is acknowledged and gets the heartbeats of one connection, with its end."""
+    own = [advanced(0, BTC, kind="snapshot"), advanced(1), advanced(2, BTC), advanced(3), advanced(4, BTC)]
+    for name, (product, frames) in {"b": (BTC, own), "e": (ETH, [advanced(7, ETH, kind="snapshot")])}.items():
+        capture = write_capture(tmp_path / name, [(at * MS, text) for at, text in enumerate(frames)])
+        import_captures([capture], tmp_path / product, "jsonl")
+    ends = {}
+    for product in (BTC, ETH):
+        with serving(tmp_path / product) as url, client(url) as websocket:
+            subscribe_advanced(websocket, channel="heartbeats")
+            (ack, *ends[product]), end = until_closed(websocket)
+            assert end == END
+        acknowledged = json.loads(ack)
+        assert acknowledged["events"] == [{"subscriptions": {"heartbeats": ["heartbeats"]}}]
+        assert acknowledged.get("sequence_num") == {BTC: None, ETH: 6}[product]
+    assert ends == {BTC: [own[1], own[3]], ETH: []}
+
+
+def test_heartbeats_alone_of_an_exchange_tape(tmp_path: Path) -> None:
+    """There they are those of the products asked for, and the answer to the subscribe is the only one."""
+    texts = [ACK, snapshot(BTC), heartbeat(BTC, 1), snapshot(ETH), heartbeat(ETH, 1), heartbeat(BTC, 2)]
+    tape = import_frames(tmp_path, enumerate(texts))
+    with serving(tape) as url:
+        (ack, *beats), end = session(url, BTC, channels=["heartbeat"])
+    assert json.loads(ack)["channels"][0]["name"] == "heartbeat"
+    assert (beats, end) == ([texts[2], texts[5]], END)
+
+
+def test_a_book_after_heartbeats_begins_from_its_start(tmp_path: Path) -> None:
+    """A client that listened to heartbeats and asks for the book then gets all of it."""
+    frames = [advanced(0, BTC, kind="snapshot"), advanced(1), advanced(2, BTC), advanced(3)]
+    timed = [(at * MS, text) for at, text in zip((0, 0, 1, 3_600_000), frames, strict=True)]
+    with serving(import_frames(tmp_path, timed), speed=1.0) as url, client(url) as websocket:
+        subscribe_advanced(websocket, channel="heartbeats")
+        _, beat = (str(websocket.recv(timeout=WAIT_S)) for _ in range(2))
+        subscribe_advanced(websocket, BTC)
+        ack, *received = (str(websocket.recv(timeout=WAIT_S)) for _ in range(4))
+    assert beat == frames[1]
+    assert json.loads(ack)["events"][0]["subscriptions"]["level2"] == [BTC]
+    assert received == frames[:3]
 
 
 def test_a_subset_of_an_advanced_tape_keeps_its_numbers(tmp_path: Path) -> None:
@@ -249,9 +292,16 @@ def test_a_window_begins_with_the_book(tmp_path: Path) -> None:
         assert session(url, BTC) == (texts[:15], END)
 
 
+def test_a_tape_without_a_row_is_refused(tmp_path: Path) -> None:
+    """It is not the window that is to blame where nothing was recorded."""
+    TapeWriter.open(tmp_path / "tape", "exchange", [BTC], "a test").close()
+    with pytest.raises(ServeError, match="the tape has no row"):
+        Stage(tmp_path / "tape")
+
+
 def test_a_window_without_a_row_is_refused() -> None:
     """There is nothing to serve after the end of a tape."""
-    with pytest.raises(ServeError, match="nothing to serve"):
+    with pytest.raises(ServeError, match="no connection between"):
         Stage(SAMPLE, window=Window(start=START))
 
 

@@ -1,0 +1,1 @@
+"""The recorder's commands: each checks its options, makes one call and prints."""

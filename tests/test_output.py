@@ -1,0 +1,92 @@
+"""What a command does where its output cannot be written: reader gone, disk full, stdout closed."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from replay.synthetic.exchange import ExchangeSettings, SyntheticExchange
+from replay.synthetic.market import MarketSettings
+from tests.replay.tapes import ROOT, booktape
+
+SAMPLE = ROOT / "data" / "sample"
+FULL = "Error: the output cannot be written (No space left on device)\n"
+PRINTING = (
+    "--help",
+    "inspect SAMPLE",
+    "inspect SAMPLE --json",
+    "verify SAMPLE",
+    "book SAMPLE -p BTC-USD --at +1s",
+    "diff SAMPLE SAMPLE",
+    "replay SAMPLE",
+    "replay SAMPLE --follow --threshold 0",
+    "compare SAMPLE --csv",
+    "serve SAMPLE --port 0",
+)
+
+
+@contextmanager
+def no_reader() -> Iterator[int]:
+    """Open a pipe that nobody reads."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        yield writing
+    finally:
+        os.close(writing)
+
+
+def run(command: str, stdout: int) -> tuple[int, str]:
+    """Run a command of the sample tape with its output somewhere; return its exit code and stderr."""
+    words = [str(SAMPLE) if word == "SAMPLE" else word for word in command.split()]
+    done = booktape(*words, stdout=stdout, stderr=subprocess.PIPE)
+    return done.returncode, done.stderr
+
+
+def run_all(stdout: int) -> dict[str, tuple[int, str]]:
+    """Run every command that prints, two at a time."""
+    with ThreadPoolExecutor(2) as pool:
+        return dict(zip(PRINTING, pool.map(lambda command: run(command, stdout), PRINTING), strict=True))
+
+
+def test_a_reader_that_is_gone() -> None:
+    """Every command ends quietly, as by `| head`."""
+    with no_reader() as pipe:
+        found = run_all(pipe)
+    assert dict.fromkeys(PRINTING, (1, "")) == found
+
+
+def test_a_disk_that_is_full() -> None:
+    """Every command says so in one line and exits 1."""
+    with Path("/dev/full").open("w") as full:
+        found = run_all(full.fileno())
+    assert dict.fromkeys(PRINTING, (1, FULL)) == found
+
+
+@pytest.mark.parametrize("command", ["inspect SAMPLE --json", "replay SAMPLE"])
+def test_no_output_at_all(command: str) -> None:
+    """A command that was started without stdout does its work for nobody."""
+    words = command.replace("SAMPLE", str(SAMPLE))
+    done = subprocess.run(
+        ["bash", "-c", f"exec {sys.executable} -m booktape {words} >&-"],  # noqa: S607  whichever bash
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_live_feed_ends_with_its_reader() -> None:
+    """`live` keeps nothing, so it ends where nobody reads what it prints, and where it cannot be written."""
+    with SyntheticExchange([MarketSettings("BTC-USD", depth=20)], ExchangeSettings(rate=200)) as exchange:
+        command = f"live BTC-USD --all --url {exchange.url}"
+        with no_reader() as pipe:
+            assert run(command, pipe) == (1, "")
+        with Path("/dev/full").open("w") as full:
+            assert run(command, full.fileno()) == (1, FULL)

@@ -5,9 +5,9 @@ an even pace, each millisecond what is due; a recorder in another puts them on a
 metrics tell how many frames are through the book, and so how far it is behind what was due, wherever that
 waits: in its queue or in the socket. It falls behind while it seals a segment, every 50,000 rows, and must
 have caught up again before the end: it keeps up where it was less than `CAUGHT_UP_S` behind at some look in
-the second half. Rates go up until it is not. At every rate each frame that was sent must be on the tape, in
-order, and no connection may have ended before we ended it; exit code 1 where that is not so, or where a rate
-of `REQUIRED` is not kept up with.
+the second half, or that late with the last frame. Rates go up until it is not. At every rate each frame that
+was sent must be on the tape, in order, and no connection may have ended before we ended it; exit code 1 where
+that is not so, or where a rate of `REQUIRED` is not kept up with.
 
 The processor time of a frame is that of the whole recorder process from the first update to the last, with
 socket, journal, book, segments and the metrics.
@@ -55,7 +55,7 @@ class Measured:
         cpu_us: processor time of the recorder a frame, microseconds.
         cores: processor time over the time of the updates.
         behind_s: how far it was behind at most.
-        caught_up_s: how far it was behind at least, in the second half.
+        caught_up_s: how far it was behind at least, from the middle to the last frame.
         sent_late_s: from when the last was due until the server got rid of it.
         queue_mb: most that was seen waiting inside the recorder.
         problem: what is wrong with the tape; empty where nothing is.
@@ -152,13 +152,18 @@ def measure(frames: Path, rate: float, seconds: float, engine: str, home: Path) 
             recorder.wait(PATIENCE_S)
     lines = frames.read_text(encoding="utf-8").splitlines()[: updates + 1]
     began, took = sent["began"], sent["due"] - sent["began"]
-    behind = [(look.time, min(look.time - began, took) - (look.frames - 2) / rate) for look in looks]
+    ended_late = looks[-1].time - began - took
+    behind = [
+        (look.time - began, look.time - began - (look.frames - 2) / rate)
+        for look in looks
+        if look.time < began + took
+    ]
     return Measured(
         frames=updates,
         cpu_us=used / updates * 1e6,
         cores=used / (looks[-1].time - began),
-        behind_s=max(seconds for _, seconds in behind),
-        caught_up_s=min(seconds for when, seconds in behind if when > began + took / 2),
+        behind_s=max(ended_late, *(seconds for _, seconds in behind)),
+        caught_up_s=min(ended_late, *(seconds for when, seconds in behind if when > took / 2)),
         sent_late_s=sent["sent"] - sent["due"],
         queue_mb=max(look.queue for look in looks) / 1e6,
         problem=problem_of(tape, [acknowledgement().decode(), *lines]),

@@ -208,7 +208,7 @@ def started(stack: ExitStack, places: dict[str, object]) -> list[Runner]:
 def main() -> int:
     """Measure, print, judge."""
     options = parser(__doc__.partition(":")[0], runs=5, frames=200_000)
-    options.add_argument("--prefix", type=int, default=5_000, help="messages for the slow ones (5000)")
+    options.add_argument("--prefix", type=int, default=1_000, help="messages for the slow ones (1000)")
     asked = options.parse_args()
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})

@@ -94,7 +94,10 @@ class Tally:
         recv_time = summaries.column("recv_time").view(pa.int64()).to_numpy()
         if self._last_summary is not None and self._last_summary[0] == connection[0]:
             self.observed_ns += int(recv_time[0]) - self._last_summary[1]
-        self.observed_ns += int(np.diff(recv_time)[np.diff(connection) == 0].sum())
+        if connection[0] == connection[-1]:  # they never go down: it is the only one
+            self.observed_ns += int(recv_time[-1]) - int(recv_time[0])
+        else:
+            self.observed_ns += int(np.diff(recv_time)[np.diff(connection) == 0].sum())
         self._last_summary = (int(connection[-1]), int(recv_time[-1]))
 
     @property

@@ -1,6 +1,7 @@
 """The queue between the socket thread and the dataflow: bounded in bytes, a lane per product."""
 
 import threading
+import time
 from collections import deque
 from collections.abc import Iterable
 from typing import Final, NamedTuple
@@ -34,7 +35,10 @@ class Inbox:
     def __init__(self, products: Iterable[str], max_bytes: int = QUEUE_BYTES) -> None:
         self._lanes: dict[str, deque[Received]] = {product: deque() for product in products}
         self._finished: set[str] = set()
-        self._arrival = threading.Condition()
+        lock = threading.Lock()
+        self._arrival = threading.Condition(lock)
+        self._haste = threading.Condition(lock)
+        self._since: dict[str, float] = {}  # since when the first row of a lane waits, monotonic
         self._waiting = dict.fromkeys(self._lanes, 0)
         self._received = dict.fromkeys(self._lanes, 0)
         self._bytes = 0
@@ -52,13 +56,18 @@ class Inbox:
         with self._arrival:
             if row.kind == "frame" and self._counted + self._capped(cost) > self._max_bytes:
                 return False
-            self._lanes[product].append(row)
+            lane = self._lanes[product]
+            if not lane:
+                self._since[product] = time.monotonic()
+            lane.append(row)
             self._bytes += cost
             self._counted += self._capped(cost)
             self._waiting[product] += cost
             if row.kind == "frame":
                 self._received[product] += cost - _ROW_BYTES
             self._arrival.notify_all()
+            if self._is_filling:
+                self._haste.notify_all()
         return True
 
     def finish(self, product: str) -> None:
@@ -66,12 +75,15 @@ class Inbox:
         with self._arrival:
             self._finished.add(product)
             self._arrival.notify_all()
+            self._haste.notify_all()
 
     def take(self, product: str, limit: int) -> list[Received]:
         """Remove and return up to `limit` waiting rows of a product, in order."""
         with self._arrival:
             lane = self._lanes[product]
             rows = [lane.popleft() for _ in range(min(limit, len(lane)))]
+            if not lane:
+                self._since.pop(product, None)
             costs = [_cost(row) for row in rows]
             cost = sum(costs)
             self._bytes -= cost
@@ -89,6 +101,23 @@ class Inbox:
         with self._arrival:
             if not any(self._lanes.values()):
                 self._arrival.wait(seconds)
+
+    def gather(self, product: str, seconds: float) -> None:
+        """Wait until the first row that waits for any product has waited so long; more come meanwhile.
+
+        Not at all where none waits for this product, where it is finished, or where the queue is half full.
+        """
+        with self._arrival:
+            if product not in self._since or product in self._finished or self._is_filling:
+                return
+            # Of any product: they take turns, and their waiting must not add up.
+            left = min(self._since.values()) + seconds - time.monotonic()
+            if left > 0:
+                self._haste.wait(left)
+
+    @property
+    def _is_filling(self) -> bool:
+        return self._counted > self._max_bytes // 2
 
     def _capped(self, cost: int) -> int:
         """Return what a row of this cost counts against the bound."""

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from contextlib import ExitStack, nullcontext
 from pathlib import Path
+from typing import Final
 
 from orderbook.engine import Engine, Step
 from orderbook.feeds import Feed
@@ -33,6 +34,12 @@ from recorder.tape.writer import SEAL_POLICY, TapeWriter
 from recorder.version import SOFTWARE
 from recorder.view import Observer, RecordingView
 from recorder.watch import AnomalyLog
+
+_GATHER_S: Final = 0.005
+"""What a recorded row may wait for others, as a batch of one costs as much as one of twenty.
+
+`live` does not wait: it is there to show, at once.
+"""
 
 
 def record(  # noqa: PLR0913  a job's settings, by keyword
@@ -78,7 +85,7 @@ def record(  # noqa: PLR0913  a job's settings, by keyword
         reader = FeedReader(settings, inbox, recording.positions)
         status = RecorderStatus(products)
         halt = Halt(reader.stop)
-        source = CoinbaseSource(reader, inbox, recording.positions)
+        source = CoinbaseSource(reader, inbox, recording.positions, _GATHER_S)
 
         tell = AnomalyLog()
 

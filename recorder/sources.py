@@ -30,12 +30,21 @@ class CoinbaseSource(FixedPartitionedSource[Item, None]):
     """Products as partitions; each item is what has just arrived for one of them.
 
     The socket thread starts with the first partition. Ends once the reader was stopped and all is drained.
+
+    Args:
+        reader: receives.
+        inbox: what it fills.
+        positions: by product, where its rows go on.
+        gather_s: how long a row may wait for others to share the cost of a batch; 0 lets it go at once.
     """
 
-    def __init__(self, reader: FeedReader, inbox: Inbox, positions: dict[str, Position]) -> None:
+    def __init__(
+        self, reader: FeedReader, inbox: Inbox, positions: dict[str, Position], gather_s: float = 0.0
+    ) -> None:
         self._reader = reader
         self._inbox = inbox
         self._positions = positions
+        self._gather_s = gather_s
 
     def list_parts(self) -> list[str]:
         """Return the products."""
@@ -44,17 +53,20 @@ class CoinbaseSource(FixedPartitionedSource[Item, None]):
     def build_part(self, step_id: str, for_part: str, resume_state: None) -> "_Lane":  # noqa: ARG002  bytewax
         """Return one product's partition; a recording resumes from its tape, never from recovery state."""
         self._reader.start()
-        return _Lane(for_part, self._inbox, RowNumbering(self._positions[for_part].seq))
+        numbering = RowNumbering(self._positions[for_part].seq)
+        return _Lane(for_part, self._inbox, numbering, self._gather_s)
 
 
 class _Lane(StatefulSourcePartition[Item, None]):
-    def __init__(self, product: str, inbox: Inbox, numbering: RowNumbering) -> None:
+    def __init__(self, product: str, inbox: Inbox, numbering: RowNumbering, gather_s: float = 0.0) -> None:
         self._product = product
         self._inbox = inbox
         self._numbering = numbering
+        self._gather_s = gather_s
         self._next_tick = time.monotonic() + _TICK_S
 
     def next_batch(self) -> list[Item]:
+        self._inbox.gather(self._product, self._gather_s)
         received = self._inbox.take(self._product, _MAX_ROWS)
         if received:
             return [(self._product, self._numbering.batch(received))]

@@ -27,12 +27,10 @@ class SummaryArrays:
     def to_batches(self, rows: pa.RecordBatch, count: int) -> tuple[pa.RecordBatch, pa.RecordBatch | None]:
         """Return the first `count` summaries as `FLOW_SUMMARY_SCHEMA`, and their ladders where asked for."""
         seq, recv_time, connection = (_taken(rows.column(n), self.marks[0, :count]) for n in range(3))
-        bid_price, bid_size, ask_price, ask_size, spread = (
-            _nullable(column[:count]) for column in self.floats
-        )
-        times = self.marks[1, :count]
-        is_null = times < 0
-        exchange_time = pa.array(times, mask=is_null) if is_null.any() else pa.array(times)
+        floats = self.floats[:, :count]
+        bid_price, bid_size, ask_price, ask_size, spread = _nullable(floats, np.isnan(floats))
+        times = self.marks[1:, :count]
+        (exchange_time,) = _nullable(times, times < 0)
         summaries = pa.RecordBatch.from_arrays(
             [
                 seq,
@@ -61,7 +59,8 @@ def _taken(column: pa.Array, places: Any) -> pa.Array:
     return column.take(pa.array(places))
 
 
-def _nullable(values: Any) -> pa.Array:
-    """Return floats, null where they are NaN; nothing is copied."""
-    is_null = np.isnan(values)
-    return pa.array(values, mask=is_null) if is_null.any() else pa.array(values)
+def _nullable(columns: Any, is_null: Any) -> list[pa.Array]:
+    """Return each row of a table as a column; nothing is copied. One look for nulls serves them all."""
+    if not is_null.any():
+        return [pa.array(values) for values in columns]
+    return [pa.array(values, mask=mask) for values, mask in zip(columns, is_null, strict=True)]

@@ -1,6 +1,5 @@
 """The engine behind `orderbook.engine.Engine`: runs the kernel, and the plain way where that stops."""
 
-from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
@@ -220,6 +219,7 @@ def _span(rows: pa.RecordBatch, interruptions: int, *, is_interrupted: bool) -> 
     """Return which rows a batch held."""
     if not rows.num_rows:
         return RowSpan()
-    ends = (int(_column(rows, column)[end]) for column in range(3) for end in (0, -1))
-    span = RowSpan(rows.num_rows, rows.num_rows - interruptions, *ends)  # type: ignore[arg-type]  # six ints
-    return replace(span, is_interrupted=is_interrupted)
+    columns = (_column(rows, number) for number in range(3))
+    seq, time, connection = ((int(column[0]), int(column[-1])) for column in columns)
+    frames = rows.num_rows - interruptions
+    return RowSpan(rows.num_rows, frames, *seq, *time, *connection, is_interrupted=is_interrupted)

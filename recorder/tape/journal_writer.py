@@ -25,7 +25,7 @@ def encode_rows(rows: pa.RecordBatch) -> bytes:
         recv_time.view(pa.int64()).to_pylist(),
         connection.to_pylist(),
         kind.to_pylist(),
-        payload.cast(pa.binary()).to_pylist(),
+        payload.view(pa.binary()).to_pylist(),
         strict=True,
     ):
         body = BODY.pack(row_seq, row_time, row_connection, _CODES[row_kind]) + text

@@ -85,15 +85,20 @@ def synthetic_tape(number: int, depth: int, spacing_ns: int = SPACING_NS) -> Pat
     return _imported(f"{number}-frames-{depth}-levels-{spacing_ns}-ns", records)
 
 
+def home() -> Path:
+    """Return where benchmarks keep what the next run takes up again."""
+    place = Path(tempfile.gettempdir()) / f"booktape-bench-{os.getuid()}"
+    place.mkdir(mode=0o700, exist_ok=True)
+    return place
+
+
 def _imported(name: str, records: Iterable[dict[str, object]]) -> Path:
     """Return the tape of that name, made of the records where it is not there yet."""
-    home = Path(tempfile.gettempdir()) / f"booktape-bench-{os.getuid()}"
-    home.mkdir(mode=0o700, exist_ok=True)
-    tape = home / name
+    tape = home() / name
     if tape.exists():
         return tape
     tell(f"making {tape}")
-    with tempfile.TemporaryDirectory(dir=home) as directory:
+    with tempfile.TemporaryDirectory(dir=home()) as directory:
         capture = Path(directory) / "capture.jsonl"
         with capture.open("w", encoding="utf-8") as file:
             file.writelines(f"{json.dumps(record)}\n" for record in records)

@@ -1,6 +1,7 @@
 """The queue between socket thread and dataflow: in order, bounded, and never a hang."""
 
 import threading
+from collections.abc import Callable
 from itertools import pairwise
 
 from recorder.inbox import Inbox, Received
@@ -134,3 +135,57 @@ def test_nothing_is_lost_between_threads() -> None:
     assert len(taken) == number
     assert all(two.recv_time == one.recv_time + 1 for one, two in pairwise(taken))
     assert inbox.received_bytes() == {"A": sum(len(str(each)) for each in range(number))}
+
+
+def waited(inbox: Inbox, product: str, meanwhile: Callable[[], object]) -> bool:
+    """Do something while a lane gathers for a minute; return whether it had to wait until then."""
+    gathered = threading.Event()
+
+    def gather() -> None:
+        inbox.gather(product, 60)
+        gathered.set()
+
+    thread = threading.Thread(target=gather, daemon=True)
+    thread.start()
+    had_to_wait = not gathered.wait(0.05)
+    meanwhile()
+    assert gathered.wait(10)
+    thread.join()
+    return had_to_wait
+
+
+def test_a_row_waits_for_others() -> None:
+    """A row waits, and what comes meanwhile leaves with it: until its product is finished, here."""
+    inbox = Inbox(["A"])
+    inbox.put("A", numbered(0))
+
+    def more() -> None:
+        inbox.put("A", numbered(1))
+        inbox.finish("A")
+
+    assert waited(inbox, "A", more)
+    assert inbox.take("A", 9) == [numbered(0), numbered(1)]
+
+
+def test_a_filling_queue_does_not_wait() -> None:
+    """Once half of the bound waits a row waits no longer: gathering must not be what ends a connection."""
+    inbox = Inbox(["A", "B"], max_bytes=4 * (len(FRAME.payload) + 128))
+    inbox.put("A", FRAME)
+
+    def fill() -> None:
+        for _ in range(3):
+            assert inbox.put("B", FRAME)
+
+    assert waited(inbox, "A", fill)
+
+
+def test_gathering_adds_no_wait_of_its_own() -> None:
+    """A lane without rows, a row whose time is up and a product that is finished are not waited for."""
+    inbox = Inbox(["A", "B"])
+    inbox.put("A", FRAME)
+    inbox.gather("B", 60)
+    inbox.gather("A", 0)
+    inbox.finish("A")
+    inbox.gather("A", 60)
+    assert inbox.take("A", 9) == [FRAME]
+    inbox.gather("A", 60)

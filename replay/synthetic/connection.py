@@ -149,6 +149,8 @@ class Link:
                 break
             self.record.rounds += 1
             self._changed()
+        # The pong says that the client has read what came before.
+        await (await self.websocket.ping())
         self.record.done = True
         self._changed()
 

@@ -134,8 +134,17 @@ def test_frames_of_the_advanced_feed_come_back(tmp_path: Path) -> None:
 @pytest.mark.parametrize("feed", ["exchange", "advanced"])
 def test_a_connection_opens_with_what_was_asked(tmp_path: Path, feed: Feed) -> None:
     """The connected row tells a unique id, the address, the product and the very messages that were sent."""
-    with SyntheticExchange(MARKETS[:1], quiet(feed=feed, frames=3, drop_after=(2,))) as exchange:
-        record_here(exchange.url, tmp_path / "tape", {BTC: summaries(4, connection=1)}, feed=feed)
+    messages = {"exchange": 1, "advanced": 2}[feed]
+    with SyntheticExchange(MARKETS[:1], quiet(feed=feed, frames=3)) as exchange:
+        first, second = summaries(1), summaries(4, connection=1)
+
+        def drop_the_first(batch: pa.RecordBatch) -> bool:
+            if first(batch) and len(exchange.connections) == 1:
+                exchange.wait_until(lambda: len(exchange.connections[0].received) == messages)
+                exchange.drop()
+            return second(batch)
+
+        record_here(exchange.url, tmp_path / "tape", {BTC: drop_the_first}, feed=feed)
         exchange.wait_until(lambda: len({len(each.received) for each in exchange.connections}) == 1)
         asked = [connection.received for connection in exchange.connections]
         url = exchange.url

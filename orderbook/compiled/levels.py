@@ -22,7 +22,7 @@ import numpy as np
 
 from orderbook.compiled.jit import inlined, inner
 
-BLOCK: Final = 128
+BLOCK: Final = 64
 HALF: Final = BLOCK // 2
 STRIDE: Final = 3 * BLOCK
 """Words of a block."""
@@ -102,6 +102,17 @@ def _first_not_below(words: Any, start: int, count: int, key: int) -> int:
 
 
 @inlined
+def _place_of(words: Any, start: int, count: int, key: int) -> int:
+    """Return how many of `count` ascending words are below a key, in steps that no branch decides on."""
+    low = 0
+    while count > 0:
+        half = (count + 1) >> 1
+        low += half * (_get(words, start + low + half - 1) < key)
+        count -= half
+    return low
+
+
+@inlined
 def _copy_levels(levels: Any, source: int, place: int, target: int, at: int, count: int) -> None:
     """Copy levels from a place in one block to a place in another one."""
     for plane in range(0, STRIDE, BLOCK):
@@ -159,7 +170,7 @@ def _tidy(levels: Any, directory: Any, registers: Any, side: int, place: int) ->
             return
 
 
-@inner
+@inlined
 def set_level(
     levels: Any, directory: Any, registers: Any, side: int, key: int, whole: int, fraction: int
 ) -> None:
@@ -177,7 +188,7 @@ def set_level(
     block = _get(directory, (2 + side) * pool + place)
     count = _get(directory, 4 * pool + block)
     start = block * STRIDE
-    at = _first_not_below(levels, start, count, key)
+    at = _place_of(levels, start, count, key)
     if at < count and _get(levels, start + at) == key:
         if is_zero:
             _remove(levels, start, count, at)

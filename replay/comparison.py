@@ -121,15 +121,12 @@ class Comparison:
         A column `tape` is there where several were compared (None in the total), and one named `hour`, `day`
         or `connection` where the numbers are split by it (None in the whole).
         """
-        return [
-            {
-                "product": group.product,
-                **self._place(group),
-                **entry.row(),
-                **group.quality.columns(),
-            }
-            for group, entry in self.entries()
-        ]
+        around = {id(group): (self._named(group), group.quality.columns()) for group in self.groups}
+        made = []
+        for group, entry in self.entries():
+            before, behind = around[id(group)]
+            made.append(before | entry.row() | behind)
+        return made
 
     def _place(self, group: Group) -> dict[str, object]:
         place: dict[str, object] = {}

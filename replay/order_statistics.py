@@ -7,7 +7,7 @@ comparing that block with the ranges finds the value itself. No column's own lis
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final, TypeAlias
 
 import numpy as np
@@ -31,33 +31,20 @@ def count_by_column(low: Ints, high: Ints, columns: int) -> Ints:
     return np.cumsum(begins - ends, dtype=np.int64)[:columns]
 
 
-def percentiles_by_column(
-    low: Ints, high: Ints, values: Ints, columns: int, quantiles: Sequence[float]
-) -> Floats:
-    """Return a row for each quantile: in each column numpy's linear percentile, NaN where it has no value.
+Select: TypeAlias = Callable[[Ints, Ints, Ints, Ints, Ints], Ints]
+"""What `select_in_blocks` is."""
 
-    Equal to the last bit to `np.quantile` over the column's values as float64. O(n log n) to sort n values,
-    then O(sqrt(n) * columns) to find the ranks.
 
-    >>> percentiles_by_column(np.array([0, 1]), np.array([2, 2]), np.array([10, 20]), 3, [0.5]).tolist()
-    [[10.0, 15.0, nan]]
+def select_in_blocks(low: Ints, high: Ints, values: Ints, counts: Ints, wanted: Ints) -> Ints:
+    """Return the value of each wanted rank [any, column] in its column; any where the column is empty.
+
+    Args:
+        low: where the range of columns of each value begins.
+        high: where it ends, exclusive.
+        values: the values.
+        counts: how many values each column has.
+        wanted: ranks from 0 on.
     """
-    counts = count_by_column(low, high, columns)
-    virtual = (counts - 1) * np.array(quantiles, np.float64)[:, np.newaxis]
-    before = np.floor(virtual).astype(np.int64)
-    after = np.minimum(before + 1, counts - 1)
-    selected = _select(low, high, values, counts, np.concatenate([before, after])).astype(np.float64)
-    smaller, larger = np.split(selected, 2)
-    # numpy's interpolation, which starts from the nearer end
-    weight = virtual - before
-    step = larger - smaller
-    result = np.where(weight >= 0.5, larger - step * (1 - weight), smaller + step * weight)
-    result[:, counts == 0] = np.nan
-    return result
-
-
-def _select(low: Ints, high: Ints, values: Ints, counts: Ints, wanted: Ints) -> Ints:
-    """Return the value of each wanted rank [any, column] in its column, 0 where the column is empty."""
     columns = len(counts)
     order = np.argsort(values, kind="stable")
     low, high, values = low[order], high[order], values[order]
@@ -78,3 +65,33 @@ def _select(low: Ints, high: Ints, values: Ints, counts: Ints, wanted: Ints) -> 
             found[place, at] = values[start + chosen]
         passed += inside
     return found
+
+
+def percentiles_by_column(
+    low: Ints,
+    high: Ints,
+    values: Ints,
+    columns: int,
+    quantiles: Sequence[float],
+    select: Select = select_in_blocks,
+) -> Floats:
+    """Return a row for each quantile: in each column numpy's linear percentile, NaN where it has no value.
+
+    Equal to the last bit to `np.quantile` over the column's values as float64. O(n log n) to sort n values,
+    then O(sqrt(n) * columns) to find the ranks in blocks.
+
+    >>> percentiles_by_column(np.array([0, 1]), np.array([2, 2]), np.array([10, 20]), 3, [0.5]).tolist()
+    [[10.0, 15.0, nan]]
+    """
+    counts = count_by_column(low, high, columns)
+    virtual = (counts - 1) * np.array(quantiles, np.float64)[:, np.newaxis]
+    before = np.floor(virtual).astype(np.int64)
+    after = np.minimum(before + 1, counts - 1)
+    selected = select(low, high, values, counts, np.concatenate([before, after]))
+    smaller, larger = np.split(selected.astype(np.float64), 2)
+    # numpy's interpolation, which starts from the nearer end
+    weight = virtual - before
+    step = larger - smaller
+    result = np.where(weight >= 0.5, larger - step * (1 - weight), smaller + step * weight)
+    result[:, counts == 0] = np.nan
+    return result

@@ -13,6 +13,7 @@ from numba import types
 
 from orderbook.compiled.jit import OPTIONS, F, inner
 from replay.order_statistics import Floats, Ints
+from replay.sweep.durations import Durations
 from replay.sweep.episodes import Closed, HeadClosing, OpenEpisodes
 from replay.sweep.exact import ExactProducts
 from replay.sweep.loops import Loops
@@ -162,6 +163,45 @@ def _walk(moves: Any, stack: Any, closed: Any, heads: Any, registers: Any) -> No
     registers[_LEVEL], registers[_DEPTH] = current, depth
 
 
+@_entry(_INTS_2, _INTS_2, _INTS, _INTS_2)
+def _select(ranges: Any, wanted: Any, tree: Any, places: Any) -> None:
+    """Walk the columns with a tree of sums (Fenwick's) over the places of the values that a column has.
+
+    Args:
+        ranges: of each value in order: where its columns begin, and the values in the order of that; where
+            they end, and the values in the order of that.
+        wanted: ranks, by column.
+        tree: zeros, a power of two above the number of values.
+        places: of the values found.
+    """
+    lows, by_low, highs, by_high = ranges[0], ranges[1], ranges[2], ranges[3]
+    size = len(tree)
+    begun = ended = 0
+    for column in range(wanted.shape[1]):
+        while begun < len(by_low) and lows[by_low[begun]] == column:
+            at = by_low[begun] + 1
+            while at < size:
+                tree[at] += 1
+                at += at & -at
+            begun += 1
+        while ended < len(by_high) and highs[by_high[ended]] == column:
+            at = by_high[ended] + 1
+            while at < size:
+                tree[at] -= 1
+                at += at & -at
+            ended += 1
+        for which in range(len(wanted)):
+            left = wanted[which, column]
+            place = 0
+            step = size >> 1
+            while step:
+                if tree[place + step] <= left:
+                    place += step
+                    left -= tree[place]
+                step >>= 1
+            places[which, column] = place
+
+
 def find_levels(thresholds: Floats, spreads: Floats) -> Ints:
     """Return how many of the ascending thresholds each spread is above."""
     levels: Ints = np.empty(len(spreads), np.int64)
@@ -210,6 +250,26 @@ class CompiledMarkOutSums(MarkOutSums):
         _take_up(self.squares_ended, squares[1])
 
 
+def select_in_tree(low: Ints, high: Ints, values: Ints, counts: Ints, wanted: Ints) -> Ints:
+    """Do what `select_in_blocks` does in O((values + ranks) log values)."""
+    if not len(values):
+        return np.zeros_like(wanted)
+    order = np.argsort(values, kind="stable")
+    low, high, values = low[order], high[order], values[order]
+    narrow = np.int16 if len(counts) < 2**15 else np.int64  # numpy sorts int16 by its digits
+    by_low, by_high = (np.argsort(each.astype(narrow), kind="stable") for each in (low, high))
+    places = np.empty_like(wanted)
+    tree: Ints = np.zeros(1 << len(values).bit_length(), np.int64)
+    _select(np.stack([low, by_low, high, by_high]), np.maximum(wanted, 0), tree, places)
+    return values[np.minimum(places, len(values) - 1)]
+
+
+class CompiledDurations(Durations):
+    """Percentiles of how long episodes last."""
+
+    select = staticmethod(select_in_tree)
+
+
 class CompiledEpisodes(OpenEpisodes):
     """Which episodes are open."""
 
@@ -228,4 +288,6 @@ class CompiledEpisodes(OpenEpisodes):
         self.head += [HeadClosing(*each) for each in heads[:, :head_closings].T.tolist()]
 
 
-COMPILED: Final = Loops(find_levels, CompiledLevelSums, CompiledMarkOutSums, CompiledEpisodes)
+COMPILED: Final = Loops(
+    find_levels, CompiledLevelSums, CompiledDurations, CompiledMarkOutSums, CompiledEpisodes
+)

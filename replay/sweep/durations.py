@@ -9,7 +9,13 @@ from typing import Final
 
 import numpy as np
 
-from replay.order_statistics import Floats, Ints, count_by_column, percentiles_by_column
+from replay.order_statistics import (
+    Floats,
+    Ints,
+    count_by_column,
+    percentiles_by_column,
+    select_in_blocks,
+)
 from replay.sweep.bins import SparseSums, bins_of, middles_of
 from replay.sweep.exact import RangeMax
 
@@ -24,6 +30,8 @@ _MAX_CHUNKS: Final = 256
 
 class Durations:
     """Durations in nanoseconds of ranges [low, high) of thresholds."""
+
+    select = staticmethod(select_in_blocks)
 
     def __init__(self, columns: int) -> None:
         self._columns = columns
@@ -80,7 +88,7 @@ class Durations:
         """Return a row for each of `QUANTILES`, in nanoseconds; NaN where there is no episode."""
         if self._histogram is not None:
             return self._histogram.percentiles()
-        return percentiles_by_column(*self._all(), self._columns, QUANTILES)
+        return percentiles_by_column(*self._all(), self._columns, QUANTILES, self.select)
 
 
 class _Histogram:

@@ -6,6 +6,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from replay.order_statistics import Floats, Ints
+from replay.sweep.durations import Durations
 from replay.sweep.episodes import OpenEpisodes
 from replay.sweep.sums import LevelSums, MarkOutSums
 
@@ -15,6 +16,7 @@ class Loops(NamedTuple):
 
     find_levels: Callable[[Floats, Floats], Ints]
     level_sums: type[LevelSums]
+    durations: type[Durations]
     markout_sums: type[MarkOutSums]
     episodes: type[OpenEpisodes]
 
@@ -27,7 +29,7 @@ def find_levels(thresholds: Floats, spreads: Floats) -> Ints:
     return levels
 
 
-ARRAYS: Final = Loops(find_levels, LevelSums, MarkOutSums, OpenEpisodes)
+ARRAYS: Final = Loops(find_levels, LevelSums, Durations, MarkOutSums, OpenEpisodes)
 
 
 def loops_of(engine: str) -> Loops:

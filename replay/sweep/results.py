@@ -6,6 +6,7 @@ values in the quote currency; None where there is none.
 
 from dataclasses import dataclass
 from functools import cache
+from itertools import chain
 from typing import Final, NamedTuple
 
 from orderbook.times import NS
@@ -46,15 +47,6 @@ class MarkOut(NamedTuple):
     mean_bps: float | None
     standard_error_bps: float | None
     mean_abs_bps: float | None
-
-    def columns(self) -> dict[str, object]:
-        """Return the numbers by the names that they have in a row."""
-        return dict(zip(_markout_names(self.horizon), self[2:], strict=True))
-
-
-@cache
-def _markout_names(horizon: str) -> tuple[str, ...]:
-    return tuple(f"markout_{horizon}_{name}" for name in MarkOut._fields[2:])
 
 
 class ThresholdStatistics(NamedTuple):
@@ -102,14 +94,19 @@ class ThresholdStatistics(NamedTuple):
 
     def row(self) -> dict[str, object]:
         """Return the numbers by name, mark-outs included, in the order of the fields."""
-        made: dict[str, object] = dict(zip(PLAIN_FIELDS, self, strict=False))
-        for markout in self.markouts:
-            made |= markout.columns()
-        return made
+        numbers = chain(self[:-1], *(markout[2:] for markout in self.markouts))
+        return dict(zip(_names(tuple(markout.horizon for markout in self.markouts)), numbers, strict=True))
 
 
 PLAIN_FIELDS: Final = ThresholdStatistics._fields[:-1]
 """All but the mark-outs, in order."""
+
+
+@cache
+def _names(horizons: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the names of a row's numbers, in order."""
+    markouts = (f"markout_{horizon}_{name}" for horizon in horizons for name in MarkOut._fields[2:])
+    return (*PLAIN_FIELDS, *markouts)
 
 
 @dataclass(frozen=True, slots=True)

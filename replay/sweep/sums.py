@@ -135,9 +135,9 @@ class PartSums:
         connections: the first and the last that a summary is of.
     """
 
-    def __init__(self, levels: LevelSums, markouts: Sequence[MarkOutSums]) -> None:
+    def __init__(self, levels: LevelSums, durations: Durations, markouts: Sequence[MarkOutSums]) -> None:
         self.levels = levels
-        self.durations = Durations(len(levels.signals) - 1)
+        self.durations = durations
         self.markouts = markouts
         self.spread_times = SpreadTimes()
         self.crossed = 0

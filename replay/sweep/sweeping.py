@@ -25,7 +25,7 @@ from replay.sweep.markouts import MarkOuts, Outcomes, Starts
 from replay.sweep.parts import By, Split
 from replay.sweep.reporting import Fee, report
 from replay.sweep.results import SweepResult
-from replay.sweep.rows import NO_ROWS, Rows
+from replay.sweep.rows import NO_ROWS, Flags, Rows
 from replay.sweep.sums import PartSums
 
 _ZERO: Final = np.zeros(1, np.int64)
@@ -111,9 +111,9 @@ class ThresholdSweep:
         return self._parts[key]
 
     def _no_sums(self) -> PartSums:
-        columns = len(self._thresholds)
-        markouts = [self._loops.markout_sums(columns) for _ in self._horizons]
-        return PartSums(self._loops.level_sums(columns + 1), markouts)
+        columns, loops = len(self._thresholds), self._loops
+        markouts = [loops.markout_sums(columns) for _ in self._horizons]
+        return PartSums(loops.level_sums(columns + 1), loops.durations(columns), markouts)
 
     def _observe(self, rows: Rows, levels: Ints, keys: Ints) -> None:
         """Add up the intervals between rows."""
@@ -162,14 +162,12 @@ class ThresholdSweep:
 
     def _take_closed(self) -> None:
         closed = self._episodes.take_closed()
-        for key in np.unique(closed.key).tolist():
-            mine = closed.key == key
+        for key, mine in _by_key(closed.key):
             self._part(key).durations.add(closed.low[mine], closed.high[mine], closed.duration[mine])
 
     def _mark_out(self, outcomes: Iterable[Outcomes]) -> None:
         for number, starts, change in outcomes:
-            for key in np.unique(starts.key).tolist():
-                mine = starts.key == key
+            for key, mine in _by_key(starts.key):
                 self._part(key).mark_out(Outcomes(number, starts.rows(mine), change[mine]))
 
     def merge(self, later: "ThresholdSweep", *, is_adjacent: bool = True) -> None:
@@ -252,6 +250,15 @@ class ThresholdSweep:
         none = Starts.none()
         self._mark_out(self._markouts.see(self._last.time, self._last.mid, none, fresh=1, is_over=True))
         self._mark_out(self._markouts.close_head())
+
+
+def _by_key(keys: Ints) -> Iterator[tuple[int, slice | Flags]]:
+    """Yield each key with where it stands; nearly always there is one."""
+    if len(keys) and (keys == keys[0]).all():
+        yield int(keys[0]), slice(None)
+        return
+    for key in np.unique(keys).tolist():
+        yield key, keys == key
 
 
 def _runs(keys: Ints) -> Iterator[tuple[int, int]]:

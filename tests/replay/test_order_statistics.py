@@ -1,5 +1,7 @@
 """Percentiles of all columns at once equal numpy's percentiles of each."""
 
+from importlib.util import find_spec
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -7,15 +9,21 @@ from hypothesis import strategies as st
 
 from replay import order_statistics
 from replay.order_statistics import count_by_column, percentiles_by_column
+from replay.sweep.loops import loops_of
 
 QUANTILES = (0.0, 0.05, 0.5, 0.95, 0.99, 1.0)
 
 
 def assert_like_numpy(low: np.ndarray, high: np.ndarray, values: np.ndarray, columns: int) -> None:
-    """Hold every column against numpy over a list of the column's own values, to the last bit."""
+    """Hold every column against numpy over its own list of values, to the last bit; compiled too."""
     counts = count_by_column(low, high, columns)
     result = percentiles_by_column(low, high, values, columns, QUANTILES)
     assert result.shape == (len(QUANTILES), columns)
+    if find_spec("numba") is not None:
+        compiled = percentiles_by_column(
+            low, high, values, columns, QUANTILES, loops_of("compiled").durations.select
+        )
+        np.testing.assert_array_equal(compiled, result)
     for column in range(columns):
         own = values[(low <= column) & (column < high)].astype(np.float64)
         assert counts[column] == len(own)

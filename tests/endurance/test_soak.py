@@ -18,12 +18,14 @@ from replay.verifying import verify
 from tests.endurance.forms import IS_LONG, TIMEOUT_S, tell
 from tests.recorder.processes import end, running_booktape
 from tests.recorder.rows import BTC, journals, read_rows
+from tests.replay.tapes import clean_environment
 
 pytestmark = pytest.mark.timeout(TIMEOUT_S)
 
 Table = NDArray[np.float64]
 SECONDS = int(os.environ.get("BOOKTAPE_SOAK_SECONDS", "1800"))
 DROP_S = int(os.environ.get("BOOKTAPE_SOAK_DROP_SECONDS", "60"))
+ENGINE = os.environ.get("BOOKTAPE_SOAK_ENGINE", "auto")
 RATE = 1_000
 LOOK_S = 2.0
 WARM_UP = 0.25
@@ -61,7 +63,8 @@ def test_a_recorder_can_be_left_alone(tmp_path: Path) -> None:
     never = threading.Event()
     with SyntheticExchange([MarketSettings(BTC, depth=100)], settings) as exchange:
         options = ("-o", tape, "--url", exchange.url, "--segment-time", "1m", "--json")
-        with running_booktape("record", BTC, *options) as process:
+        environment = clean_environment() | {"BOOKTAPE_ENGINE": ENGINE}
+        with running_booktape("record", BTC, *options, env=environment) as process:
             exchange.wait_for_connections(1, timeout=60)
             began = time.monotonic()
             while (now := time.monotonic() - began) < SECONDS:
@@ -89,6 +92,7 @@ def test_a_recorder_can_be_left_alone(tmp_path: Path) -> None:
     slope = growth["median"]
     tell(
         "soak",
+        engine=ENGINE,
         seconds=SECONDS,
         connections=len(said),
         frames=sum(map(len, said)),

@@ -27,13 +27,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 import pyarrow as pa
 
 from orderbook.schema import TAPE_SCHEMA, TIME
-from orderbook.times import format_time
-from recorder.tape.catalog import SegmentEntry, append_entry
-from recorder.tape.layout import product_dir, segment_file
 from recorder.tape.reader import Tape
-from recorder.tape.segment import write_segment
 from recorder.tape.writer import TapeWriter
-from tests.benchmarks.material import SPACING_NS, START_NS, frames, machine, parser, tell
+from tests.benchmarks.material import SPACING_NS, START_NS, add_segment, frames, machine, parser, tell
 
 ROOT = Path(__file__).resolve().parents[2]
 PRODUCT = "BTC-USD"
@@ -41,7 +37,6 @@ MAX_MB = 400
 MB = 10**6
 FRAME_BYTES = 1_300
 SEGMENT_ROWS = 50_000
-NO_DIGEST = "0" * 64
 SWEEP = ("--sweep", "1bps", "20bps", "0.5bps")
 
 # Between us and the command: the resident set of a process begins with that of the one it was started from.
@@ -90,23 +85,7 @@ class LongTape:
             pa.array(payloads, pa.string()),
         ]
         batch = pa.RecordBatch.from_arrays(columns, schema=TAPE_SCHEMA)
-        directory = product_dir(self.path, PRODUCT)
-        name = segment_file(first_seq, times[0])
-        written = write_segment(directory / name, PRODUCT, first_seq, rows, [batch])
-        entry = SegmentEntry(
-            file=name,
-            first_seq=first_seq,
-            rows=rows,
-            first_recv_time=format_time(times[0]),
-            last_recv_time=format_time(times[-1]),
-            connections=(self.segments, self.segments),
-            bytes=written.bytes,
-            sha256=written.sha256,
-            digest=NO_DIGEST,
-            chain=NO_DIGEST,
-            chain_seq=first_seq,
-        )
-        append_entry(directory, entry)
+        add_segment(self.path, PRODUCT, batch)
         self.segments += 1
 
 

@@ -12,13 +12,20 @@ import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from orderbook.times import NS
+import pyarrow as pa
+
+from orderbook.times import NS, format_time
 from recorder.record import import_captures
+from recorder.tape.catalog import SegmentEntry, append_entry
+from recorder.tape.layout import product_dir, segment_file
+from recorder.tape.segment import write_segment
 from replay.synthetic.dialects import ExchangeDialect
 from replay.synthetic.market import MarketSettings, SyntheticMarket
 
 START_NS = 1_767_225_600 * NS  # 2026-01-01
 SPACING_NS = 20_000_000
+
+_NO_DIGEST = "0" * 64
 
 
 def parser(description: str, *, runs: int, frames: int = 100_000) -> argparse.ArgumentParser:
@@ -83,6 +90,33 @@ def synthetic_tape(number: int, depth: int, spacing_ns: int = SPACING_NS) -> Pat
         for place, frame in enumerate(frames(number, depth, spacing_ns))
     )
     return _imported(f"{number}-frames-{depth}-levels-{spacing_ns}-ns", records)
+
+
+def add_segment(tape: Path, product: str, batch: pa.RecordBatch) -> None:
+    """Append rows of one connection as a sealed segment in the tape's own format, without recording them.
+
+    Its digests are none, and `verify` would say so.
+    """
+    rows = batch.num_rows
+    first_seq, connection = batch.column("seq")[0].as_py(), batch.column("connection")[0].as_py()
+    first, last = (batch.column("recv_time")[place].value for place in (0, rows - 1))
+    directory = product_dir(tape, product)
+    name = segment_file(first_seq, first)
+    written = write_segment(directory / name, product, first_seq, rows, [batch])
+    entry = SegmentEntry(
+        file=name,
+        first_seq=first_seq,
+        rows=rows,
+        first_recv_time=format_time(first),
+        last_recv_time=format_time(last),
+        connections=(connection, connection),
+        bytes=written.bytes,
+        sha256=written.sha256,
+        digest=_NO_DIGEST,
+        chain=_NO_DIGEST,
+        chain_seq=first_seq,
+    )
+    append_entry(directory, entry)
 
 
 def home() -> Path:

@@ -122,10 +122,12 @@ class Comparison:
         or `connection` where the numbers are split by it (None in the whole).
         """
         around = {id(group): (self._named(group), group.quality.columns()) for group in self.groups}
+        names: tuple[str, ...] = ()
         made = []
         for group, entry in self.entries():
             before, behind = around[id(group)]
-            made.append(before | entry.row() | behind)
+            names = names or (*before, *entry.names(), *behind)
+            made.append(dict(zip(names, (*before.values(), *entry.values(), *behind.values()), strict=True)))
         return made
 
     def _place(self, group: Group) -> dict[str, object]:

@@ -92,10 +92,17 @@ class ThresholdStatistics(NamedTuple):
     net_positive_share: float | None
     markouts: tuple[MarkOut, ...]
 
+    def names(self) -> tuple[str, ...]:
+        """Return the names of the numbers of a row, mark-outs included, in the order of the fields."""
+        return _names(tuple(markout.horizon for markout in self.markouts))
+
+    def values(self) -> tuple[object, ...]:
+        """Return the numbers of a row, in the order of `names`."""
+        return (*self[:-1], *chain.from_iterable(markout[2:] for markout in self.markouts))
+
     def row(self) -> dict[str, object]:
-        """Return the numbers by name, mark-outs included, in the order of the fields."""
-        numbers = chain(self[:-1], *(markout[2:] for markout in self.markouts))
-        return dict(zip(_names(tuple(markout.horizon for markout in self.markouts)), numbers, strict=True))
+        """Return the numbers by name."""
+        return dict(zip(self.names(), self.values(), strict=True))
 
 
 PLAIN_FIELDS: Final = ThresholdStatistics._fields[:-1]

@@ -1,0 +1,199 @@
+"""The loops of a sweep, compiled for the compiled engine; `replay.sweep.compiled` calls them.
+
+Like the kernel of the book they have no memory of their own: what they fill is handed in.
+"""
+
+from collections.abc import Callable
+from typing import Any, Final, cast
+
+import numba
+import numpy as np
+from numba import types
+
+from orderbook.compiled.jit import OPTIONS, F, inner
+
+PIECE: Final = 31
+"""Bits of a piece of a factor: a product of two is within int64."""
+
+WORDS: Final = 6
+"""Of a sum of products: low and high 32 bits of what is shifted by 0, 1 and 2 pieces."""
+
+# Registers of a walk.
+LEVEL, DEPTH, HEAD_IS_OPEN, CLOSED, HEADS = range(5)
+
+_PIECE_MASK: Final = (1 << PIECE) - 1
+
+_INTS: Final = types.Array(types.int64, 1, "C")
+_FLOATS: Final = types.Array(types.float64, 1, "C")
+_FLOATS_2: Final = types.Array(types.float64, 2, "C")
+_INTS_2: Final = types.Array(types.int64, 2, "C")
+_INTS_3: Final = types.Array(types.int64, 3, "C")
+
+
+def _entry(*signature: Any) -> Callable[[F], F]:
+    """Compile what Python calls, or take it from disk; numba makes it again when this file changes."""
+
+    def compiled(function: F) -> F:
+        return cast(F, numba.njit(types.void(*signature), cache=True, **OPTIONS)(function))
+
+    return compiled
+
+
+@inner
+def _add_product(sums: Any, which: int, place: int, factor: Any, time: Any) -> None:
+    low_factor, high_factor = factor & _PIECE_MASK, factor >> PIECE
+    low_time, high_time = time & _PIECE_MASK, time >> PIECE
+    product = low_factor * low_time
+    sums[which, place, 0] += product & 0xFFFF_FFFF
+    sums[which, place, 1] += product >> 32
+    if high_factor or high_time:
+        for product in (high_factor * low_time, low_factor * high_time):
+            sums[which, place, 2] += product & 0xFFFF_FFFF
+            sums[which, place, 3] += product >> 32
+        product = high_factor * high_time
+        sums[which, place, 4] += product & 0xFFFF_FFFF
+        sums[which, place, 5] += product >> 32
+
+
+@_entry(_FLOATS, _FLOATS, _INTS)
+def find_levels(thresholds: Any, spreads: Any, levels: Any) -> None:
+    """Search from the last level, by steps that double: the spread moves by some ticks at a time."""
+    count = len(thresholds)
+    level = 0
+    for row in range(len(spreads)):
+        spread = spreads[row]
+        step = 1
+        if level < count and thresholds[level] < spread:
+            low = high = level + 1
+            while high < count and thresholds[high] < spread:
+                low = high + 1
+                high += step
+                step *= 2
+            high = min(high, count)
+        elif level > 0 and thresholds[level - 1] >= spread:
+            low = high = level - 1
+            while low > 0 and thresholds[low - 1] >= spread:
+                high = low - 1
+                low -= step
+                step *= 2
+            low = max(low, 0)
+        else:
+            low = high = level
+        while low < high:
+            middle = (low + high) // 2
+            if thresholds[middle] < spread:
+                low = middle + 1
+            else:
+                high = middle
+        level = low
+        levels[row] = level
+
+
+@_entry(_INTS, _FLOATS, _INTS, _FLOATS)
+def count(levels: Any, spreads: Any, signals: Any, max_spread: Any) -> None:
+    """Count summaries by level, and keep the largest spread of each."""
+    for row in range(len(levels)):
+        level = levels[row]
+        signals[level] += 1
+        max_spread[level] = max(max_spread[level], spreads[row])
+
+
+@_entry(_INTS, _FLOATS_2, _INTS, _INTS, _INTS, _INTS_3)
+def observe(levels: Any, factors: Any, chosen: Any, durations: Any, time_ns: Any, sums: Any) -> None:
+    """Add intervals by level: their time, and each factor (a row of `factors`) times it where above any."""
+    for place in range(len(chosen)):
+        row, duration = chosen[place], durations[place]
+        level = levels[row]
+        time_ns[level] += duration
+        if level > 0:
+            for which in range(len(factors)):
+                _add_product(sums, which, level, np.int64(factors[which, row]), duration)
+
+
+@_entry(_INTS, _INTS, _FLOATS, _INTS_2, _INTS_3)
+def add_changes(lows: Any, highs: Any, changes: Any, steps: Any, squares: Any) -> None:
+    """Add to the steps of known, left out, total and absolute, and to the squares begun and ended."""
+    for row in range(len(lows)):
+        low, high = lows[row], highs[row]
+        if np.isnan(changes[row]):
+            steps[1, low] += 1
+            steps[1, high] -= 1
+            continue
+        change = np.int64(changes[row])
+        size = abs(change)
+        for which, value in ((0, 1), (2, change), (3, size)):
+            steps[which, low] += value
+            steps[which, high] -= value
+        _add_product(squares, 0, low, size, size)
+        _add_product(squares, 1, high, size, size)
+
+
+@_entry(_INTS_2, _INTS_2, _INTS_2, _INTS_2, _INTS)
+def walk(moves: Any, stack: Any, closed: Any, heads: Any, registers: Any) -> None:
+    """Open and close episodes as the level moves: rows of levels, times and keys; see `OpenEpisodes`."""
+    current, depth = registers[LEVEL], registers[DEPTH]
+    for move in range(moves.shape[1]):
+        level, time = moves[0, move], moves[1, move]
+        if level > current:
+            stack[0, depth] = current
+            stack[1, depth] = time
+            stack[2, depth] = moves[2, move]
+            depth += 1
+        while current > level:
+            low, since, key = stack[0, depth - 1], stack[1, depth - 1], stack[2, depth - 1]
+            is_head = registers[HEAD_IS_OPEN] != 0 and low == 0
+            if low >= level:
+                depth -= 1
+            else:
+                low = level  # the rest of the range stays open
+            if is_head:
+                at = registers[HEADS]
+                heads[0, at], heads[1, at], heads[2, at] = low, current, time
+                registers[HEADS] += 1
+                registers[HEAD_IS_OPEN] = low > 0
+            else:
+                at = registers[CLOSED]
+                closed[0, at], closed[1, at], closed[2, at], closed[3, at] = low, current, time - since, key
+                registers[CLOSED] += 1
+            current = low
+        current = level
+    registers[LEVEL], registers[DEPTH] = current, depth
+
+
+@_entry(_INTS_2, _INTS_2, _INTS, _INTS_2)
+def select(ranges: Any, wanted: Any, tree: Any, places: Any) -> None:
+    """Walk the columns with a tree of sums (Fenwick's) over the places of the values that a column has.
+
+    Args:
+        ranges: of each value in order: where its columns begin, and the values in the order of that; where
+            they end, and the values in the order of that.
+        wanted: ranks, by column.
+        tree: zeros, a power of two above the number of values.
+        places: of the values found.
+    """
+    lows, by_low, highs, by_high = ranges[0], ranges[1], ranges[2], ranges[3]
+    size = len(tree)
+    begun = ended = 0
+    for column in range(wanted.shape[1]):
+        while begun < len(by_low) and lows[by_low[begun]] == column:
+            at = by_low[begun] + 1
+            while at < size:
+                tree[at] += 1
+                at += at & -at
+            begun += 1
+        while ended < len(by_high) and highs[by_high[ended]] == column:
+            at = by_high[ended] + 1
+            while at < size:
+                tree[at] -= 1
+                at += at & -at
+            ended += 1
+        for which in range(len(wanted)):
+            left = wanted[which, column]
+            place = 0
+            step = size >> 1
+            while step:
+                if tree[place + step] <= left:
+                    place += step
+                    left -= tree[place]
+                step >>= 1
+            places[which, column] = place

@@ -146,7 +146,7 @@ class FeedReader:
                 await asyncio.sleep(wait)
         except asyncio.CancelledError:
             log.debug("%s: stopped", line.product)
-        except Exception as error:  # noqa: BLE001  a defect: no product must go on as if nothing had happened
+        except BaseException as error:  # noqa: BLE001  a defect: no product must go on as if nothing had happened
             self.failure = self.failure or error
             self.stop()
         finally:

@@ -37,13 +37,21 @@ def stderr() -> Console:
 
 def _console(*, to_stderr: bool) -> Console:
     is_terminal = (sys.stderr if to_stderr else sys.stdout).isatty()
-    return Console(
+    return (_SideConsole if to_stderr else Console)(
         stderr=to_stderr,
         width=None if is_terminal else _PIPED_WIDTH,
         highlight=False,
         markup=False,  # what an exchange says must not be taken for ours
         soft_wrap=not is_terminal,
     )
+
+
+class _SideConsole(Console):
+    """What is said beside a result: where nobody reads it any more, the work goes on."""
+
+    def on_broken_pipe(self) -> None:
+        """Say nothing more; Rich would end the process."""
+        self.quiet = True
 
 
 def print_json(document: object) -> None:

@@ -58,7 +58,11 @@ def _new_directory(run: Path) -> Path:
 
 def _lock(aside: Path) -> int | None:
     """Mark a new directory as being written; None where it was taken for a leftover meanwhile."""
-    fd = open_private(aside / _IN_USE, os.O_RDWR | os.O_CREAT)
+    try:
+        fd = open_private(aside / _IN_USE, os.O_RDWR | os.O_CREAT)
+    except OSError:  # a full disk: nobody could tell later whose it is
+        aside.rmdir()
+        raise
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -1,6 +1,6 @@
 """What a product's tape holds, without reading its frames: extent, and where connections begin and end."""
 
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -144,8 +144,11 @@ def first_time(tape: Tape) -> int | None:
 
 def stored_bytes(tape: ProductTape) -> int:
     """Return how many bytes a product's segments and journals take: cheap, to share work out."""
-    journals = sum(path.stat().st_size for path in journal_paths(tape.journals))
-    return journals + sum(entry.bytes for entry in tape.segments())
+    found = sum(entry.bytes for entry in tape.segments())
+    for path in journal_paths(tape.journals):
+        with suppress(FileNotFoundError):  # sealed and dropped since it was listed
+            found += path.stat().st_size
+    return found
 
 
 def row_count(tape: ProductTape) -> int:

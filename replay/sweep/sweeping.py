@@ -30,6 +30,9 @@ from replay.sweep.sums import PartSums
 
 _ZERO: Final = np.zeros(1, np.int64)
 ENOUGH_ROWS: Final = exact.MAX_ROWS // 2
+_MANY_BATCHES: Final = (
+    256  # of a row each, as a paced replay hands over: they cost kilobytes beside their rows
+)
 
 
 class ThresholdSweep:
@@ -79,9 +82,11 @@ class ThresholdSweep:
         O(rows * log(thresholds)) in numpy, and O(1) amortised in Python for each change of the level. They
         wait until there are some thousands: a call of numpy costs the same for one row as for many.
         """
+        if not summaries.num_rows:
+            return
         self._waiting.append(Rows.of(summaries))
         self._waiting_rows += summaries.num_rows
-        if self._waiting_rows >= ENOUGH_ROWS:
+        if self._waiting_rows >= ENOUGH_ROWS or len(self._waiting) >= _MANY_BATCHES:
             self._settle()
 
     def _settle(self) -> None:

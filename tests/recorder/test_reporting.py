@@ -283,7 +283,19 @@ def test_a_warning_is_json_too(tmp_path: Path) -> None:
     assert "0.0.0.0" in entry["message"]  # noqa: S104  what is tested
 
 
-def test_a_recording_outlives_the_disk_of_its_log(tmp_path: Path) -> None:
+@pytest.fixture(params=["full", "gone"])
+def unwritable(request: pytest.FixtureRequest) -> Iterator[int]:
+    """Yield a descriptor to which nothing can be written: a full disk, and a pipe that nobody reads."""
+    if request.param == "full":
+        descriptor = os.open("/dev/full", os.O_WRONLY)
+    else:
+        reader, descriptor = os.pipe()
+        os.close(reader)
+    yield descriptor
+    os.close(descriptor)
+
+
+def test_a_recording_outlives_its_log(tmp_path: Path, unwritable: int) -> None:
     """Where no log line can be written it reconnects and ends as ever, and everything is on the tape."""
     second = threading.Event()
     script = harmed(stall)
@@ -293,11 +305,11 @@ def test_a_recording_outlives_the_disk_of_its_log(tmp_path: Path) -> None:
             second.set()
         await script(number, connection)
 
-    options = ("-o", tmp_path / "tape", "--log-every", "20ms", "--stale-after", "1s", "--json")
-    with Peer(tell) as peer, Path("/dev/full").open("w", encoding="utf-8") as full:
+    options = ("-o", tmp_path / "tape", "--stale-after", "1s", "--json")
+    with Peer(tell) as peer:
         command = [sys.executable, "-m", "booktape", "record", BTC, "--url", peer.url, *map(str, options)]
         with subprocess.Popen(
-            command, env=clean_environment(), stdout=subprocess.PIPE, stderr=full, text=True
+            command, env=clean_environment(), stdout=subprocess.PIPE, stderr=unwritable, text=True
         ) as process:
             assert second.wait(TIMEOUT_S)
             process.send_signal(signal.SIGTERM)

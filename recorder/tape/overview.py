@@ -15,6 +15,7 @@ from recorder.tape.reader import BATCH_ROWS, ProductTape, SealedSegment, Tape
 from recorder.tape.segment import naming_damage
 
 _OF_MARKS: Final = ("connection", "kind", "payload")
+_FEW_ROWS: Final = 1024
 
 
 class Mark(NamedTuple):
@@ -119,15 +120,26 @@ def _take_up(rows: pa.RecordBatch | pa.Table, last: list[int], marks: list[Mark]
 
 
 def _take_up_group(segment: SealedSegment, group: int, last: list[int], marks: list[Mark]) -> list[int]:
-    """Do the same for a row group; where its statistics know that all rows are frames, no more is read."""
+    """Do the same for a row group; what follows its last mark is not read, and nothing where it has none."""
     columns = segment.file.metadata.row_group(group)
-    kinds, times = (
+    kind, recv_time = (
         columns.column(TAPE_SCHEMA.get_field_index(name)).statistics for name in ("kind", "recv_time")
     )
+    ends = [recv_time.min_raw, recv_time.max_raw]
+    if kind.min == kind.max == "frame":
+        return ends
     with naming_damage(segment.path):
-        if kinds is not None and times is not None and kinds.min == kinds.max == "frame":
-            return [times.min_raw, times.max_raw]
-        return _take_up(segment.file.read_row_group(group, columns=["recv_time", *_OF_MARKS]), last, marks)
+        kinds = segment.file.read_row_group(group, columns=["kind"]).column("kind")
+        marked = np.flatnonzero(kinds.to_numpy(zero_copy_only=False) != "frame")
+        left = int(marked[-1]) + 1
+        batches = segment.file.iter_batches(
+            _FEW_ROWS, [group], columns=["recv_time", *_OF_MARKS], use_threads=False
+        )
+        while left > 0:
+            rows = next(batches)
+            last = _take_up(rows, last[-1:], marks)
+            left -= rows.num_rows
+    return ends
 
 
 def first_time(tape: Tape) -> int | None:

@@ -34,12 +34,26 @@ class _Commands(click.Group):
         return list(self.commands)  # in the order in which one meets them
 
 
+def _tell_version(ctx: click.Context, _option: click.Parameter, asked: bool) -> None:
+    """Tell the version, where that is what was asked for."""
+    if asked:
+        click.echo(f"booktape, version {software_version()}")
+        ctx.exit()
+
+
 @click.group(
     cls=_Commands,
     commands=[*RECORDER_COMMANDS, *REPLAY_COMMANDS],
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-@click.version_option(software_version(), prog_name="booktape")
+@click.option(
+    "--version",
+    is_flag=True,
+    expose_value=False,
+    is_eager=True,
+    callback=_tell_version,
+    help="Tell the version.",
+)
 def cli() -> None:
     """A tape of the order book: record Coinbase level2, replay it exactly, compare spread thresholds.
 

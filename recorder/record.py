@@ -31,7 +31,7 @@ from recorder.tape.policy import SealPolicy
 from recorder.tape.position import Position
 from recorder.tape.reader import Tape
 from recorder.tape.writer import SEAL_POLICY, TapeWriter
-from recorder.version import SOFTWARE
+from recorder.version import software
 from recorder.view import Observer, RecordingView
 from recorder.watch import AnomalyLog
 
@@ -78,7 +78,7 @@ def record(  # noqa: PLR0913  a job's settings, by keyword
         # Compiling an engine or taking up a long tail is no time to die by a SIGTERM.
         remembered_signals() as asked_to_stop,
         nullcontext(ready_engine(engine)) as running,
-        TapeWriter.open(tape, settings.endpoint.feed, products, SOFTWARE, policy) as writer,
+        TapeWriter.open(tape, settings.endpoint.feed, products, software(), policy) as writer,
     ):
         recording = _Recording(writer, running, threshold)
         inbox = Inbox(products, settings.queue_bytes)
@@ -166,7 +166,7 @@ def import_captures(
     """
     found = survey(paths, capture_format, feed)
     running = ready_engine(engine)
-    with TapeWriter.open(tape, found.feed, found.products, SOFTWARE, policy) as writer:
+    with TapeWriter.open(tape, found.feed, found.products, software(), policy) as writer:
         recording = _Recording(writer, running, threshold)
         rows = CaptureRows(found, recording.positions)
         halt = Halt(rows.stop)

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -177,7 +178,8 @@ def compare(
     if not wanted:
         wanted = sweep_thresholds("1bps", "20bps", "1bps")
     report = _report(html, detail, wanted, tapes, products)
-    with showing(tapes, products, "compare") as advance:
+    # Other processes tell nobody of their steps.
+    with nullcontext() if processes > 1 else showing(tapes, products, "compare") as advance:
         comparison = start_comparing(
             tapes,
             wanted,

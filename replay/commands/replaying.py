@@ -121,6 +121,8 @@ def replay(
 
         report = ReplayReport(html, tape, threshold, len(Tape.open(tape).select(products)))
     watching: AbstractContextManager[Advance | None] = showing(tape, products, "replay")
+    if processes > 1:  # they tell nobody of their steps
+        watching = nullcontext()
     if follow:
         watching = nullcontext(_printing(threshold, to_stderr=as_json))
     # What a strategy prints is none of the result.

@@ -14,7 +14,6 @@ from recorder.tape.journal import damaged_copies, journal_paths
 from recorder.tape.reader import BATCH_ROWS, ProductTape, SealedSegment, Tape
 from recorder.tape.segment import naming_damage
 
-_OF_MARKS: Final = ("connection", "kind", "payload")
 _FEW_ROWS: Final = 1024
 
 
@@ -112,34 +111,34 @@ def _take_up(rows: pa.RecordBatch | pa.Table, last: list[int], marks: list[Mark]
     times = rows.column("recv_time").to_numpy().view(np.int64)
     positions = np.flatnonzero(rows.column("kind").to_numpy(zero_copy_only=False) != "frame")
     before = np.concatenate([last or [-1], times[:-1]])[positions].tolist()
+    connections = rows.column("connection").to_numpy()
     for position, time_before in zip(positions.tolist(), before, strict=True):
-        connection, kind, payload = (rows.column(name)[position].as_py() for name in _OF_MARKS)
+        kind, payload = (rows.column(name)[position].as_py() for name in ("kind", "payload"))
         known_before = None if time_before < 0 else time_before
-        marks.append(Mark(int(times[position]), connection, kind, payload, known_before))
+        marks.append(Mark(int(times[position]), int(connections[position]), kind, payload, known_before))
     return [int(times[0]), int(times[-1])]
 
 
 def _take_up_group(segment: SealedSegment, group: int, last: list[int], marks: list[Mark]) -> list[int]:
     """Do the same for a row group; what follows its last mark is not read, and nothing where it has none."""
-    columns = segment.file.metadata.row_group(group)
-    kind, recv_time = (
-        columns.column(TAPE_SCHEMA.get_field_index(name)).statistics for name in ("kind", "recv_time")
-    )
-    ends = [recv_time.min_raw, recv_time.max_raw]
-    if kind.min == kind.max == "frame":
-        return ends
+    columns = ["recv_time", "connection", "kind", "payload"]
     with naming_damage(segment.path):
-        kinds = segment.file.read_row_group(group, columns=["kind"]).column("kind")
-        marked = np.flatnonzero(kinds.to_numpy(zero_copy_only=False) != "frame")
-        left = int(marked[-1]) + 1
-        batches = segment.file.iter_batches(
-            _FEW_ROWS, [group], columns=["recv_time", *_OF_MARKS], use_threads=False
+        footer = segment.file.metadata.row_group(group)
+        kind, recv_time = (
+            footer.column(TAPE_SCHEMA.get_field_index(name)).statistics for name in ("kind", "recv_time")
         )
-        while left > 0:
-            rows = next(batches)
-            last = _take_up(rows, last[-1:], marks)
-            left -= rows.num_rows
-    return ends
+        if not (kind and recv_time and kind.has_min_max and recv_time.has_min_max):
+            return _take_up(segment.file.read_row_group(group, columns), last, marks)
+        if not kind.min == kind.max == "frame":
+            kinds = segment.file.read_row_group(group, ["kind"]).column("kind")
+            marked = np.flatnonzero(kinds.to_numpy(zero_copy_only=False) != "frame")
+            left = int(marked[-1]) + 1 if marked.size else 0
+            for rows in segment.file.iter_batches(_FEW_ROWS, [group], columns, use_threads=False):
+                if left <= 0:
+                    break
+                last = _take_up(rows, last[-1:], marks)
+                left -= rows.num_rows
+        return [recv_time.min_raw, recv_time.max_raw]
 
 
 def first_time(tape: Tape) -> int | None:

@@ -8,7 +8,6 @@ from typing import Final, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from orderbook.schema import TAPE_SCHEMA
 from recorder.tape.catalog import Faults, merge_faults
 from recorder.tape.journal import damaged_copies, journal_paths
 from recorder.tape.reader import BATCH_ROWS, ProductTape, SealedSegment, Tape
@@ -62,7 +61,7 @@ class Overview:
 
 
 def overview(tape: ProductTape) -> Overview:
-    """Look over a product's tape. O(row groups), of which those with marks are read, and O(unsealed rows).
+    """Look over a product's tape. O(rows), of which times and kinds are read, and payloads beside marks.
 
     Raises:
         DamagedTapeError: where a file is not what was written.
@@ -120,25 +119,32 @@ def _take_up(rows: pa.RecordBatch | pa.Table, last: list[int], marks: list[Mark]
 
 
 def _take_up_group(segment: SealedSegment, group: int, last: list[int], marks: list[Mark]) -> list[int]:
-    """Do the same for a row group; what follows its last mark is not read, and nothing where it has none."""
-    columns = ["recv_time", "connection", "kind", "payload"]
+    """Do the same for a row group; of its payloads only those up to the last mark are read.
+
+    The footer's statistics would spare more, but pyarrow ends the process where a damaged footer is asked.
+    """
+    file = segment.file
     with naming_damage(segment.path):
-        footer = segment.file.metadata.row_group(group)
-        kind, recv_time = (
-            footer.column(TAPE_SCHEMA.get_field_index(name)).statistics for name in ("kind", "recv_time")
-        )
-        if not (kind and recv_time and kind.has_min_max and recv_time.has_min_max):
-            return _take_up(segment.file.read_row_group(group, columns), last, marks)
-        if not kind.min == kind.max == "frame":
-            kinds = segment.file.read_row_group(group, ["kind"]).column("kind")
+        light = file.read_row_group(group, ["recv_time", "kind"], use_threads=False)
+        times = light.column("recv_time").to_numpy().view(np.int64)
+        kinds = light.column("kind")
+        if not all(map(_are_frames, kinds.chunks)):
             marked = np.flatnonzero(kinds.to_numpy(zero_copy_only=False) != "frame")
             left = int(marked[-1]) + 1 if marked.size else 0
-            for rows in segment.file.iter_batches(_FEW_ROWS, [group], columns, use_threads=False):
+            columns = ["recv_time", "connection", "kind", "payload"]
+            for rows in file.iter_batches(_FEW_ROWS, [group], columns, use_threads=False):
                 if left <= 0:
                     break
                 last = _take_up(rows, last[-1:], marks)
                 left -= rows.num_rows
-        return [recv_time.min_raw, recv_time.max_raw]
+        return [int(times[0]), int(times[-1])] if len(times) else []
+
+
+def _are_frames(kinds: pa.StringArray) -> bool:
+    """Tell whether all rows are frames, without an object for each."""
+    _, offsets, data = kinds.buffers()
+    first, last = np.frombuffer(offsets, np.int32)[[kinds.offset, kinds.offset + len(kinds)]].tolist()
+    return bytes(memoryview(data)[first:last]) == b"frame" * len(kinds)
 
 
 def first_time(tape: Tape) -> int | None:

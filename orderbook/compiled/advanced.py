@@ -4,8 +4,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from orderbook.compiled import frames, numbers
-from orderbook.compiled.frames import add_change, add_event, begin_frame, envelope_key, is_silent
+from orderbook.compiled import frames, numbers, times
+from orderbook.compiled.frames import add_event, begin_frame, envelope_key, is_silent
 from orderbook.compiled.jit import inner
 from orderbook.compiled.scan import (
     CLOSE_ARRAY,
@@ -22,93 +22,20 @@ from orderbook.compiled.scan import (
     skip_value,
     string_end,
 )
+from orderbook.compiled.updates import read_updates
 
-# Bits of the keys of an update and of an event.
-_SIDE: Final = 1
-_PRICE: Final = 2
-_QUANTITY: Final = 4
+# Bits of the keys of an event.
 _TYPE: Final = 1
 _PRODUCT: Final = 2
 _UPDATES: Final = 4
 _ALL: Final = 7
 
-_SIDE_KEY = np.frombuffer(b"side", np.uint8)
-_PRICE_KEY = np.frombuffer(b"price_level", np.uint8)
-_QUANTITY_KEY = np.frombuffer(b"new_quantity", np.uint8)
 _TYPE_KEY = np.frombuffer(b"type", np.uint8)
 _PRODUCT_KEY = np.frombuffer(b"product_id", np.uint8)
 _UPDATES_KEY = np.frombuffer(b"updates", np.uint8)
-_BID = np.frombuffer(b"bid", np.uint8)
-_OFFER = np.frombuffer(b"offer", np.uint8)
-_ASK = np.frombuffer(b"ask", np.uint8)
 _SNAPSHOT = np.frombuffer(b"snapshot", np.uint8)
 _UPDATE = np.frombuffer(b"update", np.uint8)
 _L2_DATA = np.frombuffer(b"l2_data", np.uint8)
-
-
-@inner
-def _update(data: Any, at: int, end: int, changes: Any, registers: Any) -> int:
-    """Read one level, an object, into the changes; the position behind it."""
-    seen = 0
-    side = 0
-    price = whole = fraction = 0
-    at = expect(data, at, end, OPEN_OBJECT)
-    while at >= 0:
-        start = expect(data, at, end, QUOTE)
-        stop = string_end(data, start, end)
-        if stop < 0:
-            return -1
-        key = 0
-        if is_word(data, start, stop, _SIDE_KEY):
-            key = _SIDE
-        elif is_word(data, start, stop, _PRICE_KEY):
-            key = _PRICE
-        elif is_word(data, start, stop, _QUANTITY_KEY):
-            key = _QUANTITY
-        if seen & key:
-            return -1
-        seen |= key
-        at = expect(data, stop + 1, end, COLON)
-        if key == 0:
-            at = skip_value(data, at, end)
-        else:
-            at = expect(data, at, end, QUOTE)
-            if at < 0:
-                return -1
-            if key == _PRICE:
-                at, price = numbers.price(data, at, end)
-            elif key == _QUANTITY:
-                at, whole, fraction = numbers.size(data, at, end)
-            else:
-                stop = string_end(data, at, end)
-                if stop < 0:
-                    return -1
-                if is_word(data, at, stop, _OFFER) or is_word(data, at, stop, _ASK):
-                    side = 1
-                elif not is_word(data, at, stop, _BID):
-                    return -1
-                at = stop + 1
-        if peek(data, at, end) != COMMA:
-            break
-        at = expect(data, at, end, COMMA)
-    at = expect(data, at, end, CLOSE_OBJECT)
-    if at < 0 or seen != _ALL or not add_change(changes, registers, side, price, whole, fraction):
-        return -1
-    return at
-
-
-@inner
-def _updates(data: Any, at: int, end: int, changes: Any, registers: Any) -> int:
-    """Read an array of levels; the position behind it."""
-    at = expect(data, at, end, OPEN_ARRAY)
-    if peek(data, at, end) == CLOSE_ARRAY:
-        return expect(data, at, end, CLOSE_ARRAY)
-    while at >= 0:
-        at = _update(data, at, end, changes, registers)
-        if peek(data, at, end) != COMMA:
-            break
-        at = expect(data, at, end, COMMA)
-    return expect(data, at, end, CLOSE_ARRAY)
 
 
 @inner
@@ -137,7 +64,7 @@ def _event(data: Any, at: int, end: int, product: Any, changes: Any, events: Any
         if key == 0:
             at = skip_value(data, at, end)
         elif key == _UPDATES:
-            at = _updates(data, at, end, changes, registers)
+            at = read_updates(data, at, end, changes, registers)
         else:
             start = expect(data, at, end, QUOTE)
             stop = string_end(data, start, end)
@@ -213,7 +140,7 @@ def read_advanced(
             if stop < 0:
                 return -1
             if key == frames.TIMESTAMP:
-                time = numbers.time(data, start, stop)
+                time = times.time(data, start, stop, registers)
                 if time < 0:
                     return -1
                 registers[frames.EXCHANGE_TIME] = time

@@ -5,9 +5,8 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from orderbook.compiled import frames
-from orderbook.compiled.kernel import NO_CONNECTION, NUMBERED, REGISTERS
-from orderbook.compiled.levels import (
+from orderbook.compiled import frames, near
+from orderbook.compiled.blocks import (
     ABSENT_DELETES,
     BLOCK,
     BLOCKS,
@@ -18,6 +17,7 @@ from orderbook.compiled.levels import (
     POOL,
     STRIDE,
 )
+from orderbook.compiled.kernel import MISSING_BLOCKS, MISSING_PLACES, NO_CONNECTION, NUMBERED, REGISTERS
 from orderbook.compiled.loading import Kernels
 from orderbook.frames import BookEvent, Level
 
@@ -39,11 +39,14 @@ class CompiledBook:
         self._kernels = kernels
         self.words: _Words = np.zeros(0, np.int64)
         self.directory: _Words = np.zeros(0, np.int64)
+        self.near: _Words = np.zeros(0, np.int64)
         self.registers: _Words = np.zeros(REGISTERS, np.int64)
         self.registers[NUMBERED] = NO_CONNECTION
+        self.registers[near.TICK] = 1
         self.changes: _Words = np.zeros(_FIRST_CHANGES * frames.CHANGE, np.int64)
         self.events: _Words = np.zeros(frames.MAX_EVENTS * frames.EVENT, np.int64)
-        self.add_blocks(_FIRST_BLOCKS)
+        self._add_blocks(_FIRST_BLOCKS)
+        self._set_places(near.FEWEST_PLACES)
 
     @property
     def is_known(self) -> bool:
@@ -60,7 +63,7 @@ class CompiledBook:
         """Sizes set that were already held, so far."""
         return int(self.registers[NOOP_SETS])
 
-    def add_blocks(self, number: int) -> None:
+    def _add_blocks(self, number: int) -> None:
         """Make room for so many blocks more, at least twice what there is. O(levels)."""
         old = int(self.registers[POOL])
         new = old + max(number, old)
@@ -73,6 +76,20 @@ class CompiledBook:
         self.words, self.directory = words, directory.reshape(-1)
         self.registers[POOL] = new
         self.registers[FREE] = free + new - old
+
+    def _set_places(self, number: int) -> None:
+        """Give each side so many places near the touch; the book must be empty, or about to be."""
+        self.near = np.zeros(int(near.WORDS * number), np.int64)
+        self.registers[near.PLACES] = number
+        self.registers[near.REACH : near.REACH + 2] = 0
+        self.registers[near.BEST : near.BEST + 2] = number, 2 * number
+
+    def make_room(self) -> None:
+        """Make the room that the kernel found missing for the frame that it was to apply."""
+        if self.registers[MISSING_BLOCKS] > 0:
+            self._add_blocks(int(self.registers[MISSING_BLOCKS]))
+        if self.registers[MISSING_PLACES] > 0:
+            self._set_places(int(self.registers[MISSING_PLACES]))
 
     def add_changes(self, number: int = 0) -> None:
         """Make room for at least so many changes in a frame, and twice as many as before."""
@@ -94,12 +111,12 @@ class CompiledBook:
         self.events[: frames.EVENT] = event.is_snapshot, 0, len(rows)
         self.registers[frames.CHANGES] = len(rows)
         self.registers[frames.EVENTS] = 1
-        while missing := self._apply_events():
-            self.add_blocks(missing)
+        while not self._apply_events():
+            self.make_room()
 
-    def _apply_events(self) -> int:
+    def _apply_events(self) -> bool:
         return self._kernels.apply_events(
-            self.words, self.directory, self.registers, self.changes, self.events
+            self.near, self.words, self.directory, self.registers, self.changes, self.events
         )
 
     def levels(self) -> tuple[list[Level], list[Level]]:
@@ -109,11 +126,17 @@ class CompiledBook:
 
     def _rows(self, side: int) -> list[list[int]]:
         """Return a side's keys, wholes and fractions, keys ascending."""
-        if not self._blocks(side):
-            return []
-        parts = [self._planes(block)[:, : self._count(block)] for block in self._blocks(side)]
-        rows: list[list[int]] = np.concatenate(parts, axis=1).T.tolist()
-        return rows
+        parts = [self._planes(block)[:, : self._count(block)].T for block in self._blocks(side)]
+        rows: list[list[int]] = np.concatenate([*parts, self._near_rows(side)]).tolist()
+        return sorted(rows)
+
+    def _near_rows(self, side: int) -> _Words:
+        """Return the rows of the levels near the touch."""
+        number = int(self.registers[near.PLACES])
+        sizes = self.near[: 4 * number].reshape(2, number, 2)[side]
+        (places,) = np.nonzero(sizes.any(axis=1))
+        keys = self.registers[near.FIRST + side] - places * self.registers[near.TICK]
+        return np.column_stack((keys, sizes[places]))
 
     def _blocks(self, side: int) -> list[int]:
         pool = self.registers[POOL]
@@ -149,8 +172,23 @@ class CompiledBook:
             assert ((sign * rows[:, 0] > 0) & (sign * rows[:, 0] < 10**18)).all()  # noqa: S101
             assert ((rows[:, 1:] >= 0) & (rows[:, 1:] < 10**18)).all()  # noqa: S101
             assert rows[:, 1:].any(axis=1).all()  # noqa: S101
+            self._check_near(side)
         # What is not known is empty.
-        assert self.is_known or not used  # noqa: S101
+        assert self.is_known or not (used or self.near.any())  # noqa: S101
+
+    def _check_near(self, side: int) -> None:
+        """Assert what must hold of the levels near the touch."""
+        number, tick = int(self.registers[near.PLACES]), int(self.registers[near.TICK])
+        sizes = self.near[: 4 * number].reshape(2, number, 2)[side].any(axis=1)
+        words = self.near[4 * number :].reshape(2, number // 64)[side]
+        # A place that holds a level has its bit, and none is before the best.
+        assert (np.unpackbits(words.view(np.uint8), bitorder="little") == sizes).all()  # noqa: S101
+        assert not sizes[: self.registers[near.BEST + side] - side * number].any()  # noqa: S101
+        # No level that has a place is in the blocks.
+        deep = [self._planes(block)[0, : self._count(block)] for block in self._blocks(side)]
+        units = self.registers[near.FIRST + side] - np.concatenate([*deep, np.zeros(0, np.int64)])
+        reach = self.registers[near.REACH + side]
+        assert not ((units >= 0) & (units < reach) & (units % tick == 0)).any()  # noqa: S101
 
 
 def _words_of(size: str) -> tuple[int, int]:

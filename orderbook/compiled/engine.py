@@ -10,6 +10,7 @@ from orderbook.compiled import kernel
 from orderbook.compiled.book import CompiledBook
 from orderbook.compiled.columns import SummaryArrays
 from orderbook.compiled.loading import Kernels, kernels
+from orderbook.compiled.summaries import SUMMARIES
 from orderbook.engine import RowSpan, Step
 from orderbook.feeds import Feed
 from orderbook.saved import load_state, save_state
@@ -47,7 +48,7 @@ class CompiledEngine:
         absent_deletes, noop_sets = book.absent_deletes, book.noop_sets
         run = _Run(self._kernels, state, rows, depth)
         run.to_the_end()
-        summaries, ladders = run.arrays.to_batches(rows, int(book.registers[kernel.SUMMARIES]))
+        summaries, ladders = run.arrays.to_batches(rows, int(book.registers[SUMMARIES]))
         step = Step(
             span=_span(rows, run.interruptions, is_interrupted=run.is_interrupted),
             summaries=summaries,
@@ -93,7 +94,7 @@ class _Run:
         self.interruptions = 0
         self.is_interrupted = False
         registers = self._book.registers
-        registers[kernel.ROW] = registers[kernel.SUMMARIES] = 0
+        registers[kernel.ROW] = registers[SUMMARIES] = 0
         registers[kernel.NUMBERED] = kernel.NO_CONNECTION
 
     def to_the_end(self) -> None:
@@ -114,6 +115,7 @@ class _Run:
                 connections,
                 product,
                 is_advanced,
+                book.near,
                 book.words,
                 book.directory,
                 registers,
@@ -125,8 +127,8 @@ class _Run:
             )
             if why == kernel.WANTS_CHANGES:
                 book.add_changes()
-            elif why == kernel.WANTS_BLOCKS:
-                book.add_blocks(int(registers[kernel.MISSING]))
+            elif why == kernel.WANTS_ROOM:
+                book.make_room()
             elif why == kernel.CROSSED:
                 self._crossed()
             else:
@@ -168,6 +170,7 @@ class _Run:
     def _summarise(self, exchange_time: int | None) -> Top:
         book, arrays = self._book, self.arrays
         self._kernels.write_summary(
+            book.near,
             book.words,
             book.directory,
             book.registers,
@@ -181,7 +184,7 @@ class _Run:
 
     def _top(self) -> Top:
         """Return the last summary."""
-        values = self.arrays.floats[:, self._book.registers[kernel.SUMMARIES] - 1].tolist()
+        values = self.arrays.floats[:, self._book.registers[SUMMARIES] - 1].tolist()
         return Top(*(None if value != value else value for value in values))  # noqa: PLR0124  NaN is null
 
     def _crossed(self) -> None:

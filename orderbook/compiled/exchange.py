@@ -1,12 +1,12 @@
 """The Exchange dialect's frames, as bytes; `orderbook.exchange` says what they mean."""
 
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
-from orderbook.compiled import frames, numbers
+from orderbook.compiled import frames, numbers, times
 from orderbook.compiled.frames import add_change, add_event, begin_frame, envelope_key, is_silent
-from orderbook.compiled.jit import inlined, inner
+from orderbook.compiled.jit import inlined
 from orderbook.compiled.scan import (
     CLOSE_ARRAY,
     CLOSE_OBJECT,
@@ -23,9 +23,20 @@ from orderbook.compiled.scan import (
     skip_value,
     string_end,
 )
+from orderbook.compiled.words import eight, mask_of, word_of
 
-_BUY = np.frombuffer(b'buy"', np.uint8)
-_SELL = np.frombuffer(b'sell"', np.uint8)
+_BUY: Final[Any] = word_of(b'buy"')
+_SELL: Final[Any] = word_of(b'sell"')
+_FOUR: Final[Any] = mask_of(4)
+_FIVE: Final[Any] = mask_of(5)
+_SIX: Final[Any] = mask_of(6)
+_TYPE_COLON: Final[Any] = word_of(b'type":')
+_TIME_COLON: Final[Any] = word_of(b'time":')
+_BIDS_COLON: Final[Any] = word_of(b'bids":')
+_ASKS_COLON: Final[Any] = word_of(b'asks":')
+_PRODUCT_: Final[Any] = word_of(b"product_")
+_ID_COLON: Final[Any] = word_of(b'id":')
+_CHANGES_: Final[Any] = word_of(b'changes"')
 _L2UPDATE = np.frombuffer(b"l2update", np.uint8)
 _SNAPSHOT = np.frombuffer(b"snapshot", np.uint8)
 
@@ -47,7 +58,7 @@ def _price_and_size(data: Any, at: int, end: int, side: int, changes: Any, regis
     return at
 
 
-@inner
+@inlined
 def _array(data: Any, at: int, end: int, side: int, changes: Any, registers: Any) -> int:
     """Read an array of levels of one side, or of changes where `side` is -1; the position behind it."""
     at = expect(data, at, end, OPEN_ARRAY)
@@ -58,17 +69,13 @@ def _array(data: Any, at: int, end: int, side: int, changes: Any, registers: Any
         whose = side
         if side < 0:
             at = expect(data, at, end, QUOTE)
-            if at < 0 or at + 5 > end:
+            if at < 0 or at + 8 > end:
                 return -1
-            if is_word(data, at, at + 4, _BUY):
-                whose = 0
-                at += 4
-            elif is_word(data, at, at + 5, _SELL):
-                whose = 1
-                at += 5
-            else:
+            word = eight(data, at)  # which of the two nobody can foresee: no branch asks
+            whose = int(word & _FIVE == _SELL)
+            if not whose | (word & _FOUR == _BUY):
                 return -1
-            at = expect(data, at, end, COMMA)
+            at = expect(data, at + 4 + whose, end, COMMA)
         at = _price_and_size(data, at, end, whose, changes, registers)
         if at >= 0 and at < end and byte(data, at) == COMMA:
             at += 1
@@ -79,7 +86,33 @@ def _array(data: Any, at: int, end: int, side: int, changes: Any, registers: Any
     return -1
 
 
-@inner
+@inlined
+def _usual_key(data: Any, start: int, end: int) -> tuple[int, int]:
+    """Read a top-level key with its quote and colon where it is one that most frames have.
+
+    Returns:
+        Its bit and the position behind the colon; 0 and -1 for any other, however it is written.
+    """
+    if start < 0 or start + 16 > end:
+        return 0, -1
+    word = eight(data, start)
+    short = word & _SIX
+    if short == _TYPE_COLON:
+        return frames.TYPE, start + 6
+    if word == _PRODUCT_ and eight(data, start + 8) & _FOUR == _ID_COLON:
+        return frames.PRODUCT_ID, start + 12
+    if word == _CHANGES_ and byte(data, start + 8) == COLON:
+        return frames.CHANGES_KEY, start + 9
+    if short == _TIME_COLON:
+        return frames.TIME, start + 6
+    if short == _ASKS_COLON:
+        return frames.ASKS, start + 6
+    if short == _BIDS_COLON:
+        return frames.BIDS, start + 6
+    return 0, -1
+
+
+@inlined
 def read_exchange(
     data: Any, at: int, end: int, product: Any, changes: Any, events: Any, registers: Any
 ) -> int:
@@ -95,23 +128,22 @@ def read_exchange(
     at = expect(data, at, end, OPEN_OBJECT)
     while at >= 0:
         start = expect(data, at, end, QUOTE)
-        stop = string_end(data, start, end)
-        if stop < 0:
-            return -1
-        key = envelope_key(data, start, stop)
+        key, at = _usual_key(data, start, end)
+        if key == 0:
+            stop = string_end(data, start, end)
+            if stop < 0:
+                return -1
+            key = envelope_key(data, start, stop)
+            at = expect(data, stop + 1, end, COLON)
+            if at < 0:
+                return -1
         if seen & key:
             return -1
         seen |= key
-        at = expect(data, stop + 1, end, COLON)
-        if at < 0:
-            return -1
         at = skip_space(data, at, end)
-        if key == frames.CHANGES_KEY:
-            at = _array(data, at, end, -1, changes, registers)
-        elif key == frames.BIDS:
-            at = _array(data, at, end, 0, changes, registers)
-        elif key == frames.ASKS:
-            at = _array(data, at, end, 1, changes, registers)
+        if key == frames.CHANGES_KEY or key == frames.BIDS or key == frames.ASKS:
+            side = 0 if key == frames.BIDS else 1 if key == frames.ASKS else -1
+            at = _array(data, at, end, side, changes, registers)
         elif key == frames.TYPE or key == frames.PRODUCT_ID or key == frames.TIME:
             start = expect(data, at, end, QUOTE)
             stop = string_end(data, start, end)
@@ -122,7 +154,7 @@ def read_exchange(
             elif key == frames.PRODUCT_ID:
                 is_ours = is_word(data, start, stop, product)
             else:
-                time = numbers.time(data, start, stop)
+                time = times.time(data, start, stop, registers)
                 if time < 0:
                     return -1
                 registers[frames.EXCHANGE_TIME] = time

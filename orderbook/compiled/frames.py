@@ -14,11 +14,11 @@ import numpy as np
 from orderbook.compiled.jit import inlined, inner
 from orderbook.compiled.scan import is_word
 
-EXCHANGE_TIME: Final = 7  # -1 is null
-SEQUENCE: Final = 8  # -1 where the frame has none
-CHANGES: Final = 9
-EVENTS: Final = 10
-WANTS_ROOM: Final = 11  # 1 where `changes` was too small; the frame is to be read again
+EXCHANGE_TIME: Final = 19  # -1 is null
+SEQUENCE: Final = 20  # -1 where the frame has none
+CHANGES: Final = 21
+EVENTS: Final = 22
+WANTS_ROOM: Final = 23  # 1 where `changes` was too small; the frame is to be read again
 
 CHANGE: Final = 4
 EVENT: Final = 3
@@ -58,7 +58,7 @@ _MATCH = np.frombuffer(b"match", np.uint8)
 _LAST_MATCH = np.frombuffer(b"last_match", np.uint8)
 
 
-@inner
+@inlined
 def envelope_key(data: Any, start: int, stop: int) -> int:
     """Return the bit of a top-level key; 0 for one that is none of the envelope's."""
     length = stop - start

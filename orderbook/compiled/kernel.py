@@ -7,22 +7,23 @@ import numpy as np
 
 from orderbook.compiled import frames, levels
 from orderbook.compiled.advanced import read_advanced
+from orderbook.compiled.blocks import IS_KNOWN
 from orderbook.compiled.exchange import read_exchange
-from orderbook.compiled.jit import inner
-from orderbook.compiled.levels import BLOCK, BLOCKS, POOL, STRIDE
-from orderbook.compiled.numbers import price_to_float, size_to_float
+from orderbook.compiled.jit import inlined
+from orderbook.compiled.near import TICK
 from orderbook.compiled.scan import is_word
+from orderbook.compiled.summaries import write_summary
 
-# Registers, on from those of `frames`.
-COUNTS_SEQUENCE: Final = 12
-HAS_LAST: Final = 13  # 0 no last sequence_num, 1 it is in the next register, 2 it does not fit
-LAST_SEQUENCE: Final = 14
-NUMBERED: Final = 15  # the connection of which a sequence_num was checked in this batch, or NO_CONNECTION
-ROW: Final = 16  # the next row
-SUMMARIES: Final = 17  # written so far
-MISSING: Final = 18  # how many blocks the book must be given
-FINGERPRINT: Final = 19  # of the code that ran last
-REGISTERS: Final = 20
+# Registers, on from those of `summaries`.
+COUNTS_SEQUENCE: Final = 25
+HAS_LAST: Final = 26  # 0 no last sequence_num, 1 it is in the next register, 2 it does not fit
+LAST_SEQUENCE: Final = 27
+NUMBERED: Final = 28  # the connection of which a sequence_num was checked in this batch, or NO_CONNECTION
+ROW: Final = 29  # the next row
+MISSING_BLOCKS: Final = 30  # how many the book must be given
+MISSING_PLACES: Final = 31  # how many each side must have
+FINGERPRINT: Final = 32  # of the code that ran last
+REGISTERS: Final = 33
 
 NO_CONNECTION: Final = -(2**40)
 
@@ -31,102 +32,45 @@ DONE: Final = 0
 FOR_PLAIN: Final = 1
 CROSSED: Final = 2  # the row before gave a crossed summary, the last one
 WANTS_CHANGES: Final = 3
-WANTS_BLOCKS: Final = 4
+WANTS_ROOM: Final = 4
 
 _FRAME = np.frombuffer(b"frame", np.uint8)
 
 
-@inner
-def apply_events(level_words: Any, directory: Any, registers: Any, changes: Any, events: Any) -> Any:
-    """Apply the events that were read; where that takes more blocks, nothing is done and it says how many."""
-    missing = levels.blocks_missing(registers, registers[frames.CHANGES], events[0] != 0)
-    if missing > 0:
-        return missing
+@inlined
+def apply_events(
+    near: Any, level_words: Any, directory: Any, registers: Any, changes: Any, events: Any
+) -> bool:
+    """Apply the events that were read; False where the book must be given room, and nothing was done."""
+    if _lacks_room(near, registers, events):
+        return False
+    if levels.is_due(registers) and not events[0]:
+        levels.follow(near, level_words, directory, registers)
     for event in range(registers[frames.EVENTS]):
         at = event * frames.EVENT
         if events[at]:
-            levels.clear(directory, registers)
-            registers[levels.IS_KNOWN] = 1
+            levels.clear(near, directory, registers)
+            levels.aim(registers, changes, events[at + 1], events[at + 2])
+            registers[IS_KNOWN] = 1
+        per_unit = 1 / registers[TICK]
         for change in range(events[at + 1], events[at + 2]):
             word = np.uint64(change * frames.CHANGE)
             side, key = changes[word], changes[word + np.uint64(1)]
             whole, fraction = changes[word + np.uint64(2)], changes[word + np.uint64(3)]
-            levels.set_level(level_words, directory, registers, side, key, whole, fraction)
-    return 0
+            levels.set_level(near, level_words, directory, registers, side, key, whole, fraction, per_unit)
+    return True
 
 
-@inner
-def _write_side(
-    level_words: Any, directory: Any, registers: Any, side: int, floats: Any, ladder: Any, summary: int
-) -> int:
-    """Write a side's best level, and those that the ladder takes; return the best price, 0 for none."""
-    pool = registers[POOL]
-    place = registers[BLOCKS + side] - 1
-    sign = 1 if side == 0 else -1
-    best = 0
-    left = 0  # levels of the block that are not written yet
-    start = 0
-    for level in range(max(ladder.shape[2], 1)):
-        price = size = np.nan
-        if left == 0 and place >= 0:
-            block = directory[(2 + side) * pool + place]
-            left = directory[4 * pool + block]
-            start = block * STRIDE
-            place -= 1
-        if left > 0:
-            left -= 1
-            units = sign * level_words[start + left]
-            price = price_to_float(units)
-            size = size_to_float(level_words[start + left + BLOCK], level_words[start + left + 2 * BLOCK])
-            if level == 0:
-                best = units
-        if level == 0:
-            floats[2 * side, summary] = price
-            floats[2 * side + 1, summary] = size
-        if ladder.shape[2]:
-            ladder[side, summary, level, 0] = price
-            ladder[side, summary, level, 1] = size
-    return best
+@inlined
+def _lacks_room(near: Any, registers: Any, events: Any) -> bool:
+    """Tell whether the book has too little room for the frame, and how much in the registers."""
+    changes = registers[frames.CHANGES]
+    registers[MISSING_BLOCKS] = levels.blocks_missing(near, registers, changes, events[0] != 0)
+    registers[MISSING_PLACES] = levels.places_missing(registers, changes) if events[0] else 0
+    return bool(registers[MISSING_BLOCKS] > 0 or registers[MISSING_PLACES] > 0)
 
 
-@inner
-def write_summary(
-    level_words: Any,
-    directory: Any,
-    registers: Any,
-    marks: Any,
-    floats: Any,
-    ladder: Any,
-    row: int,
-    time: int,
-) -> bool:
-    """Append a summary of the book as it stands.
-
-    Args:
-        level_words, directory, registers: the book.
-        marks: int64 (2, rows): the row, and the exchange time or -1.
-        floats: float64 (5, rows): bid_price, bid_size, ask_price, ask_size, spread; NaN is null.
-        ladder: float64 (2, rows, depth, 2), or nothing of it: the best bids and asks, price and size.
-        row: of the batch.
-        time: nanoseconds since 1970, -1 for null.
-
-    Returns:
-        Whether the book is crossed.
-    """
-    summary = registers[SUMMARIES]
-    registers[SUMMARIES] = summary + 1
-    marks[0, summary] = row
-    marks[1, summary] = time
-    bid = _write_side(level_words, directory, registers, 0, floats, ladder, summary)
-    ask = _write_side(level_words, directory, registers, 1, floats, ladder, summary)
-    if bid == 0 or ask == 0:
-        floats[4, summary] = np.nan
-        return False
-    floats[4, summary] = price_to_float(ask - bid)
-    return ask < bid
-
-
-@inner
+@inlined
 def _follows(registers: Any, connection: int) -> bool:
     """Tell whether the frame's sequence_num, if it counts, is the next one of a connection that is noted."""
     if not registers[COUNTS_SEQUENCE] or registers[frames.SEQUENCE] < 0:
@@ -149,6 +93,7 @@ def rows_entry(mark: int) -> Callable[..., int]:
         connections: Any,
         product: Any,
         is_advanced: bool,
+        near: Any,
         level_words: Any,
         directory: Any,
         registers: Any,
@@ -166,7 +111,7 @@ def rows_entry(mark: int) -> Callable[..., int]:
             connections: of the rows.
             product: its id, bytes.
             is_advanced: the dialect.
-            level_words, directory, registers: the book, see `levels`.
+            near, level_words, directory, registers: the book, see `levels`.
             changes, events: for what is read of a frame, see `frames`.
             marks, floats, ladder: the summaries, see `write_summary`.
         """
@@ -187,22 +132,19 @@ def rows_entry(mark: int) -> Callable[..., int]:
                     return WANTS_CHANGES
                 return FOR_PLAIN
             is_ours = what > 0 and registers[frames.EVENTS] > 0
-            if is_ours and not (events[0] or registers[levels.IS_KNOWN]):
+            if is_ours and not (events[0] or registers[IS_KNOWN]):
                 return FOR_PLAIN
             if not _follows(registers, connections[row]):
                 return FOR_PLAIN
-            if is_ours:
-                missing = apply_events(level_words, directory, registers, changes, events)
-                if missing > 0:
-                    registers[MISSING] = missing
-                    return WANTS_BLOCKS
+            if is_ours and not apply_events(near, level_words, directory, registers, changes, events):
+                return WANTS_ROOM
             if registers[COUNTS_SEQUENCE] and registers[frames.SEQUENCE] >= 0:
                 registers[NUMBERED] = connections[row]
                 registers[HAS_LAST] = 1
                 registers[LAST_SEQUENCE] = registers[frames.SEQUENCE]
             if is_ours:
                 time = registers[frames.EXCHANGE_TIME]
-                if write_summary(level_words, directory, registers, marks, floats, ladder, row, time):
+                if write_summary(near, level_words, directory, registers, marks, floats, ladder, row, time):
                     registers[ROW] = row + 1
                     return CROSSED
         registers[ROW] = len(offsets) - 1
@@ -211,12 +153,12 @@ def rows_entry(mark: int) -> Callable[..., int]:
     return run_rows
 
 
-def apply_entry(mark: int) -> Callable[..., int]:
+def apply_entry(mark: int) -> Callable[..., bool]:
     """Return `apply_events` in the same way."""
 
-    def apply(level_words: Any, directory: Any, registers: Any, changes: Any, events: Any) -> Any:
+    def apply(near: Any, level_words: Any, directory: Any, registers: Any, changes: Any, events: Any) -> bool:
         registers[FINGERPRINT] = mark
-        applied: int = apply_events(level_words, directory, registers, changes, events)
+        applied: bool = apply_events(near, level_words, directory, registers, changes, events)
         return applied
 
     return apply
@@ -226,6 +168,7 @@ def summary_entry(mark: int) -> Callable[..., bool]:
     """Return `write_summary` in the same way."""
 
     def summarise(
+        near: Any,
         level_words: Any,
         directory: Any,
         registers: Any,
@@ -236,6 +179,6 @@ def summary_entry(mark: int) -> Callable[..., bool]:
         time: int,
     ) -> bool:
         registers[FINGERPRINT] = mark
-        return write_summary(level_words, directory, registers, marks, floats, ladder, row, time)
+        return write_summary(near, level_words, directory, registers, marks, floats, ladder, row, time)
 
     return summarise

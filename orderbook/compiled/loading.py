@@ -16,16 +16,46 @@ import numba
 from numba import types
 from numba.core import event
 
-from orderbook.compiled import advanced, exchange, frames, jit, kernel, levels, numbers, scan
+from orderbook.compiled import (
+    advanced,
+    blocks,
+    exchange,
+    frames,
+    jit,
+    kernel,
+    levels,
+    near,
+    numbers,
+    scan,
+    summaries,
+    times,
+    updates,
+    words,
+)
 
-_SOURCES: Final = (jit, scan, numbers, levels, frames, exchange, advanced, kernel)
+_SOURCES: Final = (
+    jit,
+    words,
+    scan,
+    numbers,
+    times,
+    blocks,
+    near,
+    levels,
+    frames,
+    exchange,
+    updates,
+    advanced,
+    summaries,
+    kernel,
+)
 
 
 class Kernels(NamedTuple):
     """What Python calls; see `kernel`."""
 
     run_rows: Callable[..., int]
-    apply_events: Callable[..., int]
+    apply_events: Callable[..., bool]
     write_summary: Callable[..., bool]
 
 
@@ -35,12 +65,12 @@ def _words(dimensions: int = 1, *, of: Any = types.int64, readonly: bool = False
 
 _BYTES: Final = _words(of=types.uint8, readonly=True)
 _OFFSETS: Final = _words(of=types.int32, readonly=True)
-_BOOK: Final = (_words(), _words(), _words())
+_BOOK: Final = (_words(), _words(), _words(), _words())
 _SUMMARIES: Final = (_words(2), _words(2, of=types.float64), _words(4, of=types.float64))
 _ROWS: Final = (_BYTES, _OFFSETS, _BYTES, _OFFSETS, _OFFSETS, _BYTES, types.boolean)
 
 _RUN_ROWS: Final = types.int64(*_ROWS, *_BOOK, _words(), _words(), *_SUMMARIES)
-_APPLY_EVENTS: Final = types.int64(*_BOOK, _words(), _words())
+_APPLY_EVENTS: Final = types.boolean(*_BOOK, _words(), _words())
 _WRITE_SUMMARY: Final = types.boolean(*_BOOK, *_SUMMARIES, types.int64, types.int64)
 
 

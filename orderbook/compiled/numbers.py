@@ -1,4 +1,4 @@
-"""Prices, sizes, times and sequence numbers: bytes to exact integers, and those to the nearest floats.
+"""Prices, sizes and sequence numbers: bytes to exact integers, and those to the nearest floats.
 
 A price is int64 units of 1e-8. A size of up to 36 digits is two int64, both below 1e18: the digits before the
 point, and those behind it in units of 1e-18. So equal sizes are equal pairs, however they are spelled.
@@ -17,8 +17,6 @@ _EXACT: Final = 2**53
 """Integers up to here are floats; so a quotient of two such rounds once and is the nearest."""
 
 _POWERS = 10 ** np.arange(19, dtype=np.int64)
-_DAYS_BEFORE = np.array([0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334], np.int64)
-_DAYS_IN = np.array([31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31], np.int64)
 
 
 @inlined
@@ -110,52 +108,6 @@ def sequence(data: Any, at: int, end: int) -> tuple[int, int]:
     if byte(data, at) == POINT or byte(data, at) == 101 or byte(data, at) == 69:
         return -1, 0
     return at, value
-
-
-@inlined
-def _two(data: Any, at: int) -> Any:
-    """Return a number of two digits; far below 0 where one is none."""
-    tens = byte(data, at) - ZERO
-    ones = byte(data, at + 1) - ZERO
-    if tens < 0 or tens > 9 or ones < 0 or ones > 9:
-        return -100_000
-    return tens * 10 + ones
-
-
-@inner
-def time(data: Any, start: int, stop: int) -> Any:
-    """Return the nanoseconds since 1970 of a time in the feed's form, to 2261; -1 for any other."""
-    if stop - start < 20 or byte(data, stop - 1) != 90:
-        return -1
-    if byte(data, start + 4) != 45 or byte(data, start + 7) != 45 or byte(data, start + 10) != 84:
-        return -1
-    if byte(data, start + 13) != 58 or byte(data, start + 16) != 58:
-        return -1
-    year = _two(data, start) * 100 + _two(data, start + 2)
-    month, day = _two(data, start + 5), _two(data, start + 8)
-    hour, minute, second = _two(data, start + 11), _two(data, start + 14), _two(data, start + 17)
-    if year < 1970 or year > 2261 or month < 1 or month > 12 or day < 1:
-        return -1
-    if hour < 0 or hour > 23 or minute < 0 or minute > 59 or second < 0 or second > 59:
-        return -1
-    is_leap = year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
-    if day > _DAYS_IN[np.uint64(month - 1)] + (1 if is_leap and month == 2 else 0):
-        return -1
-    before = year - 1
-    days = 365 * (year - 1970) + (before // 4 - before // 100 + before // 400) - 477
-    days += _DAYS_BEFORE[np.uint64(month - 1)] + (1 if is_leap and month > 2 else 0) + day - 1
-    nanoseconds = 0
-    if stop - start > 20:
-        digits = stop - start - 21
-        if byte(data, start + 19) != POINT or digits < 1 or digits > 9:
-            return -1
-        for at in range(start + 20, stop - 1):
-            digit = byte(data, at) - ZERO
-            if digit < 0 or digit > 9:
-                return -1
-            nanoseconds = nanoseconds * 10 + digit
-        nanoseconds *= _POWERS[np.uint64(9 - digits)]
-    return (((days * 24 + hour) * 60 + minute) * 60 + second) * 1_000_000_000 + nanoseconds
 
 
 @inner

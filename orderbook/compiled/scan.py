@@ -9,6 +9,7 @@ from typing import Any, Final
 import numpy as np
 
 from orderbook.compiled.jit import inlined, inner
+from orderbook.compiled.words import HIGH_BITS, LOW_BITS, eight, lowest_bit, word_of
 
 MAX_DEPTH: Final = 30
 """Containers inside one another that `skip_value` follows; beyond, the plain decoder counts."""
@@ -33,6 +34,12 @@ _NULL = np.frombuffer(b"null", np.uint8)
 def byte(data: Any, at: int) -> int:
     """Return a byte; an unsigned index spares the check for a negative one."""
     return np.int64(data[np.uint64(at)])  # type: ignore[return-value]  # numba's int64 is our int
+
+
+# Of eight bytes at once, see `string_end`. Sums stay inside of their bytes: nothing is carried over.
+_QUOTES: Final[Any] = word_of(b'"' * 8)
+_ESCAPES: Final[Any] = word_of(b"\\" * 8)
+_TO_PRINTABLE: Final[Any] = word_of(b"\x60" * 8)
 
 
 @inlined
@@ -79,6 +86,15 @@ def string_end(data: Any, at: int, end: int) -> int:
     """
     if at < 0:
         return -1
+    while at + 8 <= end:
+        word = eight(data, at)
+        low = word & LOW_BITS
+        plain = ((low ^ _QUOTES) + LOW_BITS) & ((low ^ _ESCAPES) + LOW_BITS) & (low + _TO_PRINTABLE)
+        ends = (~plain | word) & HIGH_BITS
+        if ends:
+            at += lowest_bit(ends) >> 3
+            return at if byte(data, at) == QUOTE else -1
+        at += 8
     while at < end:
         char = byte(data, at)
         if char == QUOTE:

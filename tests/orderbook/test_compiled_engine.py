@@ -13,11 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orderbook.compiled import numbers
-from orderbook.compiled.book import CompiledBook
 from orderbook.compiled.kernel import FINGERPRINT
-from orderbook.compiled.loading import fingerprint, kernels
+from orderbook.compiled.loading import fingerprint
 from orderbook.feeds import FEEDS, Feed
-from orderbook.frames import BookEvent
 from recorder.engines import ready_engine
 from recorder.tape.reader import Tape
 from tests import strategies
@@ -160,29 +158,6 @@ def test_halves() -> None:
     for whole in (2**53 + 1, 2**53 + 3, 2**54 + 2, 2**59 + 64):
         for fraction in (0, 1):
             assert float(numbers.size_to_float(whole, fraction)) == float(f"{whole}.{fraction:018d}")
-
-
-def test_deep_book() -> None:
-    """A book of many blocks, changed everywhere: filled, thinned out, emptied and filled again."""
-    rng = Random(3)
-    book = CompiledBook(kernels())
-    held: tuple[dict[int, str], dict[int, str]] = ({}, {})
-    book.apply(BookEvent(True, [], []))
-    for round_ in range(60):
-        keep = (0.95, 0.5, 0.05)[round_ % 3]
-        sides: list[list[tuple[int, str]]] = []
-        for levels in held:
-            changes = [(rng.randrange(1, 4000), "1.5" if rng.random() < keep else "") for _ in range(500)]
-            if round_ % 20 == 19:
-                changes = [(price, "") for price in list(levels)]
-            for price, size in changes:
-                levels.pop(price, None)
-                if size:
-                    levels[price] = size
-            sides.append(changes)
-        book.apply(BookEvent(False, *sides))
-        book.check()
-        assert book.levels() == tuple(sorted(levels.items()) for levels in held)
 
 
 def test_fingerprint() -> None:

@@ -1,0 +1,141 @@
+"""The book of the compiled engine: its two structures, and how levels move between them."""
+
+from random import Random
+
+import pytest
+
+from orderbook.compiled.book import CompiledBook
+from orderbook.compiled.loading import kernels
+from orderbook.compiled.near import FIRST, MOST_PLACES, PLACES, REACH
+from orderbook.frames import BookEvent, Level
+from tests.oracle import Row
+from tests.orderbook.engines import COMPILED, PLAIN, assert_same, to_batch
+from tests.orderbook.test_against_oracle import on_one_connection
+
+Sides = tuple[dict[int, str], dict[int, str]]
+
+
+def change(book: CompiledBook, held: Sides, *sides: list[Level], is_snapshot: bool = False) -> None:
+    """Apply an event to the book and to plain dicts; both must hold the same."""
+    for levels, changes in zip(held, sides, strict=True):
+        if is_snapshot:
+            levels.clear()
+        for price, size in changes:
+            levels.pop(price, None)
+            if size:
+                levels[price] = size
+    book.apply(BookEvent(is_snapshot, *sides))
+    book.check()
+    assert book.levels() == tuple(sorted(levels.items()) for levels in held)
+
+
+def test_deep_book() -> None:
+    """A book of many blocks, changed everywhere: filled, thinned out, emptied and filled again."""
+    rng = Random(3)
+    book = CompiledBook(kernels())
+    held: tuple[dict[int, str], dict[int, str]] = ({}, {})
+    book.apply(BookEvent(True, [], []))
+    for round_ in range(60):
+        keep = (0.95, 0.5, 0.05)[round_ % 3]
+        sides: list[list[tuple[int, str]]] = []
+        for levels in held:
+            changes = [(rng.randrange(1, 4000), "1.5" if rng.random() < keep else "") for _ in range(500)]
+            if round_ % 20 == 19:
+                changes = [(price, "") for price in list(levels)]
+            for price, size in changes:
+                levels.pop(price, None)
+                if size:
+                    levels[price] = size
+            sides.append(changes)
+        book.apply(BookEvent(False, *sides))
+        book.check()
+        assert book.levels() == tuple(sorted(levels.items()) for levels in held)
+
+
+TICK = 100
+MID = 3_000_000 * TICK
+
+
+def a_side(rng: Random, number: int) -> list[Level]:
+    """Return levels on ticks, up to three times as many ticks away from the middle."""
+    return [(MID + TICK * away, "2") for away in rng.sample(range(1, 3 * number), number)]
+
+
+def mirrored(levels: list[Level]) -> list[Level]:
+    """Return levels as far below the middle as they were above it."""
+    return [(2 * MID - price, size) for price, size in levels]
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_book_around_its_touch(seed: int) -> None:
+    """Levels on a tick and between two, near and far, better than any and as bad as can be."""
+    rng = Random(seed)
+    book = CompiledBook(kernels())
+    held: Sides = ({}, {})
+    for round_ in range(6):
+        number = rng.choice((1, 40, 300, 2_000))
+        change(book, held, mirrored(a_side(rng, number)), a_side(rng, number), is_snapshot=True)
+        places = int(book.registers[PLACES])
+        assert book.registers[REACH] == book.registers[REACH + 1] >= places * TICK
+        for _ in range(12):
+            sides: list[list[Level]] = []
+            for levels, sign in zip(held, (-1, 1), strict=True):
+                aways = [rng.randrange(-places // 2, places * 2) * TICK for _ in range(40)]
+                aways += [rng.randrange(-60 * TICK, 60 * TICK) for _ in range(40)]
+                aways += [rng.choice([places, places - 1, places * 3 // 4, -places // 4]) * TICK]
+                prices = [MID + sign * away for away in aways] + rng.sample(
+                    sorted(levels), min(30, len(levels))
+                )
+                prices += [1, 10**18 - 1]
+                sides.append([(price, rng.choice(("", "2", ".000000000000000001"))) for price in prices])
+            change(book, held, *sides)
+        if round_ % 3 == 2:
+            book.clear()
+            for levels in held:
+                levels.clear()
+            book.check()
+            assert book.levels() == ([], [])
+
+
+def test_places_grow_with_the_book() -> None:
+    """A book of many levels gets many places, but never more than some megabytes."""
+    book = CompiledBook(kernels())
+    for number, places in ((10, 1 << 10), (20_000, MOST_PLACES), (90_000, MOST_PLACES), (10, MOST_PLACES)):
+        change(
+            book, ({}, {}), mirrored(a_side(Random(1), number)), a_side(Random(2), number), is_snapshot=True
+        )
+        assert book.registers[PLACES] == places
+
+
+def update(middle: int, rng: Random) -> str:
+    """Return an update around a middle: new levels, and those gone that the middle has passed."""
+    changes = [
+        ["buy" if away < 0 else "sell", f"{middle + away}.00", rng.choice(("0", "1.5"))]
+        for away in rng.sample([*range(-20, 0), *range(1, 20)], 6)
+    ]
+    changes += [["sell", f"{middle}.00", "0"], ["sell", f"{middle - 1}.00", "0"]]
+    changes += [["buy", f"{middle}.00", "0"], ["buy", f"{middle + 1}.00", "0"]]
+    listed = ",".join(f'["{side}","{price}","{size}"]' for side, price, size in changes)
+    return f'{{"type":"l2update","product_id":"BTC-USD","changes":[{listed}],"time":"2026-01-01T00:00:00Z"}}'
+
+
+@pytest.mark.parametrize("step", [1, -1])
+def test_a_touch_that_moves_away(step: int) -> None:
+    """The array follows a touch that leaves it, and no summary tells where a level was held."""
+    rng = Random(step)
+    middle = 50_000
+    levels = [",".join(f'["{middle + sign * n}.00","1"]' for n in range(1, 200)) for sign in (-1, 1)]
+    snapshot = f'{{"type":"snapshot","product_id":"BTC-USD","bids":[{levels[0]}],"asks":[{levels[1]}]}}'
+    texts = [snapshot] + [update(middle + step * (n // 4), rng) for n in range(12_000)]
+    rows: list[Row] = on_one_connection(*texts)
+    plain, compiled = PLAIN.start("BTC-USD", "exchange"), COMPILED.start("BTC-USD", "exchange")
+    firsts = set()
+    for start in range(0, len(rows), 1_000):
+        batch = to_batch(rows[start : start + 1_000])
+        plain, expected = PLAIN.step(plain, batch, 30)
+        compiled, found = COMPILED.step(compiled, batch, 30)
+        assert_same(expected, found)
+        COMPILED.check(compiled)
+        assert COMPILED.save(compiled) == PLAIN.save(plain)
+        firsts.add(int(compiled.book.registers[FIRST]))
+    assert len(firsts) > 1

@@ -7,17 +7,38 @@ numba is imported with this module, so import it only where the compiled engine 
 from typing import Final
 
 import numpy as np
+import pyarrow as pa
 
 from replay.order_statistics import Floats, Ints
 from replay.sweep import kernels
+from replay.sweep.bins import SparseSums
 from replay.sweep.durations import Durations
 from replay.sweep.episodes import Closed, HeadClosing, OpenEpisodes
 from replay.sweep.exact import ExactProducts
 from replay.sweep.loops import Loops
-from replay.sweep.rows import Rows
+from replay.sweep.markouts import MarkOuts, Starts
+from replay.sweep.rows import Flags, Rows
+from replay.sweep.spread_times import SpreadTimes
 from replay.sweep.sums import LevelSums, MarkOutSums
 
+_SMALLEST_TABLE: Final = 1 << 10
 _LARGE: Final = 2.0**62  # a factor from here on is left to numpy, which cuts floats
+
+
+def read_rows(summaries: pa.RecordBatch) -> Rows:
+    """Do what `Rows.of` does."""
+    times = summaries.column("recv_time").view(pa.int64()).to_numpy()
+    connections = summaries.column("connection").to_numpy().astype(np.int64)
+    columns = [
+        summaries.column(name).to_numpy(zero_copy_only=False)  # null becomes NaN
+        for name in ("bid_price", "bid_size", "ask_price", "ask_size", "relative_spread", "spread")
+    ]
+    floats: Floats = np.empty((5, len(times)), np.float64)
+    units: Ints = np.empty(len(times), np.int64)
+    is_crossed: Flags = np.empty(len(times), np.bool_)
+    kernels.read_rows(*columns, floats, units, is_crossed)  # type: ignore[call-arg]  # of six columns
+    spread, mid, bid_size, ask_size, value = floats
+    return Rows(times, connections, spread, units, mid, bid_size, ask_size, value, is_crossed)
 
 
 def find_levels(thresholds: Floats, spreads: Floats) -> Ints:
@@ -106,6 +127,60 @@ class CompiledEpisodes(OpenEpisodes):
         self.head += [HeadClosing(*each) for each in heads[:, :head_closings].T.tolist()]
 
 
+class CompiledMarkOuts(MarkOuts):
+    """What waits for its horizon."""
+
+    def _changes(self, times: Ints, mids: Floats, waiting: Starts, horizon: int, *, is_over: bool) -> Floats:
+        change: Floats = np.full(len(waiting.time), np.nan)
+        known = kernels.changes(times, mids, waiting.time, waiting.mid, horizon, is_over, change)
+        return change if is_over else change[:known]
+
+
+class HashedSums(SparseSums):
+    """Sums above 0 of integers by an integer key, in a hash table that is half full at most."""
+
+    def __init__(self) -> None:
+        self._table: Ints = np.zeros(
+            (2, _SMALLEST_TABLE), np.int64
+        )  # keys, and sums: 0 where there is no key
+        self._number = 0
+
+    def add(self, keys: Ints, values: Ints) -> None:
+        """Add values above 0 to the sums of their keys. O(1) each."""
+        done = 0
+        while True:
+            done, self._number = kernels.add_up(keys, values, done, self._number, self._table)
+            if done == len(keys):
+                return
+            held, sums = self.items()
+            self._table = np.zeros((2, 2 * self._table.shape[1]), np.int64)
+            _, self._number = kernels.add_up(held, sums, 0, 0, self._table)
+
+    @property
+    def settled(self) -> int:
+        """How many keys there are."""
+        return self._number
+
+    def items(self) -> tuple[Ints, Ints]:
+        """Return all keys, ascending, and the sum of each."""
+        keys, sums = self._table[:, self._table[1] > 0]
+        order = np.argsort(keys)
+        return keys[order], sums[order]
+
+
+class CompiledSpreadTimes(SpreadTimes):
+    """Nanoseconds by relative spread."""
+
+    sums = HashedSums
+
+
 COMPILED: Final = Loops(
-    find_levels, CompiledLevelSums, CompiledDurations, CompiledMarkOutSums, CompiledEpisodes
+    read_rows,
+    find_levels,
+    CompiledLevelSums,
+    CompiledDurations,
+    CompiledMarkOutSums,
+    CompiledEpisodes,
+    CompiledMarkOuts,
+    CompiledSpreadTimes,
 )

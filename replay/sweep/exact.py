@@ -16,6 +16,8 @@ MAX_ROWS: Final = 1 << 16
 
 _FACTOR_BITS: Final = 16
 _TIME_BITS: Final = 31
+_SUM_BITS: Final = 58
+"""Of an int64: so many may be added up, one for each shift that there is."""
 
 
 def from_above(by_level: Ints) -> list[int]:
@@ -77,9 +79,17 @@ class ExactProducts:
 
     def sums(self) -> list[int]:
         """Return the sum of each place."""
-        totals = [0] * self._places
+        within: Ints = np.zeros(self._places, np.int64)
+        beyond: list[tuple[int, Ints, Ints]] = []
         for shift, small in self._small.items():
-            pieces = zip(totals, small.tolist(), self._carried[shift].tolist(), strict=True)
+            carried = self._carried[shift]
+            if int(carried.max(initial=0)).bit_length() + 32 + shift < _SUM_BITS:
+                within += ((carried << 32) + small) << shift
+            else:
+                beyond.append((shift, small, carried))
+        totals: list[int] = within.tolist()
+        for shift, small, carried in beyond:
+            pieces = zip(totals, small.tolist(), carried.tolist(), strict=True)
             totals = [total + ((low + (high << 32)) << shift) for total, low, high in pieces]
         return totals
 

@@ -11,6 +11,8 @@ import numpy as np
 from numba import types
 
 from orderbook.compiled.jit import OPTIONS, F, inner
+from replay.sweep.markouts import MAX_UNITS, UNITS_TO_ONE
+from replay.sweep.rows import MAX_SPREAD_UNITS, SIZE_UNITS, SPREAD_UNITS
 
 PIECE: Final = 31
 """Bits of a piece of a factor: a product of two is within int64."""
@@ -18,11 +20,17 @@ PIECE: Final = 31
 WORDS: Final = 6
 """Of a sum of products: low and high 32 bits of what is shifted by 0, 1 and 2 pieces."""
 
+_SPREADING: Final[Any] = np.uint64(0x9E3779B97F4A7C15)
+"""2**64 over the golden ratio: neighbours times this are far apart."""
+
 # Registers of a walk.
 LEVEL, DEPTH, HEAD_IS_OPEN, CLOSED, HEADS = range(5)
 
 _PIECE_MASK: Final = (1 << PIECE) - 1
 
+_COLUMN: Final = types.Array(types.float64, 1, "C", readonly=True)
+_TWO_INTS: Final[Any] = types.Tuple([types.int64, types.int64])  # type: ignore[no-untyped-call]  # numba has no types
+_FLAGS: Final = types.Array(types.boolean, 1, "C")
 _INTS: Final = types.Array(types.int64, 1, "C")
 _FLOATS: Final = types.Array(types.float64, 1, "C")
 _FLOATS_2: Final = types.Array(types.float64, 2, "C")
@@ -30,11 +38,11 @@ _INTS_2: Final = types.Array(types.int64, 2, "C")
 _INTS_3: Final = types.Array(types.int64, 3, "C")
 
 
-def _entry(*signature: Any) -> Callable[[F], F]:
+def _entry(*signature: Any, gives: Any = types.void) -> Callable[[F], F]:
     """Compile what Python calls, or take it from disk; numba makes it again when this file changes."""
 
     def compiled(function: F) -> F:
-        return cast(F, numba.njit(types.void(*signature), cache=True, **OPTIONS)(function))
+        return cast(F, numba.njit(gives(*signature), cache=True, **OPTIONS)(function))
 
     return compiled
 
@@ -53,6 +61,36 @@ def _add_product(sums: Any, which: int, place: int, factor: Any, time: Any) -> N
         product = high_factor * high_time
         sums[which, place, 4] += product & 0xFFFF_FFFF
         sums[which, place, 5] += product >> 32
+
+
+@_entry(*(_COLUMN,) * 6, _FLOATS_2, _INTS, _FLAGS)
+def read_rows(
+    bids: Any,
+    bid_sizes: Any,
+    asks: Any,
+    ask_sizes: Any,
+    relative: Any,
+    spreads: Any,
+    floats: Any,
+    units: Any,
+    is_crossed: Any,
+) -> None:
+    """Fill the columns of `Rows`; `floats` are spread, mid, sizes of bid and ask, and value."""
+    for row in range(len(units)):
+        spread = relative[row]
+        is_crossed[row] = spreads[row] < 0
+        if np.isnan(spread):
+            floats[1, row] = np.nan
+            floats[0, row] = floats[2, row] = floats[3, row] = floats[4, row] = 0.0
+            units[row] = 0
+            continue
+        bid, bid_size, ask, ask_size = bids[row], bid_sizes[row], asks[row], ask_sizes[row]
+        floats[0, row] = spread if spread > 0 else 0.0
+        floats[1, row] = (bid + ask) / 2
+        floats[2, row] = np.rint(bid_size * SIZE_UNITS)
+        floats[3, row] = np.rint(ask_size * SIZE_UNITS)
+        floats[4, row] = np.rint(min(bid * bid_size, ask * ask_size) * SIZE_UNITS)
+        units[row] = np.int64(np.rint(min(max(spread * SPREAD_UNITS, -MAX_SPREAD_UNITS), MAX_SPREAD_UNITS)))
 
 
 @_entry(_FLOATS, _FLOATS, _INTS)
@@ -197,3 +235,52 @@ def select(ranges: Any, wanted: Any, tree: Any, places: Any) -> None:
                     left -= tree[place]
                 step >>= 1
             places[which, column] = place
+
+
+@_entry(_INTS, _FLOATS, _INTS, _FLOATS, types.int64, types.boolean, _FLOATS, gives=types.int64)
+def changes(times: Any, mids: Any, begun: Any, before: Any, horizon: int, is_over: bool, found: Any) -> int:
+    """Fill how the mid has changed a horizon after each beginning; return of how many that is known."""
+    last = times[-1]
+    at = 0
+    for start in range(len(begun)):
+        due = begun[start] + horizon
+        if due > last or (due == last and not is_over):
+            return start
+        while at + 1 < len(times) and times[at + 1] <= due:
+            at += 1
+        change = np.rint((mids[at] - before[start]) / before[start] * UNITS_TO_ONE)
+        if change > MAX_UNITS:
+            change = MAX_UNITS
+        elif change < -MAX_UNITS:
+            change = -MAX_UNITS
+        found[start] = change
+    return len(begun)
+
+
+@_entry(_INTS, _INTS, types.int64, types.int64, _INTS_2, gives=_TWO_INTS)
+def add_up(keys: Any, values: Any, start: int, number: int, table: Any) -> tuple[int, int]:
+    """Add values to the sums of their keys, from one on, until a new key would be one too many.
+
+    Args:
+        keys: of what is added.
+        values: above 0.
+        start: how many of them were added before.
+        number: keys in the table.
+        table: keys and sums; a power of two of places, empty where the sum is 0.
+
+    Returns:
+        How many have been added, and how many keys there are.
+    """
+    places = table.shape[1]
+    for at in range(start, len(keys)):
+        key = keys[at]
+        place = np.int64(np.uint64(key) * _SPREADING >> np.uint64(32)) & (places - 1)
+        while table[1, place] and table[0, place] != key:
+            place = (place + 1) & (places - 1)
+        if not table[1, place]:
+            if 2 * number >= places:
+                return at, number
+            number += 1
+            table[0, place] = key
+        table[1, place] += values[at]
+    return len(keys), number

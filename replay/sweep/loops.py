@@ -4,21 +4,28 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 import numpy as np
+import pyarrow as pa
 
 from replay.order_statistics import Floats, Ints
 from replay.sweep.durations import Durations
 from replay.sweep.episodes import OpenEpisodes
+from replay.sweep.markouts import MarkOuts
+from replay.sweep.rows import Rows
+from replay.sweep.spread_times import SpreadTimes
 from replay.sweep.sums import LevelSums, MarkOutSums
 
 
 class Loops(NamedTuple):
     """Implementations that give the same to the last bit."""
 
+    read_rows: Callable[[pa.RecordBatch], Rows]
     find_levels: Callable[[Floats, Floats], Ints]
     level_sums: type[LevelSums]
     durations: type[Durations]
     markout_sums: type[MarkOutSums]
     episodes: type[OpenEpisodes]
+    markouts: type[MarkOuts]
+    spread_times: type[SpreadTimes]
 
 
 def find_levels(thresholds: Floats, spreads: Floats) -> Ints:
@@ -29,7 +36,9 @@ def find_levels(thresholds: Floats, spreads: Floats) -> Ints:
     return levels
 
 
-ARRAYS: Final = Loops(find_levels, LevelSums, Durations, MarkOutSums, OpenEpisodes)
+ARRAYS: Final = Loops(
+    Rows.of, find_levels, LevelSums, Durations, MarkOutSums, OpenEpisodes, MarkOuts, SpreadTimes
+)
 
 
 def loops_of(engine: str) -> Loops:

@@ -18,8 +18,8 @@ from replay.order_statistics import Floats, Ints
 
 UNITS_TO_BPS: Final = 10**6
 
-_UNITS_TO_ONE: Final = 1e10
-_MAX_UNITS: Final = 1e12
+UNITS_TO_ONE: Final = 1e10
+MAX_UNITS: Final = 1e12
 """A mid that became 101 times what it was; more counts as that much, so that squares stay in bounds."""
 
 
@@ -92,14 +92,19 @@ class MarkOuts:
                 waiting = waiting.then(starts)
             if not len(waiting.time):
                 continue
-            due = waiting.time + horizon
-            # Where it goes on, another summary may come at the very time of the last.
-            known = int(np.searchsorted(due, times[-1], side="right" if is_over else "left"))
-            after = mids[np.searchsorted(times, due[:known], side="right") - 1]
-            change = np.full(len(due) if is_over else known, np.nan)
-            change[:known] = _change(waiting.mid[:known], after)
+            change = self._changes(times, mids, waiting, horizon, is_over=is_over)
             self._waiting[number] = waiting.rows(slice(len(change), None))
             yield from self._apart_from_head(Outcomes(number, waiting.rows(slice(len(change))), change))
+
+    def _changes(self, times: Ints, mids: Floats, waiting: Starts, horizon: int, *, is_over: bool) -> Floats:
+        """Return what became of those that wait: of all where it is over, else of those that are known."""
+        due = waiting.time + horizon
+        # Where it goes on, another summary may come at the very time of the last.
+        known = int(np.searchsorted(due, times[-1], side="right" if is_over else "left"))
+        after = mids[np.searchsorted(times, due[:known], side="right") - 1]
+        change = np.full(len(due) if is_over else known, np.nan)
+        change[:known] = _change(waiting.mid[:known], after)
+        return change
 
     def _apart_from_head(self, outcomes: Outcomes) -> Iterator[Outcomes]:
         number, starts, change = outcomes
@@ -168,7 +173,7 @@ class _Opening:
 
 def _change(before: Floats, after: Floats) -> Floats:
     """Return relative changes in whole units, NaN where a mid is not known."""
-    return np.clip(np.rint((after - before) / before * _UNITS_TO_ONE), -_MAX_UNITS, _MAX_UNITS)
+    return np.clip(np.rint((after - before) / before * UNITS_TO_ONE), -MAX_UNITS, MAX_UNITS)
 
 
 def _above(starts: Starts, level: int) -> Starts:

@@ -16,7 +16,7 @@ SPREAD_UNITS: Final = 10**12
 SIZE_UNITS: Final = 10**8
 """Units of a size or a value to 1: sizes on the feed have 8 decimals at most; more are rounded away."""
 
-_MAX_SPREAD_UNITS: Final = 1e18
+MAX_SPREAD_UNITS: Final = 1e18
 
 
 class Rows(NamedTuple):
@@ -63,9 +63,7 @@ class Rows(NamedTuple):
             np.where(one_sided, 0.0, np.rint(size * SIZE_UNITS))
             for size in (bid_size, ask_size, np.minimum(bid * bid_size, ask * ask_size))
         )
-        units = np.clip(
-            np.where(one_sided, 0.0, spread) * SPREAD_UNITS, -_MAX_SPREAD_UNITS, _MAX_SPREAD_UNITS
-        )
+        units = np.clip(np.where(one_sided, 0.0, spread) * SPREAD_UNITS, -MAX_SPREAD_UNITS, MAX_SPREAD_UNITS)
         return cls(
             summaries.column("recv_time").cast(pa.int64()).to_numpy(),
             summaries.column("connection").to_numpy().astype(np.int64),

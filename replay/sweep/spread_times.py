@@ -16,8 +16,10 @@ MAX_DISTINCT: Final = 20_000
 class SpreadTimes:
     """Nanoseconds by relative spread, in units of 1e-12; below 0 the book is crossed."""
 
+    sums: type[SparseSums] = SparseSums
+
     def __init__(self) -> None:
-        self._times = SparseSums()
+        self._times = self.sums()
         self.is_exact = True
 
     def add(self, units: Ints, times: Ints) -> None:
@@ -28,7 +30,7 @@ class SpreadTimes:
 
     def _bin(self) -> None:
         units, times = self._times.items()
-        self._times = SparseSums()
+        self._times = self.sums()
         self._times.add(bins_of(units), times)
         self.is_exact = False
 

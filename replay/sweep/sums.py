@@ -135,11 +135,17 @@ class PartSums:
         connections: the first and the last that a summary is of.
     """
 
-    def __init__(self, levels: LevelSums, durations: Durations, markouts: Sequence[MarkOutSums]) -> None:
+    def __init__(
+        self,
+        levels: LevelSums,
+        durations: Durations,
+        markouts: Sequence[MarkOutSums],
+        spread_times: SpreadTimes,
+    ) -> None:
         self.levels = levels
         self.durations = durations
         self.markouts = markouts
-        self.spread_times = SpreadTimes()
+        self.spread_times = spread_times
         self.crossed = 0
         self.connections: tuple[int, int] | None = None
 

@@ -21,7 +21,7 @@ from orderbook.errors import ThresholdError
 from replay.order_statistics import Floats, Ints
 from replay.sweep import exact
 from replay.sweep.loops import ARRAYS, Loops
-from replay.sweep.markouts import MarkOuts, Outcomes, Starts
+from replay.sweep.markouts import Outcomes, Starts
 from replay.sweep.parts import By, Split
 from replay.sweep.reporting import Fee, report
 from replay.sweep.results import SweepResult
@@ -70,7 +70,7 @@ class ThresholdSweep:
         self._parts: dict[int, PartSums] = {}
         self._loops = loops
         self._episodes = loops.episodes()
-        self._markouts = MarkOuts(self._horizons)
+        self._markouts = loops.markouts(self._horizons)
         self._waiting: list[Rows] = []
         self._waiting_rows = 0
         self._first_connection: int | None = None
@@ -84,7 +84,7 @@ class ThresholdSweep:
         """
         if not summaries.num_rows:
             return
-        self._waiting.append(Rows.of(summaries))
+        self._waiting.append(self._loops.read_rows(summaries))
         self._waiting_rows += summaries.num_rows
         if self._waiting_rows >= ENOUGH_ROWS or len(self._waiting) >= _MANY_BATCHES:
             self._settle()
@@ -118,7 +118,9 @@ class ThresholdSweep:
     def _no_sums(self) -> PartSums:
         columns, loops = len(self._thresholds), self._loops
         markouts = [loops.markout_sums(columns) for _ in self._horizons]
-        return PartSums(loops.level_sums(columns + 1), loops.durations(columns), markouts)
+        return PartSums(
+            loops.level_sums(columns + 1), loops.durations(columns), markouts, loops.spread_times()
+        )
 
     def _observe(self, rows: Rows, levels: Ints, keys: Ints) -> None:
         """Add up the intervals between rows."""

@@ -11,7 +11,7 @@ import pyarrow as pa
 from recorder.tape.catalog import Faults, merge_faults
 from recorder.tape.journal import damaged_copies, journal_paths
 from recorder.tape.reader import BATCH_ROWS, ProductTape, SealedSegment, Tape
-from recorder.tape.segment import naming_damage
+from recorder.tape.segment import naming_damage, with_texts
 
 _FEW_ROWS: Final = 1024
 
@@ -127,24 +127,26 @@ def _take_up_group(segment: SealedSegment, group: int, last: list[int], marks: l
     with naming_damage(segment.path):
         light = file.read_row_group(group, ["recv_time", "kind"], use_threads=False)
         times = light.column("recv_time").to_numpy().view(np.int64)
-        kinds = light.column("kind")
-        if not all(map(_are_frames, kinds.chunks)):
-            marked = np.flatnonzero(kinds.to_numpy(zero_copy_only=False) != "frame")
-            left = int(marked[-1]) + 1 if marked.size else 0
-            columns = ["recv_time", "connection", "kind", "payload"]
-            for rows in file.iter_batches(_FEW_ROWS, [group], columns, use_threads=False):
-                if left <= 0:
-                    break
-                last = _take_up(rows, last[-1:], marks)
-                left -= rows.num_rows
+        left = _end_of_marks(light.column("kind"))
+        columns = ["recv_time", "connection", "kind", "payload"]
+        batches = file.iter_batches(_FEW_ROWS, [group], columns, use_threads=False) if left else ()
+        for rows in batches:
+            last = _take_up(with_texts(rows), last[-1:], marks)
+            left -= rows.num_rows
+            if left <= 0:
+                break
         return [int(times[0]), int(times[-1])] if len(times) else []
 
 
-def _are_frames(kinds: pa.StringArray) -> bool:
-    """Tell whether all rows are frames, without an object for each."""
-    _, offsets, data = kinds.buffers()
-    first, last = np.frombuffer(offsets, np.int32)[[kinds.offset, kinds.offset + len(kinds)]].tolist()
-    return bytes(memoryview(data)[first:last]) == b"frame" * len(kinds)
+def _end_of_marks(kinds: pa.ChunkedArray) -> int:
+    """Return how many of the rows of a group hold all of its marks."""
+    end = passed = 0
+    for chunk in kinds.chunks:
+        is_mark = np.array([kind != "frame" for kind in chunk.dictionary.to_pylist()])
+        marked = np.flatnonzero(is_mark[chunk.indices.to_numpy()]) if is_mark.any() else np.empty(0, int)
+        end = passed + int(marked[-1]) + 1 if len(marked) else end
+        passed += len(chunk)
+    return end
 
 
 def first_time(tape: Tape) -> int | None:

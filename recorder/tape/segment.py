@@ -105,6 +105,13 @@ def _row_groups(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
         yield pa.Table.from_batches(held)
 
 
+_KIND: Final = TAPE_SCHEMA.get_field_index("kind")
+_READ_SCHEMA: Final = TAPE_SCHEMA.set(
+    _KIND, TAPE_SCHEMA.field(_KIND).with_type(pa.dictionary(pa.int32(), pa.string()))
+)
+"""As Arrow reads a segment: nearly all kinds are one, a number each is soon compared."""
+
+
 def open_segment(path: Path, size: int) -> pq.ParquetFile:
     """Open a segment for reading; page checksums are verified as pages are read.
 
@@ -120,10 +127,14 @@ def open_segment(path: Path, size: int) -> pq.ParquetFile:
         if found != size:
             raise DamagedTapeError(f"{path}: {found} bytes where {size} were sealed")
         # Arrow's pre-buffering would keep all compressed bytes of a reading, of a whole day, until its end.
-        file = pq.ParquetFile(path, page_checksum_verification=True, pre_buffer=False)
-        is_ours = file.schema_arrow.equals(TAPE_SCHEMA, check_metadata=False)
+        file = pq.ParquetFile(
+            path, read_dictionary=["kind"], page_checksum_verification=True, pre_buffer=False
+        )
+        is_ours = file.schema_arrow.equals(_READ_SCHEMA, check_metadata=False)
     except FileNotFoundError:
         raise DamagedTapeError(f"{path}: a sealed segment is missing") from None
+    except KeyError:  # no column of that name
+        raise DamagedTapeError(f"{path}: the columns are not a segment's") from None
     except (OSError, pa.ArrowException, ValueError) as error:
         raise DamagedTapeError(f"{path}: {_first_line(error)}") from None
     if not is_ours:
@@ -169,7 +180,14 @@ def segment_batches(
     """
     with naming_damage(path):
         # Nearly all is one column, the payload: threads double the processor time and win no time.
-        yield from file.iter_batches(size, groups, use_threads=False)
+        for batch in file.iter_batches(size, groups, use_threads=False):
+            yield with_texts(batch)
+
+
+def with_texts(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Return a batch of a segment, as Arrow reads it, with its kinds as strings."""
+    place = batch.schema.get_field_index("kind")
+    return batch.set_column(place, TAPE_SCHEMA.field("kind"), batch.column(place).dictionary_decode())
 
 
 def _first_line(error: Exception) -> str:

@@ -45,52 +45,53 @@ def report(
     signals, above_ns, largest = sums.above()
     observed_ns = int(sums.levels.time_ns.sum())
     episodes = sums.durations.counts().tolist()
-    durations = (sums.durations.percentiles() / NS).tolist()
-    spread, bid_size, ask_size, value = (
-        products.from_above()
-        for products in (sums.levels.spread, sums.levels.bid_size, sums.levels.ask_size, sums.levels.value)
-    )
-    markouts = [each.statistics(horizon) for each, horizon in zip(sums.markouts, horizons_ns, strict=True)]
-    places = {threshold: place for place, threshold in enumerate(thresholds.tolist())}
-    fee_place = None if fee is None else places[fee.both_sides]
-    statistics = []
-    for threshold in asked:
-        place = places[threshold]
-        time_ns = above_ns[place]
-        number = episodes[place]
-        mean_spread = _ratio(spread[place], SPREAD_UNITS * time_ns)
-        p50, p95, longest = (row[place] if number else None for row in durations)
-        statistics.append(
-            ThresholdStatistics(
-                threshold=threshold,
-                signals=signals[place],
-                episodes=number,
-                time_above_s=time_ns / NS,
-                observed_s=observed_ns / NS,
-                share=_ratio(time_ns, observed_ns),
-                duration_p50_s=p50,
-                duration_p95_s=p95,
-                duration_max_s=longest,
-                mean_relative_spread=mean_spread,
-                max_relative_spread=float(largest[place]) if signals[place] else None,
-                signals_per_hour=_ratio(signals[place] * _HOUR_NS, observed_ns),
-                episodes_per_hour=_ratio(number * _HOUR_NS, observed_ns),
-                durations_exact=sums.durations.is_exact,
-                mean_bid_size=_ratio(bid_size[place], SIZE_UNITS * time_ns),
-                mean_ask_size=_ratio(ask_size[place], SIZE_UNITS * time_ns),
-                mean_touch_value=_ratio(value[place], SIZE_UNITS * time_ns),
-                mean_net_spread_bps=(
-                    None if fee is None or mean_spread is None else (mean_spread - fee.both_sides) * 1e4
-                ),
-                net_positive_share=(
-                    None if fee_place is None else _ratio(above_ns[max(place, fee_place)], observed_ns)
-                ),
-                markouts=_each(markouts, place),
-            )
+    lasted = (sums.durations.percentiles() / NS).tolist()
+    mean_spreads, bid_sizes, ask_sizes, values = (
+        [
+            _ratio(total, units * time_ns)
+            for total, time_ns in zip(products.from_above(), above_ns, strict=True)
+        ]
+        for products, units in (
+            (sums.levels.spread, SPREAD_UNITS),
+            (sums.levels.bid_size, SIZE_UNITS),
+            (sums.levels.ask_size, SIZE_UNITS),
+            (sums.levels.value, SIZE_UNITS),
         )
+    )
+    columns: dict[str, Sequence[object]] = {
+        "threshold": thresholds.tolist(),
+        "signals": signals,
+        "episodes": episodes,
+        "time_above_s": [time_ns / NS for time_ns in above_ns],
+        "observed_s": [observed_ns / NS] * len(thresholds),
+        "share": [_ratio(time_ns, observed_ns) for time_ns in above_ns],
+        **{
+            f"duration_{name}_s": [
+                each if number else None for each, number in zip(row, episodes, strict=True)
+            ]
+            for name, row in zip(("p50", "p95", "max"), lasted, strict=True)
+        },
+        "mean_relative_spread": mean_spreads,
+        "max_relative_spread": [
+            each if number else None for each, number in zip(largest.tolist(), signals, strict=True)
+        ],
+        "signals_per_hour": [_ratio(number * _HOUR_NS, observed_ns) for number in signals],
+        "episodes_per_hour": [_ratio(number * _HOUR_NS, observed_ns) for number in episodes],
+        "durations_exact": [sums.durations.is_exact] * len(thresholds),
+        "mean_bid_size": bid_sizes,
+        "mean_ask_size": ask_sizes,
+        "mean_touch_value": values,
+        **_net_of(fee, thresholds, mean_spreads, above_ns, observed_ns),
+        "markouts": _by_threshold(
+            [each.statistics(horizon) for each, horizon in zip(sums.markouts, horizons_ns, strict=True)],
+            len(thresholds),
+        ),
+    }
+    ordered = zip(*(columns[name] for name in ThresholdStatistics._fields), strict=True)
+    statistics = dict(zip(thresholds.tolist(), map(ThresholdStatistics._make, ordered), strict=True))
     return SweepResult(
         part=part,
-        statistics=statistics,
+        statistics=[statistics[threshold] for threshold in asked],
         spread=sums.spread_times.statistics(SPREAD_UNITS),
         observed_ns=observed_ns,
         connections=sums.connections,
@@ -98,8 +99,30 @@ def report(
     )
 
 
-def _each(markouts: Sequence[Sequence[MarkOut]], place: int) -> tuple[MarkOut, ...]:
-    return tuple(each[place] for each in markouts)
+def _net_of(
+    fee: Fee | None,
+    thresholds: Floats,
+    mean_spreads: Sequence[float | None],
+    above_ns: Sequence[int],
+    observed_ns: int,
+) -> dict[str, Sequence[object]]:
+    """Return the columns of what two fees leave."""
+    nothing = [None] * len(thresholds)
+    if fee is None:
+        return {"mean_net_spread_bps": nothing, "net_positive_share": nothing}
+    fees = fee.both_sides
+    place = thresholds.tolist().index(fees)
+    return {
+        "mean_net_spread_bps": [None if spread is None else (spread - fees) * 1e4 for spread in mean_spreads],
+        "net_positive_share": [
+            _ratio(above_ns[max(each, place)], observed_ns) for each in range(len(thresholds))
+        ],
+    }
+
+
+def _by_threshold(markouts: Sequence[Sequence[MarkOut]], number: int) -> Sequence[tuple[MarkOut, ...]]:
+    """Return the mark-outs of each threshold, from those of each horizon."""
+    return list(zip(*markouts, strict=True)) if markouts else [()] * number
 
 
 def _ratio(part: int, whole: int) -> float | None:

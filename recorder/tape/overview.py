@@ -11,7 +11,7 @@ import pyarrow as pa
 from recorder.tape.catalog import Faults, merge_faults
 from recorder.tape.journal import damaged_copies, journal_paths
 from recorder.tape.reader import BATCH_ROWS, ProductTape, SealedSegment, Tape
-from recorder.tape.segment import naming_damage, with_texts
+from recorder.tape.segment import naming_damage
 
 _FEW_ROWS: Final = 1024
 
@@ -71,7 +71,7 @@ def overview(tape: ProductTape) -> Overview:
     with ExitStack() as stack:
         journals = [stack.enter_context(journal) for journal in tape.open_journals()]
         entries = []
-        for segment in tape.sealed():
+        for segment in tape.sealed(as_numbers=["kind"]):
             entries.append(segment.entry)
             for group in range(segment.file.num_row_groups):
                 times += _take_up_group(segment, group, times[-1:], marks)
@@ -131,7 +131,7 @@ def _take_up_group(segment: SealedSegment, group: int, last: list[int], marks: l
         columns = ["recv_time", "connection", "kind", "payload"]
         batches = file.iter_batches(_FEW_ROWS, [group], columns, use_threads=False) if left else ()
         for rows in batches:
-            last = _take_up(with_texts(rows), last[-1:], marks)
+            last = _take_up(rows, last[-1:], marks)
             left -= rows.num_rows
             if left <= 0:
                 break

@@ -1,7 +1,7 @@
 """Reading a tape: sealed segments and the journal alike, also while it is being recorded. Writes nothing."""
 
 from collections import deque
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from itertools import pairwise
@@ -120,10 +120,14 @@ class ProductTape:
                     yield batch
                 journal.warn_of_tail()
 
-    def sealed(self, first_seq: int = 0) -> Iterator["SealedSegment"]:
+    def sealed(self, first_seq: int = 0, *, as_numbers: Sequence[str] = ()) -> Iterator["SealedSegment"]:
         """Yield the sealed segments that hold rows from a seq on, in order, each open for reading.
 
         A compaction that merges them meanwhile is followed: no row is missed, none comes twice.
+
+        Args:
+            first_seq: from which on.
+            as_numbers: columns of the files to be read as dictionaries; `SealedSegment.batches` wants none.
 
         Raises:
             DamagedTapeError: where a file is not what was written.
@@ -135,7 +139,7 @@ class ProductTape:
             if entry.next_seq <= next_seq:
                 continue
             try:
-                segment = self.open_segment(entry, next_seq)
+                segment = self.open_segment(entry, next_seq, as_numbers)
             except DamagedTapeError:
                 entries = deque(self.segments())
                 if entry in entries:
@@ -145,7 +149,9 @@ class ProductTape:
                 yield segment
             next_seq = entry.next_seq
 
-    def open_segment(self, entry: SegmentEntry, start: int = 0) -> "SealedSegment":
+    def open_segment(
+        self, entry: SegmentEntry, start: int = 0, as_numbers: Sequence[str] = ()
+    ) -> "SealedSegment":
         """Open a listed segment to be read from a seq on, also where a compaction has it still aside.
 
         Raises:
@@ -155,8 +161,10 @@ class ProductTape:
         aside = merged_aside(path)
         if aside.exists():
             with suppress(DamagedTapeError):  # of a compaction that was not decided, or is over by now
-                return SealedSegment(entry, start, aside, open_segment(aside, entry.bytes))
-        return SealedSegment(entry, start, path, open_segment(path, entry.bytes))
+                return SealedSegment(
+                    entry, start, aside, open_segment(aside, entry.bytes, as_numbers=as_numbers)
+                )
+        return SealedSegment(entry, start, path, open_segment(path, entry.bytes, as_numbers=as_numbers))
 
     def open_journals(self) -> Iterator[JournalReader]:
         """Yield readers of what is not sealed, in order; open them before the segments are listed."""

@@ -105,19 +105,13 @@ def _row_groups(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
         yield pa.Table.from_batches(held)
 
 
-_KIND: Final = TAPE_SCHEMA.get_field_index("kind")
-_READ_SCHEMA: Final = TAPE_SCHEMA.set(
-    _KIND, TAPE_SCHEMA.field(_KIND).with_type(pa.dictionary(pa.int32(), pa.string()))
-)
-"""As Arrow reads a segment: nearly all kinds are one, a number each is soon compared."""
-
-
-def open_segment(path: Path, size: int) -> pq.ParquetFile:
+def open_segment(path: Path, size: int, *, as_numbers: Sequence[str] = ()) -> pq.ParquetFile:
     """Open a segment for reading; page checksums are verified as pages are read.
 
     Args:
         path: the file.
         size: bytes that it must have.
+        as_numbers: columns that are read as dictionaries: few texts, and a number each.
 
     Raises:
         DamagedTapeError: where it is missing, of another size, or its footer is not a segment's.
@@ -128,9 +122,9 @@ def open_segment(path: Path, size: int) -> pq.ParquetFile:
             raise DamagedTapeError(f"{path}: {found} bytes where {size} were sealed")
         # Arrow's pre-buffering would keep all compressed bytes of a reading, of a whole day, until its end.
         file = pq.ParquetFile(
-            path, read_dictionary=["kind"], page_checksum_verification=True, pre_buffer=False
+            path, read_dictionary=as_numbers, page_checksum_verification=True, pre_buffer=False
         )
-        is_ours = file.schema_arrow.equals(_READ_SCHEMA, check_metadata=False)
+        is_ours = file.schema_arrow.equals(_schema(as_numbers), check_metadata=False)
     except FileNotFoundError:
         raise DamagedTapeError(f"{path}: a sealed segment is missing") from None
     except KeyError:  # no column of that name
@@ -141,6 +135,13 @@ def open_segment(path: Path, size: int) -> pq.ParquetFile:
         file.close()
         raise DamagedTapeError(f"{path}: the columns are not a segment's")
     return file
+
+
+def _schema(as_numbers: Sequence[str]) -> pa.Schema:
+    numbers = pa.dictionary(pa.int32(), pa.string())
+    return pa.schema(
+        [field.with_type(numbers) if field.name in as_numbers else field for field in TAPE_SCHEMA]
+    )
 
 
 @contextmanager
@@ -180,14 +181,7 @@ def segment_batches(
     """
     with naming_damage(path):
         # Nearly all is one column, the payload: threads double the processor time and win no time.
-        for batch in file.iter_batches(size, groups, use_threads=False):
-            yield with_texts(batch)
-
-
-def with_texts(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """Return a batch of a segment, as Arrow reads it, with its kinds as strings."""
-    place = batch.schema.get_field_index("kind")
-    return batch.set_column(place, TAPE_SCHEMA.field("kind"), batch.column(place).dictionary_decode())
+        yield from file.iter_batches(size, groups, use_threads=False)
 
 
 def _first_line(error: Exception) -> str:

@@ -6,7 +6,6 @@ values in the quote currency; None where there is none.
 
 from dataclasses import dataclass
 from functools import cache
-from itertools import chain
 from typing import Final, NamedTuple
 
 from orderbook.times import NS
@@ -98,7 +97,10 @@ class ThresholdStatistics(NamedTuple):
 
     def values(self) -> tuple[object, ...]:
         """Return the numbers of a row, in the order of `names`."""
-        return (*self[:-1], *chain.from_iterable(markout[2:] for markout in self.markouts))
+        values: tuple[object, ...] = self[:-1]
+        for markout in self.markouts:
+            values += markout[2:]
+        return values
 
     def row(self) -> dict[str, object]:
         """Return the numbers by name."""

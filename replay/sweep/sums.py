@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from itertools import accumulate
+from itertools import accumulate, repeat
 
 import numpy as np
 
@@ -99,23 +99,26 @@ class MarkOutSums:
     def statistics(self, horizon_ns: int) -> list[MarkOut]:
         """Return an entry for each threshold."""
         known, left_out, total, absolute = np.cumsum(self.steps, axis=1)[:, :-1].tolist()
-        label, seconds = horizon_label(horizon_ns), horizon_ns / NS
         steps = zip(self.squares_begun.sums(), self.squares_ended.sums(), strict=True)
         squares = accumulate(begun - ended for begun, ended in steps)
-        return [
-            MarkOut(
-                label,
-                seconds,
-                number,
-                unknown,
-                change / (number * UNITS_TO_BPS) if number else None,
-                _standard_error(number, change, square),
-                size / (number * UNITS_TO_BPS) if number else None,
-            )
-            for number, unknown, change, size, square in zip(
-                known, left_out, total, absolute, squares, strict=False
-            )
-        ]
+        columns = (
+            repeat(horizon_label(horizon_ns), len(known)),
+            repeat(horizon_ns / NS, len(known)),
+            known,
+            left_out,
+            _means(total, known),
+            map(_standard_error, known, total, squares),
+            _means(absolute, known),
+        )
+        return list(map(MarkOut._make, zip(*columns, strict=True)))
+
+
+def _means(totals: list[int], numbers: list[int]) -> list[float | None]:
+    """Return means in bps, None of none."""
+    return [
+        total / (number * UNITS_TO_BPS) if number else None
+        for total, number in zip(totals, numbers, strict=True)
+    ]
 
 
 def _standard_error(number: int, total: int, squares: int) -> float | None:

@@ -91,16 +91,18 @@ class ThresholdSweep:
 
     def _settle(self) -> None:
         """Take up what waits."""
-        rows = NO_ROWS.then(*self._waiting)
-        self._waiting, self._waiting_rows = [], 0
-        for start in range(0, len(rows.time), exact.MAX_ROWS):
-            self._add(rows.slice(start, start + exact.MAX_ROWS))
-
-    def _add(self, new: Rows) -> None:
+        rows = self._last.then(*self._waiting)
         fresh = len(self._last.time)
+        self._waiting, self._waiting_rows = [], 0
+        while fresh < len(rows.time):
+            before = min(fresh, 1)
+            self._add(rows.slice(fresh - before, fresh + exact.MAX_ROWS), before)
+            fresh += exact.MAX_ROWS
+
+    def _add(self, rows: Rows, fresh: int) -> None:
+        """Take up rows; the first new one is 1, behind the last of before, or 0 where there was none."""
         if not fresh:
-            self._first_connection = int(new.connection[0])
-        rows = self._last.then(new)
+            self._first_connection = int(rows.connection[0])
         self._last = rows.slice(-1, None)
         levels = self._loops.find_levels(self._thresholds, rows.spread)
         keys = self._split.keys(rows.time, rows.connection)

@@ -40,6 +40,12 @@ def ready_engine(engine: Engine | EngineName) -> Engine:
     return CompiledEngine()
 
 
+def modules_of(engine: Engine | EngineName) -> tuple[str, ...]:
+    """Return what an engine will import that takes long: a process may do so while it waits."""
+    name = engine if isinstance(engine, str) else engine.name
+    return () if name == "plain" else ("orderbook.compiled.engine",)
+
+
 def _tell() -> None:
     sys.stderr.write("Compiling the engine that runs the books; it is kept for the next time.\n")
     sys.stderr.flush()

@@ -13,7 +13,8 @@ from recorder.tape.reader import Tape
 from replay.compared import TapePass
 from replay.comparison import CompareSettings, Comparison
 from replay.grouping import groups_of
-from replay.passes import Work, run_passes, run_passes_in_processes
+from replay.passes import Work, crew_for, run_passes, run_passes_in_processes
+from replay.processes import balanced
 from replay.progress import both
 from replay.rundir import run_directory
 from replay.sweep.episode_rows import MAX_THRESHOLDS
@@ -81,17 +82,19 @@ def compare(  # noqa: PLR0913  what the command can be asked, by name
     if processes > 1 and watch is not None:
         raise CompareError("what watches the steps cannot be shared among processes")
     opened = [Tape.open(path) for path in paths]
-    running = ready_engine(engine)
-    comparison = Comparison(settings, running.name, command=command)
-    started = time.perf_counter()
+    selected = [each.select(products) for each in opened]
     with ExitStack() as stack:
+        groups = balanced(zip(opened, selected, strict=True), processes) if processes > 1 else []
+        crew = stack.enter_context(crew_for(groups, engine))  # they import while the engine is made ready
+        running = ready_engine(engine)
+        comparison = Comparison(settings, running.name, command=command)
+        started = time.perf_counter()
         writer = stack.enter_context(run_directory(output)) if output else None
         if writer is not None:
             comparison.episodes_of = tuple(sorted(set(episodes)))
-        selected = [each.select(products) for each in opened]
         work = Work(opened, selected, settings, running, writer, comparison.episodes_of)
         if processes > 1:
-            passes = run_passes_in_processes(work, processes)
+            passes = run_passes_in_processes(work, groups, crew)
         else:
             passes = run_passes(work, lambda each: both(progress, watch and watch(each.path)))
         comparison.tapes = [TapePass(each.tape.path, each.tallies) for each in passes]

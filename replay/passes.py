@@ -9,13 +9,15 @@ import pyarrow as pa
 from orderbook.engine import Engine, Step
 from orderbook.tally import Tally
 from orderbook.threshold import DEFAULT_THRESHOLD
+from recorder.engines import modules_of
 from recorder.flows import run_to_end
 from recorder.lifetime import interruptible
+from recorder.options import EngineName
 from recorder.tape.reader import Tape
 from replay.comparison import CompareSettings
 from replay.flows import replay_flow
 from replay.grouping import Pass
-from replay.processes import Meet, balanced, in_processes
+from replay.processes import Crew, Meet
 from replay.rundir import RunError, RunWriter
 from replay.sources import TapeSource
 from replay.sweep.episode_rows import EpisodeRows
@@ -61,19 +63,27 @@ def run_passes(work: Work, watch: Watch) -> list[Pass]:
     ]
 
 
-def run_passes_in_processes(work: Work, number: int) -> list[Pass]:
+Groups = Sequence[tuple[str, ...]]
+"""Products that go to one process each."""
+
+
+def crew_for(groups: Groups, engine: Engine | EngineName) -> "Crew[Work, list[Pass]]":
+    """Return processes for groups of products, to be entered before the engine is made ready."""
+    return Crew(_run_part, len(groups), modules_of(engine))
+
+
+def run_passes_in_processes(work: Work, groups: Groups, crew: "Crew[Work, list[Pass]]") -> list[Pass]:
     """Do the same with the products shared out among processes; each takes its products of all tapes.
 
     Raises:
         LostProcessError: where a process died; and what `run_passes` raises.
     """
-    groups = balanced(zip(work.tapes, work.products, strict=True), number)
     parts = [
         replace(work, products=[tuple(each for each in chosen if each in group) for chosen in work.products])
         for group in groups
     ]
     passes = [Pass(tape, {}, {}) for tape in work.tapes]
-    for found in in_processes(_run_part, parts):
+    for found in crew.run(parts):
         for whole, part in zip(passes, found, strict=True):
             whole.sweeps.update(part.sweeps)
             whole.tallies.update(part.tallies)

@@ -11,10 +11,11 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
+from importlib import import_module
 from multiprocessing.connection import Connection, wait
-from typing import Any, Final, TypeVar, cast
+from typing import Any, Final, Generic, TypeVar, cast
 
 from orderbook.errors import BooktapeError
 from recorder.lifetime import InterruptedRunError, on_signals
@@ -51,46 +52,61 @@ def balanced(tapes: Iterable[tuple[Tape, Sequence[str]]], number: int) -> list[t
     return [tuple(sorted(group)) for group in groups if group]
 
 
-def in_processes(work: Callable[[P, Meet], R], parts: Sequence[P]) -> list[R]:
-    """Return what a function gives for each part, each in a process of its own.
-
-    A signal, or the failure of one, stops all of them; none is left behind.
+class Crew(AbstractContextManager["Crew[P, R]"], Generic[P, R]):
+    """Processes that do one job on products of their own; they start, and import, as soon as it is entered.
 
     Args:
         work: a function of a module, so that it can be found in another process. Like all long runs it
             must end on SIGTERM. It may meet the others once, or not.
-        parts: its arguments; they are pickled.
-
-    Raises:
-        BooktapeError: what the first that failed raised.
-        InterruptedRunError: where a signal ended them.
-        LostProcessError: where a process died.
+        number: how many.
+        modules: what they import while there is nothing to do yet; one that is not there is no harm.
     """
-    workers = [_Worker(work, part) for part in parts]
-    interrupted = threading.Event()
 
-    def stop_all() -> None:
-        for worker in workers:
-            worker.stop()
+    def __init__(self, work: Callable[[P, Meet], R], number: int, modules: Sequence[str] = ()) -> None:
+        self._workers = [_Worker(work, modules) for _ in range(number)]
 
-    def interrupt() -> None:
-        interrupted.set()
-        stop_all()
+    def __enter__(self) -> "Crew[P, R]":
+        """Start them."""
+        for worker in self._workers:
+            worker.start()
+        return self
 
-    try:
-        with on_signals(interrupt):
-            for worker in workers:
-                worker.start()
-            failure = _follow(workers, stop_all)
-    finally:
-        stop_all()
-        for worker in workers:
+    def __exit__(self, *_: object) -> None:
+        """End them: none is left behind."""
+        self._stop_all()
+        for worker in self._workers:
             worker.join()
-    if interrupted.is_set():
-        raise InterruptedRunError("interrupted; nothing was written")
-    if failure is not None:
-        raise failure
-    return [worker.result for worker in workers]
+
+    def run(self, parts: Sequence[P]) -> list[R]:
+        """Return what each makes of its part. A signal, or the failure of one, stops all of them.
+
+        Args:
+            parts: as many as there are processes; they are pickled.
+
+        Raises:
+            BooktapeError: what the first that failed raised.
+            InterruptedRunError: where a signal ended them.
+            LostProcessError: where a process died.
+        """
+        interrupted = threading.Event()
+
+        def interrupt() -> None:
+            interrupted.set()
+            self._stop_all()
+
+        with on_signals(interrupt):
+            for worker, part in zip(self._workers, parts, strict=True):
+                worker.give(part)
+            failure = _follow(self._workers, self._stop_all)
+        if interrupted.is_set():
+            raise InterruptedRunError("interrupted; nothing was written")
+        if failure is not None:
+            raise failure
+        return [worker.result for worker in self._workers]
+
+    def _stop_all(self) -> None:
+        for worker in self._workers:
+            worker.stop()
 
 
 def _follow(workers: "Sequence[_Worker]", stop_all: Callable[[], None]) -> BooktapeError | None:
@@ -122,9 +138,9 @@ def _follow(workers: "Sequence[_Worker]", stop_all: Callable[[], None]) -> Bookt
 class _Worker:
     """One process, seen from the one that started it."""
 
-    def __init__(self, work: Callable[[Any, Meet], Any], part: object) -> None:
+    def __init__(self, work: Callable[[Any, Meet], Any], modules: Sequence[str]) -> None:
         self.pipe, self._theirs = _SPAWN.Pipe()
-        self._process = _SPAWN.Process(target=_run_part, args=(self._theirs, work, part), daemon=True)
+        self._process = _SPAWN.Process(target=_run_part, args=(self._theirs, work, modules), daemon=True)
         self.is_ready = self.has_ended = False
         self.failure: BooktapeError | None = None
         self.result: Any = None
@@ -132,6 +148,10 @@ class _Worker:
     def start(self) -> None:
         self._process.start()
         self._theirs.close()  # so that its end is seen here when the process dies
+
+    def give(self, part: object) -> None:
+        with suppress(BrokenPipeError):  # it died; its end is the next thing to be heard of it
+            self.pipe.send(part)
 
     def take(self) -> None:
         """Take one message: that it is ready, what it found, what went wrong, or its end without a word."""
@@ -176,7 +196,7 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def _run_part(pipe: Connection, work: Callable[[Any, Meet], Any], part: object) -> None:
+def _run_part(pipe: Connection, work: Callable[[Any, Meet], Any], modules: Sequence[str]) -> None:
     """Run one part in a process of its own and say what came of it."""
     # Ctrl-C reaches the whole group of processes: the first of them passes it on as SIGTERM.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -187,6 +207,13 @@ def _run_part(pipe: Connection, work: Callable[[Any, Meet], Any], part: object) 
         start_ns: int = pipe.recv()
         return start_ns
 
+    for module in modules:
+        with suppress(ImportError):
+            import_module(module)
+    try:
+        part = pipe.recv()
+    except EOFError:  # there is nothing to do after all
+        return
     try:
         outcome: object = _Done(work(part, meet))
     except BooktapeError as error:

@@ -1,7 +1,7 @@
 """`run`: one replay of a tape, from Python or the command line."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
@@ -12,7 +12,7 @@ import pyarrow as pa
 from orderbook.engine import Engine, Step
 from orderbook.strategy import StrategyFactory
 from orderbook.tally import Tally
-from recorder.engines import ready_engine
+from recorder.engines import modules_of, ready_engine
 from recorder.flows import attach_strategy, run_to_end
 from recorder.lifetime import interruptible, on_signals
 from recorder.options import EngineName
@@ -20,7 +20,7 @@ from recorder.strategies import StrategyRun
 from recorder.tape.reader import Tape
 from replay.flows import replay_flow
 from replay.outlet import Outlet
-from replay.processes import Meet, balanced, in_processes
+from replay.processes import Crew, Meet, balanced
 from replay.replayed import ReplaySettings, RunResult
 from replay.rundir import RunError, RunWriter, run_directory
 from replay.sources import first_reported, paced_source
@@ -61,8 +61,12 @@ def run(
     selected = replace(settings, products=opened.select(settings.products))
     with ExitStack() as stack:
         writer = stack.enter_context(run_directory(output)) if output else None
+        several = settings.processes > 1
+        groups = balanced([(opened, selected.products)], settings.processes) if several else []
+        crew = Crew(_replay_part, len(groups), modules_of(engine))
+        stack.enter_context(crew)  # they import while the engine is made ready
         part = _Part(opened, selected, writer, keep, ready_engine(engine), strategy)
-        result = _in_processes(part) if settings.processes > 1 else _replay(part, progress=progress)
+        result = _in_processes(crew, part, groups) if several else _replay(part, progress=progress)
         result.settings = settings
         if writer:
             writer.write_document(result.document())
@@ -89,16 +93,18 @@ class _Part:
     first_time: int | None = None
 
 
-def _in_processes(whole: _Part) -> RunResult:
+def _in_processes(
+    crew: "Crew[_Part, RunResult]", whole: _Part, groups: Sequence[tuple[str, ...]]
+) -> RunResult:
     """Replay groups of products in processes of their own, on one clock."""
     settings, started = whole.settings, time.perf_counter()
     earliest = first_reported(whole.tape, settings.products, settings.window)
     parts = [
         replace(whole, settings=replace(settings, products=group, processes=1), first_time=earliest)
-        for group in balanced([(whole.tape, settings.products)], settings.processes)
+        for group in groups
     ]
     result = RunResult(whole.tape.path, settings, whole.engine.name)
-    for found in in_processes(_replay_part, parts):
+    for found in crew.run(parts):
         result.merge(found)
     result.elapsed_s = time.perf_counter() - started
     return result

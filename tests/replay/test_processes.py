@@ -13,7 +13,7 @@ import pytest
 
 from orderbook.errors import BooktapeError
 from recorder.tape.reader import Tape
-from replay.processes import LostProcessError, Meet, balanced, in_processes
+from replay.processes import Crew, LostProcessError, Meet, balanced
 from replay.replayed import ReplaySettings
 from replay.running import run
 from tests.recorder.processes import running_booktape
@@ -199,14 +199,17 @@ def fail_or_die(number: int, meet: Meet) -> int:
 
 def test_all_start_together() -> None:
     """Every process is given the same start, and results come in the order of the parts."""
-    found = in_processes(meet_and_tell, [3, 1, 2])
+    with Crew(meet_and_tell, 3) as crew:
+        found = crew.run([3, 1, 2])
     assert [number for number, _ in found] == [3, 1, 2]
     assert len({start for _, start in found}) == 1
 
 
 def test_failures_are_told() -> None:
     """What one raised is raised here; one that died without a word is told as that."""
-    with pytest.raises(BooktapeError, match="the first"):
-        in_processes(fail_or_die, [0, 1])
-    with pytest.raises(LostProcessError, match="exit code 7"):
-        in_processes(fail_or_die, [0, 2])
+    with pytest.raises(BooktapeError, match="the first"), Crew(fail_or_die, 2) as crew:
+        crew.run([0, 1])
+    with pytest.raises(LostProcessError, match="exit code 7"), Crew(fail_or_die, 2) as crew:
+        crew.run([0, 2])
+    with Crew(fail_or_die, 2, ["no.such.module"]):
+        pass  # nothing to do after all

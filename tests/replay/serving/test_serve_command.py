@@ -6,6 +6,7 @@ import socket
 import subprocess
 from pathlib import Path
 
+import click
 import pytest
 
 from booktape import cli
@@ -70,7 +71,8 @@ def test_other_errors(tmp_path: Path) -> None:
 def test_fault_is_an_option() -> None:
     """`--fault` is read into faults, in order; what is none is refused with the forms that are."""
     serve = cli.commands["serve"]
-    made = serve.make_context("serve", [str(SAMPLE), "--fault", "drop@2.5", "--fault", "stall@10"])
+    options = [str(SAMPLE), "--fault", "drop@2.5", "--fault", "stall@10"]
+    made = serve.make_context("serve", options, parent=click.Context(cli, **cli.context_settings))
     assert made.params["faults"] == (Fault("drop", 2.5), Fault("stall", 10.0))
     done = command("serve", SAMPLE, "--fault", "burn@1")
     assert done.exit_code == 2

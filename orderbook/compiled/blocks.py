@@ -1,9 +1,8 @@
-"""Levels in the order of price: each side is a list of blocks.
+"""Levels that have no place near the touch, in the order of price: of each side a list of blocks.
 
-A sorted array alone moves up to 46,000 levels for a deep change; a tree or hash misses the cache at each one
-near the touch. So a side is cut into blocks of at most `BLOCK` levels, and a small directory holds the price
-from which each block begins. The best level is the last one of the last block, so that it is at hand, and a
-change n levels from the touch moves n levels at most, a deep one half a block.
+A sorted array alone would move up to 46,000 levels for a change. So a side is cut into blocks of at most
+`BLOCK` levels, and a small directory holds the price from which each block begins. The best of these levels
+is the last one of the last block; a change n levels from it moves n levels at most, a deep one half a block.
 
 Keys are those of `levels`.
 
@@ -167,7 +166,7 @@ def tidy(levels: Any, directory: Any, registers: Any, side: int, place: int) -> 
 def set_deep(
     levels: Any, directory: Any, registers: Any, side: int, key: int, whole: int, fraction: int
 ) -> None:
-    """Set a level to a size; 0 removes it. O(distance from the touch), at most O(BLOCK + levels / BLOCK)."""
+    """Set a level to a size; 0 removes it. O(BLOCK + levels / BLOCK), less near the best one."""
     pool = get_word(registers, POOL)
     blocks = get_word(registers, BLOCKS + side)
     is_zero = whole == 0 and fraction == 0

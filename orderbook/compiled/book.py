@@ -28,10 +28,10 @@ _FIRST_CHANGES: Final = 256
 
 
 class CompiledBook:
-    """Bids and asks in blocks; the structure is described in `levels`. It does what `OrderBookState` does.
+    """Bids and asks, held as `levels` says. It does what `OrderBookState` does.
 
     Attributes:
-        words, directory, registers: the book.
+        near, words, directory, registers: the book.
         changes, events: where a frame is kept between reading and applying it.
     """
 
@@ -96,7 +96,7 @@ class CompiledBook:
         self.changes = np.zeros(max(number * frames.CHANGE, 2 * len(self.changes)), np.int64)
 
     def clear(self) -> None:
-        """Forget the book: what is known ends with its connection. O(blocks)."""
+        """Forget the book: what is known ends with its connection. O(blocks + levels near the touch)."""
         self.apply(BookEvent(True, [], []))
         self.registers[IS_KNOWN] = 0
 

@@ -35,7 +35,6 @@ BIDS: Final = 64
 ASKS: Final = 128
 CHANGES_KEY: Final = 256
 EVENTS_KEY: Final = 512
-UNREAD: Final = 1024  # a key of the envelope that no book frame needs
 
 _TYPE = np.frombuffer(b"type", np.uint8)
 _CHANNEL = np.frombuffer(b"channel", np.uint8)

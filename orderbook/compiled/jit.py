@@ -6,7 +6,10 @@ floats round as IEEE says. `NUMBA_BOUNDSCHECK=1` checks every index, `NUMBA_DISA
 it all as plain Python.
 """
 
-from collections.abc import Callable
+import hashlib
+import inspect
+from collections.abc import Callable, Iterable
+from types import ModuleType
 from typing import Any, Final, TypeVar, cast
 
 import numba
@@ -14,6 +17,12 @@ import numba
 F = TypeVar("F", bound=Callable[..., Any])
 
 OPTIONS: Final[dict[str, Any]] = {"_nrt": False, "nogil": True, "error_model": "numpy"}
+
+
+def fingerprint(modules: Iterable[ModuleType]) -> int:
+    """Return 62 bits that change with the sources of modules."""
+    text = "".join(inspect.getsource(module) for module in modules)
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "little") >> 2
 
 
 def inner(function: F) -> F:

@@ -3,9 +3,9 @@
 Sides are 0 (bids) and 1 (asks). Keys make both one: the price for bids, minus the price for asks; the best
 key is the highest. Which of the two structures holds a level is a matter of speed and of nothing else.
 
-A snapshot says where the array is: a tick is the largest power of ten of which all its prices are multiples,
-and a quarter of the places is left for better prices than its best. Where the touch has moved out of the
-array, or close to its end, the array follows.
+A snapshot says where the array is: a tick is the largest power of ten, 100.00 at most, of which nearly all of
+its prices are multiples, and a quarter of the places is left for better prices than its best. Where the touch
+has left the array, or comes close to its end, the array follows, with a tick of the prices there.
 """
 
 from typing import Any, Final
@@ -22,6 +22,10 @@ STRAYS: Final = 15  # register: summaries whose best level had no good place, si
 
 _LARGEST_TICK: Final = 10**10
 """In units of price; so that a side's places span less than a float holds exactly."""
+_NEARLY_ALL: Final = 16
+"""One odd price among so many is left to the blocks."""
+_LOOKED_AT: Final = 1024
+_BLOCKS_LOOKED_AT: Final = 8
 _PATIENCE: Final = 4096
 """Strays until the array follows, which takes as long as some thousand changes."""
 
@@ -64,18 +68,43 @@ def aim(registers: Any, changes: Any, start: int, stop: int) -> None:
         changes: see `frames`.
         start, stop: which of them are the snapshot's.
     """
-    tick = _LARGEST_TICK
     registers[FIRST] = registers[FIRST + 1] = LOWEST
     for change in range(start, stop):
         side, key = get_word(changes, change * CHANGE), get_word(changes, change * CHANGE + 1)
-        while key % tick:
-            tick //= 10
         set_word(registers, FIRST + side, max(key, get_word(registers, FIRST + side)))
-    registers[TICK] = tick
+    registers[TICK] = _LARGEST_TICK
+    step = 1 + (stop - start) // _LOOKED_AT
+    while _odd_changes(changes, start, stop, step, registers[TICK]) * _NEARLY_ALL > (stop - start) // step:
+        registers[TICK] //= 10
     for side in range(2):
         if registers[FIRST + side] != LOWEST:
             _open_around(registers, side, registers[FIRST + side])
     registers[STRAYS] = 0
+
+
+@inlined
+def _odd_changes(changes: Any, start: int, stop: int, step: int, tick: int) -> int:
+    """Return how many prices of a frame are no multiples of a tick; only each `step`th is looked at."""
+    odd = 0
+    for change in range(start, stop, step):
+        odd += get_word(changes, change * CHANGE + 1) % tick != 0
+    return odd
+
+
+@inlined
+def _odd_levels(levels: Any, directory: Any, registers: Any, tick: int) -> Any:
+    """Return how many prices of the best blocks are no multiples of a tick, and how many there are."""
+    pool = get_word(registers, POOL)
+    odd = looked_at = 0
+    for side in range(2):
+        place = get_word(registers, BLOCKS + side) - 1
+        for nth in range(place, max(place - _BLOCKS_LOOKED_AT, -1), -1):
+            block = get_word(directory, (2 + side) * pool + nth)
+            count = get_word(directory, 4 * pool + block)
+            for at in range(count):
+                odd += get_word(levels, block * blocks.STRIDE + at) % tick != 0
+            looked_at += count
+    return odd, looked_at
 
 
 @inlined
@@ -95,6 +124,12 @@ def follow(near: Any, levels: Any, directory: Any, registers: Any) -> None:
             blocks.set_deep(levels, directory, registers, side, key, whole, fraction)
             place = nears.first_from(near, registers, side, place + 1)
         nears.close(near, registers, side)
+    registers[TICK] = _LARGEST_TICK
+    odd, looked_at = _odd_levels(levels, directory, registers, registers[TICK])
+    while odd * _NEARLY_ALL > looked_at:
+        registers[TICK] //= 10
+        odd, looked_at = _odd_levels(levels, directory, registers, registers[TICK])
+    for side in range(2):
         if registers[BLOCKS + side]:
             _open_around(registers, side, blocks.best_key(levels, directory, registers, side))
             _draw(near, levels, directory, registers, side)

@@ -6,8 +6,6 @@ Whether they are still right numba tells by the file that holds an entry, and by
 closes over. So each closes over the fingerprint of all sources that go into it.
 """
 
-import hashlib
-import inspect
 from collections.abc import Callable
 from functools import cache
 from typing import Any, Final, NamedTuple
@@ -33,7 +31,7 @@ from orderbook.compiled import (
     words,
 )
 
-_SOURCES: Final = (
+SOURCES: Final = (
     jit,
     words,
     scan,
@@ -77,7 +75,7 @@ _WRITE_SUMMARY: Final = types.boolean(*_BOOK, *_SUMMARIES, types.int64, types.in
 @cache
 def kernels() -> Kernels:
     """Return the entry points, from disk where they are kept; compiling takes some seconds."""
-    mark = fingerprint()
+    mark = jit.fingerprint(SOURCES)
     return Kernels(
         _entry(_RUN_ROWS, kernel.rows_entry(mark)),
         _entry(_APPLY_EVENTS, kernel.apply_entry(mark)),
@@ -109,9 +107,3 @@ def load(compiling: Callable[[], None]) -> None:
 
     with event.install_listener("numba:compile", _Listener()):
         kernels()
-
-
-def fingerprint() -> int:
-    """Return 62 bits that change with the source of the kernel."""
-    text = "".join(inspect.getsource(module) for module in _SOURCES)
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "little") >> 2

@@ -26,7 +26,7 @@ WORDS: Final = 4 + 2 / 64
 """Of `near` for each place that a side has."""
 FEWEST_PLACES: Final = 1 << 10
 MOST_PLACES: Final = 1 << 18
-_PLACES_A_LEVEL: Final = 8
+_PLACES_A_LEVEL: Final = 4
 
 # Registers, on from those of `blocks`.
 TICK: Final = 7  # in units of price
@@ -143,6 +143,6 @@ def open_at(registers: Any, side: int, first: int) -> None:
 def places_for(levels: int) -> int:
     """Return how many places a side should have for so many levels of both."""
     wanted: int = FEWEST_PLACES
-    while wanted < MOST_PLACES and wanted < levels * _PLACES_A_LEVEL // 2:
+    while wanted < MOST_PLACES and wanted < levels * _PLACES_A_LEVEL:
         wanted *= 2
     return wanted

@@ -3,7 +3,7 @@
 An integer below 256 has a bin of its own. Bins of negative integers are those of the positive ones, negated.
 """
 
-from typing import Final
+from typing import Final, Protocol
 
 import numpy as np
 
@@ -39,8 +39,22 @@ def middles_of(bins: Ints) -> Ints:
     return middles
 
 
+class Sums(Protocol):
+    """Sums of integers by an integer key, for few of very many keys."""
+
+    @property
+    def settled(self) -> int:
+        """How many keys there are, about."""
+
+    def add(self, keys: Ints, values: Ints) -> None:
+        """Add values to the sums of their keys."""
+
+    def items(self) -> tuple[Ints, Ints]:
+        """Return all keys, ascending, and the sum of each."""
+
+
 class SparseSums:
-    """Sums of integers by an integer key, for few of very many keys. What waits is added up now and then."""
+    """Such sums of any values. What waits is added up now and then."""
 
     def __init__(self) -> None:
         self._keys: Ints = np.empty(0, np.int64)

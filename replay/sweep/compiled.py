@@ -11,7 +11,6 @@ import pyarrow as pa
 
 from replay.order_statistics import Floats, Ints
 from replay.sweep import kernels
-from replay.sweep.bins import SparseSums
 from replay.sweep.durations import Durations
 from replay.sweep.episodes import Closed, HeadClosing, OpenEpisodes
 from replay.sweep.exact import ExactProducts
@@ -136,8 +135,8 @@ class CompiledMarkOuts(MarkOuts):
         return change if is_over else change[:known]
 
 
-class HashedSums(SparseSums):
-    """Sums above 0 of integers by an integer key, in a hash table that is half full at most."""
+class HashedSums:
+    """`Sums` of values above 0, in a hash table that is half full at most."""
 
     def __init__(self) -> None:
         self._table: Ints = np.zeros(

@@ -3,6 +3,7 @@
 Like the kernel of the book they have no memory of their own: what they fill is handed in.
 """
 
+import sys
 from collections.abc import Callable
 from typing import Any, Final, cast
 
@@ -10,7 +11,9 @@ import numba
 import numpy as np
 from numba import types
 
-from orderbook.compiled.jit import OPTIONS, F, inner
+from orderbook.compiled import jit
+from orderbook.compiled.jit import OPTIONS, F, fingerprint, inner
+from replay.sweep import markouts, rows
 from replay.sweep.markouts import MAX_UNITS, UNITS_TO_ONE
 from replay.sweep.rows import MAX_SPREAD_UNITS, SIZE_UNITS, SPREAD_UNITS
 
@@ -20,8 +23,8 @@ PIECE: Final = 31
 WORDS: Final = 6
 """Of a sum of products: low and high 32 bits of what is shifted by 0, 1 and 2 pieces."""
 
-_SPREADING: Final[Any] = np.uint64(0x9E3779B97F4A7C15)
-"""2**64 over the golden ratio: neighbours times this are far apart."""
+_PRIME: Final = 2**31 - 1
+"""Keys modulo this are spread, however they step."""
 
 # Registers of a walk.
 LEVEL, DEPTH, HEAD_IS_OPEN, CLOSED, HEADS = range(5)
@@ -38,10 +41,14 @@ _INTS_2: Final = types.Array(types.int64, 2, "C")
 _INTS_3: Final = types.Array(types.int64, 3, "C")
 
 
+_MARK: Final = fingerprint((jit, rows, markouts, sys.modules[__name__]))
+
+
 def _entry(*signature: Any, gives: Any = types.void) -> Callable[[F], F]:
-    """Compile what Python calls, or take it from disk; numba makes it again when this file changes."""
+    """Compile what Python calls, or take it from disk: by a name that changes with all that goes into it."""
 
     def compiled(function: F) -> F:
+        function.__qualname__ = f"{function.__qualname__}_{_MARK:x}"
         return cast(F, numba.njit(gives(*signature), cache=True, **OPTIONS)(function))
 
     return compiled
@@ -274,7 +281,7 @@ def add_up(keys: Any, values: Any, start: int, number: int, table: Any) -> tuple
     places = table.shape[1]
     for at in range(start, len(keys)):
         key = keys[at]
-        place = np.int64(np.uint64(key) * _SPREADING >> np.uint64(32)) & (places - 1)
+        place = key % _PRIME & (places - 1)
         while table[1, place] and table[0, place] != key:
             place = (place + 1) & (places - 1)
         if not table[1, place]:

@@ -1,12 +1,13 @@
 """How long the relative spread was at each value: the time-weighted distribution of a product as a whole."""
 
+from collections.abc import Callable
 from typing import Final
 
 import numpy as np
 
 from orderbook.times import NS
 from replay.order_statistics import Ints
-from replay.sweep.bins import SparseSums, bins_of, middles_of
+from replay.sweep.bins import SparseSums, Sums, bins_of, middles_of
 from replay.sweep.results import QUANTILES, SpreadStatistics
 
 MAX_DISTINCT: Final = 20_000
@@ -16,7 +17,7 @@ MAX_DISTINCT: Final = 20_000
 class SpreadTimes:
     """Nanoseconds by relative spread, in units of 1e-12; below 0 the book is crossed."""
 
-    sums: type[SparseSums] = SparseSums
+    sums: Callable[[], Sums] = SparseSums
 
     def __init__(self) -> None:
         self._times = self.sums()

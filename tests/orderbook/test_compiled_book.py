@@ -4,9 +4,11 @@ from random import Random
 
 import pytest
 
+from orderbook.compiled.blocks import BLOCKS
 from orderbook.compiled.book import CompiledBook
 from orderbook.compiled.loading import kernels
 from orderbook.compiled.near import FIRST, MOST_PLACES, PLACES, REACH
+from orderbook.compiled.near import TICK as TICK_REGISTER
 from orderbook.frames import BookEvent, Level
 from tests.oracle import Row
 from tests.orderbook.engines import COMPILED, PLAIN, assert_same, to_batch
@@ -119,15 +121,19 @@ def update(middle: int, rng: Random) -> str:
     return f'{{"type":"l2update","product_id":"BTC-USD","changes":[{listed}],"time":"2026-01-01T00:00:00Z"}}'
 
 
-@pytest.mark.parametrize("step", [1, -1])
-def test_a_touch_that_moves_away(step: int) -> None:
-    """The array follows a touch that leaves it, and no summary tells where a level was held."""
+def moving_touch(step: int, number: int) -> list[str]:
+    """Return a snapshot, and updates whose middle moves by a step every four of them."""
     rng = Random(step)
     middle = 50_000
     levels = [",".join(f'["{middle + sign * n}.00","1"]' for n in range(1, 200)) for sign in (-1, 1)]
     snapshot = f'{{"type":"snapshot","product_id":"BTC-USD","bids":[{levels[0]}],"asks":[{levels[1]}]}}'
-    texts = [snapshot] + [update(middle + step * (n // 4), rng) for n in range(12_000)]
-    rows: list[Row] = on_one_connection(*texts)
+    return [snapshot, *(update(middle + step * (n // 4), rng) for n in range(number))]
+
+
+@pytest.mark.parametrize("step", [1, -1])
+def test_a_touch_that_moves_away(step: int) -> None:
+    """The array follows a touch that leaves it, and no summary tells where a level was held."""
+    rows: list[Row] = on_one_connection(*moving_touch(step, 12_000))
     plain, compiled = PLAIN.start("BTC-USD", "exchange"), COMPILED.start("BTC-USD", "exchange")
     firsts = set()
     for start in range(0, len(rows), 1_000):
@@ -139,3 +145,25 @@ def test_a_touch_that_moves_away(step: int) -> None:
         assert COMPILED.save(compiled) == PLAIN.save(plain)
         firsts.add(int(compiled.book.registers[FIRST]))
     assert len(firsts) > 1
+
+
+@pytest.mark.parametrize("odd", [[], [(MID - 3 * TICK + 1, "2")]])
+def test_an_odd_price_is_no_tick(odd: list[Level]) -> None:
+    """One price between two ticks, or a snapshot of nothing, keeps no level out of the array for good."""
+    book = CompiledBook(kernels())
+    held: Sides = ({}, {})
+    bids, asks = mirrored(a_side(Random(1), 500)), a_side(Random(2), 500)
+    change(book, held, [*bids, *odd], asks, is_snapshot=True)
+    assert book.registers[TICK_REGISTER] == TICK
+    assert book.registers[[BLOCKS, BLOCKS + 1]].tolist() == [len(odd), 0]
+
+
+def test_a_book_that_began_empty() -> None:
+    """After a snapshot of nothing the array comes to where the updates have put the touch."""
+    rows = on_one_connection(*moving_touch(1, 6_000))
+    empty = '{"type":"snapshot","product_id":"BTC-USD","bids":[],"asks":[]}'
+    state = COMPILED.start("BTC-USD", "exchange")
+    state, _ = COMPILED.step(state, to_batch([rows[0], rows[1]._replace(payload=empty), *rows[2:]]))
+    COMPILED.check(state)
+    assert state.book.registers[TICK_REGISTER] == 10**8
+    assert state.book.registers[REACH] == state.book.registers[REACH + 1] > 0

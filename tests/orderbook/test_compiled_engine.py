@@ -13,8 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orderbook.compiled import numbers
+from orderbook.compiled.jit import fingerprint
 from orderbook.compiled.kernel import FINGERPRINT
-from orderbook.compiled.loading import fingerprint
+from orderbook.compiled.loading import SOURCES
 from orderbook.feeds import FEEDS, Feed
 from recorder.engines import ready_engine
 from recorder.tape.reader import Tape
@@ -164,11 +165,14 @@ def test_fingerprint() -> None:
     """What runs is what the sources say: an entry kept on disk is never one of other sources."""
     state = COMPILED.start("BTC-USD", "exchange")
     COMPILED.step(state, to_batch(on_one_connection(GOOD_SNAPSHOT["exchange"])))
-    assert state.book.registers[FINGERPRINT] == fingerprint()
+    assert state.book.registers[FINGERPRINT] == fingerprint(SOURCES)
 
 
 IN_PYTHON = """
 from random import Random
+from orderbook.compiled import levels, near
+levels._PATIENCE, near.FEWEST_PLACES, near.MOST_PLACES = 2, 64, 512  # the array follows, grows and is left
+from tests.orderbook.test_compiled_book import moving_touch
 from tests.endurance.test_mutated_frames import SEEDS, mutated
 from tests.orderbook.engines import assert_engines_agree, cut
 from tests.orderbook.test_against_oracle import on_one_connection
@@ -176,6 +180,9 @@ for feed, seeds in SEEDS.items():
     rng = Random(5)
     texts = [rng.choice(seeds) if n % 3 else mutated(rng.choice(seeds), seeds, rng) for n in range(900)]
     assert_engines_agree(cut(on_one_connection(seeds[0], *texts), range(0, 900, 90)), feed, depth=2)
+for step in (1, -1):
+    rows = on_one_connection(*moving_touch(step, 600))
+    assert_engines_agree(cut(rows, range(0, 600, 60)), "exchange", depth=9)
 """
 
 

@@ -16,11 +16,14 @@ from replay.sweep.episodes import Closed, HeadClosing, OpenEpisodes
 from replay.sweep.exact import ExactProducts
 from replay.sweep.loops import Loops
 from replay.sweep.markouts import MarkOuts, Starts
+from replay.sweep.results import MarkOut
 from replay.sweep.rows import Flags, Rows
 from replay.sweep.spread_times import SpreadTimes
 from replay.sweep.sums import LevelSums, MarkOutSums
 
 _SMALLEST_TABLE: Final = 1 << 10
+_MANY_CHANGES: Final = 1 << 30
+"""Each adds at most 2**32 to a word, several at most 2**62."""
 _LARGE: Final = 2.0**62  # a factor from here on is left to numpy, which cuts floats
 
 
@@ -78,14 +81,37 @@ class CompiledLevelSums(LevelSums):
 
 
 class CompiledMarkOutSums(MarkOutSums):
-    """Changes of the mid one horizon after, by threshold."""
+    """Changes of the mid one horizon after, by threshold; added up in words, until somebody asks."""
+
+    def __init__(self, columns: int) -> None:
+        super().__init__(columns)
+        self._squares: Ints = np.zeros((2, columns + 1, kernels.WORDS), np.int64)
+        self._waiting = 0
 
     def add(self, low: Ints, high: Ints, change: Floats) -> None:
         """Take up changes of ranges [low, high)."""
-        squares: Ints = np.zeros((2, self.steps.shape[1], kernels.WORDS), np.int64)
-        kernels.add_changes(low, high, change, self.steps, squares)
-        _take_up(self.squares_begun, squares[0])
-        _take_up(self.squares_ended, squares[1])
+        kernels.add_changes(low, high, change, self.steps, self._squares)
+        self._waiting += len(change)
+        if self._waiting > _MANY_CHANGES:
+            self._settle()
+
+    def _settle(self) -> None:
+        _take_up(self.squares_begun, self._squares[0])
+        _take_up(self.squares_ended, self._squares[1])
+        self._squares[:] = 0
+        self._waiting = 0
+
+    def take_up(self, other: MarkOutSums) -> None:
+        """Add what another one has."""
+        for each in (self, other):
+            if isinstance(each, CompiledMarkOutSums):
+                each._settle()
+        super().take_up(other)
+
+    def statistics(self, horizon_ns: int) -> list[MarkOut]:
+        """Return an entry for each threshold."""
+        self._settle()
+        return super().statistics(horizon_ns)
 
 
 def select_in_tree(low: Ints, high: Ints, values: Ints, counts: Ints, wanted: Ints) -> Ints:

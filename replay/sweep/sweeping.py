@@ -237,13 +237,14 @@ class ThresholdSweep:
         self._settle()
         closed = copy.deepcopy(self)
         closed._close()
-        whole = self._no_sums()
         results = []
-        for key in sorted(closed._parts):
-            part = closed._parts[key]
+        if self._split.by is not None:
+            results = [
+                self._report(self._split.part(key), part) for key, part in sorted(closed._parts.items())
+            ]
+        whole, *others = closed._parts.values() or [self._no_sums()]
+        for part in others:
             whole.take_up(part)
-            if self._split.by is not None:
-                results.append(self._report(self._split.part(key), part))
         return [*results, self._report(None, whole)]
 
     def _report(self, part: int | None, sums: PartSums) -> SweepResult:

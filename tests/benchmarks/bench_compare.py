@@ -44,7 +44,7 @@ def replay_seconds(tape: Path) -> float:
 
 def main() -> int:
     """Measure, print, judge."""
-    made = parser("What 1,000 thresholds cost more than one, and than a replay.", runs=9, frames=200_000)
+    made = parser("What 1,000 thresholds cost more than one, and than a replay.", runs=25, frames=200_000)
     made.set_defaults(depth=20_000)
     options = made.parse_args()
     use_one_core()

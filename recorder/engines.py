@@ -1,6 +1,7 @@
 """Which engine runs the books: the compiled one where it can be had, else the plain one."""
 
 import sys
+from contextlib import suppress
 from importlib.util import find_spec
 
 from orderbook.engine import Engine, PlainEngine
@@ -40,10 +41,30 @@ def ready_engine(engine: Engine | EngineName) -> Engine:
     return CompiledEngine()
 
 
-def modules_of(engine: Engine | EngineName) -> tuple[str, ...]:
-    """Return what an engine will import that takes long: a process may do so while it waits."""
-    name = engine if isinstance(engine, str) else engine.name
-    return () if name == "plain" else ("orderbook.compiled.engine",)
+def name_of(engine: Engine | EngineName) -> str:
+    """Return what an engine is called."""
+    return engine if isinstance(engine, str) else engine.name
+
+
+class _NotKeptError(Exception):
+    """It would have to be compiled."""
+
+
+def load_kept(name: str) -> None:
+    """Load what an engine, by its name, has on disk; what would have to be compiled is left alone.
+
+    For a process that waits for another one, which compiles if need be.
+    """
+    if name == "plain" or find_spec("numba") is None:
+        return
+
+    def leave() -> None:
+        raise _NotKeptError
+
+    with suppress(ImportError, _NotKeptError):
+        from orderbook.compiled.loading import load  # noqa: PLC0415  numba is heavy, and may be absent
+
+        load(leave)
 
 
 def _tell() -> None:

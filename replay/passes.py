@@ -9,7 +9,7 @@ import pyarrow as pa
 from orderbook.engine import Engine, Step
 from orderbook.tally import Tally
 from orderbook.threshold import DEFAULT_THRESHOLD
-from recorder.engines import modules_of
+from recorder.engines import name_of
 from recorder.flows import run_to_end
 from recorder.lifetime import interruptible
 from recorder.options import EngineName
@@ -69,7 +69,7 @@ Groups = Sequence[tuple[str, ...]]
 
 def crew_for(groups: Groups, engine: Engine | EngineName) -> "Crew[Work, list[Pass]]":
     """Return processes for groups of products, to be entered before the engine is made ready."""
-    return Crew(_run_part, len(groups), modules_of(engine))
+    return Crew(_run_part, len(groups), name_of(engine))
 
 
 def run_passes_in_processes(work: Work, groups: Groups, crew: "Crew[Work, list[Pass]]") -> list[Pass]:

@@ -13,11 +13,11 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
-from importlib import import_module
 from multiprocessing.connection import Connection, wait
 from typing import Any, Final, Generic, TypeVar, cast
 
 from orderbook.errors import BooktapeError
+from recorder.engines import load_kept
 from recorder.lifetime import InterruptedRunError, on_signals
 from recorder.tape.overview import stored_bytes
 from recorder.tape.reader import Tape
@@ -59,11 +59,11 @@ class Crew(AbstractContextManager["Crew[P, R]"], Generic[P, R]):
         work: a function of a module, so that it can be found in another process. Like all long runs it
             must end on SIGTERM. It may meet the others once, or not.
         number: how many.
-        modules: what they import while there is nothing to do yet; one that is not there is no harm.
+        engine: name of the one whose code they load meanwhile, where it is kept on disk.
     """
 
-    def __init__(self, work: Callable[[P, Meet], R], number: int, modules: Sequence[str] = ()) -> None:
-        self._workers = [_Worker(work, modules) for _ in range(number)]
+    def __init__(self, work: Callable[[P, Meet], R], number: int, engine: str) -> None:
+        self._workers = [_Worker(work, engine) for _ in range(number)]
 
     def __enter__(self) -> "Crew[P, R]":
         """Start them."""
@@ -138,9 +138,9 @@ def _follow(workers: "Sequence[_Worker]", stop_all: Callable[[], None]) -> Bookt
 class _Worker:
     """One process, seen from the one that started it."""
 
-    def __init__(self, work: Callable[[Any, Meet], Any], modules: Sequence[str]) -> None:
+    def __init__(self, work: Callable[[Any, Meet], Any], engine: str) -> None:
         self.pipe, self._theirs = _SPAWN.Pipe()
-        self._process = _SPAWN.Process(target=_run_part, args=(self._theirs, work, modules), daemon=True)
+        self._process = _SPAWN.Process(target=_run_part, args=(self._theirs, work, engine), daemon=True)
         self.is_ready = self.has_ended = False
         self.failure: BooktapeError | None = None
         self.result: Any = None
@@ -196,7 +196,7 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def _run_part(pipe: Connection, work: Callable[[Any, Meet], Any], modules: Sequence[str]) -> None:
+def _run_part(pipe: Connection, work: Callable[[Any, Meet], Any], engine: str) -> None:
     """Run one part in a process of its own and say what came of it."""
     # Ctrl-C reaches the whole group of processes: the first of them passes it on as SIGTERM.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -207,9 +207,7 @@ def _run_part(pipe: Connection, work: Callable[[Any, Meet], Any], modules: Seque
         start_ns: int = pipe.recv()
         return start_ns
 
-    for module in modules:
-        with suppress(ImportError):
-            import_module(module)
+    load_kept(engine)
     try:
         part = pipe.recv()
     except EOFError:  # there is nothing to do after all

@@ -12,7 +12,7 @@ import pyarrow as pa
 from orderbook.engine import Engine, Step
 from orderbook.strategy import StrategyFactory
 from orderbook.tally import Tally
-from recorder.engines import modules_of, ready_engine
+from recorder.engines import name_of, ready_engine
 from recorder.flows import attach_strategy, run_to_end
 from recorder.lifetime import interruptible, on_signals
 from recorder.options import EngineName
@@ -63,7 +63,7 @@ def run(
         writer = stack.enter_context(run_directory(output)) if output else None
         several = settings.processes > 1
         groups = balanced([(opened, selected.products)], settings.processes) if several else []
-        crew = Crew(_replay_part, len(groups), modules_of(engine))
+        crew = Crew(_replay_part, len(groups), name_of(engine))
         stack.enter_context(crew)  # they import while the engine is made ready
         part = _Part(opened, selected, writer, keep, ready_engine(engine), strategy)
         result = _in_processes(crew, part, groups) if several else _replay(part, progress=progress)

@@ -82,7 +82,7 @@ def seconds(tape: Path, work: tuple[str, ...], processes: int) -> float:
 def main() -> None:
     """Measure and print."""
     made = parser("What a second process wins.", runs=5, frames=200_000)
-    made.add_argument("--times", type=int, default=5, help="repetitions of the frames (default: %(default)s)")
+    made.add_argument("--times", type=int, default=25, help="repetitions of the frames (%(default)s)")
     options = made.parse_args()
     tell(f"{machine()}, load {os.getloadavg()[0]:.1f}")
     source = synthetic_tape(options.frames, options.depth)

@@ -199,7 +199,7 @@ def fail_or_die(number: int, meet: Meet) -> int:
 
 def test_all_start_together() -> None:
     """Every process is given the same start, and results come in the order of the parts."""
-    with Crew(meet_and_tell, 3) as crew:
+    with Crew(meet_and_tell, 3, "plain") as crew:
         found = crew.run([3, 1, 2])
     assert [number for number, _ in found] == [3, 1, 2]
     assert len({start for _, start in found}) == 1
@@ -207,9 +207,9 @@ def test_all_start_together() -> None:
 
 def test_failures_are_told() -> None:
     """What one raised is raised here; one that died without a word is told as that."""
-    with pytest.raises(BooktapeError, match="the first"), Crew(fail_or_die, 2) as crew:
+    with pytest.raises(BooktapeError, match="the first"), Crew(fail_or_die, 2, "plain") as crew:
         crew.run([0, 1])
-    with pytest.raises(LostProcessError, match="exit code 7"), Crew(fail_or_die, 2) as crew:
+    with pytest.raises(LostProcessError, match="exit code 7"), Crew(fail_or_die, 2, "plain") as crew:
         crew.run([0, 2])
-    with Crew(fail_or_die, 2, ["no.such.module"]):
+    with Crew(fail_or_die, 2, "auto"):
         pass  # nothing to do after all

@@ -175,6 +175,8 @@ def test_the_panel_fits_and_tells(tmp_path: Path, columns: int) -> None:
         (line,) = [line for line in shown if line.strip().startswith(product)]
         rows, *rest = re.findall(r"[0-9][0-9,.]*", line.split(product)[1])
         assert int(rows.replace(",", "")) > 0
+        if columns == 100:
+            del rest[0]  # the rate: after a stall more than a thousand
         bid, ask = sorted(
             float(each.replace(",", "")) for each in rest if float(each.replace(",", "")) > 1000
         )

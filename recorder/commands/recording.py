@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from recorder.commands.results import print_recorded
+from recorder.memory import use_one_heap
 from recorder.options import (
     DURATION,
     SIZE,
@@ -31,7 +32,15 @@ if TYPE_CHECKING:
     from recorder.view import Observer
 
 
-@click.command()
+class _LongRunning(click.Command):
+    """A command that runs for months: with one heap, from before its options load a strategy, and Arrow."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        use_one_heap()
+        return super().parse_args(ctx, args)
+
+
+@click.command(cls=_LongRunning)
 @click.argument("products", nargs=-1, required=True, metavar="PRODUCT...")
 @click.option("-o", "--output", "tape", type=click.Path(path_type=Path), required=True, metavar="TAPE")
 @feed_options
@@ -86,14 +95,12 @@ def record(
     the same rows. Where it fails, the recording goes on without it and ends with exit code 1.
     """
     from orderbook.threshold import DEFAULT_THRESHOLD
-    from recorder.memory import use_one_heap
     from recorder.printing import printed_strategy, printed_summaries
     from recorder.record import record as start
     from recorder.tape.policy import SealPolicy
     from recorder.terminal import log_to_stderr
 
     log_to_stderr(as_json=log_json)
-    use_one_heap()
     # What a strategy prints is none of the result.
     with redirect_stdout(sys.stderr) if as_json else nullcontext():
         recorded = start(

@@ -1,0 +1,40 @@
+"""The recorder's memory: what would stay after a seal is what a process of months grows by."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from tests.replay.tapes import clean_environment
+
+_SEAL = """
+import sys
+from pathlib import Path
+from recorder.memory import use_one_heap
+use_one_heap()
+import pyarrow as pa
+from recorder.tape.catalog import read_catalog
+from recorder.tape.segment import open_segment, segment_batches, write_segment
+from orderbook.schema import TAPE_SCHEMA
+rows = pa.RecordBatch.from_pylist(
+    [{"seq": n, "recv_time": n, "connection": 0, "kind": "frame", "payload": str(n) * 99} for n in range(9999)],
+    TAPE_SCHEMA,
+)
+path = Path(sys.argv[1]) / "0.parquet"
+size = write_segment(path, "BTC-USD", 0, rows.num_rows, [rows]).bytes
+with open_segment(path, size) as file:
+    assert sum(batch.num_rows for batch in segment_batches(file, path, 1_000, [0])) == rows.num_rows
+print(pa.default_memory_pool().backend_name, pa.mimalloc_memory_pool().max_memory())
+"""
+
+
+@pytest.mark.skipif(
+    "mimalloc" not in pa.supported_memory_backends(), reason="this build of Arrow has no pool of its own"
+)
+def test_sealing_takes_nothing_from_arrows_own_pool(tmp_path: Path) -> None:
+    """That pool keeps some of the pages of each seal: a recorder's memory swung by megabytes."""
+    command = [sys.executable, "-c", _SEAL, str(tmp_path)]
+    said = subprocess.run(command, capture_output=True, text=True, check=False, env=clean_environment())
+    assert said.stdout.split() == ["system", "0"], said.stderr

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from recorder.tape.catalog import Faults, merge_faults
+from recorder.tape.catalog import Faults, SegmentEntry, merge_faults
 from recorder.tape.journal import damaged_copies, journal_paths
 from recorder.tape.reader import BATCH_ROWS, ProductTape, SealedSegment, Tape
 from recorder.tape.segment import naming_damage
@@ -61,7 +61,9 @@ class Overview:
 
 
 def overview(tape: ProductTape) -> Overview:
-    """Look over a product's tape. O(rows), of which times and kinds are read, and payloads beside marks.
+    """Look over a product's tape: times and kinds are read, and payloads beside marks.
+
+    O(segments, and rows of those with a connection's first or last row): between these are frames alone.
 
     Raises:
         DamagedTapeError: where a file is not what was written.
@@ -70,9 +72,15 @@ def overview(tape: ProductTape) -> Overview:
     times: list[int] = []
     with ExitStack() as stack:
         journals = [stack.enter_context(journal) for journal in tape.open_journals()]
-        entries = []
+        entries: list[SegmentEntry] = []
+        beginning = {entry.first_seq: entry.connections[0] for entry in tape.segments()}
         for segment in tape.sealed(as_numbers=["kind"]):
+            first, last = segment.entry.connections
+            before = entries[-1].connections[1] if entries else None
             entries.append(segment.entry)
+            if before == first == last == beginning.get(segment.entry.next_seq):
+                times.append(segment.entry.last_time)
+                continue
             for group in range(segment.file.num_row_groups):
                 times += _take_up_group(segment, group, times[-1:], marks)
         sealed = entries[-1].next_seq if entries else 0
@@ -129,7 +137,8 @@ def _take_up_group(segment: SealedSegment, group: int, last: list[int], marks: l
         times = light.column("recv_time").to_numpy().view(np.int64)
         left = _end_of_marks(light.column("kind"))
         columns = ["recv_time", "connection", "kind", "payload"]
-        batches = file.iter_batches(_FEW_ROWS, [group], columns, use_threads=False) if left else ()
+        few = min(left, _FEW_ROWS)
+        batches = file.iter_batches(few, [group], columns, use_threads=False) if left else ()
         for rows in batches:
             last = _take_up(rows, last[-1:], marks)
             left -= rows.num_rows

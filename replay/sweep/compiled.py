@@ -4,6 +4,7 @@ Each class does what its base does, to the last bit, in one loop over rows in pl
 numba is imported with this module, so import it only where the compiled engine runs.
 """
 
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 import numpy as np
@@ -16,7 +17,6 @@ from replay.sweep.episodes import Closed, HeadClosing, OpenEpisodes
 from replay.sweep.exact import ExactProducts
 from replay.sweep.loops import Loops
 from replay.sweep.markouts import MarkOuts, Starts
-from replay.sweep.results import MarkOut
 from replay.sweep.rows import Flags, Rows
 from replay.sweep.spread_times import SpreadTimes
 from replay.sweep.sums import LevelSums, MarkOutSums
@@ -67,17 +67,15 @@ class CompiledLevelSums(LevelSums):
 
     def observe(self, levels: Ints, rows: Rows, chosen: Ints, durations: Ints) -> None:
         """Take up intervals."""
-        # `units` are exact as floats: they were made of floats.
-        factors = np.stack([rows.units, rows.bid_size, rows.ask_size, rows.value])
-        if factors.max(initial=0.0) >= _LARGE:
+        large = (rows.bid_size, rows.ask_size, rows.value)
+        if any(column.max(initial=0.0) >= _LARGE for column in large):
             super().observe(levels, rows, chosen, durations)
             return
-        sums: Ints = np.zeros((len(factors), len(self.signals), kernels.WORDS), np.int64)
-        kernels.observe(levels, factors, chosen, durations, self.time_ns, sums)
-        for products, found in zip(
-            (self.spread, self.bid_size, self.ask_size, self.value), sums, strict=True
-        ):
-            _take_up(products, found)
+        products = (self.spread, self.bid_size, self.ask_size, self.value)
+        sums: Ints = np.zeros((len(products), len(self.signals), kernels.WORDS), np.int64)
+        kernels.observe(levels, rows.units, *large, chosen, durations, self.time_ns, sums)
+        for each, found in zip(products, sums, strict=True):
+            _take_up(each, found)
 
 
 class CompiledMarkOutSums(MarkOutSums):
@@ -108,14 +106,14 @@ class CompiledMarkOutSums(MarkOutSums):
                 each._settle()
         super().take_up(other)
 
-    def statistics(self, horizon_ns: int) -> list[MarkOut]:
-        """Return an entry for each threshold."""
+    def outcomes(self) -> Iterator[Iterable[object]]:
+        """Return the numbers of a `MarkOut`: each by threshold."""
         self._settle()
-        return super().statistics(horizon_ns)
+        return super().outcomes()
 
 
-def select_in_tree(low: Ints, high: Ints, values: Ints, counts: Ints, wanted: Ints) -> Ints:
-    """Do what `select_in_blocks` does in O((values + ranks) log values)."""
+def select_in_counts(low: Ints, high: Ints, values: Ints, counts: Ints, wanted: Ints) -> Ints:
+    """Do what `select_in_blocks` does: O(values log values) to sort them, and some dozens of steps a rank."""
     if not len(values):
         return np.zeros_like(wanted)
     order = np.argsort(values, kind="stable")
@@ -123,15 +121,18 @@ def select_in_tree(low: Ints, high: Ints, values: Ints, counts: Ints, wanted: In
     narrow = np.int16 if len(counts) < 2**15 else np.int64  # numpy sorts int16 by its digits
     by_low, by_high = (np.argsort(each.astype(narrow), kind="stable") for each in (low, high))
     places = np.empty_like(wanted)
-    tree: Ints = np.zeros(1 << len(values).bit_length(), np.int64)
-    kernels.select(np.stack([low, by_low, high, by_high]), np.maximum(wanted, 0), tree, places)
-    return values[np.minimum(places, len(values) - 1)]
+    ones, blocks, large = (
+        np.zeros(-(-len(values) // size), np.int64) for size in (1, kernels.BLOCK, kernels.BLOCK**2)
+    )
+    ranges = np.stack([low, by_low, high, by_high])
+    kernels.select(ranges, np.maximum(wanted, 0), ones, blocks, large, places)
+    return values[places]
 
 
 class CompiledDurations(Durations):
     """Percentiles of how long episodes last."""
 
-    select = staticmethod(select_in_tree)
+    select = staticmethod(select_in_counts)
 
 
 class CompiledEpisodes(OpenEpisodes):

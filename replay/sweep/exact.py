@@ -4,7 +4,7 @@ A *place* is a level or a threshold. Whatever is added up in a sweep is an integ
 that no result depends on the order in which parts of a tape are added.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 import numpy as np
@@ -24,6 +24,11 @@ def from_above(by_level: Ints) -> list[int]:
     """Return for each threshold the sum over the levels above it."""
     sums: list[int] = np.cumsum(by_level[::-1])[::-1][1:].tolist()
     return sums
+
+
+def ratios(parts: Iterable[int], wholes: Iterable[int]) -> list[float | None]:
+    """Return the floats nearest to the exact quotients; None over nothing."""
+    return [part / whole if whole else None for part, whole in zip(parts, wholes, strict=True)]
 
 
 class ExactProducts:

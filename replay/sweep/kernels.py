@@ -23,6 +23,9 @@ PIECE: Final = 31
 WORDS: Final = 6
 """Of a sum of products: low and high 32 bits of what is shifted by 0, 1 and 2 pieces."""
 
+BLOCK: Final = 64
+"""Values of a block of values."""
+
 _PRIME: Final = 2**31 - 1
 """Keys modulo this are spread, however they step."""
 
@@ -143,16 +146,28 @@ def count(levels: Any, spreads: Any, signals: Any, max_spread: Any) -> None:
         max_spread[level] = max(max_spread[level], spreads[row])
 
 
-@_entry(_INTS, _FLOATS_2, _INTS, _INTS, _INTS, _INTS_3)
-def observe(levels: Any, factors: Any, chosen: Any, durations: Any, time_ns: Any, sums: Any) -> None:
-    """Add intervals by level: their time, and each factor (a row of `factors`) times it where above any."""
+@_entry(_INTS, _INTS, _FLOATS, _FLOATS, _FLOATS, _INTS, _INTS, _INTS, _INTS_3)
+def observe(
+    levels: Any,
+    spreads: Any,
+    bid_sizes: Any,
+    ask_sizes: Any,
+    values: Any,
+    chosen: Any,
+    durations: Any,
+    time_ns: Any,
+    sums: Any,
+) -> None:
+    """Add intervals by level: their time, and four factors times it where above any threshold."""
     for place in range(len(chosen)):
         row, duration = chosen[place], durations[place]
         level = levels[row]
         time_ns[level] += duration
         if level > 0:
-            for which in range(len(factors)):
-                _add_product(sums, which, level, np.int64(factors[which, row]), duration)
+            _add_product(sums, 0, level, spreads[row], duration)
+            _add_product(sums, 1, level, np.int64(bid_sizes[row]), duration)
+            _add_product(sums, 2, level, np.int64(ask_sizes[row]), duration)
+            _add_product(sums, 3, level, np.int64(values[row]), duration)
 
 
 @_entry(_INTS, _INTS, _FLOATS, _INTS_2, _INTS_3)
@@ -205,43 +220,49 @@ def walk(moves: Any, stack: Any, closed: Any, heads: Any, registers: Any) -> Non
     registers[LEVEL], registers[DEPTH] = current, depth
 
 
-@_entry(_INTS_2, _INTS_2, _INTS, _INTS_2)
-def select(ranges: Any, wanted: Any, tree: Any, places: Any) -> None:
-    """Walk the columns with a tree of sums (Fenwick's) over the places of the values that a column has.
+@inner
+def _first_beyond(counts: Any, place: int, rank: int) -> tuple[int, int]:
+    """Return the place from one on, the last at most, that holds a rank, and its rank there."""
+    while place + 1 < len(counts) and counts[place] <= rank:
+        rank -= counts[place]
+        place += 1
+    return place, rank
+
+
+@_entry(_INTS_2, _INTS_2, _INTS, _INTS, _INTS, _INTS_2)
+def select(ranges: Any, wanted: Any, ones: Any, blocks: Any, large: Any, places: Any) -> None:
+    """Walk the columns with counts of the values that a column has: by value, in blocks and in large blocks.
+
+    A value that comes or goes costs three additions, a rank some dozens of steps.
 
     Args:
         ranges: of each value in order: where its columns begin, and the values in the order of that; where
             they end, and the values in the order of that.
         wanted: ranks, by column.
-        tree: zeros, a power of two above the number of values.
+        ones: zeros, one for each value.
+        blocks: zeros, one for each `BLOCK` values.
+        large: zeros, one for each `BLOCK` blocks.
         places: of the values found.
     """
     lows, by_low, highs, by_high = ranges[0], ranges[1], ranges[2], ranges[3]
-    size = len(tree)
     begun = ended = 0
     for column in range(wanted.shape[1]):
         while begun < len(by_low) and lows[by_low[begun]] == column:
-            at = by_low[begun] + 1
-            while at < size:
-                tree[at] += 1
-                at += at & -at
+            at = by_low[begun]
+            ones[at] = 1
+            blocks[at // BLOCK] += 1
+            large[at // BLOCK**2] += 1
             begun += 1
         while ended < len(by_high) and highs[by_high[ended]] == column:
-            at = by_high[ended] + 1
-            while at < size:
-                tree[at] -= 1
-                at += at & -at
+            at = by_high[ended]
+            ones[at] = 0
+            blocks[at // BLOCK] -= 1
+            large[at // BLOCK**2] -= 1
             ended += 1
         for which in range(len(wanted)):
-            left = wanted[which, column]
-            place = 0
-            step = size >> 1
-            while step:
-                if tree[place + step] <= left:
-                    place += step
-                    left -= tree[place]
-                step >>= 1
-            places[which, column] = place
+            place, rank = _first_beyond(large, 0, wanted[which, column])
+            place, rank = _first_beyond(blocks, place * BLOCK, rank)
+            places[which, column] = _first_beyond(ones, place * BLOCK, rank)[0]
 
 
 @_entry(_INTS, _FLOATS, _INTS, _FLOATS, types.int64, types.boolean, _FLOATS, gives=types.int64)

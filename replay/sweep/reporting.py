@@ -1,11 +1,12 @@
 """From sums to the numbers that are shown."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from orderbook.times import NS
 from replay.order_statistics import Floats
-from replay.sweep.results import MarkOut, SweepResult, ThresholdStatistics
+from replay.sweep.exact import ratios
+from replay.sweep.results import SweepResult, ThresholdStatistics
 from replay.sweep.rows import SIZE_UNITS, SPREAD_UNITS
 from replay.sweep.sums import PartSums
 
@@ -44,13 +45,11 @@ def report(
     """
     signals, above_ns, largest = sums.above()
     observed_ns = int(sums.levels.time_ns.sum())
+    observed = [observed_ns] * len(thresholds)
     episodes = sums.durations.counts().tolist()
     lasted = (sums.durations.percentiles() / NS).tolist()
     mean_spreads, bid_sizes, ask_sizes, values = (
-        [
-            _ratio(total, units * time_ns)
-            for total, time_ns in zip(products.from_above(), above_ns, strict=True)
-        ]
+        ratios(products.from_above(), [units * time_ns for time_ns in above_ns])
         for products, units in (
             (sums.levels.spread, SPREAD_UNITS),
             (sums.levels.bid_size, SIZE_UNITS),
@@ -64,7 +63,7 @@ def report(
         "episodes": episodes,
         "time_above_s": [time_ns / NS for time_ns in above_ns],
         "observed_s": [observed_ns / NS] * len(thresholds),
-        "share": [_ratio(time_ns, observed_ns) for time_ns in above_ns],
+        "share": ratios(above_ns, observed),
         **{
             f"duration_{name}_s": [
                 each if number else None for each, number in zip(row, episodes, strict=True)
@@ -75,16 +74,16 @@ def report(
         "max_relative_spread": [
             each if number else None for each, number in zip(largest.tolist(), signals, strict=True)
         ],
-        "signals_per_hour": [_ratio(number * _HOUR_NS, observed_ns) for number in signals],
-        "episodes_per_hour": [_ratio(number * _HOUR_NS, observed_ns) for number in episodes],
+        "signals_per_hour": ratios([number * _HOUR_NS for number in signals], observed),
+        "episodes_per_hour": ratios([number * _HOUR_NS for number in episodes], observed),
         "durations_exact": [sums.durations.is_exact] * len(thresholds),
         "mean_bid_size": bid_sizes,
         "mean_ask_size": ask_sizes,
         "mean_touch_value": values,
         **_net_of(fee, thresholds, mean_spreads, above_ns, observed_ns),
-        "markouts": _by_threshold(
-            [each.statistics(horizon) for each, horizon in zip(sums.markouts, horizons_ns, strict=True)],
-            len(thresholds),
+        "horizons_ns": [tuple(horizons_ns)] * len(thresholds),
+        "outcomes": _by_threshold(
+            [column for markout in sums.markouts for column in markout.outcomes()], len(thresholds)
         ),
     }
     ordered = zip(*(columns[name] for name in ThresholdStatistics._fields), strict=True)
@@ -114,17 +113,12 @@ def _net_of(
     place = thresholds.tolist().index(fees)
     return {
         "mean_net_spread_bps": [None if spread is None else (spread - fees) * 1e4 for spread in mean_spreads],
-        "net_positive_share": [
-            _ratio(above_ns[max(each, place)], observed_ns) for each in range(len(thresholds))
-        ],
+        "net_positive_share": ratios(
+            [above_ns[max(each, place)] for each in range(len(thresholds))], [observed_ns] * len(thresholds)
+        ),
     }
 
 
-def _by_threshold(markouts: Sequence[Sequence[MarkOut]], number: int) -> Sequence[tuple[MarkOut, ...]]:
-    """Return the mark-outs of each threshold, from those of each horizon."""
-    return list(zip(*markouts, strict=True)) if markouts else [()] * number
-
-
-def _ratio(part: int, whole: int) -> float | None:
-    """Return the float nearest to the exact quotient; None over nothing."""
-    return part / whole if whole else None
+def _by_threshold(columns: Sequence[Iterable[object]], number: int) -> Sequence[tuple[object, ...]]:
+    """Return a row for each threshold, empty where there are no columns."""
+    return list(zip(*columns, strict=True)) if columns else [()] * number

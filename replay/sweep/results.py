@@ -6,7 +6,7 @@ values in the quote currency; None where there is none.
 
 from dataclasses import dataclass
 from functools import cache
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from orderbook.times import NS
 
@@ -48,6 +48,9 @@ class MarkOut(NamedTuple):
     mean_abs_bps: float | None
 
 
+_OUTCOME_FIELDS: Final = MarkOut._fields[2:]
+
+
 class ThresholdStatistics(NamedTuple):
     """What one threshold lets pass.
 
@@ -67,7 +70,8 @@ class ThresholdStatistics(NamedTuple):
         mean_touch_value: the same of the smaller side's size times its price.
         mean_net_spread_bps: mean_relative_spread less two fees; None without a fee.
         net_positive_share: of observed time, where it is above and the spread above two fees.
-        markouts: one for each horizon that was asked for.
+        horizons_ns: of the mark-outs.
+        outcomes: of each horizon the numbers of its `MarkOut`, one after the other.
     """
 
     threshold: float
@@ -89,33 +93,40 @@ class ThresholdStatistics(NamedTuple):
     mean_touch_value: float | None
     mean_net_spread_bps: float | None
     net_positive_share: float | None
-    markouts: tuple[MarkOut, ...]
+    horizons_ns: tuple[int, ...]
+    outcomes: tuple[Any, ...]
+
+    @property
+    def markouts(self) -> tuple[MarkOut, ...]:
+        """The mark-outs, one for each horizon."""
+        size = len(_OUTCOME_FIELDS)
+        return tuple(
+            MarkOut(horizon_label(horizon), horizon / NS, *self.outcomes[size * place : size * (place + 1)])
+            for place, horizon in enumerate(self.horizons_ns)
+        )
 
     def names(self) -> tuple[str, ...]:
         """Return the names of the numbers of a row, mark-outs included, in the order of the fields."""
-        return _names(tuple(markout.horizon for markout in self.markouts))
+        return _names(self.horizons_ns)
 
     def values(self) -> tuple[object, ...]:
         """Return the numbers of a row, in the order of `names`."""
-        values: tuple[object, ...] = self[:-1]
-        for markout in self.markouts:
-            values += markout[2:]
-        return values
+        return self[:-2] + self.outcomes
 
     def row(self) -> dict[str, object]:
         """Return the numbers by name."""
         return dict(zip(self.names(), self.values(), strict=True))
 
 
-PLAIN_FIELDS: Final = ThresholdStatistics._fields[:-1]
+PLAIN_FIELDS: Final = ThresholdStatistics._fields[:-2]
 """All but the mark-outs, in order."""
 
 
 @cache
-def _names(horizons: tuple[str, ...]) -> tuple[str, ...]:
+def _names(horizons_ns: tuple[int, ...]) -> tuple[str, ...]:
     """Return the names of a row's numbers, in order."""
-    markouts = (f"markout_{horizon}_{name}" for horizon in horizons for name in MarkOut._fields[2:])
-    return (*PLAIN_FIELDS, *markouts)
+    labels = map(horizon_label, horizons_ns)
+    return (*PLAIN_FIELDS, *(f"markout_{label}_{name}" for label in labels for name in _OUTCOME_FIELDS))
 
 
 @dataclass(frozen=True, slots=True)

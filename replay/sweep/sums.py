@@ -1,17 +1,15 @@
 """Everything that is added up of one part of a product: integers and maxima, so that parts add exactly."""
 
 import math
-from collections.abc import Sequence
-from itertools import accumulate, repeat
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import accumulate
 
 import numpy as np
 
-from orderbook.times import NS
 from replay.order_statistics import Floats, Ints
 from replay.sweep.durations import Durations
-from replay.sweep.exact import ExactProducts, from_above
+from replay.sweep.exact import ExactProducts, from_above, ratios
 from replay.sweep.markouts import UNITS_TO_BPS, Outcomes
-from replay.sweep.results import MarkOut, horizon_label
 from replay.sweep.rows import Rows
 from replay.sweep.spread_times import SpreadTimes
 
@@ -96,37 +94,29 @@ class MarkOutSums:
         self.squares_begun.take_up(other.squares_begun)
         self.squares_ended.take_up(other.squares_ended)
 
-    def statistics(self, horizon_ns: int) -> list[MarkOut]:
-        """Return an entry for each threshold."""
+    def outcomes(self) -> Iterator[Iterable[object]]:
+        """Return the numbers of a `MarkOut`: each by threshold."""
         known, left_out, total, absolute = np.cumsum(self.steps, axis=1)[:, :-1].tolist()
-        steps = zip(self.squares_begun.sums(), self.squares_ended.sums(), strict=True)
+        steps = zip(self.squares_begun.sums()[:-1], self.squares_ended.sums()[:-1], strict=True)
         squares = accumulate(begun - ended for begun, ended in steps)
-        columns = (
-            repeat(horizon_label(horizon_ns), len(known)),
-            repeat(horizon_ns / NS, len(known)),
-            known,
-            left_out,
-            _means(total, known),
-            map(_standard_error, known, total, squares),
-            _means(absolute, known),
-        )
-        return list(map(MarkOut._make, zip(*columns, strict=True)))
+        yield known
+        yield left_out
+        known_bps = [number * UNITS_TO_BPS for number in known]
+        yield ratios(total, known_bps)
+        yield _standard_errors(known, total, squares)
+        yield ratios(absolute, known_bps)
 
 
-def _means(totals: list[int], numbers: list[int]) -> list[float | None]:
-    """Return means in bps, None of none."""
+def _standard_errors(
+    numbers: Iterable[int], totals: Iterable[int], squares: Iterable[int]
+) -> list[float | None]:
+    """Return standard errors of means in bps, from sums of changes and of their squares; None below two."""
     return [
-        total / (number * UNITS_TO_BPS) if number else None
-        for total, number in zip(totals, numbers, strict=True)
+        math.sqrt((number * square - total * total) / (number * number * (number - 1) * UNITS_TO_BPS**2))
+        if number > 1
+        else None
+        for number, total, square in zip(numbers, totals, squares, strict=True)
     ]
-
-
-def _standard_error(number: int, total: int, squares: int) -> float | None:
-    """Return the standard error of the mean in bps, from the sums of changes and of their squares."""
-    if number < 2:
-        return None
-    variance = (number * squares - total * total) / (number * number * (number - 1) * UNITS_TO_BPS**2)
-    return math.sqrt(variance)
 
 
 class PartSums:

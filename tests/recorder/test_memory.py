@@ -18,10 +18,8 @@ import pyarrow as pa
 from recorder.tape.catalog import read_catalog
 from recorder.tape.segment import open_segment, segment_batches, write_segment
 from orderbook.schema import TAPE_SCHEMA
-rows = pa.RecordBatch.from_pylist(
-    [{"seq": n, "recv_time": n, "connection": 0, "kind": "frame", "payload": str(n) * 99} for n in range(9999)],
-    TAPE_SCHEMA,
-)
+frame = {"recv_time": 0, "connection": 0, "kind": "frame", "payload": "x" * 999}
+rows = pa.RecordBatch.from_pylist([{"seq": seq, **frame} for seq in range(9_999)], TAPE_SCHEMA)
 path = Path(sys.argv[1]) / "0.parquet"
 size = write_segment(path, "BTC-USD", 0, rows.num_rows, [rows]).bytes
 with open_segment(path, size) as file:

@@ -50,16 +50,18 @@ class Digest:
         packed = pack(summaries)
         if self.checks is not None:
             self.checks.add(packed)
-        blocks = packed["seq"] // BLOCK
+        seqs = packed["seq"]
+        first, last = int(seqs[0]) // BLOCK, int(seqs[-1]) // BLOCK
         parts = [packed]
-        if blocks[0] != blocks[-1]:  # else spare what a small batch costs most here
-            parts = np.split(packed, np.flatnonzero(np.diff(blocks)) + 1)
+        if first != last:  # else spare what a small batch costs most here
+            edges = np.searchsorted(seqs, np.arange(first + 1, last + 1) * BLOCK)
+            parts = [part for part in np.split(packed, edges) if len(part)]
         for part in parts:
             block = int(part["seq"][0]) // BLOCK
             if block != self.block:
                 self._close_block()
                 self.block = block
-            self.pending += part.tobytes()
+            self.pending += part.view(np.uint8).data
 
     def _close_block(self) -> None:
         self.chain = self.value()
@@ -90,8 +92,10 @@ def pack(summaries: pa.RecordBatch) -> npt.NDArray[np.void]:
         words[:, place] = (values.fill_null(_NULL_TIME) if values.null_count else values).to_numpy()
     floats = words.view(np.float64)[:, len(_INTEGERS) :]
     for place, name in enumerate(_FLOATS):
-        floats[:, place] = summaries.column(name).to_numpy(zero_copy_only=False)
-    floats[np.isnan(floats)] = np.nan  # one bit pattern for null, 0x7ff8000000000000
+        values = summaries.column(name)
+        floats[:, place] = values.to_numpy(zero_copy_only=False)
+        if values.null_count:  # one bit pattern for null, 0x7ff8000000000000
+            floats[np.isnan(floats[:, place]), place] = np.nan
     return packed
 
 

@@ -98,5 +98,8 @@ def relative_spread(spread: pa.Array, ask_price: pa.Array) -> pa.Array:
         ask_price: float64, not null where spread is not.
     """
     spreads = spread.to_numpy(zero_copy_only=False)
-    relative = np.rint(spreads / ask_price.to_numpy(zero_copy_only=False) * 1e12) / 1e12
-    return pa.array(relative, mask=np.isnan(spreads))
+    relative = spreads / ask_price.to_numpy(zero_copy_only=False)
+    relative *= 1e12
+    np.rint(relative, out=relative)
+    relative /= 1e12
+    return pa.array(relative, mask=np.isnan(spreads) if spread.null_count else None)

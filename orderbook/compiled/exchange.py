@@ -6,7 +6,7 @@ import numpy as np
 
 from orderbook.compiled import frames, numbers, times
 from orderbook.compiled.frames import add_change, add_event, begin_frame, envelope_key, is_silent
-from orderbook.compiled.jit import inlined
+from orderbook.compiled.jit import inlined, inner
 from orderbook.compiled.scan import (
     CLOSE_ARRAY,
     CLOSE_OBJECT,
@@ -25,10 +25,11 @@ from orderbook.compiled.scan import (
 )
 from orderbook.compiled.words import eight, mask_of, word_of
 
-_BUY: Final[Any] = word_of(b'buy"')
-_SELL: Final[Any] = word_of(b'sell"')
+_BUY = np.frombuffer(b"buy", np.uint8)
+_SELL = np.frombuffer(b"sell", np.uint8)
+_BUY_NEXT: Final[Any] = word_of(b'["buy","')
+_SELL_NEXT: Final[Any] = word_of(b'["sell",')
 _FOUR: Final[Any] = mask_of(4)
-_FIVE: Final[Any] = mask_of(5)
 _SIX: Final[Any] = mask_of(6)
 _TYPE_COLON: Final[Any] = word_of(b'type":')
 _TIME_COLON: Final[Any] = word_of(b'time":')
@@ -41,9 +42,22 @@ _L2UPDATE = np.frombuffer(b"l2update", np.uint8)
 _SNAPSHOT = np.frombuffer(b"snapshot", np.uint8)
 
 
-@inlined
-def _price_and_size(data: Any, at: int, end: int, side: int, changes: Any, registers: Any) -> int:
-    """Read `"price","size"]` into the changes."""
+@inner
+def _change(data: Any, at: int, end: int, side: int, changes: Any, registers: Any) -> int:
+    """Read a level of a side, or a change where `side` is -1, into the changes; the position behind it."""
+    at = expect(data, at, end, OPEN_ARRAY)
+    if side < 0:
+        at = expect(data, at, end, QUOTE)
+        stop = string_end(data, at, end)
+        if stop < 0:
+            return -1
+        if is_word(data, at, stop, _SELL):
+            side = 1
+        elif is_word(data, at, stop, _BUY):
+            side = 0
+        else:
+            return -1
+        at = expect(data, stop + 1, end, COMMA)
     at = expect(data, at, end, QUOTE)
     if at < 0:
         return -1
@@ -59,24 +73,33 @@ def _price_and_size(data: Any, at: int, end: int, side: int, changes: Any, regis
 
 
 @inlined
+def _usual_change(data: Any, at: int, end: int, changes: Any, registers: Any) -> int:
+    """Read a change that the feed writes it; -1 for any other way, which `_change` reads."""
+    if at + 16 > end:
+        return -1
+    word = eight(data, at)  # which side nobody can foresee: no branch asks
+    side = int(word == _SELL_NEXT)
+    at += 8 + side
+    if not side | (word == _BUY_NEXT) or byte(data, at - 1) != QUOTE:
+        return -1
+    at, price = numbers.price(data, at, end)
+    if at < 0 or at + 2 > end or byte(data, at) != COMMA or byte(data, at + 1) != QUOTE:
+        return -1
+    at, whole, fraction = numbers.size(data, at + 2, end)
+    if at < 0 or at >= end or byte(data, at) != CLOSE_ARRAY:
+        return -1
+    return at + 1 if add_change(changes, registers, side, price, whole, fraction) else -1
+
+
+@inlined
 def _array(data: Any, at: int, end: int, side: int, changes: Any, registers: Any) -> int:
     """Read an array of levels of one side, or of changes where `side` is -1; the position behind it."""
     at = expect(data, at, end, OPEN_ARRAY)
     if peek(data, at, end) == CLOSE_ARRAY:
         return expect(data, at, end, CLOSE_ARRAY)
     while at >= 0:
-        at = expect(data, at, end, OPEN_ARRAY)
-        whose = side
-        if side < 0:
-            at = expect(data, at, end, QUOTE)
-            if at < 0 or at + 8 > end:
-                return -1
-            word = eight(data, at)  # which of the two nobody can foresee: no branch asks
-            whose = int(word & _FIVE == _SELL)
-            if not whose | (word & _FOUR == _BUY):
-                return -1
-            at = expect(data, at + 4 + whose, end, COMMA)
-        at = _price_and_size(data, at, end, whose, changes, registers)
+        usual = _usual_change(data, at, end, changes, registers) if side < 0 else -1
+        at = usual if usual >= 0 else _change(data, at, end, side, changes, registers)
         if at >= 0 and at < end and byte(data, at) == COMMA:
             at += 1
         elif peek(data, at, end) == COMMA:

@@ -11,9 +11,11 @@ HIGH_BITS: Final[Any] = np.uint64(0x8080808080808080)
 LOW_BITS: Final[Any] = np.uint64(0x7F7F7F7F7F7F7F7F)
 
 _ONE: Final[Any] = np.uint64(1)
-_67: Final[Any] = np.uint64(67)
-_BIT_NUMBERS = np.zeros(67, np.int64)
-_BIT_NUMBERS[[2**bit % 67 for bit in range(64)]] = range(64)
+# Of de Bruijn: its 64 pieces of six bits all differ, so the highest six bits tell by how far it was shifted.
+_SEQUENCE: Final[Any] = np.uint64(0x03F79D71B4CB0A89)
+_58: Final[Any] = np.uint64(58)
+_BIT_NUMBERS = np.zeros(64, np.int64)
+_BIT_NUMBERS[[(int(_SEQUENCE) << bit) % 2**64 >> 58 for bit in range(64)]] = range(64)
 
 
 @inlined
@@ -49,5 +51,5 @@ def mask_of(count: int) -> Any:
 
 @inlined
 def lowest_bit(word: Any) -> Any:
-    """Return the number of the lowest bit that is set; one must be. Powers of two differ modulo 67."""
-    return _BIT_NUMBERS[(word & ~(word - _ONE)) % _67]
+    """Return the number of the lowest bit that is set; one must be."""
+    return _BIT_NUMBERS[((word & ~(word - _ONE)) * _SEQUENCE) >> _58]

@@ -2,9 +2,14 @@
 
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Final
 
 Clock = Callable[[], int]
 """Returns nanoseconds."""
+
+AWAKE: Final = datetime(1970, 1, 1, tzinfo=UTC)
+"""When a source of a dataflow wants to be asked: always in the past, as the wall clock may be set back."""
 
 
 class ReceiveClock:

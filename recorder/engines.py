@@ -50,13 +50,13 @@ class _NotKeptError(Exception):
     """It would have to be compiled."""
 
 
-def load_kept(name: str) -> None:
-    """Load what an engine, by its name, has on disk; what would have to be compiled is left alone.
+def has_loaded(name: str) -> bool:
+    """Load the compiled engine where a name means it and all of it is kept on disk; tell whether it was.
 
-    For a process that waits for another one, which compiles if need be.
+    What would have to be compiled is left alone: for a process that waits for another one, which does.
     """
     if name == "plain" or find_spec("numba") is None:
-        return
+        return False
 
     def leave() -> None:
         raise _NotKeptError
@@ -65,6 +65,8 @@ def load_kept(name: str) -> None:
         from orderbook.compiled.loading import load  # noqa: PLC0415  numba is heavy, and may be absent
 
         load(leave)
+        return True
+    return False
 
 
 def _tell() -> None:

@@ -11,21 +11,17 @@ import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
-from typing import Final
 
 import bytewax.operators as op
 import pyarrow as pa
 from bytewax.dataflow import Dataflow
 from bytewax.inputs import Source
 from bytewax.operators import KeyedStream
-from bytewax.testing import run_main
 
 from orderbook.engine import Engine, Step
 from orderbook.feeds import Feed
 from orderbook.flows import Streams
-from orderbook.operators import order_book, strategy
-from orderbook.strategy import StrategyError
+from orderbook.operators import order_book
 from recorder.credentials import credentials_for
 from recorder.engines import ready_engine
 from recorder.feeds import endpoint
@@ -35,7 +31,7 @@ from recorder.options import EngineName
 from recorder.reader import ReaderSettings
 from recorder.sinks import TapeSink
 from recorder.sources import FollowingSource
-from recorder.strategies import StrategyRun
+from recorder.strategies import StrategyRun, attach_strategy
 from recorder.tape.errors import TapeError
 from recorder.tape.writer import TapeWriter
 
@@ -44,9 +40,6 @@ RowSource = Source[Item]
 
 log = logging.getLogger(__name__)
 Watch = Callable[[str, Step], None]
-
-EPOCH_S: Final = 1.0
-"""Length of an epoch: so often a recording makes its journal durable."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,30 +189,6 @@ def live_flow(
     return flow
 
 
-def attach_strategy(
-    streams: Streams,
-    run: StrategyRun,
-    on_failure: Callable[[StrategyError], None],
-    on_error: Callable[[OSError], None],
-) -> None:
-    """Run a strategy behind a flow and add up its rows, which go where the run says.
-
-    Args:
-        streams: the flow.
-        run: the strategy.
-        on_failure: told where it fails; the product then goes on without.
-        on_error: told where its rows cannot be put.
-    """
-
-    def failed(error: StrategyError) -> None:
-        run.failure = run.failure or error
-        on_failure(error)
-
-    rows = strategy("strategy", streams.steps, run.start, failed, recoverable=False)
-    rows = op.inspect("strategy_digest", rows, lambda _step_id, item: run.add(*item))
-    streams.into("strategy_rows", rows, run.take, on_error)
-
-
 def _go_on_unseen(error: OSError) -> None:
     """A recording goes on where nobody reads what it prints."""
     log.warning("nothing more is printed (%s); the recording goes on", error.strerror)
@@ -229,15 +198,3 @@ def _watched(flow: Dataflow, steps: KeyedStream[Step], watch: Watch | None) -> S
     if watch is not None:
         steps = op.inspect("watch", steps, lambda _step_id, item: watch(*item))
     return Streams(flow, steps)
-
-
-def run_to_end(flow: Dataflow, halt: Halt, epoch_s: float = EPOCH_S) -> None:
-    """Run a flow to its end, then raise what halted it.
-
-    `run_main` is bytewax's one-worker runner; of its runners it is the one that leaves signals to us.
-
-    Raises:
-        Exception: the failure that a step reported to `halt`.
-    """
-    run_main(flow, epoch_interval=timedelta(seconds=epoch_s))  # type: ignore[no-untyped-call]  # bytewax types it in a comment
-    halt.raise_failure()

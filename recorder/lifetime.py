@@ -5,9 +5,12 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from orderbook.errors import BooktapeError
-from recorder.reader import FeedReader
+
+if TYPE_CHECKING:  # a replay has no socket
+    from recorder.reader import FeedReader
 
 JOIN_SECONDS = 10.0
 
@@ -66,7 +69,7 @@ def interruptible(stop: Callable[[], None], what: str) -> Iterator[None]:
 
 
 @contextmanager
-def until_stopped(reader: FeedReader, duration: float | None) -> Iterator[None]:
+def until_stopped(reader: "FeedReader", duration: float | None) -> Iterator[None]:
     """Stop a reader on a signal or after `duration` seconds; what was received is then drained.
 
     Raises:

@@ -3,22 +3,20 @@
 import threading
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Final
 
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 
 from orderbook.schema import TAPE_SCHEMA, empty_batch
 from recorder.captures import CaptureError
+from recorder.clock import AWAKE
 from recorder.halt import Halt
 from recorder.importing import CaptureRows, Item
 from recorder.inbox import Inbox
 from recorder.reader import FeedReader, ReaderSettings
 from recorder.rows import RowNumbering
 from recorder.tape.position import Position
-
-AWAKE: Final = datetime(1970, 1, 1, tzinfo=UTC)
-"""Always in the past: bytewax compares with the wall clock, which may be set back."""
 
 _WAIT_S: Final = 0.010  # at most, and only where nothing waits for any product
 _TICK_S: Final = 1.0  # an empty batch so often, so that quiet products are sealed in time

@@ -7,12 +7,10 @@ from pathlib import Path
 
 from orderbook.engine import Engine, Step
 from orderbook.errors import BooktapeError
-from recorder.engines import ready_engine
+from recorder.engines import name_of
 from recorder.options import EngineName
 from recorder.tape.reader import Tape
-from replay.compared import TapePass
 from replay.comparison import CompareSettings, Comparison
-from replay.grouping import groups_of
 from replay.passes import Work, crew_for, run_passes, run_passes_in_processes
 from replay.processes import balanced
 from replay.progress import both
@@ -85,20 +83,19 @@ def compare(  # noqa: PLR0913  what the command can be asked, by name
     selected = [each.select(products) for each in opened]
     with ExitStack() as stack:
         groups = balanced(zip(opened, selected, strict=True), processes) if processes > 1 else []
-        crew = stack.enter_context(crew_for(groups, engine))  # they import while the engine is made ready
-        running = ready_engine(engine)
-        comparison = Comparison(settings, running.name, command=command)
+        crew = stack.enter_context(crew_for(groups, engine))  # they import and load at once
+        running = crew.ready_engine(engine)
+        comparison = Comparison(settings, name_of(running), command=command)
         started = time.perf_counter()
         writer = stack.enter_context(run_directory(output)) if output else None
         if writer is not None:
             comparison.episodes_of = tuple(sorted(set(episodes)))
         work = Work(opened, selected, settings, running, writer, comparison.episodes_of)
         if processes > 1:
-            passes = run_passes_in_processes(work, groups, crew)
+            outcome = run_passes_in_processes(work, groups, crew)
         else:
-            passes = run_passes(work, lambda each: both(progress, watch and watch(each.path)))
-        comparison.tapes = [TapePass(each.tape.path, each.tallies) for each in passes]
-        comparison.groups = groups_of(passes, by)
+            outcome = run_passes(work, lambda each: both(progress, watch and watch(each.path)))
+        comparison.tapes, comparison.groups = outcome.tapes, outcome.groups
         comparison.elapsed_s = time.perf_counter() - started
         if writer is not None:
             writer.write_table("thresholds", comparison.table())

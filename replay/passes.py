@@ -9,14 +9,15 @@ import pyarrow as pa
 from orderbook.engine import Engine, Step
 from orderbook.tally import Tally
 from orderbook.threshold import DEFAULT_THRESHOLD
-from recorder.engines import name_of
-from recorder.flows import run_to_end
+from recorder.engines import name_of, ready_engine
+from recorder.halt import run_to_end
 from recorder.lifetime import interruptible
 from recorder.options import EngineName
 from recorder.tape.reader import Tape
+from replay.compared import Group, TapePass
 from replay.comparison import CompareSettings
 from replay.flows import replay_flow
-from replay.grouping import Pass
+from replay.grouping import Pass, groups_of
 from replay.processes import Crew, Meet
 from replay.rundir import RunError, RunWriter
 from replay.sources import TapeSource
@@ -44,35 +45,50 @@ class Work:
     tapes: Sequence[Tape]
     products: Sequence[tuple[str, ...]]
     settings: CompareSettings
-    engine: Engine
+    engine: Engine | EngineName
     writer: RunWriter | None
     episodes_of: tuple[float, ...]
 
 
-def run_passes(work: Work, watch: Watch) -> list[Pass]:
-    """Run each tape through; return a pass a tape.
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What passes found; picklable, and without anything compiled.
+
+    Attributes:
+        tapes: of each tape its tallies.
+        groups: as `Comparison.groups` has them.
+    """
+
+    tapes: list[TapePass]
+    groups: list[Group]
+
+
+def run_passes(work: Work, watch: Watch) -> Outcome:
+    """Run each tape through, and report.
 
     Raises:
         TapeError: where a tape cannot be read.
         RunError: where episodes cannot be written.
         InterruptedRunError: where a signal ended it.
     """
-    return [
+    passes = [
         _run_pass(work, tape, products, watch(tape))
         for tape, products in zip(work.tapes, work.products, strict=True)
     ]
+    tapes = [TapePass(each.tape.path, each.tallies) for each in passes]
+    return Outcome(tapes, groups_of(passes, work.settings.by))
 
 
 Groups = Sequence[tuple[str, ...]]
 """Products that go to one process each."""
 
 
-def crew_for(groups: Groups, engine: Engine | EngineName) -> "Crew[Work, list[Pass]]":
+def crew_for(groups: Groups, engine: Engine | EngineName) -> "Crew[Work, Outcome]":
     """Return processes for groups of products, to be entered before the engine is made ready."""
     return Crew(_run_part, len(groups), name_of(engine))
 
 
-def run_passes_in_processes(work: Work, groups: Groups, crew: "Crew[Work, list[Pass]]") -> list[Pass]:
+def run_passes_in_processes(work: Work, groups: Groups, crew: "Crew[Work, Outcome]") -> Outcome:
     """Do the same with the products shared out among processes; each takes its products of all tapes.
 
     Raises:
@@ -82,20 +98,21 @@ def run_passes_in_processes(work: Work, groups: Groups, crew: "Crew[Work, list[P
         replace(work, products=[tuple(each for each in chosen if each in group) for chosen in work.products])
         for group in groups
     ]
-    passes = [Pass(tape, {}, {}) for tape in work.tapes]
-    for found in crew.run(parts):
-        for whole, part in zip(passes, found, strict=True):
-            whole.sweeps.update(part.sweeps)
+    outcomes = crew.run(parts)
+    tapes = [TapePass(tape.path, {}) for tape in work.tapes]
+    for outcome in outcomes:
+        for whole, part in zip(tapes, outcome.tapes, strict=True):
             whole.tallies.update(part.tallies)
-    return passes
+    found = (group for outcome in outcomes for group in outcome.groups)
+    return Outcome(tapes, sorted(found, key=lambda group: group.product))
 
 
-def _run_part(work: Work, _meet: Meet) -> list[Pass]:
+def _run_part(work: Work, _meet: Meet) -> Outcome:
     """Run a part in a process of its own; what it wrote is whole on disk when this returns."""
-    passes = run_passes(work, lambda _tape: None)
+    outcome = run_passes(work, lambda _tape: None)
     if work.writer is not None:
         work.writer.close()
-    return passes
+    return outcome
 
 
 class _Compared:
@@ -144,11 +161,12 @@ def _run_pass(
     work: Work, tape: Tape, products: tuple[str, ...], told: Callable[[str, Step], None] | None
 ) -> Pass:
     """Run one tape through."""
-    settings, loops = work.settings, loops_of(work.engine.name)
+    settings, engine = work.settings, ready_engine(work.engine)
+    loops = loops_of(engine.name)
     found = {product: _Compared(settings, loops) for product in products}
     episodes = _episode_writer(work, tape)
     source = TapeSource(tape, products, window=settings.window)
-    streams = replay_flow(source, tape.feed, work.engine, settings.window, recoverable=False)
+    streams = replay_flow(source, tape.feed, engine, settings.window, recoverable=False)
 
     def full(error: OSError) -> None:
         source.halt(RunError(f"the run directory: {error}"))

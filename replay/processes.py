@@ -16,9 +16,11 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from typing import Any, Final, Generic, TypeVar, cast
 
+from orderbook.engine import Engine
 from orderbook.errors import BooktapeError
-from recorder.engines import load_kept
+from recorder.engines import has_loaded, ready_engine
 from recorder.lifetime import InterruptedRunError, on_signals
+from recorder.options import EngineName
 from recorder.tape.overview import stored_bytes
 from recorder.tape.reader import Tape
 
@@ -76,6 +78,17 @@ class Crew(AbstractContextManager["Crew[P, R]"], Generic[P, R]):
         self._stop_all()
         for worker in self._workers:
             worker.join()
+
+    def ready_engine(self, engine: Engine | EngineName) -> Engine | EngineName:
+        """Return the engine for the parts, ready here; or its name, where all processes have it ready.
+
+        Raises:
+            EngineError: where `compiled` is asked for and numba is not installed.
+        """
+        have_loaded = [worker.has_loaded() for worker in self._workers]
+        if isinstance(engine, str) and have_loaded and all(have_loaded):
+            return "compiled"
+        return ready_engine(engine)
 
     def run(self, parts: Sequence[P]) -> list[R]:
         """Return what each makes of its part. A signal, or the failure of one, stops all of them.
@@ -149,19 +162,27 @@ class _Worker:
         self._process.start()
         self._theirs.close()  # so that its end is seen here when the process dies
 
+    def has_loaded(self) -> bool:
+        """Wait until it has loaded the engine, or could not."""
+        try:
+            message = self.pipe.recv()
+        except (EOFError, ConnectionResetError):  # it died; that is the next thing to be heard of it
+            return False
+        return isinstance(message, _Loaded) and message.is_so
+
     def give(self, part: object) -> None:
         with suppress(BrokenPipeError):  # it died; its end is the next thing to be heard of it
             self.pipe.send(part)
 
     def take(self) -> None:
-        """Take one message: that it is ready, what it found, what went wrong, or its end without a word."""
+        """Take one message: how far it is, what it found, what went wrong, or its end without a word."""
         try:
             message = self.pipe.recv()
         except (EOFError, ConnectionResetError):
             self._process.join()
             message = LostProcessError(f"a process of this run died (exit code {self._process.exitcode})")
         self.is_ready = self.is_ready or isinstance(message, _Ready)
-        self.has_ended = not isinstance(message, _Ready)
+        self.has_ended = not isinstance(message, _Loaded | _Ready)
         if isinstance(message, _Done):
             self.result = message.value
         elif isinstance(message, BooktapeError):
@@ -175,6 +196,13 @@ class _Worker:
         if self._process.pid is not None:
             self._process.join()
         self.pipe.close()
+
+
+@dataclass(frozen=True, slots=True)
+class _Loaded:
+    """Says whether a process has the compiled engine."""
+
+    is_so: bool
 
 
 class _Ready:
@@ -207,10 +235,10 @@ def _run_part(pipe: Connection, work: Callable[[Any, Meet], Any], engine: str) -
         start_ns: int = pipe.recv()
         return start_ns
 
-    load_kept(engine)
     try:
+        pipe.send(_Loaded(has_loaded(engine)))
         part = pipe.recv()
-    except EOFError:  # there is nothing to do after all
+    except (EOFError, BrokenPipeError):  # there is nothing to do after all
         return
     try:
         outcome: object = _Done(work(part, meet))

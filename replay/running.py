@@ -13,10 +13,10 @@ from orderbook.engine import Engine, Step
 from orderbook.strategy import StrategyFactory
 from orderbook.tally import Tally
 from recorder.engines import name_of, ready_engine
-from recorder.flows import attach_strategy, run_to_end
+from recorder.halt import run_to_end
 from recorder.lifetime import interruptible, on_signals
 from recorder.options import EngineName
-from recorder.strategies import StrategyRun
+from recorder.strategies import StrategyRun, attach_strategy
 from recorder.tape.reader import Tape
 from replay.flows import replay_flow
 from replay.outlet import Outlet
@@ -64,8 +64,8 @@ def run(
         several = settings.processes > 1
         groups = balanced([(opened, selected.products)], settings.processes) if several else []
         crew = Crew(_replay_part, len(groups), name_of(engine))
-        stack.enter_context(crew)  # they import while the engine is made ready
-        part = _Part(opened, selected, writer, keep, ready_engine(engine), strategy)
+        stack.enter_context(crew)  # they import and load at once
+        part = _Part(opened, selected, writer, keep, crew.ready_engine(engine), strategy)
         result = _in_processes(crew, part, groups) if several else _replay(part, progress=progress)
         result.settings = settings
         if writer:
@@ -88,7 +88,7 @@ class _Part:
     settings: ReplaySettings
     writer: RunWriter | None
     keep: bool
-    engine: Engine
+    engine: Engine | EngineName
     strategy: StrategyFactory | None
     first_time: int | None = None
 
@@ -103,7 +103,7 @@ def _in_processes(
         replace(whole, settings=replace(settings, products=group, processes=1), first_time=earliest)
         for group in groups
     ]
-    result = RunResult(whole.tape.path, settings, whole.engine.name)
+    result = RunResult(whole.tape.path, settings, name_of(whole.engine))
     for found in crew.run(parts):
         result.merge(found)
     result.elapsed_s = time.perf_counter() - started
@@ -127,7 +127,7 @@ def _nowhere(_product: str, _rows: pa.RecordBatch) -> None:
 def _replay(
     part: _Part, meet: Meet | None = None, progress: Callable[[str, Step], None] | None = None
 ) -> RunResult:
-    settings = part.settings
+    settings, engine = part.settings, ready_engine(part.engine)
     source = paced_source(
         part.tape,
         settings.products,
@@ -140,9 +140,9 @@ def _replay(
         first_time=part.first_time,
     )
     streams = replay_flow(
-        source, part.tape.feed, part.engine, settings.window, recoverable=False, depth=settings.depth
+        source, part.tape.feed, engine, settings.window, recoverable=False, depth=settings.depth
     )
-    result = RunResult(part.tape.path, settings, part.engine.name)
+    result = RunResult(part.tape.path, settings, engine.name)
     outlet = Outlet(settings.threshold, part.writer, part.keep)
 
     def full(error: OSError) -> None:

@@ -9,8 +9,8 @@ import numpy as np
 import pyarrow as pa
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 
+from recorder.clock import AWAKE
 from recorder.halt import Halt
-from recorder.sources import AWAKE
 from recorder.tape.errors import TapeError
 from recorder.tape.index import Start
 from recorder.tape.reader import BATCH_ROWS, Tape, own

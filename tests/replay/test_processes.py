@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from orderbook.errors import BooktapeError
+from recorder.engines import ready_engine
 from recorder.tape.reader import Tape
 from replay.processes import Crew, LostProcessError, Meet, balanced
 from replay.replayed import ReplaySettings
@@ -23,6 +24,7 @@ from tests.replay.tapes import (
     digests_of,
     import_frames,
     json_of,
+    python,
     snapshot,
     update,
 )
@@ -181,6 +183,22 @@ def test_processes_end_with_the_one_that_started_them(slow_replay: subprocess.Po
     slow_replay.kill()
     slow_replay.communicate(timeout=60)  # which ends only when no process holds the pipes any more
     assert not [child for child in children if is_running(child)]
+
+
+COMPARE = """
+import sys
+from replay.comparing import compare
+if __name__ == "__main__":
+    print(compare(sys.argv[1], [0.001], processes=2).engine, "numba" in sys.modules)
+"""
+
+
+def test_the_engine_is_loaded_where_it_runs(tape: Path) -> None:
+    """Who starts the processes imports no compiler and loads no code: they would wait for it."""
+    pytest.importorskip("numba")
+    ready_engine("compiled")  # kept on disk from here on
+    done = python(COMPARE, tape)
+    assert (done.stdout.split(), done.stderr) == (["compiled", "False"], "")
 
 
 def meet_and_tell(number: int, meet: Meet) -> tuple[int, int]:

@@ -60,4 +60,4 @@ class Streams:
 
     def total(self, name: str, start: Callable[[], A]) -> KeyedStream[A]:
         """Return the stream of one total a product, at the end."""
-        return total(name, self.steps, start)
+        return total(name, self.steps, start, recoverable=self.recoverable)

@@ -209,9 +209,10 @@ class Adds(Protocol):
 A = TypeVar("A", bound=Adds)
 
 
-class _SumLogic(StatefulBatchLogic[Step, A, A]):
-    def __init__(self, total: A) -> None:
+class _SumLogic(StatefulBatchLogic[Step, A, A | None]):
+    def __init__(self, total: A, recoverable: bool) -> None:
         self._total = total
+        self._recoverable = recoverable
 
     def on_batch(self, values: list[Step]) -> tuple[list[A], bool]:
         for step in values:
@@ -221,16 +222,21 @@ class _SumLogic(StatefulBatchLogic[Step, A, A]):
     def on_eof(self) -> tuple[list[A], bool]:
         return [self._total], StatefulBatchLogic.RETAIN
 
-    def snapshot(self) -> A:
-        return deepcopy(self._total)  # the total goes on changing
+    def snapshot(self) -> A | None:
+        return deepcopy(self._total) if self._recoverable else None  # a copy: the total goes on changing
 
 
-def total(step_id: str, steps: KeyedStream[Step], start: Callable[[], A]) -> KeyedStream[A]:
+def total(
+    step_id: str, steps: KeyedStream[Step], start: Callable[[], A], *, recoverable: bool = True
+) -> KeyedStream[A]:
     """Add up all steps of each product; the stream carries one total a product, at the end.
 
     Args:
         step_id: unique id of the step.
         steps: what the books did.
         start: makes an empty total.
+        recoverable: keep it in the recovery state.
     """
-    return op.stateful_batch(step_id, steps, lambda saved: _SumLogic(start() if saved is None else saved))
+    return op.stateful_batch(
+        step_id, steps, lambda saved: _SumLogic(start() if saved is None else saved, recoverable)
+    )

@@ -27,11 +27,12 @@ from recorder.engines import ready_engine
 from recorder.feeds import endpoint
 from recorder.halt import Halt
 from recorder.inbox import QUEUE_BYTES
+from recorder.operators import attach_strategy
 from recorder.options import EngineName
 from recorder.reader import ReaderSettings
 from recorder.sinks import TapeSink
 from recorder.sources import FollowingSource
-from recorder.strategies import StrategyRun, attach_strategy
+from recorder.strategies import StrategyRun
 from recorder.tape.errors import TapeError
 from recorder.tape.writer import TapeWriter
 

@@ -6,14 +6,6 @@ items in flight are lost. So a step that fails in a way that the user can act on
 
 import threading
 from collections.abc import Callable
-from datetime import timedelta
-from typing import Final
-
-from bytewax.dataflow import Dataflow
-from bytewax.testing import run_main
-
-EPOCH_S: Final = 1.0
-"""Length of an epoch: so often a recording makes its journal durable."""
 
 
 class Halt:
@@ -34,15 +26,3 @@ class Halt:
         """Raise the failure, where there was one."""
         if self.failure is not None:
             raise self.failure
-
-
-def run_to_end(flow: Dataflow, halt: Halt, epoch_s: float = EPOCH_S) -> None:
-    """Run a flow to its end, then raise what halted it.
-
-    `run_main` is bytewax's one-worker runner; of its runners it is the one that leaves signals to us.
-
-    Raises:
-        Exception: the failure that a step reported to `halt`.
-    """
-    run_main(flow, epoch_interval=timedelta(seconds=epoch_s))  # type: ignore[no-untyped-call]  # bytewax types it in a comment
-    halt.raise_failure()

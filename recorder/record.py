@@ -12,10 +12,11 @@ from orderbook.threshold import DEFAULT_THRESHOLD
 from recorder.captures import CaptureFormat
 from recorder.engines import ready_engine
 from recorder.flows import RowSource, Show, Watch, live_flow, recording_flow
-from recorder.halt import Halt, run_to_end
+from recorder.halt import Halt
 from recorder.importing import CaptureRows
 from recorder.inbox import Inbox
 from recorder.lifetime import interruptible, remembered_signals, until_stopped
+from recorder.operators import run_to_end
 from recorder.options import EngineName
 from recorder.reader import FeedReader, ReaderSettings
 from recorder.recorded import Recorded

@@ -6,12 +6,9 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import bytewax.operators as op
 import pyarrow as pa
 
 from orderbook.digest import run_digest
-from orderbook.flows import Streams
-from orderbook.operators import strategy
 from orderbook.row_digest import RowDigest
 from orderbook.strategy import CheckedStrategy, NamedFactory, StrategyError, StrategyFactory, name_of
 
@@ -118,27 +115,3 @@ def strategy_document(run: StrategyRun | None) -> dict[str, object]:
     if run is None:
         return {"strategy": None, "strategy_digest": None}
     return {"strategy": run.document(), "strategy_digest": run.digest}
-
-
-def attach_strategy(
-    streams: Streams,
-    run: StrategyRun,
-    on_failure: Callable[[StrategyError], None],
-    on_error: Callable[[OSError], None],
-) -> None:
-    """Run a strategy behind a flow and add up its rows, which go where the run says.
-
-    Args:
-        streams: the flow.
-        run: the strategy.
-        on_failure: told where it fails; the product then goes on without.
-        on_error: told where its rows cannot be put.
-    """
-
-    def failed(error: StrategyError) -> None:
-        run.failure = run.failure or error
-        on_failure(error)
-
-    rows = strategy("strategy", streams.steps, run.start, failed, recoverable=False)
-    rows = op.inspect("strategy_digest", rows, lambda _step_id, item: run.add(*item))
-    streams.into("strategy_rows", rows, run.take, on_error)

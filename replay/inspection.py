@@ -105,7 +105,7 @@ class Inspection:
 
 
 def inspect(path: Path) -> Inspection:
-    """Look at a tape, also while it is being recorded. Reads times, connections and kinds, no frames.
+    """Look at a tape, also while it is being recorded; `overview` says what is read, `verify` reads all of it.
 
     Raises:
         TapeError: where the tape cannot be read.

@@ -10,8 +10,8 @@ from orderbook.engine import Engine, Step
 from orderbook.tally import Tally
 from orderbook.threshold import DEFAULT_THRESHOLD
 from recorder.engines import name_of, ready_engine
-from recorder.halt import run_to_end
 from recorder.lifetime import interruptible
+from recorder.operators import run_to_end
 from recorder.options import EngineName
 from recorder.tape.reader import Tape
 from replay.compared import Group, TapePass

@@ -238,7 +238,7 @@ def _run_part(pipe: Connection, work: Callable[[Any, Meet], Any], engine: str) -
     try:
         pipe.send(_Loaded(has_loaded(engine)))
         part = pipe.recv()
-    except (EOFError, BrokenPipeError):  # there is nothing to do after all
+    except (EOFError, OSError):  # there is nothing to do after all
         return
     try:
         outcome: object = _Done(work(part, meet))

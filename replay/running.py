@@ -13,10 +13,10 @@ from orderbook.engine import Engine, Step
 from orderbook.strategy import StrategyFactory
 from orderbook.tally import Tally
 from recorder.engines import name_of, ready_engine
-from recorder.halt import run_to_end
 from recorder.lifetime import interruptible, on_signals
+from recorder.operators import attach_strategy, run_to_end
 from recorder.options import EngineName
-from recorder.strategies import StrategyRun, attach_strategy
+from recorder.strategies import StrategyRun
 from recorder.tape.reader import Tape
 from replay.flows import replay_flow
 from replay.outlet import Outlet

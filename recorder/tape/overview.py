@@ -66,7 +66,7 @@ def overview(tape: ProductTape) -> Overview:
     O(segments, and rows of those with a connection's first or last row): between these are frames alone.
 
     Raises:
-        DamagedTapeError: where a file is not what was written.
+        DamagedTapeError: where what is read, or any segment's size or footer, is not what was written.
     """
     marks: list[Mark] = []
     times: list[int] = []

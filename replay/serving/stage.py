@@ -19,7 +19,7 @@ class ServeError(BooktapeError):
 
 
 class Stage:
-    """A tape ready to be served, as it stands when this is made. O(rows), of which no frame is read.
+    """A tape ready to be served, as it stands when this is made; `overview` says what is read for that.
 
     Args:
         path: the tape.

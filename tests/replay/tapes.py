@@ -50,6 +50,7 @@ def clean_environment() -> dict[str, str]:
     importing numba takes longer than all of them.
     """
     unwanted = {"FORCE_COLOR", "NO_COLOR", "COLUMNS", "BOOKTAPE_TRACEBACK", "BYTEWAX_DATAFLOW_API_ENABLED"}
+    unwanted.add("ARROW_DEFAULT_MEMORY_POOL")  # a recorder that ran in this process has set it
     kept = {name: value for name, value in os.environ.items() if name not in unwanted}
     return {**kept, "PYTHONPATH": str(ROOT), "BOOKTAPE_ENGINE": "plain"}
 

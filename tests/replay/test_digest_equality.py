@@ -14,7 +14,7 @@ from bytewax.testing import run_main
 from examples.episode_alert import EpisodeAlert
 from orderbook.tally import Tally
 from orderbook.threshold import DEFAULT_THRESHOLD
-from recorder.halt import run_to_end
+from recorder.operators import run_to_end
 from recorder.tape.reader import BATCH_ROWS, Tape
 from replay import running
 from replay.flows import replay_flow

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 
 from orderbook.engine import Step
-from recorder.halt import run_to_end
+from recorder.operators import run_to_end
 from recorder.record import import_captures
 from recorder.tape.reader import Tape
 from recorder.tape.writer import TapeWriter

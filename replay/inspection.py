@@ -105,7 +105,7 @@ class Inspection:
 
 
 def inspect(path: Path) -> Inspection:
-    """Look at a tape, also while it is being recorded; `overview` says what is read, `verify` reads all of it.
+    """Look at a tape, also while it is being recorded; `overview` says what is read, `verify` reads it all.
 
     Raises:
         TapeError: where the tape cannot be read.

@@ -1,6 +1,7 @@
 """Fixtures that several packages' tests share: the real captures, and tapes made once a session."""
 
 import os
+import signal
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -30,7 +31,12 @@ RATE = 2500.0
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """Compile the engine before any test: two processes at once would each take their time over it."""
+    """Hear Ctrl-C, and compile the engine before any test.
+
+    A shell lets what it starts in the background ignore Ctrl-C, and all that it starts in turn. Two processes
+    that compile at once would each take their time over it.
+    """
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     if not hasattr(session.config, "workerinput"):
         kernels()
 

@@ -15,7 +15,6 @@ from pathlib import Path
 from recorder.memory import use_one_heap
 use_one_heap()
 import pyarrow as pa
-from recorder.tape.catalog import read_catalog
 from recorder.tape.segment import open_segment, segment_batches, write_segment
 from orderbook.schema import TAPE_SCHEMA
 frame = {"recv_time": 0, "connection": 0, "kind": "frame", "payload": "x" * 999}

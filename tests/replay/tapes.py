@@ -49,8 +49,14 @@ def clean_environment() -> dict[str, str]:
     The plain engine unless a test asks for another: most processes here see a few hundred frames, and
     importing numba takes longer than all of them.
     """
-    unwanted = {"FORCE_COLOR", "NO_COLOR", "COLUMNS", "BOOKTAPE_TRACEBACK", "BYTEWAX_DATAFLOW_API_ENABLED"}
-    unwanted.add("ARROW_DEFAULT_MEMORY_POOL")  # a recorder that ran in this process has set it
+    unwanted = {
+        "ARROW_DEFAULT_MEMORY_POOL",  # a recorder that ran in this process has set it
+        "BOOKTAPE_TRACEBACK",
+        "BYTEWAX_DATAFLOW_API_ENABLED",
+        "COLUMNS",
+        "FORCE_COLOR",
+        "NO_COLOR",
+    }
     kept = {name: value for name, value in os.environ.items() if name not in unwanted}
     return {**kept, "PYTHONPATH": str(ROOT), "BOOKTAPE_ENGINE": "plain"}
 

@@ -3,7 +3,7 @@
 Rules for whoever edits this package:
 
 - State changes in one place only, `OrderBookState`, and only through `Tracker`.
-- What is wrong with the feed is a value (an anomaly row); what is wrong with the code is an exception.
-- Prices are exact integers of 1e-8; a float leaves the core, it never decides anything in it.
-- bytewax appears in `orderbook.operators` alone.
+- A fault of the feed is a value (an anomaly row); a fault of the code is an exception.
+- Prices are exact integers of 1e-8. Floats are results of the core; no decision in it depends on one.
+- bytewax is imported only under `orderbook.dataflow`.
 """

@@ -1,57 +1,57 @@
 """The order book of one product: two sorted sides, the one mutable thing of the core."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import islice
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from sortedcontainers import SortedDict
 
 from orderbook.decimals import price_to_float, shortest_size, size_to_float
-from orderbook.frames import BookEvent, Level
-from orderbook.summary import Top
+from orderbook.events import BookEvent, Level
+from orderbook.summaries import Top
 
 _set_held: Final = dict.__setitem__
-"""Sets a key that a SortedDict holds already: its order does not change, so its index need not know."""
+"""Set a key that a SortedDict already has: its order does not change, so its index need not know."""
+
+
+class Levels(NamedTuple):
+    """The levels of a book, best first: prices in units of 1e-8, sizes as text in their shortest spelling."""
+
+    bids: list[Level]
+    asks: list[Level]
 
 
 class Book(Protocol):
-    """What a tracker needs of a book; `OrderBookState` says it all."""
+    """The book of an engine, as the tracker uses it; `OrderBookState` documents each member."""
 
     @property
-    def is_known(self) -> bool:
-        """Whether there was a snapshot since the connection began."""
+    def is_known(self) -> bool: ...  # noqa: D102
 
     @property
-    def absent_deletes(self) -> int:
-        """Removals of levels that were not there, so far."""
+    def absent_deletes(self) -> int: ...  # noqa: D102
 
     @property
-    def noop_sets(self) -> int:
-        """Sizes set that were already held, so far."""
+    def noop_sets(self) -> int: ...  # noqa: D102
 
-    def clear(self) -> None:
-        """Forget the book."""
+    def clear(self) -> None: ...  # noqa: D102
 
-    def apply(self, event: BookEvent) -> None:
-        """Apply a snapshot or an update."""
+    def apply(self, event: BookEvent) -> None: ...  # noqa: D102
 
-    def levels(self) -> tuple[list[Level], list[Level]]:
-        """Return bids and asks, prices ascending, sizes in their shortest spelling."""
+    def levels(self, depth: int | None = None) -> Levels: ...  # noqa: D102
 
-    def check(self) -> None:
-        """Assert the invariants."""
+    def check(self) -> None: ...  # noqa: D102
 
 
 class OrderBookState:
     """Bids and asks by price.
 
-    Each side maps a price (int, units of 1e-8) to a size (decimal text, never zero). A book exists from
-    the first snapshot on (`is_known`); before, updates are refused by the tracker.
+    Each side maps a price (int, units of 1e-8) to a size (decimal text, never zero).
 
     Attributes:
         bids, asks: the sides, prices ascending: best bid last, best ask first.
-        absent_deletes: removals of levels that were not there, so far.
-        noop_sets: sizes set that were already held, so far.
+        is_known: whether a snapshot has arrived since the connection began; before, the book is empty.
+        absent_deletes: number of removals of levels that the book did not have.
+        noop_sets: number of levels set to the size that they already had.
     """
 
     __slots__ = ("absent_deletes", "asks", "bids", "is_known", "noop_sets")
@@ -64,7 +64,7 @@ class OrderBookState:
         self.noop_sets = 0
 
     def clear(self) -> None:
-        """Forget the book: what is known ends with its connection. O(levels)."""
+        """Discard the book, which ends with its connection. O(levels)."""
         self.bids.clear()
         self.asks.clear()
         self.is_known = False
@@ -72,7 +72,7 @@ class OrderBookState:
     def apply(self, event: BookEvent) -> None:
         """Apply a snapshot (replaces the whole book) or an update (absolute sizes, 0 removes).
 
-        O(log n) a level, O(n log n) for a snapshot of n.
+        O(log n) for each level, O(n log n) for a snapshot of n levels.
         """
         if event.is_snapshot:
             self.clear()
@@ -101,7 +101,7 @@ class OrderBookState:
                 _set_held(side, price, size)
 
     def top(self) -> Top:
-        """Return the best levels; O(log n)."""
+        """Return the top of the book. O(log n)."""
         bid_price = bid_size = ask_price = ask_size = spread = None
         if self.bids:
             bid, size = self.bids.peekitem(-1)
@@ -113,19 +113,23 @@ class OrderBookState:
                 spread = price_to_float(ask - bid)
         return Top(bid_price, bid_size, ask_price, ask_size, spread)
 
-    def best(self, depth: int) -> tuple[list[tuple[float, float]], list[tuple[float, float]]]:
-        """Return at most `depth` bids and asks as (price, size), best first. O(depth)."""
-        # From the ends, as a position inside a SortedDict costs an index over all of it.
-        return _floats(self.bids, islice(reversed(self.bids), depth)), _floats(
-            self.asks, islice(self.asks, depth)
-        )
+    def best(self, depth: int) -> list[list[tuple[float, float]]]:
+        """Return the best `depth` bids and asks as (price, size) floats, best first. O(depth)."""
+        return [
+            [(price_to_float(price), size_to_float(side[price])) for price in prices]
+            for side, prices in self._best_prices(depth)
+        ]
 
-    def levels(self) -> tuple[list[Level], list[Level]]:
-        """Return bids and asks, prices ascending, sizes in their shortest spelling. O(n)."""
-        bids, asks = (
-            [(price, shortest_size(size)) for price, size in side.items()] for side in (self.bids, self.asks)
-        )
-        return bids, asks
+    def levels(self, depth: int | None = None) -> Levels:
+        """Return the best `depth` levels of each side, or all of them. O(depth)."""
+        sides = self._best_prices(depth)
+        return Levels(*([(price, shortest_size(side[price])) for price in prices] for side, prices in sides))
+
+    def _best_prices(self, depth: int | None) -> Iterator[tuple[SortedDict, Iterable[int]]]:
+        """Yield both sides with their best prices."""
+        # From the ends, as a position inside a SortedDict costs an index over all of it.
+        yield self.bids, islice(reversed(self.bids), depth)
+        yield self.asks, islice(self.asks, depth)
 
     def check(self) -> None:
         """Assert the invariants; for tests. O(n)."""
@@ -135,10 +139,5 @@ class OrderBookState:
             assert all(isinstance(price, int) and 0 < price < 10**18 for price in side)  # noqa: S101
             # A size is never zero.
             assert all(shortest_size(size) for size in side.values())  # noqa: S101
-        # What is not known is empty.
+        # A book that is not known is empty.
         assert self.is_known or not (self.bids or self.asks)  # noqa: S101
-
-
-def _floats(side: SortedDict, prices: Iterable[int]) -> list[tuple[float, float]]:
-    """Return levels of a side as the floats nearest to them."""
-    return [(price_to_float(price), size_to_float(side[price])) for price in prices]

@@ -1,8 +1,8 @@
-"""The best N levels a side after a frame, and the columns of many such ladders.
+"""Depth: the best N levels of each side after each frame, as columns.
 
-A level is four flat columns, `bid_price_1, bid_size_1, ask_price_1, ask_size_1` and so on, 1 the best, null
-where a side has fewer levels. Every tool reads them by name and a NumPy array of one is free; lists would be
-a little smaller, but each tool unpacks them in a way of its own.
+A level is four flat columns, `bid_price_1, bid_size_1, ask_price_1, ask_size_1` and so on; 1 is the best
+level, null means that a side has fewer levels. Every tool reads flat columns by name, and a NumPy array of
+one costs nothing; lists would be a little smaller, but every tool unpacks them differently.
 """
 
 from array import array
@@ -13,17 +13,16 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from orderbook.book import OrderBookState
-from orderbook.schema import TIME
+from orderbook.schema import TIME, columns
 
 _NAN = float("nan")
 
 
 def depth_schema(depth: int) -> pa.Schema:
-    """Return the columns of ladders of `depth` levels a side."""
+    """Return the columns for the best `depth` levels of each side."""
     return pa.schema(
         [
-            pa.field("seq", pa.int64(), nullable=False),
-            pa.field("recv_time", TIME, nullable=False),
+            *columns(False, seq=pa.int64(), recv_time=TIME),
             *(
                 pa.field(f"{side}_{what}_{level}", pa.float64())
                 for level in range(1, depth + 1)
@@ -35,10 +34,10 @@ def depth_schema(depth: int) -> pa.Schema:
 
 
 class DepthColumns:
-    """Collects the ladders of one batch of rows, one for each summary.
+    """Collects the depth after each summary of one batch of rows.
 
     Args:
-        depth: levels a side, at least 1.
+        depth: number of levels of each side, at least 1.
     """
 
     def __init__(self, depth: int) -> None:
@@ -53,7 +52,7 @@ class DepthColumns:
         self._recv_time.append(recv_time)
         for values, levels in zip(self._values, book.best(self._depth), strict=True):
             values.extend(chain.from_iterable(levels))
-            values.extend((_NAN, _NAN) * (self._depth - len(levels)))  # no price or size is NaN
+            values.extend((_NAN, _NAN) * (self._depth - len(levels)))
 
     def to_batch(self) -> pa.RecordBatch:
         """Return the columns as a batch of `depth_schema`."""
@@ -66,19 +65,19 @@ class DepthColumns:
 def depth_batch(
     seq: pa.Array, recv_time: pa.Array, bids: npt.NDArray[np.float64], asks: npt.NDArray[np.float64]
 ) -> pa.RecordBatch:
-    """Return ladders as a batch of `depth_schema`.
+    """Return levels as a batch of `depth_schema`.
 
     Args:
         seq: of the summaries.
         recv_time: of the summaries.
-        bids: shape (summaries, depth, 2): price and size, best level first, NaN where there is none.
+        bids: shape (summaries, depth, 2): price and size, best level first, NaN for missing levels.
         asks: the same.
     """
     depth = bids.shape[1]
-    columns = (
+    values = (
         side[:, level, what].copy() for level in range(depth) for side in (bids, asks) for what in (0, 1)
     )
     return pa.RecordBatch.from_arrays(
-        [seq, recv_time, *(pa.array(column, mask=np.isnan(column)) for column in columns)],
+        [seq, recv_time, *(pa.array(column, mask=np.isnan(column)) for column in values)],
         schema=depth_schema(depth),
     )

@@ -1,30 +1,33 @@
 """The one step of the core: a batch of tape rows in, a batch of summaries out.
 
-`Engine` is the seam: whatever runs a book (live, replay, import, verify) calls it and nothing
-behind it, so that another implementation can stand beside the plain one.
+Everything that runs a book (live, replay, import, verify) calls an `Engine`.
 """
 
+from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any
 
 import pyarrow as pa
 
-from orderbook.book import OrderBookState
-from orderbook.feeds import Feed
-from orderbook.saved import load_state, save_state
-from orderbook.tracker import Tracker, TrackerState
+from orderbook.book import Book, Levels, OrderBookState
+from orderbook.execution.market_rows import MarketRows
+from orderbook.execution.market_tracker import MarketTracker
+from orderbook.tracker import Tracker, TrackerState, load_state, save_state
+from orderbook.trades import TradeReader, TradeStep, TradeWatch
+from orderbook.venues.registry import venue
 
 
 @dataclass(frozen=True, slots=True)
 class RowSpan:
-    """Which rows a batch held; `first_*` and `last_*` are None where it held none (a tick).
+    """The rows of a batch; `first_*` and `last_*` are None if it is empty (a tick).
 
     Attributes:
-        rows, frames: how many rows, and how many of them are of kind `frame`.
+        rows, frames: number of rows, and number of rows of kind `frame`.
         first_seq, last_seq: their numbers.
-        first_time, last_time: their recv_time, nanoseconds since 1970.
+        first_time, last_time: their recv_time, in nanoseconds since the epoch.
         first_connection, last_connection: their connections.
-        is_interrupted: whether the last row opens or ends a connection: no book is known after it.
+        is_interrupted: whether the last row opens or ends a connection, so that no book is known after it.
     """
 
     rows: int = 0
@@ -45,16 +48,20 @@ class RowSpan:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What one batch of rows did.
+    """The effects of one batch of rows.
 
     Attributes:
-        span: the rows it came from.
+        span: the rows of the batch.
         summaries: rows of `FLOW_SUMMARY_SCHEMA`, in seq order.
         anomalies: rows of `FLOW_ANOMALY_SCHEMA`, in seq order.
         numbered: connections of which a frame had a sequence_num that was checked.
-        absent_deletes, noop_sets: how often the batch removed an absent level or set a held size.
-        book_before: the state before the batch, as `Engine.save` gives it, where it was asked for.
-        depth: rows of `depth_schema`, one for each summary; None where no depth was asked for.
+        absent_deletes: number of removals of levels that the book did not have.
+        noop_sets: number of levels set to the size that they already had.
+        book_before: the state before the batch as `Engine.save` returns it, if it was requested.
+        depth: rows of `depth_schema`, one for each summary; None if no depth was requested.
+        market: the rows as the exchange reads them; None if they were not requested.
+        trades: the trades of the batch; None if they were not requested.
+        diverged: connections of which a frame of the book was malformed: the book differs from the venue's.
     """
 
     span: RowSpan
@@ -65,87 +72,135 @@ class Step:
     noop_sets: int
     book_before: bytes | None = None
     depth: pa.RecordBatch | None = None
+    market: MarketRows | None = None
+    trades: TradeStep | None = None
+    diverged: frozenset[int] = frozenset()
 
 
-class Engine(Protocol):
-    """State in, batch in, batch out. A state belongs to one product and picks up where it left off.
+State = TrackerState[Any]
+"""The state of one product; only the engine that made it can use it."""
+
+
+class Engine(ABC):
+    """Applies batches of rows to the state of one product; each engine has its own kind of book.
 
     Attributes:
-        name: what `--engine` calls it.
+        name: the name that `--engine` takes.
     """
 
     name: str
 
-    def start(self, product: str, feed: Feed) -> Any:
-        """Return the state before a product's first row: no connection, no book."""
+    @abstractmethod
+    def new_book(self) -> Book:
+        """Return an empty book."""
 
-    def step(self, state: Any, rows: pa.RecordBatch, depth: int = 0) -> tuple[Any, Step]:
+    @abstractmethod
+    def step(
+        self, state: State, rows: pa.RecordBatch, depth: int = 0, watch: TradeWatch | None = None
+    ) -> tuple[State, Step]:
         """Apply a batch of `TAPE_SCHEMA` in seq order; the state passed in must not be used again.
 
         Args:
             state: of the product, before the batch.
             rows: the batch.
-            depth: levels a side to give after every summary; 0, which costs nothing, gives none.
+            depth: number of levels of each side to collect after every summary; 0 collects none.
+            watch: judges the trades of the product, which are read with it; None reads neither trades nor
+                the rows of the market.
         """
 
-    def save(self, state: Any) -> bytes:
-        """Return a state in the form that all engines share; the state stays usable."""
+    def step_with_trades(
+        self, state: State, rows: pa.RecordBatch, reader: TradeReader, depth: int = 0
+    ) -> tuple[State, Step]:
+        """Do the same, and read the trades of the batch."""
+        state, step = self.step(state, rows, depth, reader.watch)
+        assert step.market is not None  # noqa: S101  there was a watch
+        return state, replace(step, trades=reader.of_step(rows, step.market))
 
-    def load(self, saved: bytes) -> Any:
-        """Return the state that was saved."""
+    def start(self, product: str, feed: str) -> State:
+        """Return the state before a product's first row: no connection, no book."""
+        return TrackerState(product, venue(feed), self.new_book())
 
-    def check(self, state: Any) -> None:
-        """Assert the invariants of the book; for tests."""
+    def save(self, state: State) -> bytes:
+        """Return a state in the form that all engines share; the state remains usable. O(levels)."""
+        return save_state(state)
+
+    def load(self, saved: bytes) -> State:
+        """Return the state that was saved. O(levels log levels)."""
+        return load_state(saved, self.new_book())
+
+    def levels(self, state: State, depth: int | None = None) -> Levels | None:
+        """Return the best `depth` levels of each side, or all; None if no book is known. O(levels)."""
+        return state.book.levels(depth) if state.book.is_known else None
+
+    def check(self, state: State) -> None:
+        """Assert the invariants of the book; for tests. O(levels)."""
+        state.book.check()
 
 
-PlainState = TrackerState[OrderBookState]
-
-
-class PlainEngine:
+class PlainEngine(Engine):
     """The readable reference: one Python call a row, two SortedDicts."""
 
     name = "plain"
 
-    def start(self, product: str, feed: Feed) -> PlainState:
-        """Return the state before a product's first row."""
-        return TrackerState(product, feed, OrderBookState())
+    def new_book(self) -> OrderBookState:
+        """Return an empty book."""
+        return OrderBookState()
 
-    def step(self, state: PlainState, rows: pa.RecordBatch, depth: int = 0) -> tuple[PlainState, Step]:
+    def step(
+        self,
+        state: TrackerState[OrderBookState],
+        rows: pa.RecordBatch,
+        depth: int = 0,
+        watch: TradeWatch | None = None,
+    ) -> tuple[State, Step]:
         """Apply a batch of rows. O(changes x log levels + summaries x depth)."""
-        tracker = Tracker(state, depth)
-        absent_deletes, noop_sets = state.book.absent_deletes, state.book.noop_sets
-        seq, recv_time, connection, kind, payload = (column.to_pylist() for column in _plain_columns(rows))
-        for row in zip(seq, recv_time, connection, kind, payload, strict=True):
-            tracker.row(*row)
-        span = RowSpan()
-        if seq:
-            frames = kind.count("frame")
-            ends = (column[end] for column in (seq, recv_time, connection) for end in (0, -1))
-            span = replace(RowSpan(len(seq), frames, *ends), is_interrupted=kind[-1] != "frame")
-        return state, Step(
-            span=span,
-            summaries=tracker.summaries.to_batch(),
-            anomalies=tracker.anomalies.to_batch(),
-            numbered=frozenset(tracker.numbered),
-            absent_deletes=state.book.absent_deletes - absent_deletes,
-            noop_sets=state.book.noop_sets - noop_sets,
-            depth=None if tracker.depth is None else tracker.depth.to_batch(),
-        )
+        if watch is None:
+            return state, run_tracker(Tracker(state, depth), state.book, rows)
+        tracker = MarketTracker(state, watch, depth)
+        step = run_tracker(tracker, state.book, rows)
+        return state, replace(step, market=tracker.market.to_rows())
 
-    def save(self, state: PlainState) -> bytes:
-        """Return a state in the form that all engines share. O(levels)."""
-        return save_state(state)
 
-    def load(self, saved: bytes) -> PlainState:
-        """Return the state that was saved. O(levels log levels)."""
-        return load_state(saved, OrderBookState())
-
-    def check(self, state: PlainState) -> None:
-        """Assert the invariants of the book."""
-        state.book.check()
+def run_tracker(tracker: Tracker, book: OrderBookState, rows: pa.RecordBatch) -> Step:
+    """Apply a batch of rows by a new tracker of this book. O(changes x log levels + summaries x depth)."""
+    absent_deletes, noop_sets = book.absent_deletes, book.noop_sets
+    seq, recv_time, connection, kind, payload = (column.to_pylist() for column in _plain_columns(rows))
+    for row in zip(seq, recv_time, connection, kind, payload, strict=True):
+        tracker.row(*row)
+    span = RowSpan()
+    if seq:
+        frames = kind.count("frame")
+        ends = (column[end] for column in (seq, recv_time, connection) for end in (0, -1))
+        span = replace(RowSpan(len(seq), frames, *ends), is_interrupted=kind[-1] != "frame")
+    return Step(
+        span=span,
+        summaries=tracker.summaries.to_batch(),
+        anomalies=tracker.anomalies.to_batch(),
+        numbered=frozenset(tracker.numbered),
+        absent_deletes=book.absent_deletes - absent_deletes,
+        noop_sets=book.noop_sets - noop_sets,
+        depth=None if tracker.depth is None else tracker.depth.to_batch(),
+        diverged=frozenset(tracker.diverged),
+    )
 
 
 def _plain_columns(rows: pa.RecordBatch) -> list[pa.Array]:
     """Return the columns of a batch, times as int64."""
     seq, recv_time, connection, kind, payload = rows.columns
     return [seq, recv_time.view(pa.int64()), connection, kind, payload]
+
+
+Watch = Callable[[str, Step], None]
+"""Called with the product and every step of a pass: a progress bar, a report, a log of anomalies."""
+
+
+def both(first: Watch | None, second: Watch | None) -> Watch | None:
+    """Return an observer that calls both; the other one if one is None."""
+    if first is None or second is None:
+        return first or second
+
+    def call(product: str, step: Step) -> None:
+        first(product, step)
+        second(product, step)
+
+    return call

@@ -1,58 +1,72 @@
-"""The columns of tape rows, summaries and anomalies: the one shape that flows through everything."""
+"""The columns of tape rows, summaries and anomalies: all batches have one of these shapes."""
 
-from typing import Literal
+from collections.abc import Sequence
+from typing import Any, Literal
 
 import pyarrow as pa
 
 Kind = Literal["frame", "connected", "disconnected"]
 TIME = pa.timestamp("ns", tz="UTC")
 
+
+def columns(nullable: bool, **types: pa.DataType) -> list[pa.Field]:
+    """Return the fields of some columns, by name."""
+    return [pa.field(name, each, nullable) for name, each in types.items()]
+
+
 TAPE_SCHEMA = pa.schema(
-    [
-        pa.field("seq", pa.int64(), nullable=False),
-        pa.field("recv_time", TIME, nullable=False),
-        pa.field("connection", pa.int32(), nullable=False),
-        pa.field("kind", pa.string(), nullable=False),
-        pa.field("payload", pa.string(), nullable=False),
-    ]
+    columns(
+        False, seq=pa.int64(), recv_time=TIME, connection=pa.int32(), kind=pa.string(), payload=pa.string()
+    )
 )
 """A row of the tape, as received."""
 
 SUMMARY_SCHEMA = pa.schema(
     [
-        pa.field("seq", pa.int64(), nullable=False),
-        pa.field("recv_time", TIME, nullable=False),
-        pa.field("exchange_time", TIME),
-        pa.field("bid_price", pa.float64()),
-        pa.field("bid_size", pa.float64()),
-        pa.field("ask_price", pa.float64()),
-        pa.field("ask_size", pa.float64()),
-        pa.field("spread", pa.float64()),
-        pa.field("relative_spread", pa.float64()),
+        *columns(False, seq=pa.int64(), recv_time=TIME),
+        *columns(True, exchange_time=TIME, bid_price=pa.float64(), bid_size=pa.float64()),
+        *columns(True, ask_price=pa.float64(), ask_size=pa.float64()),
+        *columns(True, spread=pa.float64(), relative_spread=pa.float64()),
     ]
 )
-"""The best levels after one accepted frame. This is what a RUN directory holds."""
-
-FLOW_SUMMARY_SCHEMA = SUMMARY_SCHEMA.append(pa.field("connection", pa.int32(), nullable=False))
-"""A summary inside a flow: also which connection it comes from, as time above never spans two of them."""
+"""The top of the book after one accepted frame."""
 
 ANOMALY_SCHEMA = pa.schema(
+    columns(False, seq=pa.int64(), recv_time=TIME, kind=pa.string(), detail=pa.string())
+)
+"""A fault of the feed, at the row where it was detected; `orderbook.anomalies` has the kinds."""
+
+TRADE_SCHEMA = pa.schema(
     [
-        pa.field("seq", pa.int64(), nullable=False),
-        pa.field("recv_time", TIME, nullable=False),
-        pa.field("kind", pa.string(), nullable=False),
-        pa.field("detail", pa.string(), nullable=False),
+        *columns(False, seq=pa.int64(), recv_time=TIME, trade_id=pa.int64()),
+        pa.field("exchange_time", TIME),
+        *columns(False, maker_side=pa.string(), price=pa.float64(), size=pa.float64(), is_history=pa.bool_()),
     ]
 )
-"""Something that is wrong with the feed, at the row where it was seen."""
+"""A trade of others; `is_history`: from before the subscription. A RUN directory holds these columns."""
 
-FLOW_ANOMALY_SCHEMA = ANOMALY_SCHEMA.append(pa.field("connection", pa.int32(), nullable=False))
-"""An anomaly inside a flow: also which connection it is the fault of."""
+CONNECTION = pa.field("connection", pa.int32(), nullable=False)
+"""The last column of tables of rows: what differs across a change of it is an interruption, not a move."""
 
-ANOMALY_KINDS = ("malformed", "early_update", "crossed", "unknown", "error", "gap")
-"""All values of an anomaly's `kind`, in the order in which they are printed."""
+FLOW_SUMMARY_SCHEMA = SUMMARY_SCHEMA.append(CONNECTION)
+"""A summary with its connection, as no interval of time spans two connections."""
+
+FLOW_ANOMALY_SCHEMA = ANOMALY_SCHEMA.append(CONNECTION)
+"""An anomaly with the connection that had the fault."""
+
+FLOW_TRADE_SCHEMA = TRADE_SCHEMA.append(CONNECTION)
+"""A trade inside a flow: also the connection that carried it."""
 
 
 def empty_batch(schema: pa.Schema) -> pa.RecordBatch:
-    """Return a batch of no rows."""
+    """Return a batch without rows."""
     return pa.RecordBatch.from_pylist([], schema=schema)
+
+
+def to_arrays(rows: Sequence[tuple[Any, ...]], types: Sequence[pa.DataType]) -> list[pa.Array]:
+    """Return rows as arrays of these types; times are nanoseconds since the epoch. O(rows x columns)."""
+    columns = zip(*rows, strict=True) if rows else [()] * len(types)
+    return [
+        pa.array(values, pa.int64()).view(TIME) if each == TIME else pa.array(values, each)
+        for values, each in zip(columns, types, strict=True)
+    ]

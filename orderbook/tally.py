@@ -1,19 +1,76 @@
-"""What a run says of one product: counts over its steps, and the digest."""
+"""The tally of one product in a run: counts over its steps, and the digest."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+import msgspec
 import numpy as np
 import pyarrow as pa
+from msgspec import UNSET, UnsetType
 
-from orderbook.digest import Digest
+from orderbook.anomalies import ANOMALY_KINDS, BREAKING_KINDS
+from orderbook.digest.summaries import Digest
+from orderbook.document import Document
 from orderbook.engine import Step
-from orderbook.schema import ANOMALY_KINDS
-from orderbook.times import format_time
+from orderbook.episodes import ObservedTime
+from orderbook.facts import Facts, no_facts
+from orderbook.lags import add_lags
+from orderbook.schema import TIME, columns
+from orderbook.thresholds import is_above
+from orderbook.times import format_optional
+from orderbook.trades import TradeTally
 
-BREAKING_KINDS: Final = ("gap", "crossed")
-"""Anomalies after which a connection's book is not what the exchange has."""
+TALLY_SCHEMA: Final = pa.schema(
+    [
+        *columns(False, product=pa.string(), rows=pa.int64(), frames=pa.int64(), summaries=pa.int64()),
+        *columns(False, signals=pa.int64(), connections=pa.int64(), anomalies=pa.int64()),
+        *columns(False, absent_deletes=pa.int64(), noop_sets=pa.int64()),
+        *columns(True, first_time=TIME, last_time=TIME),
+        *columns(False, observed_s=pa.float64(), excluded_s=pa.float64(), digest=pa.string()),
+    ]
+)
+"""Columns of `tally_table`."""
+
+
+class TallyDocument(Document, frozen=True):
+    """The counts and the digest of a product.
+
+    Attributes:
+        rows, frames, summaries, signals, connections: numbers of each.
+        anomalies: number of each kind, including kinds that did not occur.
+        absent_deletes, noop_sets: harmless irregularities of the feed.
+        first_time, last_time: recv_time of the first and last row.
+        observed_s, excluded_s: seconds in which a book was known, and in which none was.
+        digest: digest of all summaries.
+        trades: number of trades, history included; this and the following only if trades were requested.
+        trade_gaps: number of places at which trades are missing.
+        trades_late: number of trades that the book showed before they arrived.
+        trades_malformed: number of trade frames that could not be read.
+        trades_repeated: number of trade frames with a trade_id that their connection had shown before; it is
+            counted once.
+        trades_digest: digest of all trades.
+    """
+
+    rows: int
+    frames: int
+    summaries: int
+    signals: int
+    connections: int
+    anomalies: dict[str, int]
+    absent_deletes: int
+    noop_sets: int
+    first_time: str | None
+    last_time: str | None
+    observed_s: float
+    excluded_s: float
+    digest: str
+    trades: int | UnsetType = UNSET
+    trade_gaps: int | UnsetType = UNSET
+    trades_late: int | UnsetType = UNSET
+    trades_malformed: int | UnsetType = UNSET
+    trades_repeated: int | UnsetType = UNSET
+    trades_digest: str | UnsetType = UNSET
 
 
 @dataclass(slots=True)
@@ -22,15 +79,14 @@ class Tally:
 
     Attributes:
         threshold: signals are the summaries whose relative spread is above it (fraction of the ask).
-        digest: of all summaries; pass one in to go on from an earlier run.
-        rows, frames, summaries, signals: how many.
-        first_connection, last_connection: connections count up by one, so these count them.
-        anomalies: how many of each kind; every kind is there.
-        absent_deletes, noop_sets: harmless oddities of the feed.
+        digest: of all summaries; pass one to continue an earlier run.
+        rows, frames, summaries, signals: numbers of each.
+        first_connection, last_connection: their numbers; connections are numbered one by one.
+        anomalies: number of each kind, including kinds that did not occur.
+        absent_deletes, noop_sets: harmless irregularities of the feed, see `OrderBookState`.
         first_time, last_time: recv_time of the first and last row, nanoseconds since 1970.
-        faults: by connection, how many of each kind that make its book doubtful.
-        numbered: connections with sequence numbers that were checked, since the last seal.
-        observed_ns: sum of the intervals between consecutive summaries of one connection.
+        facts: what the rows tell of their connections, since the last seal.
+        trades: of the trades, if the steps hold them.
     """
 
     threshold: float
@@ -46,13 +102,12 @@ class Tally:
     noop_sets: int = 0
     first_time: int | None = None
     last_time: int | None = None
-    faults: dict[int, dict[str, int]] = field(default_factory=dict)
-    numbered: set[int] = field(default_factory=set)
-    observed_ns: int = 0
-    _last_summary: tuple[int, int] | None = None
+    facts: Facts = field(default_factory=no_facts)
+    trades: TradeTally | None = None
+    _observed: ObservedTime = field(default_factory=ObservedTime)
 
     def add(self, step: Step) -> None:
-        """Take up one step. O(rows)."""
+        """Add one step. O(rows)."""
         span = step.span
         self.rows += span.rows
         self.frames += span.frames
@@ -64,78 +119,104 @@ class Tally:
             self.last_connection = span.last_connection
         self.absent_deletes += step.absent_deletes
         self.noop_sets += step.noop_sets
-        self.numbered |= step.numbered
+        self.facts.numbered.update(step.numbered)
         if step.anomalies.num_rows:
             self._add_anomalies(step.anomalies)
         self._add_summaries(step.summaries)
+        if step.trades is not None:
+            self.trades = self.trades or TradeTally()
+            self.trades.add(step.trades)
 
     def _add_anomalies(self, anomalies: pa.RecordBatch) -> None:
         kinds, connections = (anomalies.column(name).to_pylist() for name in ("kind", "connection"))
         for kind, connection in zip(kinds, connections, strict=True):
             self.anomalies[kind] += 1
             if kind in BREAKING_KINDS:
-                counts = self.faults.setdefault(connection, {})
+                counts = self.facts.faults.setdefault(connection, {})
                 counts[kind] = counts.get(kind, 0) + 1
 
-    def take_faults(self) -> tuple[dict[int, dict[str, int]], list[int]]:
-        """Return `faults` and `numbered` since the last call, and forget them: a segment takes them along."""
-        faults, numbered = self.faults, sorted(self.numbered)
-        self.faults, self.numbered = {}, set()
-        return faults, numbered
+    def take_facts(self) -> Facts:
+        """Return `facts` since the last call, for a segment, and begin anew."""
+        taken, self.facts = self.facts, no_facts()
+        return taken
 
     def _add_summaries(self, summaries: pa.RecordBatch) -> None:
         if not summaries.num_rows:
             return
         self.summaries += summaries.num_rows
         relative_spread = summaries.column("relative_spread").to_numpy(zero_copy_only=False)
-        self.signals += int(np.count_nonzero(relative_spread > self.threshold))  # null is NaN, never above
-        self.digest.update(summaries)
-        connection = summaries.column("connection").to_numpy()
-        recv_time = summaries.column("recv_time").view(pa.int64()).to_numpy()
-        if self._last_summary is not None and self._last_summary[0] == connection[0]:
-            self.observed_ns += int(recv_time[0]) - self._last_summary[1]
-        if connection[0] == connection[-1]:  # they never go down: it is the only one
-            self.observed_ns += int(recv_time[-1]) - int(recv_time[0])
-        else:
-            self.observed_ns += int(np.diff(recv_time)[np.diff(connection) == 0].sum())
-        self._last_summary = (int(connection[-1]), int(recv_time[-1]))
+        self.signals += int(np.count_nonzero(is_above(relative_spread, self.threshold)))  # null is NaN
+        packed = self.digest.update(summaries)
+        connection, recv_time = summaries.column("connection").to_numpy(), packed["recv_time"]
+        self._observed.add(recv_time, connection)
+        add_lags(self.facts.lags, recv_time, packed["exchange_time"], connection)
 
     @property
     def connections(self) -> int:
-        """How many connections the rows come from."""
+        """Number of connections."""
         if self.first_connection is None or self.last_connection is None:
             return 0
         return self.last_connection - self.first_connection + 1
 
     @property
     def span_ns(self) -> int:
-        """Time from the first row to the last."""
+        """Time from the first row to the last, in nanoseconds."""
         return (self.last_time or 0) - (self.first_time or 0)
 
     @property
+    def observed_ns(self) -> int:
+        """The observed time in nanoseconds, see `orderbook.episodes`."""
+        return self._observed.ns
+
+    @property
+    def last_book(self) -> tuple[int, int] | None:
+        """Time and connection of the last summary, after which nothing was observed; None without one."""
+        return self._observed.last
+
+    @property
     def excluded_ns(self) -> int:
-        """The part of the span in which no book was known: it counts for nothing."""
+        """The part of the span that is not observed, in nanoseconds: no book was known."""
         return self.span_ns - self.observed_ns
 
-    def document(self) -> dict[str, object]:
-        """Return the JSON form of the counts."""
-        return {
-            "rows": self.rows,
-            "frames": self.frames,
-            "summaries": self.summaries,
-            "signals": self.signals,
-            "connections": self.connections,
-            "anomalies": dict(self.anomalies),
-            "absent_deletes": self.absent_deletes,
-            "noop_sets": self.noop_sets,
-            "first_time": None if self.first_time is None else format_time(self.first_time),
-            "last_time": None if self.last_time is None else format_time(self.last_time),
-            "observed_s": self.observed_ns / 1e9,
-            "excluded_s": self.excluded_ns / 1e9,
-            "digest": self.digest.hexdigest(),
-        }
+    def document(self) -> TallyDocument:
+        """Return the counts for JSON."""
+        trades = self.trades
+        return TallyDocument.of(
+            self,
+            first_time=format_optional(self.first_time),
+            last_time=format_optional(self.last_time),
+            observed_s=self.observed_ns / 1e9,
+            excluded_s=self.excluded_ns / 1e9,
+            digest=self.digest.hexdigest(),
+            trades=UNSET if trades is None else trades.trades,
+            trade_gaps=UNSET if trades is None else trades.gaps,
+            trades_late=UNSET if trades is None or trades.late is None else trades.late,
+            trades_malformed=UNSET if trades is None else trades.malformed,
+            trades_repeated=UNSET if trades is None else trades.repeated,
+            trades_digest=UNSET if trades is None else trades.digest.hexdigest(),
+        )
+
+
+def tally_documents(tallies: Mapping[str, Tally]) -> dict[str, TallyDocument]:
+    """Return the counts for JSON by product, sorted."""
+    return {product: tally.document() for product, tally in sorted(tallies.items())}
 
 
 def products_with_rows(tallies: Mapping[str, Tally]) -> dict[str, str]:
-    """Return the digest of every product that has a row: what a run's digest is made of."""
+    """Return the digests of all products that have a row, for the digest of the run."""
     return {product: tally.digest.hexdigest() for product, tally in tallies.items() if tally.rows}
+
+
+def tally_table(tallies: Mapping[str, Tally]) -> pa.Table:
+    """Return the counts as a table with a row for each product."""
+    rows = [
+        {
+            **msgspec.structs.asdict(tally.document()),
+            "product": product,
+            "anomalies": sum(tally.anomalies.values()),
+            "first_time": tally.first_time,
+            "last_time": tally.last_time,
+        }
+        for product, tally in sorted(tallies.items())
+    ]
+    return pa.Table.from_pylist(rows, TALLY_SCHEMA)

@@ -1,4 +1,4 @@
-"""Times of the feed: `2026-08-09T21:05:48.506659391Z` to int64 nanoseconds since 1970 and back."""
+"""ISO times, such as `2026-08-09T21:05:48.506659391Z`, to nanoseconds since 1970 (int64) and back."""
 
 import re
 from datetime import UTC, datetime
@@ -16,7 +16,7 @@ _SECOND = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}")
 
 @lru_cache(maxsize=1024)
 def _parse_second(text: str) -> int | None:
-    """Return the nanoseconds of `YYYY-MM-DDTHH:MM:SS`, None where it is no real instant since 1970."""
+    """Return the nanoseconds of `YYYY-MM-DDTHH:MM:SS`, None if it is not an instant since 1970."""
     if _SECOND.fullmatch(text) is None:
         return None
     try:
@@ -31,7 +31,7 @@ _ONE_SECOND = datetime(1970, 1, 1, 0, 0, 1, tzinfo=UTC) - datetime(1970, 1, 1, t
 
 
 def parse_time(text: str) -> int | None:
-    """Return an instant in nanoseconds since 1970, None where the text is not of the feed's form.
+    """Return an instant in nanoseconds since 1970, None if the text has another form.
 
     The form is `YYYY-MM-DDTHH:MM:SS[.1-9 digits]Z`, ASCII, a real instant of 1970 to 2262.
 
@@ -62,3 +62,8 @@ def format_time(time_ns: int) -> str:
     """
     seconds, fraction = divmod(time_ns, NS)
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{fraction:09d}Z"
+
+
+def format_optional(time_ns: int | None) -> str | None:
+    """Return `format_time` of a time, None of None."""
+    return None if time_ns is None else format_time(time_ns)

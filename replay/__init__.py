@@ -1,38 +1,32 @@
-"""From a tape back through the same core: replay, pacing, comparison, verification, the demo.
+"""Reading a tape back through the same core: replay, comparison, checks, reports.
 
 import replay
-replay.run("data/sample").summaries["BTC-USD"]      # see `replay.running.run`
-replay.compare("data/sample", [0.001, 0.002]).table()      # see `replay.comparing.compare`
-replay.flow("data/sample").signals(0.001)      # a bytewax flow, see `replay.flows.flow`
+replay.run("data/sample").summaries["BTC-USD"]  # see `replay.running.api.run`
+replay.compare("data/sample", "10bps").table()  # see `replay.comparing.api.compare`
+replay.flow("data/sample").signals(0.001)  # a bytewax flow, see `replay.dataflow.flows.flow`
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from replay.comparing import compare
-    from replay.comparison import Comparison
-    from replay.diffing import Diff, diff
-    from replay.flows import flow
-    from replay.replayed import ReplaySettings, RunResult
-    from replay.running import run
+    from replay.checking.diff.api import diff
+    from replay.comparing.api import compare
+    from replay.dataflow.flows import flow
+    from replay.running.api import run
 
-__all__ = ["Comparison", "Diff", "ReplaySettings", "RunResult", "compare", "diff", "flow", "run"]
+__all__ = ["compare", "diff", "flow", "run"]
 
-_HOMES = {
-    "Comparison": "replay.comparison",
-    "Diff": "replay.diffing",
-    "ReplaySettings": "replay.running",
-    "RunResult": "replay.running",
-    "compare": "replay.comparing",
-    "diff": "replay.diffing",
-    "flow": "replay.flows",
-    "run": "replay.running",
+_MODULES = {
+    "compare": "replay.comparing.api",
+    "diff": "replay.checking.diff.api",
+    "flow": "replay.dataflow.flows",
+    "run": "replay.running.api",
 }
 
 
 def __getattr__(name: str) -> Any:
     """Import on first use: `booktape --help` must not wait for Arrow and bytewax."""
-    if name in _HOMES:
-        return getattr(import_module(_HOMES[name]), name)
+    if name in _MODULES:
+        return getattr(import_module(_MODULES[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

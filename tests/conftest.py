@@ -1,23 +1,33 @@
-"""Fixtures that several packages' tests share: the real captures, and tapes made once a session."""
+"""Fixtures of several packages' tests: the real captures, and tapes that are created once a session."""
 
+import logging
 import os
+import shutil
 import signal
-from collections.abc import Callable
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
-from orderbook.compiled.loading import kernels
-from recorder.record import import_captures
-from replay.synthetic.dialects import ExchangeDialect
-from replay.synthetic.exchange import ExchangeSettings, SyntheticExchange
-from replay.synthetic.market import MarketSettings, SyntheticMarket
-from tests import oracle
-from tests.replay import tapes
-from tests.replay.tapes import Recording
+from orderbook.venues.exchange.server import ExchangeServer
+from recorder.api import import_captures
+from recorder.runtime.loading import load_engine
+from replay.synthetic.exchange import SyntheticExchange
+from replay.synthetic.market import SyntheticMarket
+from replay.synthetic.settings import ExchangeSettings, MarketSettings
+from tests.endurance.forms import IS_LONG
+from tests.support import oracle, tapes
+from tests.support.commands import record_process
+from tests.support.constants import CAPTURES, MS, ROOT, START, TIMEOUT_S
+from tests.support.tapes import Recording
 
-CAPTURES = Path(__file__).resolve().parents[2] / "shared" / "captures"
+collect_ignore = ["support/fails_on_import.py"]
+"""Modules that cannot be imported; pytest imports all others for their doctests."""
+
 CAPTURE_NAMES = (
     "advanced-2026-08-btc-eth",
     "exchange-2018-04-btc",
@@ -25,40 +35,76 @@ CAPTURE_NAMES = (
     "exchange-2021-04-ten-products",
 )
 
-UPDATES = 4300  # on the connection that lasts: more than a block of the digest
+UPDATES = 4300  # on the last connection: more than a block of the digest
 DROP_AFTER = 400
 RATE = 2500.0
+MEMORY = Path("/dev/shm")  # noqa: S108  pytest makes a directory of its own there
+MEMORY_BYTES = 2 * 2**30
+
+if not IS_LONG and MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > MEMORY_BYTES:
+    # Each fsync takes milliseconds on a disk, and no test can see what it did there.
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
+
+settings.register_profile("booktape", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("booktape")  # no test fails because the machine is busy
+
+
+_COMPILE_EXCHANGE = """
+from orderbook.execution.compiled.loading import load
+from recorder.runtime.kernel_cache import KernelCache
+load(KernelCache(), lambda: None)
+"""
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """Hear Ctrl-C, and compile the engine before any test.
+    """Enable Ctrl-C, and load the engine before any test.
 
-    A shell lets what it starts in the background ignore Ctrl-C, and all that it starts in turn. Two processes
-    that compile at once would each take their time over it.
+    A shell starts background processes with Ctrl-C ignored, and their children inherit that. The first
+    process compiles the engine, if it must be, and the others find it in the cache. Meanwhile a child of it
+    compiles the exchange, which takes as long.
     """
     signal.signal(signal.SIGINT, signal.default_int_handler)
     if not hasattr(session.config, "workerinput"):
-        kernels()
+        with subprocess.Popen([sys.executable, "-c", _COMPILE_EXCHANGE], cwd=ROOT):
+            load_engine("compiled")
+    load_engine("compiled", executes=True)
+
+
+@pytest.fixture(autouse=True)
+def process_state() -> Iterator[None]:
+    """Undo what a command, run in this process, leaves behind: later tests must not depend on it.
+
+    Its loggers would hide lines from `caplog`. Its handlers of signals ignore them until the process ends.
+    """
+    names = ("booktape", "recorder", "replay")
+    loggers = [(logger := logging.getLogger(name), logger.handlers, logger.level) for name in names]
+    signals = [(each, signal.getsignal(each)) for each in (signal.SIGINT, signal.SIGTERM)]
+    yield
+    for logger, handlers, level in loggers:
+        logger.handlers, logger.propagate = handlers, True
+        logger.setLevel(level)
+    for each, handler in signals:
+        signal.signal(each, handler)
 
 
 @pytest.fixture(scope="session")
 def captures() -> Path:
-    """Return the directory of the real captures; they are no part of the repository."""
+    """Return the directory of the real captures; they are not part of the repository."""
     if CAPTURES.is_dir():
         return CAPTURES
     if os.environ.get("CI"):
-        pytest.fail(f"the real captures are not here: {CAPTURES}")
-    pytest.skip(f"the real captures are not here: {CAPTURES}")
+        pytest.fail(f"the real captures are missing: {CAPTURES}")
+    pytest.skip(f"the real captures are missing: {CAPTURES}")
 
 
 @pytest.fixture(scope="session")
 def import_capture(captures: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """Return a function from the name of a capture to its tape, imported at most once; not to be changed."""
+    """Return a function from the name of a capture to its tape, imported once. Do not change the tapes."""
 
     @cache
     def imported(name: str) -> Path:
         tape = tmp_path_factory.mktemp("capture") / "tape"
-        import_captures([captures / f"{name}.jsonl.gz"], tape, "jsonl")
+        import_captures([captures / f"{name}.jsonl.gz"], tape)
         return tape
 
     return imported
@@ -66,7 +112,7 @@ def import_capture(captures: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 
 @pytest.fixture(scope="session", params=CAPTURE_NAMES)
 def capture_tape(request: pytest.FixtureRequest, import_capture: Callable[[str], Path]) -> Path:
-    """Return the tape of each real capture in turn; not to be changed."""
+    """Return the tape of each real capture in turn. Do not change it."""
     return import_capture(request.param)
 
 
@@ -74,7 +120,7 @@ def capture_tape(request: pytest.FixtureRequest, import_capture: Callable[[str],
 def recording(tmp_path_factory: pytest.TempPathFactory) -> Recording:
     """Return a tape of two products, recorded from the synthetic exchange with one interruption each.
 
-    A real process records it over a real socket, and is stopped by SIGTERM. Not to be changed.
+    A real process records it over a real socket, and is stopped by SIGTERM. Do not change the tape.
     """
     tape = tmp_path_factory.mktemp("recording") / "tape"
     markets = [
@@ -87,25 +133,25 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Recording:
     with SyntheticExchange(markets, settings) as exchange:
 
         def until() -> None:
-            exchange.wait_for_done(2, timeout=tapes.TIMEOUT_S)
+            exchange.wait_for_done(2, timeout=TIMEOUT_S)
 
-        document = tapes.record(tape, ("BTC-USD", "ETH-USD"), exchange.url, until, "--segment-rows", "1500")
+        document = record_process(tape, ("BTC-USD", "ETH-USD"), exchange.url, until, "--segment-rows", "1500")
     return Recording(tape, document)
 
 
 @pytest.fixture(scope="session")
 def short_tape(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a tape of three products that is a second long, so that speed 1 can be afforded."""
+    """Return a tape of three products that lasts one second, for tests at speed 1."""
     frames: list[tapes.Timed] = []
-    dialect = ExchangeDialect()
+    server = ExchangeServer()
     for number, product in enumerate(("BTC-USD", "ETH-USD", "SOL-USD")):
-        market = SyntheticMarket(MarketSettings(product, seed=number, depth=20, thin_every=100))
-        frames.append((0, dialect.snapshot(product, market.snapshot(), tapes.START)))
-        frames += [(n * tapes.MS, dialect.update(product, market.update(), tapes.START)) for n in range(1000)]
+        market = SyntheticMarket(MarketSettings(product, seed=number + 1, depth=20, thin_every=100))
+        frames.append((0, server.snapshot(product, *market.snapshot(), START)))
+        frames += [(n * MS, server.update(product, market.update(), START)) for n in range(1000)]
     return tapes.import_frames(tmp_path_factory.mktemp("short"), sorted(frames, key=lambda frame: frame[0]))
 
 
 @pytest.fixture(scope="session")
 def recorded_oracle(recording: Recording) -> dict[str, oracle.OracleRun]:
-    """Return what the oracle makes of each product of the recording."""
+    """Return the result of the oracle for each product of the recording."""
     return tapes.oracle_runs(recording.tape)

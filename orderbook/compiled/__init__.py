@@ -1,23 +1,25 @@
 """The compiled engine: the bytes of a batch in, summary columns out, no Python object per row.
 
-One contract, two engines: what a frame means is said by the plain decoder, book and tracker. The kernel takes
-the frames that the feeds really send and stops at every row that it does not know for certain; that row goes
-through the plain decoder and tracker onto the same book, so no input changes a result.
+One contract, two engines: the plain decoder, book and tracker define what a frame means. The kernel reads the
+    frames that the venues really send and stops at every row that it does not know for certain; that row goes
+    through the plain decoder and tracker onto the same book, so no input changes a result.
 
+    layout     every register and array
     jit        how functions are compiled
     words      words of memory; eight bytes as one
-    scan       JSON bytes: strings, keys, skipping what nobody reads
-    numbers    prices and sizes; their nearest floats
-    times      times: nanoseconds since 1970
+    scan       JSON bytes: strings, keys, skipping values that are not used
+    numbers    prices and sizes; the floats nearest to them
+    times      times in nanoseconds since the epoch
     levels     the book's levels: near the touch in an array by price (`near`), elsewhere in blocks (`blocks`)
-    frames     what both dialects share; exchange, advanced and updates  the shapes of each
+    frames     the frame that a reader fills; the readers are in the folders of the venues (`compiled`)
     summaries  the summary of a book
-    kernel     rows through parser and book
-    loading    the compiled entry points, kept on disk
+    market     what the exchange reads of a row, if it is wanted; its memory in Python: `market_arrays`
+    kernel     rows through reader and book
+    loading    the compiled entry points, from a store or compiled
     book       the owner of a book's memory
     columns    the summaries of a batch
     engine     the engine
 
-Positions are int64 and only move forward; -1 means "not for the kernel". A function that gets -1
-returns it, so that calls chain.
+Positions in a text are int64 and only move forward; -1 means "left to the plain engine". A function that gets
+-1 returns it, so that calls can be chained.
 """

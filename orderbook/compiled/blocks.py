@@ -1,78 +1,81 @@
-"""Levels that have no place near the touch, in the order of price: of each side a list of blocks.
+"""The levels that have no place near the touch, in the order of price: a list of blocks for each side.
 
-A sorted array alone would move up to 46,000 levels for a change. So a side is cut into blocks of at most
-`BLOCK` levels, and a small directory holds the price from which each block begins. The best of these levels
-is the last one of the last block; a change n levels from it moves n levels at most, a deep one half a block.
+A sorted array alone would move up to 46,000 levels for one change. So each side is cut into blocks of at most
+`BLOCK` levels, and a small directory holds the key from which each block begins. The best of these levels is
+the last one of the last block; a change n levels from it moves at most n levels, a deep one half a block.
 
-Keys are those of `levels`.
-
-    levels      block b: BLOCK keys, BLOCK wholes, BLOCK fractions from b * 3 * BLOCK on
-    directory   of side s: what block i begins with at s * pool + i, its number at (2 + s) * pool + i;
-                of block b: how many levels it holds at 4 * pool + b; free blocks from 5 * pool on
-    registers   how many blocks each side has and how many are free, and the counters (see below)
-
-A full block is split in halves; two neighbours that fit into half a block are merged, so a side of n levels
-has at most 4 n / BLOCK + 2 blocks. Memory is handed in; `blocks_needed` says how much before a frame applies.
+A full block is split in halves, and two neighbours that fit into half a block are merged, so a side of n
+levels has at most 4 n / BLOCK + 2 blocks. `missing` says how many must be added before a frame is applied.
 """
 
 from typing import Any, Final
 
-from orderbook.compiled.jit import inlined, inner
+from orderbook.compiled.jit import inlined
+from orderbook.compiled.layout import BLOCK, LOWEST, STRIDE
 from orderbook.compiled.words import get_word, set_word
 
-BLOCK: Final = 64
 HALF: Final = BLOCK // 2
-STRIDE: Final = 3 * BLOCK
-"""Words of a block."""
-LOWEST: Final = -(2**62)
-"""Where a side's first block begins: it takes every key that is below the second's."""
-
-# Registers: what carries over from row to row.
-BLOCKS: Final = 0  # and 1: blocks of each side
-FREE: Final = 2
-IS_KNOWN: Final = 3
-ABSENT_DELETES: Final = 4
-NOOP_SETS: Final = 5
-POOL: Final = 6  # blocks there are
 
 
 @inlined
-def _add_block(directory: Any, registers: Any, side: int, place: int, first: int) -> Any:
-    """Put an empty block into a side's directory and return its number."""
-    pool = get_word(registers, POOL)
-    count = get_word(registers, BLOCKS + side)
-    for at in range(count, place, -1):
-        set_word(directory, side * pool + at, get_word(directory, side * pool + at - 1))
-        set_word(directory, (2 + side) * pool + at, get_word(directory, (2 + side) * pool + at - 1))
-    free = get_word(registers, FREE) - 1
-    set_word(registers, FREE, free)
+def used(book: Any, side: int) -> Any:
+    """Return how many blocks a side has."""
+    return get_word(book.registers.used_blocks, side)
+
+
+@inlined
+def block_at(book: Any, side: int, place: int) -> Any:
+    """Return the number of the block at a place of a side's list."""
+    return get_word(book.directory, (2 + side) * book.registers.pool + place)
+
+
+@inlined
+def count_of(book: Any, block: int) -> Any:
+    """Return how many levels a block holds."""
+    return get_word(book.directory, 4 * book.registers.pool + block)
+
+
+@inlined
+def set_count(book: Any, block: int, count: int) -> None:
+    """Set how many levels a block holds."""
+    set_word(book.directory, 4 * book.registers.pool + block, count)
+
+
+@inlined
+def _add_block(book: Any, side: int, place: int, first: int) -> Any:
+    """Insert an empty block into a side's list and return its number."""
+    registers, directory = book.registers, book.directory
+    pool, count, free = registers.pool, used(book, side), registers.free_blocks - 1
+    for start in range(side * pool, 4 * pool, 2 * pool):
+        for at in range(start + count, start + place, -1):
+            set_word(directory, at, get_word(directory, at - 1))
+    registers.free_blocks = free
     block = get_word(directory, 5 * pool + free)
     set_word(directory, side * pool + place, first)
     set_word(directory, (2 + side) * pool + place, block)
     set_word(directory, 4 * pool + block, 0)
-    set_word(registers, BLOCKS + side, count + 1)
+    set_word(registers.used_blocks, side, count + 1)
     return block
 
 
 @inlined
-def _drop_block(directory: Any, registers: Any, side: int, place: int) -> None:
-    """Take a block out of a side's directory; it is free then."""
-    pool = get_word(registers, POOL)
-    count = get_word(registers, BLOCKS + side) - 1
-    free = get_word(registers, FREE)
+def _drop_block(book: Any, side: int, place: int) -> None:
+    """Remove a block from a side's list; it is free then."""
+    registers, directory = book.registers, book.directory
+    pool, count, free = registers.pool, used(book, side) - 1, registers.free_blocks
     set_word(directory, 5 * pool + free, get_word(directory, (2 + side) * pool + place))
-    set_word(registers, FREE, free + 1)
-    for at in range(place, count):
-        set_word(directory, side * pool + at, get_word(directory, side * pool + at + 1))
-        set_word(directory, (2 + side) * pool + at, get_word(directory, (2 + side) * pool + at + 1))
+    registers.free_blocks = free + 1
+    for start in range(side * pool, 4 * pool, 2 * pool):
+        for at in range(start + place, start + count):
+            set_word(directory, at, get_word(directory, at + 1))
     if place == 0:
         set_word(directory, side * pool, LOWEST)
-    set_word(registers, BLOCKS + side, count)
+    set_word(registers.used_blocks, side, count)
 
 
 @inlined
 def _first_not_below(words: Any, start: int, count: int, key: int) -> int:
-    """Return how many of `count` ascending words are below a key, looking from the end in growing steps."""
+    """Return how many of `count` ascending words are below a key, searching from the end in growing steps."""
     high = count  # words from here on are not below
     step = 1
     while step <= count and get_word(words, start + count - step) >= key:
@@ -90,7 +93,7 @@ def _first_not_below(words: Any, start: int, count: int, key: int) -> int:
 
 @inlined
 def _place_of(words: Any, start: int, count: int, key: int) -> int:
-    """Return how many of `count` ascending words are below a key, in steps that no branch decides on."""
+    """Return how many of `count` ascending words are below a key, by a search without branches."""
     low = 0
     while count > 0:
         half = (count + 1) >> 1
@@ -100,153 +103,151 @@ def _place_of(words: Any, start: int, count: int, key: int) -> int:
 
 
 @inlined
-def _copy_levels(levels: Any, source: int, place: int, target: int, at: int, count: int) -> None:
+def _copy_levels(blocks: Any, source: int, place: int, target: int, at: int, count: int) -> None:
     """Copy levels from a place in one block to a place in another one."""
+    source, target = source * STRIDE + place, target * STRIDE + at
     for plane in range(0, STRIDE, BLOCK):
-        for n in range(count):
-            set_word(
-                levels,
-                target * STRIDE + plane + at + n,
-                get_word(levels, source * STRIDE + plane + place + n),
-            )
-
-
-@inner
-def _split(levels: Any, directory: Any, registers: Any, side: int, place: int) -> None:
-    """Move the upper half of a full block into a new one behind it."""
-    pool = get_word(registers, POOL)
-    block = get_word(directory, (2 + side) * pool + place)
-    upper = _add_block(directory, registers, side, place + 1, get_word(levels, block * STRIDE + HALF))
-    _copy_levels(levels, block, HALF, upper, 0, HALF)
-    set_word(directory, 4 * pool + block, HALF)
-    set_word(directory, 4 * pool + upper, HALF)
+        for n in range(plane, plane + count):
+            set_word(blocks, target + n, get_word(blocks, source + n))
 
 
 @inlined
-def _insert(levels: Any, start: int, count: int, place: int, key: int, whole: int, fraction: int) -> None:
+def _split(book: Any, side: int, place: int) -> None:
+    """Move the upper half of a full block into a new one behind it."""
+    block = block_at(book, side, place)
+    upper = _add_block(book, side, place + 1, get_word(book.blocks, block * STRIDE + HALF))
+    _copy_levels(book.blocks, block, HALF, upper, 0, HALF)
+    set_count(book, block, HALF)
+    set_count(book, upper, HALF)
+
+
+@inlined
+def _insert(blocks: Any, start: int, count: int, place: int, key: int, whole: int, fraction: int) -> None:
+    """Insert a level into the block of `count` levels that begins at a word."""
     for plane in range(start, start + STRIDE, BLOCK):
         for at in range(plane + count, plane + place, -1):
-            set_word(levels, at, get_word(levels, at - 1))
-    set_word(levels, start + place, key)
-    set_word(levels, start + place + BLOCK, whole)
-    set_word(levels, start + place + 2 * BLOCK, fraction)
+            set_word(blocks, at, get_word(blocks, at - 1))
+    set_word(blocks, start + place, key)
+    set_word(blocks, start + place + BLOCK, whole)
+    set_word(blocks, start + place + 2 * BLOCK, fraction)
 
 
 @inlined
-def remove(levels: Any, start: int, count: int, place: int) -> None:
-    """Take one of the `count` levels out of the block that begins at a word."""
+def remove(blocks: Any, start: int, count: int, place: int) -> None:
+    """Remove one of the `count` levels of the block that begins at a word."""
     for plane in range(start, start + STRIDE, BLOCK):
         for at in range(plane + place, plane + count - 1):
-            set_word(levels, at, get_word(levels, at + 1))
+            set_word(blocks, at, get_word(blocks, at + 1))
 
 
-@inner
-def tidy(levels: Any, directory: Any, registers: Any, side: int, place: int) -> None:
-    """Drop a block that is empty, or merge it with the one before it where both fit into half a block."""
-    pool = get_word(registers, POOL)
-    block = get_word(directory, (2 + side) * pool + place)
-    count = get_word(directory, 4 * pool + block)
-    if count == 0:
-        _drop_block(directory, registers, side, place)
+@inlined
+def tidy(book: Any, side: int, place: int) -> None:
+    """Drop a block if it is empty, or merge it with a neighbour if both fit into half a block."""
+    if count_of(book, block_at(book, side, place)) == 0:
+        _drop_block(book, side, place)
         return
     for upper in (place, place + 1):
-        if upper < 1 or upper >= get_word(registers, BLOCKS + side):
+        if upper < 1 or upper >= used(book, side):
             continue
-        into = get_word(directory, (2 + side) * pool + upper - 1)
-        block = get_word(directory, (2 + side) * pool + upper)
-        held, count = get_word(directory, 4 * pool + into), get_word(directory, 4 * pool + block)
+        into, block = block_at(book, side, upper - 1), block_at(book, side, upper)
+        held, count = count_of(book, into), count_of(book, block)
         if held + count <= HALF:
-            _copy_levels(levels, block, 0, into, held, count)
-            set_word(directory, 4 * pool + into, held + count)
-            _drop_block(directory, registers, side, upper)
+            _copy_levels(book.blocks, block, 0, into, held, count)
+            set_count(book, into, held + count)
+            _drop_block(book, side, upper)
             return
 
 
-@inner
-def set_deep(
-    levels: Any, directory: Any, registers: Any, side: int, key: int, whole: int, fraction: int
-) -> None:
+@inlined
+def set_deep(book: Any, side: int, key: int, whole: int, fraction: int) -> None:
     """Set a level to a size; 0 removes it. O(BLOCK + levels / BLOCK), less near the best one."""
-    pool = get_word(registers, POOL)
-    blocks = get_word(registers, BLOCKS + side)
+    registers, blocks = book.registers, book.blocks
     is_zero = whole == 0 and fraction == 0
-    if blocks == 0:
+    if used(book, side) == 0:
         if is_zero:
-            registers[ABSENT_DELETES] += 1
+            registers.absent_deletes += 1
             return
-        _add_block(directory, registers, side, 0, LOWEST)
-        blocks = 1
-    place = _first_not_below(directory, side * pool, blocks, key + 1) - 1
-    block = get_word(directory, (2 + side) * pool + place)
-    count = get_word(directory, 4 * pool + block)
+        _add_block(book, side, 0, LOWEST)
+    place = _first_not_below(book.directory, side * registers.pool, used(book, side), key + 1) - 1
+    block = block_at(book, side, place)
+    count = count_of(book, block)
     start = block * STRIDE
-    at = _place_of(levels, start, count, key)
-    if at < count and get_word(levels, start + at) == key:
+    at = _place_of(blocks, start, count, key)
+    if at < count and get_word(blocks, start + at) == key:
         if is_zero:
-            remove(levels, start, count, at)
-            set_word(directory, 4 * pool + block, count - 1)
+            remove(blocks, start, count, at)
+            set_count(book, block, count - 1)
             if count <= HALF:
-                tidy(levels, directory, registers, side, place)
+                tidy(book, side, place)
             return
-        if (
-            get_word(levels, start + at + BLOCK) == whole
-            and get_word(levels, start + at + 2 * BLOCK) == fraction
-        ):
-            registers[NOOP_SETS] += 1
-        set_word(levels, start + at + BLOCK, whole)
-        set_word(levels, start + at + 2 * BLOCK, fraction)
+        held_whole, held_fraction = size_at(blocks, start + at)
+        if held_whole == whole and held_fraction == fraction:
+            registers.noop_sets += 1
+        set_word(blocks, start + at + BLOCK, whole)
+        set_word(blocks, start + at + 2 * BLOCK, fraction)
         return
     if is_zero:
-        registers[ABSENT_DELETES] += 1
+        registers.absent_deletes += 1
         return
     if count == BLOCK:
-        _split(levels, directory, registers, side, place)
+        _split(book, side, place)
         if at > HALF:
-            block, at = get_word(directory, (2 + side) * pool + place + 1), at - HALF
+            block, at = block_at(book, side, place + 1), at - HALF
         count = HALF
         start = block * STRIDE
-    _insert(levels, start, count, at, key, whole, fraction)
-    set_word(directory, 4 * pool + block, count + 1)
+    _insert(blocks, start, count, at, key, whole, fraction)
+    set_count(book, block, count + 1)
 
 
 @inlined
-def drop_all(directory: Any, registers: Any) -> None:
+def drop_all(book: Any) -> None:
     """Empty both sides."""
     for side in range(2):
-        while get_word(registers, BLOCKS + side):
-            _drop_block(directory, registers, side, get_word(registers, BLOCKS + side) - 1)
+        while used(book, side):
+            _drop_block(book, side, used(book, side) - 1)
 
 
 @inlined
-def best_size(levels: Any, directory: Any, registers: Any, side: int) -> tuple[Any, Any]:
-    """Return the size of the level with the highest key of a side, which must not be empty."""
-    pool = get_word(registers, POOL)
-    block = get_word(directory, (2 + side) * pool + get_word(registers, BLOCKS + side) - 1)
-    return size_at(levels, block * STRIDE, get_word(directory, 4 * pool + block) - 1)
+def best_at(book: Any, side: int) -> Any:
+    """Return the word of the highest key of a side, which must not be empty."""
+    block = block_at(book, side, used(book, side) - 1)
+    return block * STRIDE + count_of(book, block) - 1
 
 
 @inlined
-def best_key(levels: Any, directory: Any, registers: Any, side: int) -> Any:
-    """Return the highest key of a side, which must not be empty."""
-    pool = get_word(registers, POOL)
-    block = get_word(directory, (2 + side) * pool + get_word(registers, BLOCKS + side) - 1)
-    return get_word(levels, block * STRIDE + get_word(directory, 4 * pool + block) - 1)
+def size_at(blocks: Any, at: int) -> tuple[Any, Any]:
+    """Return the size of the level whose key is at a word."""
+    return get_word(blocks, at + BLOCK), get_word(blocks, at + 2 * BLOCK)
 
 
 @inlined
-def size_at(levels: Any, start: int, at: int) -> tuple[Any, Any]:
-    """Return the size of a level of the block that begins at a word, whole and fraction."""
-    return get_word(levels, start + at + BLOCK), get_word(levels, start + at + 2 * BLOCK)
+def place_below(book: Any, side: int, key: int) -> tuple[Any, Any]:
+    """Return where keys of at least this one begin: the word of it, and the first word of its block.
+
+    A side without levels has none: both are 0.
+    """
+    if used(book, side) == 0:
+        return 0, 0
+    place = _first_not_below(book.directory, side * book.registers.pool, used(book, side), key) - 1
+    place = max(place, 0)
+    block = block_at(book, side, place)
+    start = block * STRIDE
+    at = _place_of(book.blocks, start, count_of(book, block), key)
+    if at == 0 and place > 0:
+        block = block_at(book, side, place - 1)
+        start = block * STRIDE
+        at = count_of(book, block)
+    return start + at, start
 
 
 @inlined
-def missing(registers: Any, changes: int, is_snapshot: bool) -> Any:
-    """Return how many blocks must be added before so many changes; a bound, 0 or below where none.
+def missing(book: Any, changes: int, is_snapshot: bool) -> Any:
+    """Return how many blocks must be added before so many changes: a bound, 0 or below if none.
 
-    A block that is split is half full then, so only every HALF changes take a new one; but each block that is
-    there already may be full. A snapshot frees those.
+    Half of a block that was split is free, so only every HALF changes take a new block; but each block that
+    is in use already may be full. A snapshot frees those.
     """
     needed = changes // HALF + 4
     if is_snapshot:
-        return needed - get_word(registers, POOL)
-    return needed + min(changes, registers[BLOCKS] + registers[BLOCKS + 1]) - get_word(registers, FREE)
+        return needed - book.registers.pool
+    return needed + min(changes, used(book, 0) + used(book, 1)) - book.registers.free_blocks

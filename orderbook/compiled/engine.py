@@ -1,31 +1,32 @@
-"""The engine behind `orderbook.engine.Engine`: runs the kernel, and the plain way where that stops."""
+"""The compiled `Engine`: runs the kernel, and the plain tracker for each row that the kernel leaves to it."""
 
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from orderbook.compiled import kernel
+from orderbook.compiled import kernel, layout
 from orderbook.compiled.book import CompiledBook
 from orderbook.compiled.columns import SummaryArrays
+from orderbook.compiled.layout import NO_CONNECTION
 from orderbook.compiled.loading import Kernels, kernels
-from orderbook.compiled.summaries import SUMMARIES
-from orderbook.engine import RowSpan, Step
-from orderbook.feeds import Feed
-from orderbook.saved import load_state, save_state
+from orderbook.compiled.market_arrays import NO_ARRAYS, MarketArrays
+from orderbook.engine import Engine, RowSpan, State, Step
+from orderbook.execution.market_tracker import read_row
 from orderbook.schema import TAPE_SCHEMA
-from orderbook.summary import Top
+from orderbook.summaries import Top
 from orderbook.tracker import RowTracker, TrackerState
+from orderbook.trades import TradeWatch
 
 _INT64: Final = range(-(2**63), 2**63)
-
 
 CompiledState = TrackerState[CompiledBook]
 
 
-class CompiledEngine:
-    """Results to the last bit those of `PlainEngine`, an order of magnitude sooner."""
+class CompiledEngine(Engine):
+    """An engine with the results of `PlainEngine`, to the last bit, in a tenth of the time."""
 
     name = "compiled"
 
@@ -33,196 +34,190 @@ class CompiledEngine:
         self._kernels = kernels()
 
     def __reduce__(self) -> tuple[type["CompiledEngine"], tuple[()]]:
-        """Travel by name: pickled, numba's functions would be compiled again in the other process."""
+        """Pickle as the name: numba's functions, pickled, would be compiled again in the other process."""
         return CompiledEngine, ()
 
-    def start(self, product: str, feed: Feed) -> CompiledState:
-        """Return the state before a product's first row."""
-        return TrackerState(product, feed, CompiledBook(self._kernels))
+    def new_book(self) -> CompiledBook:
+        """Return an empty book."""
+        return CompiledBook(self._kernels)
 
-    def step(self, state: CompiledState, rows: pa.RecordBatch, depth: int = 0) -> tuple[CompiledState, Step]:
+    def step(
+        self, state: CompiledState, rows: pa.RecordBatch, depth: int = 0, watch: TradeWatch | None = None
+    ) -> tuple[State, Step]:
         """Apply a batch of rows. O(bytes + changes + summaries x depth)."""
         if rows.schema.types != TAPE_SCHEMA.types:
             rows = rows.cast(TAPE_SCHEMA)
         book = state.book
         absent_deletes, noop_sets = book.absent_deletes, book.noop_sets
-        run = _Run(self._kernels, state, rows, depth)
-        run.to_the_end()
-        summaries, ladders = run.arrays.to_batches(rows, int(book.registers[SUMMARIES]))
+        run = _BatchRun(self._kernels, state, rows, depth, watch)
+        run.run()
+        summaries, ladders = run.summaries()
         step = Step(
-            span=_span(rows, run.interruptions, is_interrupted=run.is_interrupted),
+            span=_span(run.columns, run.interruptions, is_interrupted=run.is_interrupted),
             summaries=summaries,
             anomalies=run.plain.anomalies.to_batch(),
             numbered=frozenset(run.plain.numbered),
             absent_deletes=book.absent_deletes - absent_deletes,
             noop_sets=book.noop_sets - noop_sets,
             depth=ladders,
+            market=None if watch is None else run.market.to_rows(*run.columns),
+            diverged=frozenset(run.plain.diverged),
         )
-        run.let_go()
+        run.release()
         return state, step
 
-    def save(self, state: CompiledState) -> bytes:
-        """Return a state in the form that all engines share. O(levels)."""
-        return save_state(state)
 
-    def load(self, saved: bytes) -> CompiledState:
-        """Return the state that was saved. O(levels)."""
-        return load_state(saved, CompiledBook(self._kernels))
-
-    def check(self, state: CompiledState) -> None:
-        """Assert the invariants of the book."""
-        state.book.check()
-
-
-class _Run:
-    """One batch on its way through the kernel.
+class _BatchRun:
+    """The run of one batch through the kernel.
 
     Attributes:
-        arrays: the summaries.
-        plain: what the rows that are not the kernel's go through; it collects all anomalies.
-        interruptions: rows that are no frames.
-        is_interrupted: whether the last row was none.
+        columns: seq, recv_time and connection of the rows.
+        plain: the tracker of the rows that the kernel leaves to it; it collects all anomalies.
+        market: what the exchange reads, if there is a watch.
+        interruptions: number of rows that are not frames.
+        is_interrupted: whether the last row is not a frame.
     """
 
-    def __init__(self, kernels: Kernels, state: CompiledState, rows: pa.RecordBatch, depth: int) -> None:
+    def __init__(
+        self,
+        kernels: Kernels,
+        state: CompiledState,
+        rows: pa.RecordBatch,
+        depth: int,
+        watch: TradeWatch | None,
+    ) -> None:
         self._kernels = kernels
         self._state = state
         self._rows = rows
         self._book = state.book
-        self.arrays = SummaryArrays(rows.num_rows, depth)
+        self.columns = tuple(_column(rows, number) for number in range(3))
+        self._watch = watch
+        self._arrays = SummaryArrays(rows.num_rows, depth)
+        self._registers = layout.registers(layout.RUN_REGISTERS)
+        self._registers["reader"] = state.venue.reader
+        self._registers["numbered"] = NO_CONNECTION
+        self._registers["wants_market"] = watch is not None
+        payloads, kinds = _strings(rows.column(4)), _strings(rows.column(3))
+        product = np.frombuffer(state.product.encode(), np.uint8)
+        self._memory = layout.Run(
+            self._registers, *payloads, *kinds, self.columns[2], product, *self._arrays.arrays
+        )
+        self.market = NO_ARRAYS
+        if watch is not None:
+            self.market = MarketArrays(rows.num_rows, int(payloads[1][-1] - payloads[1][0]))
+        self._book.want_times(watch is not None)
         self.plain = _PlainRows(state, self._summarise)
         self.interruptions = 0
         self.is_interrupted = False
-        registers = self._book.registers
-        registers[kernel.ROW] = registers[SUMMARIES] = 0
-        registers[kernel.NUMBERED] = kernel.NO_CONNECTION
 
-    def to_the_end(self) -> None:
+    def run(self) -> None:
         """Run all rows."""
-        if not self._rows.num_rows:
-            return
-        rows, book, arrays = self._rows, self._book, self.arrays
-        registers = book.registers
-        payloads, kinds = _strings(rows.column(4)), _strings(rows.column(3))
-        connections = _column(rows, 2)
-        product = np.frombuffer(self._state.product.encode(), np.uint8)
-        is_advanced = self._state.feed == "advanced"
-        self._hand_over()
-        while True:
+        self._store()
+        while self._rows.num_rows:
             why = self._kernels.run_rows(
-                *payloads,
-                *kinds,
-                connections,
-                product,
-                is_advanced,
-                book.near,
-                book.words,
-                book.directory,
-                registers,
-                book.changes,
-                book.events,
-                arrays.marks,
-                arrays.floats,
-                arrays.ladder,
+                *self._book.memory, *self._book.frame, *self._memory, *self.market.memory
             )
-            if why == kernel.WANTS_CHANGES:
-                book.add_changes()
-            elif why == kernel.WANTS_ROOM:
-                book.make_room()
+            if why == kernel.LACKS_CHANGES:
+                self._book.add_changes()
+            elif why == kernel.LACKS_ROOM:
+                self._book.make_room()
+            elif why == kernel.LACKS_MARKET:
+                self.market.grow()
             elif why == kernel.CROSSED:
-                self._crossed()
+                self.plain.note_crossed(*self._integers(int(self._registers["row"]) - 1), self._top())
             else:
-                self._take_back()
+                self._load()
                 if why == kernel.DONE:
                     return
-                self._plain_row(int(registers[kernel.ROW]))
-                self._hand_over()
+                self._run_plain_row(int(self._registers["row"]))
+                self._store()
 
-    def let_go(self) -> None:
-        """Break the ring with the plain rows: the batch would wait for the garbage collector, for long."""
+    def summaries(self) -> tuple[pa.RecordBatch, pa.RecordBatch | None]:
+        """Return the summaries, and their ladders if any depth is requested."""
+        return self._arrays.to_batches(self._rows, int(self._registers["summaries"]))
+
+    def release(self) -> None:
+        """Break the reference cycle with the tracker, or the batch would wait for the garbage collector."""
         del self.plain
 
-    def _hand_over(self) -> None:
-        """Tell the kernel of the connection's sequence numbers."""
-        registers, last = self._book.registers, self._state.last_sequence
-        registers[kernel.COUNTS_SEQUENCE] = self._state.counts_sequence
-        registers[kernel.HAS_LAST] = 0 if last is None else 1 if last in _INT64 else 2
-        registers[kernel.LAST_SEQUENCE] = last if last is not None and last in _INT64 else 0
+    def _store(self) -> None:
+        """Store the state of the connection's sequence numbers and trades for the kernel."""
+        registers, last = self._registers, self._state.last_sequence
+        registers["counts_sequence"] = self._state.counts_sequence
+        registers["has_last"] = 0 if last is None else 1 if last in _INT64 else 2
+        registers["last_sequence"] = last if last is not None and last in _INT64 else 0
+        if self._watch is not None:
+            self.market.store(self._watch)
 
-    def _take_back(self) -> None:
-        registers = self._book.registers
-        if registers[kernel.HAS_LAST] == 1:
-            self._state.last_sequence = int(registers[kernel.LAST_SEQUENCE])
-        if registers[kernel.NUMBERED] != kernel.NO_CONNECTION:
-            self.plain.numbered.add(int(registers[kernel.NUMBERED]))
-            registers[kernel.NUMBERED] = kernel.NO_CONNECTION
+    def _load(self) -> None:
+        """Load it as the kernel left it."""
+        registers = self._registers
+        if self._watch is not None:
+            self.market.load(self._watch)
+        if registers["has_last"] == 1:
+            self._state.last_sequence = int(registers["last_sequence"])
+        if registers["numbered"] != NO_CONNECTION:
+            self.plain.numbered.add(int(registers["numbered"]))
+            registers["numbered"] = NO_CONNECTION
 
-    def _plain_row(self, row: int) -> None:
-        """Run a row that is not the kernel's."""
-        seq, recv_time, connection = (int(_column(self._rows, n)[row]) for n in range(3))
+    def _run_plain_row(self, row: int) -> None:
         kind, payload = (self._rows.column(n)[row].as_py() for n in (3, 4))
         self.is_interrupted = kind != "frame" and row == self._rows.num_rows - 1
         self.interruptions += kind != "frame"
-        self._book.registers[kernel.ROW] = row
-        self.plain.row(seq, recv_time, connection, kind, payload)
-        self._book.registers[kernel.ROW] = row + 1
+        values = (*self._integers(row), kind, payload)
+        changed = self.plain.row(*values)
+        if self._watch is not None:
+            self.market.write(row, read_row(self._watch, *values, changed))
+        self._registers["row"] = row + 1
+
+    def _integers(self, row: int) -> tuple[int, int, int]:
+        """Return seq, recv_time and connection of a row."""
+        seq, recv_time, connection = self.columns
+        return int(seq[row]), int(recv_time[row]), int(connection[row])
 
     def _summarise(self, exchange_time: int | None) -> Top:
-        book, arrays = self._book, self.arrays
-        self._kernels.write_summary(
-            book.near,
-            book.words,
-            book.directory,
-            book.registers,
-            arrays.marks,
-            arrays.floats,
-            arrays.ladder,
-            int(book.registers[kernel.ROW]),
-            -1 if exchange_time is None else exchange_time,
-        )
+        """Write the summary of the row that is run; return it."""
+        time = -1 if exchange_time is None else exchange_time
+        self._kernels.write_summary(*self._book.memory, *self._memory, time)
         return self._top()
 
     def _top(self) -> Top:
         """Return the last summary."""
-        values = self.arrays.floats[:, self._book.registers[SUMMARIES] - 1].tolist()
+        values = self._memory.floats[:, self._registers["summaries"] - 1].tolist()
         return Top(*(None if value != value else value for value in values))  # noqa: PLR0124  NaN is null
-
-    def _crossed(self) -> None:
-        row = int(self._book.registers[kernel.ROW]) - 1
-        seq, recv_time, connection = (int(_column(self._rows, n)[row]) for n in range(3))
-        self.plain.note_crossed(seq, recv_time, connection, self._top())
 
 
 class _PlainRows(RowTracker[CompiledBook]):
-    """The plain tracker on the compiled book; its summaries go where the kernel's go."""
+    """The plain tracker on the compiled book; the kernel writes its summaries among its own."""
 
-    def __init__(self, state: CompiledState, summarise: Any) -> None:
+    def __init__(self, state: CompiledState, summarise: Callable[[int | None], Top]) -> None:
         super().__init__(state)
         self._summarise = summarise
 
     def _summary(self, seq: int, recv_time: int, exchange_time: int | None, connection: int) -> Top:  # noqa: ARG002
-        top: Top = self._summarise(exchange_time)
-        return top
+        return self._summarise(exchange_time)
 
 
 def _strings(column: pa.Array) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int32]]:
-    """Return the bytes of a string column and where each value begins; not copied, not to be written to."""
+    """Return the bytes of a string column and the offset of each value, read-only and not copied."""
     _, offsets, data = column.buffers()
     places = np.frombuffer(offsets, np.int32)[column.offset : column.offset + len(column) + 1]
-    return np.frombuffer(b"" if data is None else data, np.uint8), places
+    values = np.frombuffer(b"" if data is None else data, np.uint8)
+    for array in (values, places):
+        array.flags.writeable = False  # as `layout.RUN` has them; Arrow's buffers may be writeable
+    return values, places
 
 
 def _column(rows: pa.RecordBatch, number: int) -> Any:
-    """Return a column of integers or times; not copied."""
-    column = rows.column(number)
-    return (column.view(pa.int64()) if pa.types.is_timestamp(column.type) else column).to_numpy()
+    """Return a column of integers or times as an array; not copied."""
+    values = rows.column(number)
+    return (values.view(pa.int64()) if pa.types.is_timestamp(values.type) else values).to_numpy()
 
 
-def _span(rows: pa.RecordBatch, interruptions: int, *, is_interrupted: bool) -> RowSpan:
-    """Return which rows a batch held."""
-    if not rows.num_rows:
+def _span(columns: Sequence[npt.NDArray[Any]], interruptions: int, *, is_interrupted: bool) -> RowSpan:
+    """Return the rows of a batch, of which some are no frames."""
+    rows = len(columns[0])
+    if not rows:
         return RowSpan()
-    columns = (_column(rows, number) for number in range(3))
-    seq, time, connection = ((int(column[0]), int(column[-1])) for column in columns)
-    frames = rows.num_rows - interruptions
-    return RowSpan(rows.num_rows, frames, *seq, *time, *connection, is_interrupted=is_interrupted)
+    seq, time, connection = ((int(values[0]), int(values[-1])) for values in columns)
+    return RowSpan(rows, rows - interruptions, *seq, *time, *connection, is_interrupted=is_interrupted)

@@ -1,15 +1,12 @@
 """How the functions of the kernel are compiled.
 
-Without numba's run-time (`_nrt=False`), as each array view in it costs atomic reference counts, most of the
-time of a hot loop; so nothing can be allocated inside, and all memory is handed in. Without fast-math,
-floats round as IEEE says. `NUMBA_BOUNDSCHECK=1` checks every index, `NUMBA_DISABLE_JIT=1` runs
-it all as plain Python.
+They are compiled without numba's run-time (`_nrt=False`), because with it each array view costs atomic
+reference counts, most of the time of a hot loop. So nothing can be allocated inside, and all memory is
+passed in. Without fast-math floats round as IEEE requires. `NUMBA_BOUNDSCHECK=1` checks every index,
+`NUMBA_DISABLE_JIT=1` runs all of it as plain Python.
 """
 
-import hashlib
-import inspect
-from collections.abc import Callable, Iterable
-from types import ModuleType
+from collections.abc import Callable
 from typing import Any, Final, TypeVar, cast
 
 import numba
@@ -18,18 +15,21 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 OPTIONS: Final[dict[str, Any]] = {"_nrt": False, "nogil": True, "error_model": "numpy"}
 
-
-def fingerprint(modules: Iterable[ModuleType]) -> int:
-    """Return 62 bits that change with the sources of modules."""
-    text = "".join(inspect.getsource(module) for module in modules)
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "little") >> 2
+_INNER: Final[dict[str, Any]] = OPTIONS | {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+"""Of functions that Python never calls; a wrapper would have to return what Python cannot take."""
 
 
 def inner(function: F) -> F:
     """Compile a function that the kernel calls."""
-    return cast(F, numba.njit(**OPTIONS)(function))
+    # An explicit False: numba would otherwise take it from the caller that happens to be compiled.
+    return cast(F, numba.njit(**_INNER, forceinline=False)(function))
 
 
 def inlined(function: F) -> F:
-    """Compile a small function into each of its callers: an array costs seven words at a call."""
-    return cast(F, numba.njit(**OPTIONS, forceinline=True)(function))
+    """Compile a function into each of its callers: an array costs seven words at a call."""
+    return cast(F, numba.njit(**_INNER, forceinline=True)(function))
+
+
+def record_of(function: F) -> F:
+    """Put a function that returns a record into each of its callers as it is: no call can return one."""
+    return cast(F, numba.njit(**_INNER, inline="always")(function))

@@ -1,90 +1,78 @@
-"""The book's levels: those near the touch in an array by price, all others in blocks.
+"""The levels of the book: those near the touch in an array (`near`), all others in blocks (`blocks`).
 
-Sides are 0 (bids) and 1 (asks). Keys make both one: the price for bids, minus the price for asks; the best
-key is the highest. Which of the two structures holds a level is a matter of speed and of nothing else.
+Which of the two holds a level affects the speed and nothing else.
 
-A snapshot says where the array is: a tick is the largest power of ten, 100.00 at most, of which nearly all of
-its prices are multiples, and a quarter of the places is left for better prices than its best. Where the touch
-has left the array, or comes close to its end, the array follows, with a tick of the prices there.
+A snapshot decides where the array is: a tick is the largest power of ten, at most 100.00, of which nearly
+all of its prices are multiples, and a quarter of the places is kept for prices better than its best. When
+the touch has left the array, or comes close to its end, the array follows, with a tick that suits the
+prices there.
 """
 
 from typing import Any, Final
 
-from orderbook.compiled import blocks
-from orderbook.compiled import near as nears
-from orderbook.compiled.blocks import BLOCKS, HALF, IS_KNOWN, LOWEST, POOL
-from orderbook.compiled.frames import CHANGE
-from orderbook.compiled.jit import inlined, inner
-from orderbook.compiled.near import BEST, FIRST, PLACES, TICK
+from orderbook.compiled import blocks, near
+from orderbook.compiled.jit import inlined
+from orderbook.compiled.layout import CHANGE, LOWEST, STRIDE
 from orderbook.compiled.words import get_word, set_word
 
-STRAYS: Final = 15  # register: summaries whose best level had no good place, since the array was put there
-
 _LARGEST_TICK: Final = 10**10
-"""In units of price; so that a side's places span less than a float holds exactly."""
+"""In price units; it makes a side's places span less than a float holds exactly."""
 _NEARLY_ALL: Final = 16
-"""One odd price among so many is left to the blocks."""
-_LOOKED_AT: Final = 1024
-_BLOCKS_LOOKED_AT: Final = 8
+"""Of this many prices, one that is not a multiple of the tick is left to the blocks."""
+_SAMPLED_CHANGES: Final = 1024
+_SAMPLED_BLOCKS: Final = 8
 _PATIENCE: Final = 4096
 """Strays until the array follows, which takes as long as some thousand changes."""
 
 
 @inlined
-def set_level(
-    near: Any,
-    levels: Any,
-    directory: Any,
-    registers: Any,
-    side: int,
-    key: int,
-    whole: int,
-    fraction: int,
-    per_unit: float,
-) -> None:
-    """Set a level to a size; 0 removes it. O(1) near the touch, see `blocks.set_deep` elsewhere."""
-    place = nears.place_of(registers, side, key, per_unit)
+def set_level(book: Any, side: int, key: int, whole: int, fraction: int, per_unit: float) -> None:
+    """Set a level to a size; 0 removes it. O(1) near the touch, see `blocks.set_deep` for the others."""
+    place = near.place_of(book.registers, side, key, per_unit)
     if place >= 0:
-        nears.set_near(near, registers, side, place, whole, fraction)
+        near.set_near(book, side, place, whole, fraction)
     else:
-        blocks.set_deep(levels, directory, registers, side, key, whole, fraction)
+        blocks.set_deep(book, side, key, whole, fraction)
 
 
-@inner
-def clear(near: Any, directory: Any, registers: Any) -> None:
+@inlined
+def clear(book: Any) -> None:
     """Empty both sides."""
     for side in range(2):
-        nears.close(near, registers, side)
-    blocks.drop_all(directory, registers)
-    registers[IS_KNOWN] = 0
+        near.close(book, side)
+    blocks.drop_all(book)
+    book.registers.is_known = 0
 
 
-@inner
+@inlined
 def aim(registers: Any, changes: Any, start: int, stop: int) -> None:
-    """Put the array where a snapshot has the touch; the book must be empty. O(changes).
+    """Put the array around the touch of a snapshot; the book must be empty. O(changes).
 
     Args:
-        registers: of the book.
-        changes: see `frames`.
-        start, stop: which of them are the snapshot's.
+        registers: those of the book.
+        changes: those of the frame.
+        start: the first change of the snapshot.
+        stop: the one behind its last.
     """
-    registers[FIRST] = registers[FIRST + 1] = LOWEST
+    for side in range(2):
+        set_word(registers.first_key, side, LOWEST)
     for change in range(start, stop):
         side, key = get_word(changes, change * CHANGE), get_word(changes, change * CHANGE + 1)
-        set_word(registers, FIRST + side, max(key, get_word(registers, FIRST + side)))
-    registers[TICK] = _LARGEST_TICK
-    step = 1 + (stop - start) // _LOOKED_AT
-    while _odd_changes(changes, start, stop, step, registers[TICK]) * _NEARLY_ALL > (stop - start) // step:
-        registers[TICK] //= 10
+        set_word(registers.first_key, side, max(key, get_word(registers.first_key, side)))
+    registers.tick = _LARGEST_TICK
+    step = 1 + (stop - start) // _SAMPLED_CHANGES
+    while _odd_changes(changes, start, stop, step, registers.tick) * _NEARLY_ALL > (stop - start) // step:
+        registers.tick //= 10
     for side in range(2):
-        if registers[FIRST + side] != LOWEST:
-            _open_around(registers, side, registers[FIRST + side])
-    registers[STRAYS] = 0
+        best = get_word(registers.first_key, side)
+        if best != LOWEST:
+            near.open_around(registers, side, best)
+    registers.strays = 0
 
 
 @inlined
 def _odd_changes(changes: Any, start: int, stop: int, step: int, tick: int) -> int:
-    """Return how many prices of a frame are no multiples of a tick; only each `step`th is looked at."""
+    """Return how many prices of a frame, of each `step`th one, are not multiples of a tick."""
     odd = 0
     for change in range(start, stop, step):
         odd += get_word(changes, change * CHANGE + 1) % tick != 0
@@ -92,109 +80,98 @@ def _odd_changes(changes: Any, start: int, stop: int, step: int, tick: int) -> i
 
 
 @inlined
-def _odd_levels(levels: Any, directory: Any, registers: Any, tick: int) -> Any:
-    """Return how many prices of the best blocks are no multiples of a tick, and how many there are."""
-    pool = get_word(registers, POOL)
-    odd = looked_at = 0
+def _odd_levels(book: Any, tick: int) -> Any:
+    """Return how many prices of the best blocks are not multiples of a tick, and how many there are."""
+    odd = sampled = 0
     for side in range(2):
-        place = get_word(registers, BLOCKS + side) - 1
-        for nth in range(place, max(place - _BLOCKS_LOOKED_AT, -1), -1):
-            block = get_word(directory, (2 + side) * pool + nth)
-            count = get_word(directory, 4 * pool + block)
+        last = blocks.used(book, side) - 1
+        for place in range(last, max(last - _SAMPLED_BLOCKS, -1), -1):
+            block = blocks.block_at(book, side, place)
+            count = blocks.count_of(book, block)
             for at in range(count):
-                odd += get_word(levels, block * blocks.STRIDE + at) % tick != 0
-            looked_at += count
-    return odd, looked_at
+                odd += get_word(book.blocks, block * STRIDE + at) % tick != 0
+            sampled += count
+    return odd, sampled
 
 
 @inlined
-def _open_around(registers: Any, side: int, best: int) -> None:
-    tick = get_word(registers, TICK)
-    nears.open_at(registers, side, (best // tick + get_word(registers, PLACES) // 4) * tick)
-
-
-@inner
-def follow(near: Any, levels: Any, directory: Any, registers: Any) -> None:
-    """Put the array where the touch is now. O(levels near the touch)."""
+def follow(book: Any) -> None:
+    """Put the array around the touch as it is now. O(levels near the touch)."""
+    registers = book.registers
     for side in range(2):
-        place = nears.first_from(near, registers, side, registers[BEST + side])
-        while place < nears.behind(registers, side):
-            key = nears.key_at(registers, side, place)
-            whole, fraction = nears.size_at(near, place)
-            blocks.set_deep(levels, directory, registers, side, key, whole, fraction)
-            place = nears.first_from(near, registers, side, place + 1)
-        nears.close(near, registers, side)
-    registers[TICK] = _LARGEST_TICK
-    odd, looked_at = _odd_levels(levels, directory, registers, registers[TICK])
-    while odd * _NEARLY_ALL > looked_at:
-        registers[TICK] //= 10
-        odd, looked_at = _odd_levels(levels, directory, registers, registers[TICK])
+        place = near.first_place(book, side)
+        while place < near.behind(registers, side):
+            whole, fraction = near.size_at(book.near, place)
+            blocks.set_deep(book, side, near.key_at(registers, side, place), whole, fraction)
+            place = near.first_from(book, side, place + 1)
+        near.close(book, side)
+    registers.tick = _LARGEST_TICK
+    odd, sampled = _odd_levels(book, registers.tick)
+    while odd * _NEARLY_ALL > sampled:
+        registers.tick //= 10
+        odd, sampled = _odd_levels(book, registers.tick)
     for side in range(2):
-        if registers[BLOCKS + side]:
-            _open_around(registers, side, blocks.best_key(levels, directory, registers, side))
-            _draw(near, levels, directory, registers, side)
-    registers[STRAYS] = 0
+        if blocks.used(book, side):
+            near.open_around(registers, side, get_word(book.blocks, blocks.best_at(book, side)))
+            _move_near(book, side)
+    registers.strays = 0
 
 
 @inlined
-def _draw(near: Any, levels: Any, directory: Any, registers: Any, side: int) -> None:
-    """Move the levels that have a place out of the blocks."""
-    pool = get_word(registers, POOL)
-    per_unit = 1 / get_word(registers, TICK)
-    lowest = nears.key_at(registers, side, nears.behind(registers, side) - 1)
+def _move_near(book: Any, side: int) -> None:
+    """Move the levels that have a place from the blocks into the array."""
+    per_unit = 1 / book.registers.tick
+    lowest = near.key_at(book.registers, side, near.behind(book.registers, side) - 1)
     key = lowest
-    place = get_word(registers, BLOCKS + side) - 1
+    place = blocks.used(book, side) - 1
     while place >= 0 and key >= lowest:
-        block = get_word(directory, (2 + side) * pool + place)
-        start = block * blocks.STRIDE
-        count = get_word(directory, 4 * pool + block)
+        block = blocks.block_at(book, side, place)
+        start = block * STRIDE
+        count = blocks.count_of(book, block)
         for at in range(count - 1, -1, -1):
-            key = get_word(levels, start + at)
-            found = nears.place_of(registers, side, key, per_unit)
+            key = get_word(book.blocks, start + at)
+            found = near.place_of(book.registers, side, key, per_unit)
             if found >= 0:
-                whole, fraction = blocks.size_at(levels, start, at)
-                nears.set_near(near, registers, side, found, whole, fraction)
-                blocks.remove(levels, start, count, at)
+                whole, fraction = blocks.size_at(book.blocks, start + at)
+                near.set_near(book, side, found, whole, fraction)
+                blocks.remove(book.blocks, start, count, at)
                 count -= 1
-        set_word(directory, 4 * pool + block, count)
-        if count <= HALF:
-            blocks.tidy(levels, directory, registers, side, place)
+        blocks.set_count(book, block, count)
+        if count <= blocks.HALF:
+            blocks.tidy(book, side, place)
         place -= 1
 
 
 @inlined
 def note_best(registers: Any, side: int, near_place: int, near_key: int, deep_key: int) -> None:
-    """Keep where a side's best level is, and count it as a stray where it speaks for following.
+    """Keep where a side's best level is, and count it as a stray if the array should follow it.
 
     Args:
-        registers: of the book.
+        registers: those of the book.
         side: 0 or 1.
-        near_place: of the best level in the array.
-        near_key: its key, LOWEST for none.
-        deep_key: of the best level in the blocks.
+        near_place: the place of the best level in the array.
+        near_key: its key, LOWEST if there is none.
+        deep_key: the key of the best level in the blocks, LOWEST if there is none.
     """
-    registers[BEST + side] = near_place
-    places_left = nears.behind(registers, side) - near_place
-    is_low = (near_key != LOWEST) & (places_left < get_word(registers, PLACES) // 8)
-    registers[STRAYS] += (near_key < deep_key) | is_low
+    set_word(registers.best, side, near_place)
+    places_left = near.behind(registers, side) - near_place
+    is_low = (near_key != LOWEST) & (places_left < registers.places // 8)
+    registers.strays += (near_key < deep_key) | is_low
 
 
 @inlined
 def is_due(registers: Any) -> Any:
     """Tell whether the array should follow."""
-    return registers[STRAYS] > _PATIENCE
+    return registers.strays > _PATIENCE
 
 
 @inlined
-def blocks_missing(near: Any, registers: Any, changes: int, is_snapshot: bool) -> Any:
-    """Return how many blocks must be added before so many changes; 0 or below where none."""
+def lacks_room(book: Any, changes: int, is_snapshot: bool) -> bool:
+    """Tell whether the book lacks room for so many changes; its registers say how much is missing."""
+    registers = book.registers
+    wanted = near.places_for(changes) if is_snapshot else 0
+    registers.missing_places = wanted if wanted > registers.places else 0
     if is_due(registers) and not is_snapshot:
-        changes += nears.held(near, registers)
-    return blocks.missing(registers, changes, is_snapshot)
-
-
-@inlined
-def places_missing(registers: Any, changes: int) -> int:
-    """Return how many places a side must have before a snapshot of so many changes; 0 where it has them."""
-    wanted = nears.places_for(changes)
-    return wanted if wanted > registers[PLACES] else 0
+        changes += near.count_levels(book)
+    registers.missing_blocks = blocks.missing(book, changes, is_snapshot)
+    return bool(registers.missing_blocks > 0 or registers.missing_places > 0)

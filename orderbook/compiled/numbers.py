@@ -1,6 +1,6 @@
 """Prices, sizes and sequence numbers: bytes to exact integers, and those to the nearest floats.
 
-A price is int64 units of 1e-8. A size of up to 36 digits is two int64, both below 1e18: the digits before the
+A price is int64 units of 1e-8. A size of up to 36 digits is two int64 below 1e18: the digits before the
 point, and those behind it in units of 1e-18. So equal sizes are equal pairs, however they are spelled.
 """
 
@@ -14,14 +14,14 @@ from orderbook.compiled.scan import POINT, QUOTE, ZERO, byte
 FRACTION_UNITS: Final = 10**18
 PRICE_UNITS: Final = 10**8
 _EXACT: Final = 2**53
-"""Integers up to here are floats; so a quotient of two such rounds once and is the nearest."""
+"""Integers up to here are exact floats, so a quotient of two of them rounds once and is the nearest float."""
 
 _POWERS = 10 ** np.arange(19, dtype=np.int64)
 
 
 @inlined
 def price(data: Any, at: int, end: int) -> tuple[int, int]:
-    """Read a price and its closing quote: the position behind them, and units of 1e-8."""
+    """Read a price and its closing quote; return the position behind them, and units of 1e-8."""
     whole = 0
     first = at
     while at < end:
@@ -58,7 +58,7 @@ def price(data: Any, at: int, end: int) -> tuple[int, int]:
 
 @inlined
 def size(data: Any, at: int, end: int) -> tuple[int, int, int]:
-    """Read a size and its closing quote: the position behind them, whole and fraction."""
+    """Read a size and its closing quote; return the position behind them, and the size."""
     whole = 0
     fraction = 0
     first = at
@@ -93,7 +93,7 @@ def size(data: Any, at: int, end: int) -> tuple[int, int, int]:
 
 @inner
 def sequence(data: Any, at: int, end: int) -> tuple[int, int]:
-    """Read a JSON integer of 1 to 18 digits: the position behind it, and its value."""
+    """Read a JSON integer of 1 to 18 digits; return the position behind it, and its value."""
     if at < 0:
         return -1, 0
     value = 0
@@ -110,7 +110,7 @@ def sequence(data: Any, at: int, end: int) -> tuple[int, int]:
     return at, value
 
 
-@inner
+@inlined
 def _rounded(whole: int, fraction: int, unit: int) -> float:
     """Return the float nearest to `whole + fraction / unit`, half to even, bit by bit.
 

@@ -1,7 +1,7 @@
-"""JSON bytes: strings, keys, and skipping what nobody reads.
+"""JSON bytes: strings, keys, and skipping values that are not used.
 
-Takes a part of RFC 8259: ASCII strings without escapes, at most `MAX_DEPTH` containers deep. What is taken
-the plain decoder takes too; anything else is -1, and the plain decoder judges.
+It accepts a part of RFC 8259: ASCII strings without escapes, at most `MAX_DEPTH` containers deep. The plain
+decoder accepts all of that too; anything else gives -1 and is left to the plain decoder.
 """
 
 from typing import Any, Final
@@ -12,9 +12,9 @@ from orderbook.compiled.jit import inlined, inner
 from orderbook.compiled.words import HIGH_BITS, LOW_BITS, eight, lowest_bit, word_of
 
 MAX_DEPTH: Final = 30
-"""Containers inside one another that `skip_value` follows; beyond, the plain decoder counts."""
+"""Most containers inside one another that `skip_value` follows."""
 
-# NumPy integers, as a function is compiled again for each Python constant that it is given.
+# NumPy integers, because a function is compiled again for each Python constant as an argument.
 QUOTE: Final[Any] = np.int64(ord('"'))
 COLON: Final[Any] = np.int64(ord(":"))
 COMMA: Final[Any] = np.int64(ord(","))
@@ -32,11 +32,11 @@ _NULL = np.frombuffer(b"null", np.uint8)
 
 @inlined
 def byte(data: Any, at: int) -> int:
-    """Return a byte; an unsigned index spares the check for a negative one."""
+    """Return a byte; an unsigned index avoids the check for a negative one."""
     return np.int64(data[np.uint64(at)])  # type: ignore[return-value]  # numba's int64 is our int
 
 
-# Of eight bytes at once, see `string_end`. Sums stay inside of their bytes: nothing is carried over.
+# For eight bytes at once, see `string_end`. Sums stay within their bytes: nothing is carried over.
 _QUOTES: Final[Any] = word_of(b'"' * 8)
 _ESCAPES: Final[Any] = word_of(b"\\" * 8)
 _TO_PRINTABLE: Final[Any] = word_of(b"\x60" * 8)
@@ -44,7 +44,7 @@ _TO_PRINTABLE: Final[Any] = word_of(b"\x60" * 8)
 
 @inlined
 def skip_space(data: Any, at: int, end: int) -> int:
-    """Return the position of the next byte that is no JSON whitespace."""
+    """Return the position of the next byte that is not JSON whitespace."""
     while at < end:
         char = byte(data, at)
         if char > 32 or char not in (32, 10, 13, 9):
@@ -55,7 +55,7 @@ def skip_space(data: Any, at: int, end: int) -> int:
 
 @inlined
 def expect(data: Any, at: int, end: int, wanted: int) -> int:
-    """Return the position behind whitespace and a character; -1 where another one is there."""
+    """Return the position behind optional whitespace and a character; -1 if another one is there."""
     if at < 0:
         return -1
     if at < end and byte(data, at) == wanted:  # nearly always: the feeds send no whitespace
@@ -68,7 +68,7 @@ def expect(data: Any, at: int, end: int, wanted: int) -> int:
 
 @inlined
 def peek(data: Any, at: int, end: int) -> int:
-    """Return the next character that is no whitespace; 0 at the end or where `at` is -1."""
+    """Return the next character that is not whitespace; 0 at the end or if `at` is -1."""
     if at < 0:
         return 0
     at = skip_space(data, at, end)
@@ -77,7 +77,7 @@ def peek(data: Any, at: int, end: int) -> int:
 
 @inlined
 def string_end(data: Any, at: int, end: int) -> int:
-    """Return the position of the quote that ends a string; -1 for escapes and what is not printable ASCII.
+    """Return the position of the quote that ends a string; -1 for an escape or other than ASCII.
 
     Args:
         data: the bytes.
@@ -106,8 +106,15 @@ def string_end(data: Any, at: int, end: int) -> int:
 
 
 @inlined
+def string(data: Any, at: int, end: int) -> tuple[int, int]:
+    """Return the positions of a string's first byte and of its closing quote, -1 as `string_end` does."""
+    start = expect(data, at, end, QUOTE)
+    return start, string_end(data, start, end)
+
+
+@inlined
 def is_word(data: Any, start: int, stop: int, word: Any) -> bool:
-    """Tell whether bytes are a word."""
+    """Tell whether the bytes [start, stop) are a word."""
     if stop - start != len(word):
         return False
     for place in range(len(word)):  # noqa: SIM110  no generators in the kernel
@@ -118,7 +125,7 @@ def is_word(data: Any, start: int, stop: int, word: Any) -> bool:
 
 @inner
 def skip_number(data: Any, at: int, end: int) -> int:
-    """Return the position behind a JSON number; -1 where none begins."""
+    """Return the position behind a JSON number; -1 if there is none."""
     if at < end and byte(data, at) == 45:
         at += 1
     first = at
@@ -147,7 +154,7 @@ def skip_number(data: Any, at: int, end: int) -> int:
 
 @inner
 def skip_scalar(data: Any, at: int, end: int) -> int:
-    """Return the position behind a string, number, true, false or null; -1 where there is none."""
+    """Return the position behind a string, number, true, false or null; -1 if there is none."""
     char = byte(data, at)
     if char == QUOTE:
         stop = string_end(data, at + 1, end)
@@ -170,7 +177,7 @@ def skip_key(data: Any, at: int, end: int) -> int:
 
 @inner
 def skip_value(data: Any, at: int, end: int) -> int:
-    """Return the position behind any JSON value; -1 where it is none that the kernel knows. O(length)."""
+    """Return the position behind any JSON value; -1 for one that the kernel does not read. O(length)."""
     if at < 0:
         return -1
     depth = 0

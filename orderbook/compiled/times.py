@@ -1,16 +1,12 @@
-"""Times: bytes to nanoseconds since 1970."""
+"""Times: bytes to nanoseconds since the epoch."""
 
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
-from orderbook.compiled.jit import inlined, inner
+from orderbook.compiled.jit import inlined
 from orderbook.compiled.scan import POINT, ZERO, byte
-from orderbook.compiled.words import eight
-
-# Registers, on from those of `levels`.
-MINUTE_TEXT: Final = 16  # and 17: the minute that was read last, its sixteen bytes
-MINUTE: Final = 18  # its nanoseconds since 1970
+from orderbook.compiled.words import eight, get_word, set_word
 
 _POWERS = 10 ** np.arange(10, dtype=np.int64)
 _DAYS_BEFORE = np.array([0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334], np.int64)
@@ -19,7 +15,7 @@ _DAYS_IN = np.array([31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31], np.int64)
 
 @inlined
 def _two(data: Any, at: int) -> Any:
-    """Return a number of two digits; far below 0 where one is none."""
+    """Return a number of two digits; a value far below 0 if one is not a digit."""
     tens = byte(data, at) - ZERO
     ones = byte(data, at + 1) - ZERO
     if tens < 0 or tens > 9 or ones < 0 or ones > 9:
@@ -27,9 +23,9 @@ def _two(data: Any, at: int) -> Any:
     return tens * 10 + ones
 
 
-@inner
+@inlined
 def _minute(data: Any, start: int) -> Any:
-    """Return the nanoseconds since 1970 of sixteen bytes `YYYY-MM-DDTHH:MM`; -1 for any others."""
+    """Return the nanoseconds since the epoch of sixteen bytes `YYYY-MM-DDTHH:MM`; -1 for any others."""
     if byte(data, start + 4) != 45 or byte(data, start + 7) != 45:
         return -1
     if byte(data, start + 10) != 84 or byte(data, start + 13) != 58:
@@ -52,19 +48,20 @@ def _minute(data: Any, start: int) -> Any:
 
 @inlined
 def time(data: Any, start: int, stop: int, registers: Any) -> Any:
-    """Return the nanoseconds since 1970 of a time in the feed's form, to 2261; -1 for any other.
+    """Return the nanoseconds since the epoch of a time in the feed's form, up to 2261; -1 for any other.
 
-    Its minute is mostly that of the time before, which the registers keep: the text, and what it means.
+    Its minute is mostly that of the time before, which the frame's registers keep as text and as nanoseconds.
     """
     if stop - start < 20 or byte(data, stop - 1) != 90 or byte(data, start + 16) != 58:
         return -1
     text, rest = np.int64(eight(data, start)), np.int64(eight(data, start + 8))
-    if text != registers[MINUTE_TEXT] or rest != registers[MINUTE_TEXT + 1]:
+    if text != get_word(registers.minute_text, 0) or rest != get_word(registers.minute_text, 1):
         minute = _minute(data, start)
         if minute < 0:
             return -1
-        registers[MINUTE_TEXT], registers[MINUTE_TEXT + 1] = text, rest
-        registers[MINUTE] = minute
+        set_word(registers.minute_text, 0, text)
+        set_word(registers.minute_text, 1, rest)
+        registers.minute = minute
     second = _two(data, start + 17)
     if second < 0 or second > 59:
         return -1
@@ -79,4 +76,4 @@ def time(data: Any, start: int, stop: int, registers: Any) -> Any:
                 return -1
             nanoseconds = nanoseconds * 10 + digit
         nanoseconds *= _POWERS[np.uint64(9 - digits)]
-    return registers[MINUTE] + second * 1_000_000_000 + nanoseconds
+    return registers.minute + second * 1_000_000_000 + nanoseconds

@@ -1,9 +1,10 @@
-"""The tape on disk, format 1: journal, sealed segments, manifest; one writer, any number of readers.
+"""The tape on disk, format 1: one process writes, any number read. Plain Python and Arrow, no dataflow.
 
-    TAPE/_tape.json                                     manifest: format, feed, products
-    TAPE/product=P/date=D/<first seq, 20 digits>.parquet    sealed segments
-    TAPE/product=P/_segments.jsonl                      a line per sealed segment
-    TAPE/product=P/_journal/<first seq, 20 digits>.journal  what is not sealed yet
+    TAPE/_tape.json                                         format.manifest: format, feed, products
+    TAPE/product=P/_segments.jsonl                          format.segment_list: a line (segment_entry) each
+    TAPE/product=P/date=D/<first seq, 20 digits>.parquet    format.segment: sealed rows
+    TAPE/product=P/_journal/<first seq, 20 digits>.journal  format.journal: rows that are not sealed yet
+    TAPE/product=P/_index/<first seq, 20 digits>.book       format.sidecars: books and checks of segments
 
-Plain Python and Arrow, usable without a dataflow.
+`writer` and `reader` are the way in; `store` has what touches the disk.
 """

@@ -1,90 +1,141 @@
-"""Merging small segments: one a day, rows and digest unchanged, also beside a recorder.
+"""Merging the small segments of each day into one; rows and digest stay the same, also beside a recorder.
 
-The merged segment's entry lists what it was merged of, and the books before these parts stay: what begins
-in the middle costs what it did before.
+The entry of a merged segment lists its original segments as parts, and their book sidecars stay, so reading
+can still begin at each of them.
 
-1. The merged segment is written aside, whole and durable.
-2. `_segments.next.jsonl` gets its name: from now on it is the catalog. Before it nothing has happened, after
-   it the rest is finished by whoever comes next: this process, the next recorder, the next compaction.
-3. The merged file takes its place, what it replaces is removed, and the next catalog becomes the catalog.
+1. The merged segment is written under another name, complete and durable.
+2. `_segments.next.jsonl` is written: from now on it is the list. Before this nothing has changed; after it
+   the rest is finished by this process, the next recorder or the next compaction.
+3. The merged file is renamed, the files that it replaces are removed, and the next list becomes the list.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from io import FileIO
 from itertools import groupby
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
-from orderbook.row_checks import Checks
-from recorder.tape.catalog import (
-    NEXT_CATALOG,
-    Part,
-    SegmentEntry,
-    catalog_lock,
-    encode_entry,
-    merge_faults,
-    parse_catalog,
-    read_catalog,
+from orderbook.digest.summaries import Checks
+from orderbook.facts import all_facts
+from recorder.tape.errors import LockedTapeError
+from recorder.tape.format.layout import (
+    MAINTENANCE_LOCK,
+    NEXT_SEGMENT_LIST,
+    SEGMENT_LIST,
+    book_file,
+    checks_file,
+    merged_file,
 )
-from recorder.tape.files import replace_file, sync_directory
-from recorder.tape.index import parts_of, read_checks, remove_book, remove_checks, write_checks
-from recorder.tape.layout import CATALOG
-from recorder.tape.maintenance import maintenance
-from recorder.tape.reader import ProductTape, Tape
-from recorder.tape.segment import merged_aside, write_aside
+from recorder.tape.format.segment_entry import Part, SegmentEntry, listed_facts, parts_of, with_books
+from recorder.tape.format.segment_list import (
+    parse_segment_list,
+    read_segment_list,
+    segment_list_lock,
+    write_next_list,
+)
+from recorder.tape.format.segment_writer import write_aside
+from recorder.tape.format.sidecars import read_checks, write_checks
+from recorder.tape.reader import ProductTape, Tape, TapeLike
+from recorder.tape.store import local as store
+from recorder.tape.store.durable import sync_directory
 
 
 @dataclass(frozen=True, slots=True)
 class Compacted:
-    """What a compaction did to a product: segments before and after."""
+    """Number of segments of a product before and after a compaction."""
 
     before: int
     after: int
 
 
-def compact(path: Path) -> dict[str, Compacted]:
-    """Merge the sealed segments of each day of each product into one. O(bytes of what is merged).
+Check = Callable[[ProductTape, Sequence[SegmentEntry], Sequence[range]], None]
+"""Called with a product, its segments, and of each day the numbers of those to check; it raises to refuse."""
+
+
+def compact(tape: TapeLike, check: Check = lambda *_: None) -> dict[str, Compacted]:
+    """Merge the sealed segments of each day of each product into one. O(bytes merged).
+
+    Args:
+        tape: the tape, or its path.
+        check: called before anything is changed, with the days that no compaction has merged yet.
 
     Raises:
-        LockedTapeError: where another compaction, or an indexing, is at it.
-        TapeError: where the tape cannot be read.
-        OSError: where it cannot be written; the tape is as it was.
+        LockedTapeError: if another compaction or indexing of the tape is running.
+        TapeError: if the tape cannot be read.
+        OSError: if it cannot be written; the tape is as it was.
     """
-    tape = Tape.open(path)
-    with maintenance(path):
-        held = [tape.product(product) for product in tape.select(())]
-        return {each.product: _compact_product(each) for each in held if each.directory.is_dir()}
+    opened = Tape.open(tape)
+    opened.sealed_rows()  # nothing is changed if any product is damaged
+    with maintenance_lock(opened.path):
+        tapes = [opened.product(product) for product in opened.select(())]
+        listed = [(each, _check_product(each, check)) for each in tapes]
+        return {each.product: _compact_product(each, before) for each, before in listed}
 
 
-def _compact_product(tape: ProductTape) -> Compacted:
-    with catalog_lock(tape.directory):
+def maintenance_lock(tape: Path) -> FileIO:
+    """Return a lock to compact or index a tape; use `with`. Recording and reading continue.
+
+    Raises:
+        LockedTapeError: if another process holds it.
+        OSError: if the tape cannot be written.
+    """
+    try:
+        return store.acquire_lock(tape / MAINTENANCE_LOCK, wait=False)
+    except BlockingIOError:
+        raise LockedTapeError(
+            f"{tape}: another compaction or indexing of this tape is running", tape
+        ) from None
+
+
+def _check_product(tape: ProductTape, check: Check) -> list[SegmentEntry]:
+    """Check the segments of a product; return them."""
+    with segment_list_lock(tape.directory):
         finish_compaction(tape.directory)
-        before = tape.segments()
-    days = [day for day in _days(before) if len(day) > 1]
+        entries = tape.segments()
+    for entry in entries:
+        tape.open_segment(entry).file.close()  # its size and footer
+    days = _days(entries)
+    check(tape, entries, [day for day in days if len(day) > 1 or not entries[day[0]].parts])
+    return entries
+
+
+def _days(entries: Sequence[SegmentEntry]) -> list[range]:
+    """Return the numbers of the segments of each day; those without lags, of an earlier version, apart.
+
+    Merged with them, the others would lose what is known of theirs.
+    """
+
+    def day_and_facts(number: int) -> tuple[str, bool]:
+        return entries[number].file.partition("/")[0], entries[number].lags is None
+
+    numbered = groupby(range(len(entries)), key=day_and_facts)
+    return [range(first, first + 1 + len(list(others))) for _, (first, *others) in numbered]
+
+
+def _compact_product(tape: ProductTape, before: list[SegmentEntry]) -> Compacted:
+    days = [[before[number] for number in day] for day in _days(before)]
+    several = [day for day in days if len(day) > 1]
     parts = parts_of(before)
-    merged = [_merge(tape, day, parts) for day in days]
+    merged = [_merge(tape, day, parts) for day in several]
     if merged:
-        checks = [_merged_checks(tape, day) for day in days]
-        with catalog_lock(tape.directory):
-            now = read_catalog(tape.directory)  # the recorder may have sealed more meanwhile
-            replace_file(tape.directory / NEXT_CATALOG, b"".join(map(encode_entry, _replaced(now, merged))))
+        checks = [_merged_checks(tape, day) for day in several]
+        with segment_list_lock(tape.directory):
+            now = read_segment_list(tape.directory)  # a recorder may have sealed more
+            write_next_list(tape.directory, _replaced(now, merged))
             finish_compaction(tape.directory)
-        for entry, kept in zip(merged, checks, strict=True):
-            if kept is not None:
-                write_checks(tape.directory, entry, kept)
-    return Compacted(len(before), len(before) - sum(len(day) - 1 for day in _days(before)))
-
-
-def _days(entries: Sequence[SegmentEntry]) -> list[list[SegmentEntry]]:
-    """Return the entries by the date folder that they are in."""
-    return [list(day) for _, day in groupby(entries, key=lambda entry: entry.file.partition("/")[0])]
+        for entry, known in zip(merged, checks, strict=True):
+            if known is not None:
+                write_checks(tape.directory, entry, known)
+    return Compacted(len(before), len(days))
 
 
 def _merge(tape: ProductTape, day: Sequence[SegmentEntry], parts: Sequence[Part]) -> SegmentEntry:
-    """Write a day's segments as one, aside; return its entry. `parts` are those of the whole tape."""
+    """Write the segments of a day as one, not renamed yet; return its entry. `parts` are the whole tape's."""
     first, last = day[0], day[-1]
+    facts = all_facts(entry.facts for entry in day)
 
     def batches() -> Iterator[pa.RecordBatch]:
         for entry in day:
@@ -93,9 +144,9 @@ def _merge(tape: ProductTape, day: Sequence[SegmentEntry], parts: Sequence[Part]
                 yield from segment.batches()
 
     rows = last.next_seq - first.first_seq
-    aside = merged_aside(tape.directory / first.file)
+    aside = merged_file(tape.directory / first.file)
     written = write_aside(aside, tape.product, first.first_seq, rows, batches())
-    sync_directory(aside.parent)  # its name must be durable before it is decided on
+    sync_directory(aside.parent)  # the file must be durable before the list names it
     return replace(
         last,
         file=first.file,
@@ -103,54 +154,56 @@ def _merge(tape: ProductTape, day: Sequence[SegmentEntry], parts: Sequence[Part]
         rows=rows,
         first_recv_time=first.first_recv_time,
         connections=(first.connections[0], last.connections[1]),
+        book_sha256=first.book_sha256,
         bytes=written.bytes,
         sha256=written.sha256,
-        faults=merge_faults(entry.faults for entry in day),
-        numbered=tuple(sorted({number for entry in day for number in entry.numbered})),
         parts=tuple(part for part in parts if first.first_seq <= part.first_seq < last.next_seq),
+        **listed_facts(facts, is_complete=all(entry.lags is not None for entry in day)),
     )
 
 
 def _merged_checks(tape: ProductTape, day: Sequence[SegmentEntry]) -> Checks | None:
-    """Return the checks of a day's rows; None where a segment has none."""
-    parts = [read_checks(tape.directory, entry) for entry in day]
-    kept = [part for part in parts if part is not None]
-    return np.concatenate(kept) if len(kept) == len(parts) else None
+    """Return the checks of a day's rows; None if those of a segment are missing."""
+    found = [read_checks(tape.directory, entry) for entry in day]
+    known = [checks for checks in found if checks is not None]
+    return np.concatenate(known) if len(known) == len(found) else None
 
 
 def _replaced(entries: Sequence[SegmentEntry], merged: Sequence[SegmentEntry]) -> list[SegmentEntry]:
-    """Return the entries with the merged ones in place of what they hold."""
-    starts = {entry.first_seq: entry for entry in merged}
-    kept: list[SegmentEntry] = []
-    for entry in entries:
-        if entry.first_seq in starts:
-            kept.append(starts[entry.first_seq])
-        elif not kept or entry.first_seq >= kept[-1].next_seq:
-            kept.append(entry)
-    return kept
+    """Return the entries with each merged one in place of its originals."""
+    originals = {part.first_seq for entry in merged for part in entry.parts}
+    others = [entry for entry in entries if entry.first_seq not in originals]
+    return sorted([*others, *merged], key=lambda entry: entry.first_seq)
+
+
+def list_books(product_dir: Path, books: Mapping[int, str]) -> None:
+    """Add the SHA-256 of books to the list of segments, by the first seq of their segments or parts."""
+    with segment_list_lock(product_dir):
+        finish_compaction(product_dir)
+        write_next_list(product_dir, [with_books(entry, books) for entry in read_segment_list(product_dir)])
+        finish_compaction(product_dir)
 
 
 def finish_compaction(product_dir: Path) -> None:
-    """Put the files of a decided compaction in place; nothing to do where none is. Hold `catalog_lock`."""
-    path = product_dir / NEXT_CATALOG
+    """Complete a compaction whose next list exists; otherwise do nothing. Hold `segment_list_lock`."""
+    path = product_dir / NEXT_SEGMENT_LIST
     try:
-        entries, _ = parse_catalog(path, path.read_bytes())
+        entries, _ = parse_segment_list(path, store.read_file(path))
     except FileNotFoundError:
         return
     for entry in entries:
-        aside = merged_aside(product_dir / entry.file)
-        if aside.exists():
-            aside.replace(product_dir / entry.file)
-            sync_directory(aside.parent)
+        aside = merged_file(product_dir / entry.file)
+        if store.exists(aside):
+            store.rename_file(aside, product_dir / entry.file)
     listed = {entry.file for entry in entries}
-    begins = {part.first_seq for part in parts_of(entries)}
-    before, _ = parse_catalog(product_dir / CATALOG, (product_dir / CATALOG).read_bytes())
+    starts = {part.first_seq for part in parts_of(entries)}
+    current = product_dir / SEGMENT_LIST
+    before, _ = parse_segment_list(current, store.read_file(current))
     for entry in before:
         if entry.file not in listed:
-            remove_checks(product_dir, entry.first_seq)
-            if entry.first_seq not in begins:  # of a list that an earlier version made
-                remove_book(product_dir, entry.first_seq)
-            (product_dir / entry.file).unlink(missing_ok=True)
+            store.remove_file(checks_file(product_dir, entry.first_seq))
+            if entry.first_seq not in starts:  # the list of an earlier version has no parts
+                store.remove_file(book_file(product_dir, entry.first_seq))
+            store.remove_file(product_dir / entry.file)
             sync_directory((product_dir / entry.file).parent)
-    path.replace(product_dir / CATALOG)
-    sync_directory(product_dir)
+    store.rename_file(path, current)

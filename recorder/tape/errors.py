@@ -1,26 +1,48 @@
-"""What can be wrong with a tape; each is one clear line for the user."""
+"""What can be wrong with a tape; each message is one line for the user."""
+
+from pathlib import Path
 
 from orderbook.errors import BooktapeError
 
 
 class TapeError(BooktapeError):
-    """The tape cannot be used as asked."""
+    """The tape cannot be used in this way.
+
+    Attributes:
+        path: the tape, or the file in it, if one is to blame.
+    """
+
+    def __init__(self, message: str, path: Path | None = None) -> None:
+        super().__init__(message)
+        self.path = path
 
 
 class NotATapeError(TapeError):
-    """The path is missing, no directory, or a directory without a readable manifest."""
+    """The path is missing, is not a directory, or has no readable manifest."""
 
 
 class NewerTapeError(TapeError):
-    """The tape is of a format that this version does not know."""
+    """The tape has a format that this version does not know."""
 
 
 class LockedTapeError(TapeError):
-    """Another recorder writes to the tape."""
+    """Another process is writing to the tape."""
 
 
 class UnknownProductError(TapeError):
-    """The tape has no such product, or the name is none."""
+    """The tape has no such product.
+
+    Attributes:
+        product: the name that was asked for.
+        choices: the products of the tape.
+    """
+
+    def __init__(
+        self, message: str, path: Path | None = None, *, product: str = "", choices: tuple[str, ...] = ()
+    ) -> None:
+        super().__init__(message, path)
+        self.product = product
+        self.choices = choices
 
 
 class DamagedTapeError(TapeError):

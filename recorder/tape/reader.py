@@ -1,113 +1,228 @@
-"""Reading a tape: sealed segments and the journal alike, also while it is being recorded. Writes nothing."""
+"""Reading a tape: sealed segments and journals alike, also while it is being recorded. Writes nothing."""
 
 from collections import deque
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
-from itertools import pairwise
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from orderbook.feeds import Feed
-from recorder.tape.catalog import SegmentEntry, read_catalog
+from orderbook.venues.base import Venue
+from orderbook.venues.registry import venue
+from recorder.sample import tapes_title
 from recorder.tape.errors import DamagedTapeError, UnknownProductError
-from recorder.tape.journal import JournalReader, journal_paths
-from recorder.tape.layout import journal_dir, product_dir
-from recorder.tape.manifest import Manifest, read_manifest
-from recorder.tape.segment import groups_from, merged_aside, open_segment, segment_batches
+from recorder.tape.format.journal import JournalReader, journal_paths
+from recorder.tape.format.layout import JOURNALS, merged_file, product_dir
+from recorder.tape.format.manifest import Manifest
+from recorder.tape.format.presence import complete_list, complete_manifest
+from recorder.tape.format.segment import SealedSegment, open_segment
+from recorder.tape.format.segment_entry import SegmentEntry, sealed_rows
+from recorder.tape.format.segment_list import read_segment_list, require_directory
+from recorder.tape.row_batches import BATCH_ROWS, check_seqs
+from recorder.tape.store import local as store
 
-BATCH_ROWS: Final = 8192
-"""Rows in a batch unless asked otherwise."""
+if TYPE_CHECKING:
+    from recorder.tape.overview import Overview
 
 
 @dataclass(frozen=True, slots=True)
 class Tape:
-    """A tape opened for reading.
+    """A tape opened for reading: its path and its manifest. Holds no file, so it is cheap to pickle.
 
     Attributes:
         path: its directory.
-        manifest: what it says of itself.
+        manifest: its format, feed and products.
+        listings: what was read of each product so far.
     """
 
     path: Path
     manifest: Manifest
+    listings: dict[str, "Listing"] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
-    def open(cls, path: Path) -> "Tape":
-        """Open a tape.
+    def open(cls, tape: "TapeLike", problems: list[str] | None = None) -> "Tape":
+        """Open a tape by its path; return a tape that is open already as it is.
+
+        Args:
+            tape: the tape, or its path.
+            problems: takes a line for each product that is missing or not named; None raises an error.
 
         Raises:
-            NotATapeError: where the path is no tape.
-            NewerTapeError: where its format is newer than ours.
+            NotATapeError: if the path is not a tape.
+            NewerTapeError: if its format is newer than this version's.
+            DamagedTapeError: if a product is missing or not named, and `problems` is None.
         """
-        return cls(path, read_manifest(path))
+        if isinstance(tape, Tape):
+            return tape
+        path = Path(tape)
+        return cls(path, complete_manifest(path, problems))
 
     @property
-    def feed(self) -> Feed:
-        """The dialect of its frames."""
+    def feed(self) -> str:
+        """The name of the venue whose frames it holds."""
         return self.manifest.feed
 
-    def select(self, products: tuple[str, ...]) -> tuple[str, ...]:
-        """Return the products asked for, sorted and each once; all of them where none is named.
+    @property
+    def venue(self) -> Venue:
+        """The venue whose frames it holds."""
+        return venue(self.feed)
+
+    def select(self, products: str | Iterable[str]) -> tuple[str, ...]:
+        """Return one or several products, sorted and without duplicates; all of the tape if none is named.
 
         Raises:
-            UnknownProductError: where the tape has no such product.
+            UnknownProductError: if the tape has no such product.
         """
-        for product in products:
+        wanted = [products] if isinstance(products, str) else list(products)
+        for product in wanted:
             if product not in self.manifest.products:
-                held = ", ".join(sorted(self.manifest.products))
-                raise UnknownProductError(f"{self.path}: no product {product!r} on this tape; it has {held}")
-        return tuple(sorted(set(products or self.manifest.products)))
+                known = tuple(sorted(self.manifest.products))
+                message = (
+                    f"{tapes_title(self.path)} no product {product!r} on this tape; it has {', '.join(known)}"
+                )
+                raise UnknownProductError(message, self.path, product=product, choices=known)
+        return tuple(sorted(set(wanted or self.manifest.products)))
+
+    def sealed_rows(self, products: tuple[str, ...] = ()) -> int:
+        """Return the number of sealed rows of some products, or of all; reads only the lists of segments.
+
+        Raises:
+            UnknownProductError: if the tape does not have one of them.
+        """
+        return sum(self.product(product).sealed_rows() for product in self.select(products))
 
     def product(self, product: str) -> "ProductTape":
-        """Return the rows of one product as they stand now.
+        """Return the part of one product.
 
         Raises:
-            UnknownProductError: where the tape has no such product.
+            UnknownProductError: if the tape has no such product.
         """
         (known,) = self.select((product,))
-        return ProductTape(known, product_dir(self.path, known), journal_dir(self.path, known))
+        listing = self.listings.setdefault(known, Listing())
+        return ProductTape(known, product_dir(self.path, known), self.feed, listing)
+
+    def first_time(self) -> int | None:
+        """Return recv_time of the first row of any product, nanoseconds since 1970; None without rows.
+
+        Raises:
+            DamagedTapeError: if a file is not what was written.
+        """
+        batches = (next(self.product(product).batches(1), None) for product in self.select(()))
+        times = [rows.column("recv_time").cast(pa.int64())[0].as_py() for rows in batches if rows]
+        return min(times, default=None)
+
+
+TapeLike = Tape | store.PathLike
+"""An open tape, or the path of one; `Tape.open` accepts both."""
+
+
+@dataclass(slots=True)
+class Listing:
+    """What an open tape has seen of a product.
+
+    Attributes:
+        rows: number of rows in the list of segments; None until it was compared with the files. A list that
+            is read again and lists fewer is not the same tape any more: moved, unmounted or damaged.
+        overview: the overview, with the files of which it was made.
+    """
+
+    rows: int | None = None
+    overview: "tuple[Files, Overview] | None" = None
+
+
+Files = tuple[dict[Path, int], list[SegmentEntry]]
+"""The sizes of a product's journals, and its segments."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProductTape:
-    """One product's part of a tape.
+    """The part of a tape that belongs to one product.
 
     Attributes:
         product: its id.
-        directory, journals: where its segments and its journals are.
+        directory: the directory of its segments.
+        feed: the name of the venue whose frames it holds.
+        listing: what was read of it so far.
     """
 
     product: str
     directory: Path
-    journals: Path
+    feed: str
+    listing: Listing = field(default_factory=Listing, compare=False, repr=False)
 
-    def segments(self) -> list[SegmentEntry]:
-        """Return the sealed segments, in order.
+    @property
+    def journals(self) -> Path:
+        """The directory of its journals."""
+        return self.directory / JOURNALS
+
+    def journal_paths(self) -> list[Path]:
+        """Return its journals, in order.
 
         Raises:
-            DamagedTapeError: where their list is not readable.
+            DamagedTapeError: if they cannot be listed, or the product's directory is gone.
         """
-        return read_catalog(self.directory)
+        paths = journal_paths(self.journals)
+        if not paths:
+            require_directory(self.directory)
+        return paths
+
+    def segments(self, problems: list[str] | None = None) -> list[SegmentEntry]:
+        """Return the sealed segments, in order; the first time, compare their list with the files.
+
+        Args:
+            problems: takes a line for each file that is missing or not listed; None raises an error.
+
+        Raises:
+            DamagedTapeError: if their list cannot be read or lists fewer rows than before, or if files are
+                missing or not listed and `problems` is None.
+        """
+        if self.listing.rows is None:
+            entries = complete_list(self.directory, problems)
+        else:
+            entries = read_segment_list(self.directory)
+            before, now = self.listing.rows, sealed_rows(entries)
+            if now < before:
+                raise DamagedTapeError(
+                    f"{self.directory}: {before:,} rows were sealed, now {now:,}; the tape was moved, "
+                    "replaced or damaged while it was read",
+                    self.directory,
+                )
+        self.listing.rows = sealed_rows(entries)
+        return entries
+
+    def sealed_rows(self) -> int:
+        """Return the number of sealed rows; reads only the list of segments."""
+        return sealed_rows(self.segments())
+
+    def stored_bytes(self) -> int:
+        """Return the bytes of its segments and journals; reads only the list of segments."""
+        journals, segments = self.files()
+        return sum(journals.values()) + sum(entry.bytes for entry in segments)
+
+    def files(self) -> Files:
+        """Return the sizes of its journals, and its segments; reads only the list of segments."""
+        journals = {}
+        for path in self.journal_paths():
+            with suppress(FileNotFoundError):  # sealed and removed since it was listed
+                journals[path] = store.file_size(path)
+        return journals, self.segments()
 
     def batches(self, size: int = BATCH_ROWS, first_seq: int = 0) -> Iterator[pa.RecordBatch]:
         """Yield the rows in seq order, in batches of `TAPE_SCHEMA` that own their memory.
 
-        What is recorded while this runs may or may not be included; what is included has no holes.
+        Rows that are recorded meanwhile may or may not be included; no row before an included one is missing.
 
         Args:
-            size: rows in a batch at most, at least 1.
-            first_seq: start there.
+            size: maximum rows in a batch, at least 1.
+            first_seq: seq of the first row.
 
         Raises:
-            DamagedTapeError: where a file is not what was written.
+            DamagedTapeError: if a file is not what was written.
         """
         with ExitStack() as stack:
-            # The journals first: a row that leaves one meanwhile is in a segment listed by then.
+            # Journals first: a row that leaves one meanwhile is in a segment that is listed by then.
             journals = [stack.enter_context(journal) for journal in self.open_journals()]
             next_seq = first_seq
             for segment in self.sealed(first_seq):
@@ -115,22 +230,22 @@ class ProductTape:
                 yield from segment.batches(size)
             for journal in journals:
                 for batch in journal.batches(next_seq, size):
-                    check_follows(batch, next_seq, journal.path)
+                    check_seqs(batch, next_seq, journal.path)
                     next_seq += batch.num_rows
                     yield batch
                 journal.warn_of_tail()
 
-    def sealed(self, first_seq: int = 0, *, as_numbers: Sequence[str] = ()) -> Iterator["SealedSegment"]:
-        """Yield the sealed segments that hold rows from a seq on, in order, each open for reading.
+    def sealed(self, first_seq: int = 0, *, dictionaries: Sequence[str] = ()) -> Iterator[SealedSegment]:
+        """Yield the sealed segments with rows from a seq on, in order, each open for reading.
 
-        A compaction that merges them meanwhile is followed: no row is missed, none comes twice.
+        If a compaction merges them meanwhile, no row is missed and none comes twice.
 
         Args:
-            first_seq: from which on.
-            as_numbers: columns of the files to be read as dictionaries; `SealedSegment.batches` wants none.
+            first_seq: seq of the first row.
+            dictionaries: columns to read dictionary-encoded; not for `SealedSegment.batches`.
 
         Raises:
-            DamagedTapeError: where a file is not what was written.
+            DamagedTapeError: if a file is not what was written.
         """
         next_seq = first_seq
         entries = deque(self.segments())
@@ -139,106 +254,37 @@ class ProductTape:
             if entry.next_seq <= next_seq:
                 continue
             try:
-                segment = self.open_segment(entry, next_seq, as_numbers)
+                segment = self.open_segment(entry, next_seq, dictionaries)
             except DamagedTapeError:
                 entries = deque(self.segments())
                 if entry in entries:
                     raise
-                continue  # it was merged since it was listed: go on by the new list
+                continue  # merged since it was listed: continue with the new list
             with segment.file:
                 yield segment
             next_seq = entry.next_seq
 
     def open_segment(
-        self, entry: SegmentEntry, start: int = 0, as_numbers: Sequence[str] = ()
-    ) -> "SealedSegment":
-        """Open a listed segment to be read from a seq on, also where a compaction has it still aside.
+        self, entry: SegmentEntry, start: int = 0, dictionaries: Sequence[str] = ()
+    ) -> SealedSegment:
+        """Open a listed segment for reading from a seq on, also one that a compaction has not renamed yet.
 
         Raises:
-            DamagedTapeError: where the file is missing or not what was sealed.
+            DamagedTapeError: if the file is missing or not what was sealed.
         """
         path = self.directory / entry.file
-        aside = merged_aside(path)
-        if aside.exists():
-            with suppress(DamagedTapeError):  # of a compaction that was not decided, or is over by now
-                return SealedSegment(
-                    entry, start, aside, open_segment(aside, entry.bytes, as_numbers=as_numbers)
-                )
-        return SealedSegment(entry, start, path, open_segment(path, entry.bytes, as_numbers=as_numbers))
+        aside = merged_file(path)
+        if store.exists(aside):
+            with suppress(DamagedTapeError):  # of a compaction that is not decided yet, or over by now
+                file = open_segment(aside, self.product, entry, dictionaries=dictionaries)
+                return SealedSegment(entry, start, aside, file)
+        file = open_segment(path, self.product, entry, dictionaries=dictionaries)
+        return SealedSegment(entry, start, path, file)
 
     def open_journals(self) -> Iterator[JournalReader]:
-        """Yield readers of what is not sealed, in order; open them before the segments are listed."""
-        for path in journal_paths(self.journals):
+        """Yield readers of the journals, in order; open them before the segments are listed."""
+        for path in self.journal_paths():
             try:
                 yield JournalReader(path)
             except FileNotFoundError:
-                continue  # sealed and dropped since it was listed: its rows are in a segment
-
-
-@dataclass(frozen=True, slots=True)
-class SealedSegment:
-    """A sealed segment, open.
-
-    Attributes:
-        entry: what the catalog says of it.
-        start: rows before this seq are passed over.
-        path: where its file is.
-        file: the open file.
-    """
-
-    entry: SegmentEntry
-    start: int
-    path: Path
-    file: pq.ParquetFile
-
-    def batches(self, size: int = BATCH_ROWS) -> Iterator[pa.RecordBatch]:
-        """Yield the rows from `start` on, in batches of at most `size`. Row groups before it are not read.
-
-        Raises:
-            DamagedTapeError: where the file is not what was written.
-        """
-        if self.file.metadata.num_rows != self.entry.rows:
-            raise DamagedTapeError(
-                f"{self.path}: {self.file.metadata.num_rows} rows where {self.entry.rows} were sealed"
-            )
-        groups, passed_over = groups_from(self.file, self.start - self.entry.first_seq)
-        next_seq = self.entry.first_seq + passed_over
-        for batch in segment_batches(self.file, self.path, size, groups):
-            check_follows(batch, next_seq, self.path)
-            before, next_seq = self.start - next_seq, next_seq + batch.num_rows
-            if before <= 0:
-                yield batch
-            elif before < batch.num_rows:
-                yield own(batch.slice(before))
-        if next_seq != self.entry.next_seq:
-            raise DamagedTapeError(f"{self.path}: ends before row {next_seq}, not {self.entry.next_seq}")
-
-
-def check_follows(batch: pa.RecordBatch, next_seq: int, path: Path) -> None:
-    """Check that a batch goes on with a seq and has no hole. O(rows).
-
-    Raises:
-        DamagedTapeError: naming the file and the first row that is out of order.
-    """
-    expected = np.arange(next_seq, next_seq + batch.num_rows)
-    seq = batch.column("seq").to_numpy()
-    wrong = np.flatnonzero(seq != expected)
-    if wrong.size:
-        raise DamagedTapeError(f"{path}: row {seq[wrong[0]]} where row {expected[wrong[0]]} belongs")
-
-
-def cut_at(batches: Iterable[pa.RecordBatch], seqs: Collection[int]) -> Iterator[pa.RecordBatch]:
-    """Yield batches that follow one another, cut so that each of some seqs begins one. O(seqs) a batch."""
-    for batch in batches:
-        first, end = batch.column("seq")[0].as_py(), batch.column("seq")[-1].as_py() + 1
-        cuts = sorted(seq for seq in seqs if first < seq < end)
-        if not cuts:
-            yield batch
-            continue
-        for low, high in pairwise([first, *cuts, end]):
-            yield own(batch.slice(low - first, high - low))
-
-
-def own(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """Return a copy that owns its memory: a pickled slice would carry the whole buffer along."""
-    return batch.take(pa.array(range(batch.num_rows), pa.int64()))
+                continue  # sealed and removed since it was listed: its rows are in a segment

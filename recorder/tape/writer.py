@@ -1,98 +1,85 @@
-"""Writing a tape: one writer at a time, a `ProductWriter` for each product, and the manifest."""
+"""Writing a tape: one writer at a time, with a `ProductWriter` for each product, and the manifest."""
 
-import fcntl
-import os
-import shutil
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from contextlib import AbstractContextManager, suppress
+from dataclasses import dataclass, replace
+from io import FileIO
 from pathlib import Path
-from typing import Final, Self
+from typing import Final
 
-from orderbook.feeds import Feed
+from orderbook.errors import reason_of
 from orderbook.times import format_time
+from recorder.settings import SEAL, SealPolicy
 from recorder.tape.errors import LockedTapeError, NotATapeError, TapeError
-from recorder.tape.files import make_directory, open_private
-from recorder.tape.layout import LOCK, MANIFEST, product_dir
-from recorder.tape.manifest import FORMAT, Manifest, read_manifest, write_manifest
-from recorder.tape.policy import SealPolicy
+from recorder.tape.format.layout import JOURNALS, LOCK, MANIFEST, product_dir
+from recorder.tape.format.manifest import FORMAT, Manifest, write_manifest
+from recorder.tape.format.presence import complete_manifest, note_sealed_rows, require_no_rows
 from recorder.tape.product_writer import ProductWriter
+from recorder.tape.store import local as store
 
 MIN_FREE_BYTES: Final = 128 * 2**20
-"""Free space without which no recording starts."""
-
-SEAL_POLICY: Final = SealPolicy()
+"""Free disk space that a recording needs to start."""
 
 
-class TapeWriter:
-    """The one writer of a tape; close it or use `with`. What is not sealed then stays in the journal."""
+@dataclass(frozen=True, eq=False)
+class TapeWriter(AbstractContextManager["TapeWriter"]):
+    """The only writer of a tape. Close it or use `with`; rows that are not sealed stay in the journal."""
 
-    def __init__(
-        self,
-        path: Path,
-        lock: int,
-        manifest: Manifest,
-        products: dict[str, ProductWriter],
-        policy: SealPolicy,
-    ) -> None:
-        self.path = path
-        self.policy = policy
-        self.manifest = manifest
-        self.products = products
-        self._lock = lock
+    path: Path
+    policy: SealPolicy
+    manifest: Manifest
+    products: dict[str, ProductWriter]
+    lock: FileIO
 
     @classmethod
     def open(
         cls,
         path: Path,
-        feed: Feed,
+        feed: str,
         products: Sequence[str],
         software: str,
-        policy: SealPolicy = SEAL_POLICY,
+        policy: SealPolicy = SEAL,
         now_ns: Callable[[], int] = time.time_ns,
     ) -> "TapeWriter":
-        """Open a tape for writing; make it where there is none, go on where there is one.
+        """Open a tape for writing; create it if it does not exist.
 
         Args:
-            path: the tape's directory.
-            feed: the dialect of the frames to come.
-            products: those to be written; new ones join the tape.
-            software: who writes, for a new manifest.
+            path: directory of the tape.
+            feed: the name of the venue of the frames.
+            products: product ids to write; new ones are added to the tape.
+            software: name and version of the program, for a new manifest.
             policy: when a segment ends.
             now_ns: wall clock, for segments that end by age alone.
 
         Raises:
-            TapeError: where the disk is full or nearly so, or cannot be written.
-            LockedTapeError: where another writer holds the tape.
-            NotATapeError: where the path is something else, or a tape of another feed.
-            UnknownProductError: where a name is no product id.
+            TapeError: if the disk is nearly full, or cannot be written.
+            LockedTapeError: if another process is writing to the tape.
+            NotATapeError: if the path is something else, or a tape of another feed.
+            UnknownProductError: if a name is not a product id.
         """
         for product in products:
-            product_dir(path, product)
+            product_dir(path, product)  # refuse a bad name before anything is created
         lock = _lock(path)
         try:
-            manifest = _join(path, feed, products, software, now_ns)
+            manifest = _add_to_manifest(path, feed, products, software, now_ns)
             writers = {product: ProductWriter(path, product, policy, now_ns) for product in products}
-        except OSError as error:
-            os.close(lock)
-            raise TapeError(f"{path}: cannot write ({error})") from None
-        except BaseException:
-            os.close(lock)
+        except BaseException as error:
+            lock.close()
+            if isinstance(error, OSError):
+                raise TapeError(f"{path}: cannot write ({reason_of(error)})", path) from None
             raise
-        return cls(path, lock, manifest, writers, policy)
-
-    def __enter__(self) -> Self:
-        return self
+        return cls(path, policy, manifest, writers, lock)
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         try:
             self.close()
         except TapeError:
-            if kind is None:  # else what went wrong before is what to tell
+            if kind is None:  # otherwise the first error is the one to report
                 raise
 
     def sizes(self) -> tuple[int, int]:
-        """Return the bytes that are in journals, and those sealed by this writer."""
+        """Return the bytes in open journals, and the bytes that this writer sealed."""
         writers = self.products.values()
         return sum(each.journal_bytes for each in writers), sum(each.sealed_bytes for each in writers)
 
@@ -100,11 +87,40 @@ class TapeWriter:
         """Return the time that this writer spent on sealing."""
         return sum(each.seal_seconds for each in self.products.values())
 
-    def close(self) -> None:
-        """Make the journals durable, release them and the lock.
+    def sync(self) -> None:
+        """Make the journals durable.
 
         Raises:
-            TapeError: where a journal cannot be made durable; all is released even so.
+            OSError: if one cannot be made durable.
+        """
+        for writer in self.products.values():
+            writer.sync()
+
+    def is_in_place(self) -> bool:
+        """Tell whether the path still leads to the files that are being written."""
+        is_there = store.leads_to(self.path / LOCK, self.lock.fileno())
+        return is_there and all(writer.is_in_place() for writer in self.products.values())
+
+    def failure(self, error: Exception | None, kept: str = "what was recorded before is intact") -> TapeError:
+        """Return what to tell the user when writing to the tape failed, or when it is not in place.
+
+        Args:
+            error: why it failed.
+            kept: what is true of its rows, if it is in place.
+        """
+        if not self.is_in_place():
+            return TapeError(
+                f"{self.path}: was moved or removed while rows were written to it; the recording has ended",
+                self.path,
+            )
+        reason = "" if error is None else f" ({reason_of(error)})"
+        return TapeError(f"{self.path}: cannot write{reason}; {kept}", self.path)
+
+    def close(self) -> None:
+        """Make the journals durable, close them and release the lock.
+
+        Raises:
+            TapeError: if a journal cannot be made durable; everything is released even so.
         """
         problems = []
         for writer in self.products.values():
@@ -112,52 +128,62 @@ class TapeWriter:
                 writer.close()
             except OSError as error:
                 problems.append(error)
-        os.close(self._lock)
-        if problems:
-            raise TapeError(
-                f"{self.path}: cannot be made durable ({problems[0]}); its rows are in the journal"
-            )
+        failure = self.failure(problems[0], "its rows are in the journal") if problems else None
+        if failure is None and self.is_in_place():
+            with suppress(OSError, TapeError):  # what was noted before is still true
+                note_sealed_rows(self.path, self.products)
+        self.lock.close()
+        if failure is not None:
+            raise failure
 
 
-def _lock(path: Path) -> int:
-    """Make the tape's directory where it is missing, and take its lock; refuse what is no tape."""
+def _lock(path: Path) -> FileIO:
+    """Lock a tape, or a new directory for one; refuse anything else."""
     try:
-        make_directory(path)
-        found = {each.name for each in path.iterdir()}
+        store.make_directory(path)
+        found = {each.name for each in store.list_files(path)}
     except OSError as error:
-        raise NotATapeError(f"{path}: cannot hold a tape ({error.strerror})") from None
+        raise NotATapeError(f"{path}: cannot hold a tape ({reason_of(error)})", path) from None
     if found and not found & {MANIFEST, LOCK}:
-        raise NotATapeError(f"{path}: a directory with other files, not a tape")
-    free = shutil.disk_usage(path).free
+        raise NotATapeError(f"{path}: a directory with other files, not a tape", path)
+    free = store.free_bytes(path)
     if free < MIN_FREE_BYTES:
         raise TapeError(
-            f"{path}: only {free // 2**20} MiB free, a recording needs at least {MIN_FREE_BYTES // 2**20}"
+            f"{path}: only {free // 2**20} MiB free, a recording needs at least {MIN_FREE_BYTES // 2**20}",
+            path,
         )
     try:
-        fd = open_private(path / LOCK, os.O_RDWR | os.O_CREAT)
-    except OSError as error:
-        raise TapeError(f"{path}: cannot be written ({error.strerror})") from None
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return store.acquire_lock(path / LOCK, wait=False)
     except BlockingIOError:
-        os.close(fd)
-        raise LockedTapeError(f"{path}: another recorder is writing to this tape") from None
-    return fd
+        raise LockedTapeError(f"{path}: another recorder is writing to this tape", path) from None
+    except OSError as error:
+        raise TapeError(f"{path}: cannot be written ({reason_of(error)})", path) from None
 
 
-def _join(
-    path: Path, feed: Feed, products: Sequence[str], software: str, now_ns: Callable[[], int]
+def _add_to_manifest(
+    path: Path, feed: str, products: Sequence[str], software: str, now_ns: Callable[[], int]
 ) -> Manifest:
-    """Return the manifest with the products on it, written where that changes it."""
-    if not (path / MANIFEST).exists():
+    """Return the manifest with the products, written if that changes it."""
+    if not store.exists(path / MANIFEST):
+        require_no_rows(path)
+        _make_directories(path, products)
         manifest = Manifest(FORMAT, feed, tuple(products), format_time(now_ns()), software)
         write_manifest(path, manifest)
         return manifest
-    manifest = read_manifest(path)
+    manifest = complete_manifest(path)
     if manifest.feed != feed:
-        raise NotATapeError(f"{path}: a tape of the {manifest.feed} feed, it cannot take frames of {feed}")
+        raise NotATapeError(
+            f"{path}: a tape of the {manifest.feed} feed, it cannot take frames of {feed}", path
+        )
     new = tuple(product for product in products if product not in manifest.products)
     if new:
+        _make_directories(path, new)
         manifest = replace(manifest, products=manifest.products + new)
         write_manifest(path, manifest)
     return manifest
+
+
+def _make_directories(path: Path, products: Sequence[str]) -> None:
+    """Create the directories of products before the manifest names them, so that none is ever missing."""
+    for product in products:
+        store.make_directory(product_dir(path, product) / JOURNALS)

@@ -1,11 +1,12 @@
 """A report on thresholds: one HTML file that needs neither network nor server.
 
-`gathering` watches the steps of a pass and keeps what the figures show: `reduction` the spread over time,
-`gaps` what was not observed, `hours` the time of day, `episodes` the longest episodes with the quotes around
-them. `figures` and `curves` turn that into Plotly's terms, `tables` into HTML, `sections` orders both, `page`
-puts the file together and `writing` gives it its name. Who wants one makes a `reporting.Report`.
+- `api`: what a caller uses. A `Report` is created before a pass, watches its steps and is written after it.
+- `collect/`: bounded collectors that watch the steps of a pass. What they keep does not grow with the tape.
+- `figures/`: turns what was collected into Plotly's terms.
+- `tables`, `content`: the same as text, section by section.
+- `templates/`: all of the HTML, the looks and the page's own script.
+- `render`: fills in the templates and writes the file.
 
-What is kept does not grow with the tape: each of them has a bound, and says where it left something out.
-Nothing that a tape, a path or an exchange says gets into the page unescaped, and the page's own policy
-(Content-Security-Policy) forbids it every request and every script but ours.
+Every text from a tape, a path or an exchange is escaped (Jinja2's autoescape). The page's own
+Content-Security-Policy forbids every request and every script but ours.
 """

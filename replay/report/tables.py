@@ -1,192 +1,214 @@
-"""The numbers of a report as tables."""
+"""The tables of a report: cells as text, ready to be shown."""
 
-from collections.abc import Callable, Sequence
-from html import escape
-from typing import Any, Final
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
 
-from orderbook.threshold import format_threshold
+from orderbook import display
+from orderbook.anomalies import ANOMALY_KINDS
+from orderbook.display import significant
+from orderbook.thresholds import format_threshold
 from orderbook.times import NS
-from recorder import terminal
-from replay.report.episodes import Episode
-from replay.report.gaps import Gap
-from replay.report.gathering import spread_out
-from replay.report.hours import HOURS, HourShares
-from replay.report.markup import Markup, table
-from replay.report.reduction import MinMaxReduction
-from replay.sweep.results import ThresholdStatistics
+from replay.comparing.metrics import THRESHOLD_METRICS
+from replay.comparing.results import Comparison
+from replay.comparing.sweep.statistics import ThresholdStatistics
+from replay.report.collect.episodes import Episode
+from replay.report.collect.evidence import evenly_chosen
+from replay.report.collect.gaps import Gap
+from replay.report.collect.hours import HOURS, HourShares
+from replay.report.collect.reduction import MinMaxReduction
 
 _SLICES: Final = 24
+_EMPHASIS: Final = r"`|\*(?=\S)|(?<=\S)\*"
+"""Marks of Markdown in a definition, but no sign of a product between two factors."""
 
 
-_Show = Callable[[Any], str]
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table; the first cell of each row names the row.
+
+    Attributes:
+        caption: what the table shows.
+        headings: of the columns.
+        definitions: of the columns, shown as tooltips of their headings; empty if there are none.
+        rows: cells as text.
+        text_columns: number of columns from the left that hold text; the others hold numbers.
+        episodes_of: id of the figure that shows an episode, if each row names one; "" if not.
+        id: HTML id by which report.js finds the table to fill it; "" if the rows are here.
+    """
+
+    caption: str
+    headings: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    definitions: Sequence[str] = ()
+    text_columns: int = 1
+    episodes_of: str = ""
+    id: str = ""
 
 
-def _decimal(value: float | None) -> str:
-    return "-" if value is None else f"{value:,.4f}"
+def threshold_table(
+    rows: Sequence[ThresholdStatistics], detail: float | None, sort: str, limit: int
+) -> Table:
+    """Return the table of thresholds in the order of `rows`, the one in detail marked.
 
-
-def _tenths(value: float | None) -> str:
-    return "-" if value is None else f"{value:,.1f}"
-
-
-_NUMBERS: Final[tuple[tuple[str, str, _Show], ...]] = (
-    ("signals", "signals", terminal.count),
-    ("signals_per_hour", "an hour", _tenths),
-    ("episodes", "episodes", terminal.count),
-    ("episodes_per_hour", "an hour", _tenths),
-    ("time_above_s", "above (s)", terminal.seconds),
-    ("share", "share (%)", terminal.percent),
-    ("duration_p50_s", "episode p50 (s)", terminal.seconds),
-    ("duration_p95_s", "p95 (s)", terminal.seconds),
-    ("duration_max_s", "longest (s)", terminal.seconds),
-    ("mean_relative_spread", "mean spread (bps)", terminal.bps),
-    ("max_relative_spread", "largest (bps)", terminal.bps),
-    ("mean_bid_size", "bid size", _decimal),
-    ("mean_ask_size", "ask size", _decimal),
-    ("mean_touch_value", "value at the touch", _tenths),
-    ("mean_net_spread_bps", "net of fees (bps)", _decimal),
-    ("net_positive_share", "share net above 0 (%)", terminal.percent),
-)
-
-
-def threshold_table(rows: Sequence[ThresholdStatistics], detail: float | None, sort: str, most: int) -> str:
-    """Return the table of thresholds in the order of the rows, the one in detail marked."""
-    shown = _some(rows, detail, sort, most)
-    # Without a fee there is nothing net of it.
-    numbers = [each for each in _NUMBERS if any(getattr(row, each[0]) is not None for row in shown)]
-    headings = ["threshold", *(heading + (" ▾" if key == sort else "") for key, heading, _ in numbers)]
-    lines = [
-        [_named(row.threshold, detail), *(show(getattr(row, key)) for key, _, show in numbers)]
-        for row in shown
-    ]
+    If there are more than `limit`: evenly chosen ones, or the first if they are sorted by a number.
+    """
+    chosen = evenly_chosen(rows, limit) if sort == "threshold" else rows[:limit]
+    thresholds = {detail, *(row.threshold for row in chosen)}
+    shown = [row for row in rows if row.threshold in thresholds]
+    # Numbers net of fees exist only if a fee was named.
+    values = [row.row() for row in shown]
+    metrics = [each for each in THRESHOLD_METRICS[1:] if each.title]
+    columns = [each for each in metrics if any(row[each.name] is not None for row in values)]
     order = "ascending" if sort == "threshold" else f"by {sort}, the largest first"
-    caption = (
-        f"Thresholds, {order}{_left_out(shown, rows)}{'' if detail is None else '; ● is shown in detail'}"
+    part = "" if len(shown) == len(rows) else f", {len(shown):,} of {len(rows):,}"
+    return Table(
+        f"Thresholds, {order}{part}{'' if detail is None else '; ● is shown in detail'}",
+        ["threshold", *(each.heading + (" ▾" if each.name == sort else "") for each in columns)],
+        [[_marked(row["threshold"], detail), *(each.cell(row) for each in columns)] for row in values],
+        [re.sub(_EMPHASIS, "", each.definition) for each in (THRESHOLD_METRICS[0], *columns)],
     )
-    return table(caption, headings, lines)
 
 
-def markout_table(rows: Sequence[ThresholdStatistics], detail: float | None, most: int) -> str:
-    """Return the mark-outs of each threshold: mean ± standard error, mean absolute change, how many."""
-    shown = spread_out(rows, most)
-    horizons = [markout.horizon for markout in shown[0].markouts] if shown else []
-    lines = [
-        [
-            _named(row.threshold, detail),
-            *(
-                cell
-                for each in row.markouts
-                for cell in (
-                    f"{_change(each.mean_bps)} ± {_change(each.standard_error_bps)}",
-                    _change(each.mean_abs_bps),
-                    f"{each.episodes:,} ({each.left_out:,})",
-                )
-            ),
-        ]
-        for row in shown
-    ]
-    headings = [
-        "threshold",
-        *(
-            heading
-            for name in horizons
-            for heading in (f"{name}: mean ± error (bps)", f"{name}: absolute", f"{name}: of (left out)")
-        ),
-    ]
-    return table(f"Mark-outs{_left_out(shown, rows)}", headings, lines)
+def markout_table(rows: Sequence[ThresholdStatistics], detail: float | None) -> Table:
+    """Return the mark-outs of each threshold: mean ± standard error, mean absolute change, episodes."""
+    headings, lines = ["threshold"], []
+    for markout in rows[0].markouts if rows else ():
+        name = markout.horizon
+        headings += [f"{name}: mean ± error (bps)", f"{name}: absolute", f"{name}: of (left out)"]
+    for row in rows:
+        line = [_marked(row.threshold, detail)]
+        for markout in row.markouts:
+            line += [
+                f"{significant(markout.mean_bps)} ± {significant(markout.standard_error_bps)}",
+                significant(markout.mean_abs_bps),
+                f"{markout.episodes:,} ({markout.left_out:,})",
+            ]
+        lines.append(line)
+    return Table("Mark-outs", headings, lines)
 
 
-def _named(threshold: float, detail: float | None) -> str:
+def _marked(threshold: float, detail: float | None) -> str:
     return format_threshold(threshold) + (" ●" if threshold == detail else "")
 
 
-def _some(
-    rows: Sequence[ThresholdStatistics], detail: float | None, sort: str, most: int
-) -> Sequence[ThresholdStatistics]:
-    """Return those that are shown where there are too many: evenly chosen, or the first of an order."""
-    chosen = spread_out(rows, most) if sort == "threshold" else rows[:most]
-    thresholds = {detail, *(row.threshold for row in chosen)}
-    return [row for row in rows if row.threshold in thresholds]
-
-
-def _left_out(shown: Sequence[object], rows: Sequence[object]) -> str:
-    return "" if len(shown) == len(rows) else f", {len(shown):,} of {len(rows):,}"
-
-
-def _change(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3f}"
-
-
-def slices_table(spreads: MinMaxReduction) -> str:
-    """Return the smallest and largest spread in even slices of time: the figure in words."""
+def spread_table(spreads: MinMaxReduction) -> Table:
+    """Return the smallest and largest spread in 24 even slices of time."""
     times, values = spreads.points()
-    if not len(times):
-        return "<p>There is no spread.</p>"
-    first, last = int(times[0]), int(times[-1])
+    first, last = (int(times[0]), int(times[-1])) if len(times) else (0, -1)
     width = max(-(-(last - first + 1) // _SLICES), 1)
     rows = []
-    for number in range(_SLICES):
-        start = first + number * width
+    for start in range(first, last + 1, width):
         inside = values[(times >= start) & (times < start + width)]
-        if start > last:
-            break
         extremes = (inside.min(), inside.max()) if len(inside) else (None, None)
-        rows.append((terminal.time_of_day(start), *map(terminal.bps, extremes)))
-    return table(
-        f"Relative spread in slices of {width / NS:,.3f} s",
+        rows.append((display.time_of_day(start), *map(display.bps, extremes)))
+    return Table(
+        f"Relative spread in slices of {display.seconds(width / NS)} s",
         ("from (UTC)", "smallest (bps)", "largest (bps)"),
         rows,
     )
 
 
-def hours_table(hours: HourShares, columns: Sequence[int]) -> str:
-    """Return the share above by hour of the day for some of the thresholds, by their place."""
+def hours_table(hours: HourShares, columns: int) -> Table:
+    """Return the share above by hour of the day, for `columns` of the thresholds at most."""
     shares = hours.shares()
-    rows = [
-        [f"{hour:02d}", f"{observed:,.1f}", *(terminal.percent(shares[place][hour]) for place in columns)]
-        for hour, observed in zip(range(HOURS), hours.observed_s(), strict=True)
-        if observed
-    ]
-    headings = [
-        "hour (UTC)",
-        "observed (s)",
-        *(format_threshold(hours.thresholds[place]) for place in columns),
-    ]
-    return table("Share above by hour of the day, %", headings, rows)
-
-
-def episodes_table(episodes: Sequence[Episode], threshold: float, total: int, figure: str) -> str:
-    """Return the list of episodes; each leads to the figure of the quotes around it."""
-    rows = [
-        (
-            Markup(
-                f'<a href="#{escape(figure)}" data-figure="{escape(figure)}" data-episode="{place}">'
-                f"{escape(terminal.time_of_day(episode.start))}</a>"
-            ),
-            terminal.seconds(episode.duration_ns / NS),
-            terminal.bps(episode.max_spread),
-            str(episode.connection),
-            "cut" if episode.is_cut else "ended",
-        )
-        for place, episode in enumerate(episodes)
-    ]
-    which = "all" if len(episodes) == total else f"the longest {len(episodes):,} of"
-    caption = f"Episodes above {format_threshold(threshold)}: {which} {total:,}"
-    headings = ("start (UTC)", "lasted (s)", "largest spread (bps)", "connection", "end")
-    return table(caption, headings, rows)
-
-
-def gaps_table(gaps: Sequence[Gap]) -> str:
-    """Return the list of what was not observed between connections."""
-    rows = [
-        (
-            terminal.time_of_day(gap.start),
-            terminal.time_of_day(gap.end),
-            terminal.seconds(gap.excluded_ns / NS),
-            terminal.count(gap.interruptions),
-        )
-        for gap in gaps
-    ]
-    return table(
-        "Time without a book", ("from (UTC)", "to (UTC)", "excluded (s)", "interruptions"), rows, left=2
+    last = len(hours.thresholds) - 1
+    places = sorted({round(part * last / (columns - 1)) for part in range(columns)})
+    return Table(
+        "Share above by hour of the day, %",
+        ["hour (UTC)", "observed (s)", *(format_threshold(hours.thresholds[place]) for place in places)],
+        [
+            [
+                f"{hour:02d}",
+                display.seconds(observed),
+                *(display.percent(shares[place][hour]) for place in places),
+            ]
+            for hour, observed in zip(range(HOURS), hours.observed_s(), strict=True)
+            if observed
+        ],
     )
+
+
+def duration_table(counts: Sequence[tuple[str, int]]) -> Table:
+    """Return the number of episodes in each bin of durations."""
+    rows = [(edge, display.count(episodes)) for edge, episodes in counts]
+    return Table("Episodes by duration", ("from (s)", "episodes"), rows)
+
+
+def episodes_table(episodes: Sequence[Episode], threshold: float, total: int, figure: str) -> Table:
+    """Return the list of episodes; each row leads to the figure of the quotes around it.
+
+    Args:
+        episodes: to be listed, in order of time.
+        threshold: that they are above.
+        total: number of all episodes, also those not listed.
+        figure: HTML id of the figure.
+    """
+    which = "all" if len(episodes) == total else f"the longest {len(episodes):,} of"
+    return Table(
+        f"Episodes above {format_threshold(threshold)}: {which} {total:,}",
+        ("start (UTC)", "lasted (s)", "largest spread (bps)", "connection", "end"),
+        [
+            (
+                display.time_of_day(episode.start),
+                display.seconds(episode.duration_ns / NS),
+                display.bps(episode.max_spread),
+                str(episode.connection),
+                "cut" if episode.is_cut else "ended",
+            )
+            for episode in episodes
+        ],
+        episodes_of=figure,
+    )
+
+
+def quotes_table(id_: str) -> Table:
+    """Return the table that report.js fills with the quotes around the episode on show."""
+    return Table("Quotes", ("seconds since its start", "best bid", "best ask"), (), text_columns=0, id=id_)
+
+
+def gaps_table(gaps: Sequence[Gap]) -> Table:
+    """Return the list of times without a book between connections."""
+    return Table(
+        "Time without a book",
+        ("from (UTC)", "to (UTC)", "excluded (s)", "interruptions"),
+        [
+            (
+                display.time_of_day(gap.start),
+                display.time_of_day(gap.end),
+                display.seconds(gap.excluded_ns / NS),
+                display.count(gap.interruptions),
+            )
+            for gap in gaps
+        ],
+        text_columns=2,
+    )
+
+
+def quality_table(comparison: Comparison) -> Table:
+    """Return verdict, interruptions, counts and anomalies of each product over all tapes."""
+    rows = []
+    for product in comparison.products:
+        quality = comparison.whole(product).quality
+        tallies = [found.tallies[product] for found in comparison.tapes if product in found.tallies]
+        verdicts = (
+            f"{count:,} {display.verdict(name)}" for name, count in quality.connections.items() if count
+        )
+        counts = [sum(getattr(each, name) for each in tallies) for name in ("rows", "frames", "summaries")]
+        anomalies = [sum(each.anomalies[kind] for each in tallies) for kind in ANOMALY_KINDS]
+        rows.append(
+            [
+                product,
+                display.verdict(quality.verdict),
+                ", ".join(verdicts),
+                display.count(quality.interruptions),
+                display.seconds(quality.excluded_s),
+                *map(display.count, counts + anomalies),
+            ]
+        )
+    headings = [
+        *("product", "verdict", "connections", "interruptions", "excluded (s)"),
+        *("rows", "frames", "summaries", *(kind.replace("_", " ") for kind in ANOMALY_KINDS)),
+    ]
+    return Table("By product", headings, rows, text_columns=3)

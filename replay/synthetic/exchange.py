@@ -1,11 +1,10 @@
-"""A small exchange on loopback that serves synthetic markets over WebSocket. Its market data is made up.
+"""A small exchange on loopback that serves synthetic markets over WebSocket. Its market data is not real.
 
-It runs on a thread and an event loop of its own, so that the client under test, or the recorder of the
-demo, is met over a real socket. Everything that can be decided without a socket is in `conversation`.
+It runs on its own thread and event loop, so that a client under test, or the recorder of the demo, connects
+over a real socket. Everything that can be decided without a socket is in `conversation`.
 """
 
 import asyncio
-import logging
 import threading
 from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import Future
@@ -13,19 +12,16 @@ from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
-from websockets.asyncio.server import Server, ServerConnection, serve
+from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
-from replay.synthetic.connection import Connection, ExchangeSettings, Link
-from replay.synthetic.conversation import Conversation, Listing
-from replay.synthetic.market import MarketSettings
-
-__all__ = ["Connection", "ExchangeSettings", "SyntheticExchange"]
+from recorder.settings import SYNTHETIC_SERVER
+from replay.serving.sockets import CLOSING_S, quiet_logger, shut_down
+from replay.synthetic.connection import ConnectionRecord, ConnectionServer
+from replay.synthetic.conversation import Conversation, Markets
+from replay.synthetic.settings import ExchangeSettings, MarketSettings
 
 HOST = "127.0.0.1"
-
-_CLOSING_S = 0.4
-"""How long a client may take over the closing handshake before its connection is broken."""
 
 _CONTROL_TIMEOUT_S = 10.0
 
@@ -33,23 +29,23 @@ _CONTROL_TIMEOUT_S = 10.0
 class SyntheticExchange:
     """A synthetic exchange, open inside a `with` block.
 
-    Every connection has markets of its own, so its frames follow from seed and settings alone. A
-    connection that opens after others ended goes on where the farthest of them stood.
+    Every connection has its own markets, so its frames follow from seed and settings alone. A connection
+    that opens after others ended continues the one that got farthest.
 
     Args:
         markets: one per product.
-        settings: feed, pace, script; the default is the Exchange feed as fast as the client takes it.
+        settings: the default is the Exchange feed, as fast as the client reads.
 
     Raises:
-        OSError: on entering, where the port cannot be had.
+        OSError: on entering the block, if the port cannot be bound.
     """
 
     def __init__(self, markets: Sequence[MarketSettings], settings: ExchangeSettings | None = None) -> None:
         self.settings = settings or ExchangeSettings()
-        self.connections: list[Connection] = []
+        self.connections: list[ConnectionRecord] = []
         self.port = 0
-        self._listing = Listing(markets)
-        self._links: dict[int, Link] = {}
+        self._markets = Markets(markets)
+        self._servers: dict[int, ConnectionServer] = {}
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop
@@ -57,12 +53,12 @@ class SyntheticExchange:
 
     @property
     def url(self) -> str:
-        """The address that a client connects to."""
+        """Address to connect to."""
         return f"ws://{HOST}:{self.port}"
 
     @property
     def sent(self) -> list[list[str]]:
-        """The text of all frames sent, by connection in order of acceptance."""
+        """Text of all frames sent, by connection in order of acceptance."""
         return [list(connection.sent) for connection in list(self.connections)]
 
     def __enter__(self) -> Self:
@@ -82,48 +78,48 @@ class SyntheticExchange:
             self._thread.join()
 
     def drop(self) -> int:
-        """Break all open connections without a closing handshake and return how many there were."""
+        """Break all open connections without a closing handshake; return their number."""
 
         async def drop() -> int:
-            links = list(self._links.values())
-            for link in links:
-                link.drop()
-            return len(links)
+            servers = list(self._servers.values())
+            for server in servers:
+                server.drop()
+            return len(servers)
 
         return self._control(drop())
 
     def close_all(self, code: int = 1012, reason: str = "service restart") -> int:
-        """Close all open connections with a handshake and return how many there were."""
+        """Close all open connections with a closing handshake; return their number."""
 
         async def close() -> int:
-            links = list(self._links.values())
-            for link in links:
-                link.hush()
-            await asyncio.gather(*(link.websocket.close(code, reason) for link in links))
-            return len(links)
+            servers = list(self._servers.values())
+            for server in servers:
+                server.stop()
+            await asyncio.gather(*(server.websocket.close(code, reason) for server in servers))
+            return len(servers)
 
         return self._control(close())
 
     def wait_until(self, condition: Callable[[], bool], timeout: float = 10.0) -> None:
-        """Wait until a condition on `connections` holds; it is looked at after every round and change.
+        """Wait until a condition on `connections` holds; it is checked after every round and change.
 
         Args:
-            condition: what must hold.
+            condition: the condition.
             timeout: in seconds.
 
         Raises:
-            TimeoutError: where it does not hold in time.
+            TimeoutError: if it does not hold in time.
         """
         with self._changed:
             if not self._changed.wait_for(condition, timeout):
-                raise TimeoutError(f"the synthetic exchange did not get there within {timeout} s")
+                raise TimeoutError(f"the condition did not hold within {timeout} s")
 
     def wait_for_connections(self, number: int, timeout: float = 10.0) -> None:
-        """Wait until so many connections were accepted, closed ones included; see `wait_until`."""
+        """Wait until `number` connections were accepted, including closed ones; see `wait_until`."""
         self.wait_until(lambda: len(self.connections) >= number, timeout)
 
     def wait_for_done(self, number: int = 1, timeout: float = 10.0) -> None:
-        """Wait until so many connections were sent all their updates; see `wait_until`."""
+        """Wait until `number` connections were sent all their updates; see `wait_until`."""
         self.wait_until(lambda: sum(c.done for c in self.connections) >= number, timeout)
 
     def _control(self, coroutine: Coroutine[Any, Any, int]) -> int:
@@ -134,7 +130,7 @@ class SyntheticExchange:
             self._changed.notify_all()
 
     async def _serve(self, listening: Future[int]) -> None:
-        """Listen, say where, and serve until told to stop."""
+        """Listen, report the port, and serve until stopped."""
         self._loop = asyncio.get_running_loop()
         self._stop = asyncio.Event()
         try:
@@ -145,50 +141,37 @@ class SyntheticExchange:
                 compression="deflate" if self.settings.compression else None,
                 max_size=None,
                 ping_interval=None,
-                close_timeout=_CLOSING_S,
-                logger=_quiet_logger(),
+                close_timeout=CLOSING_S,
+                server_header=SYNTHETIC_SERVER,
+                logger=quiet_logger(__name__),
             )
         except OSError as error:
             listening.set_exception(error)
             return
         listening.set_result(next(iter(server.sockets)).getsockname()[1])
         await self._stop.wait()
-        await self._shut(server)
-
-    async def _shut(self, server: Server) -> None:
-        """Close every connection, those of clients that do not read too."""
-        for link in self._links.values():
-            link.hush()
-        server.close()
-        # A client that stopped reading blocks the closing handshake: its connection is broken instead.
-        breaking = self._loop.call_later(_CLOSING_S, self._break_all)
-        await server.wait_closed()
-        breaking.cancel()
+        for each in self._servers.values():
+            each.stop()
+        await shut_down(server, self._break_all)
 
     def _break_all(self) -> None:
-        for link in self._links.values():
-            link.drop()
+        for server in self._servers.values():
+            server.drop()
 
     async def _handle(self, websocket: ServerConnection) -> None:
-        """Serve one connection until it is gone."""
+        """Serve one connection until it is closed."""
         settings = self.settings
         index = len(self.connections)
         prepared = partial(settings.frames_of, index) if settings.frames_of else None
-        conversation = Conversation(settings.feed, self._listing, settings.now_ns, prepared)
-        link = Link(websocket, conversation, settings, Connection(index), self._notify)
-        self.connections.append(link.record)
-        self._links[index] = link
+        conversation = Conversation(settings.feed, self._markets, settings.now_ns, prepared)
+        record = ConnectionRecord(index)
+        server = ConnectionServer(websocket, conversation, settings, record, self._notify)
+        self.connections.append(record)
+        self._servers[index] = server
         self._notify()
         try:
-            await link.run()
+            await server.run()
         except* ConnectionClosed:
             pass
         finally:
-            del self._links[index]
-
-
-def _quiet_logger() -> logging.Logger:
-    """Return a logger that reports a failed handler but not each connection's coming and going."""
-    logger = logging.getLogger("booktape.synthetic")
-    logger.setLevel(logging.ERROR)
-    return logger
+            del self._servers[index]

@@ -1,10 +1,10 @@
-"""What a frame takes on disk, and would take otherwise: `python tests/benchmarks/bench_bytes.py`.
+"""Bytes of a frame on disk, as sealed and by other writer options: `python tests/benchmarks/bench_bytes.py`.
 
-First our sealed segments, whole files with all columns, against zstd -3 JSON lines of the same frames in one
-stream: the payloads alone, and as a recorder would write them, `{"recv_ns": ..., "frame": ...}`. Then what a
-segment could be written with, each one change away from what it is: bytes a row, processor time of writing
-a row and of reading it (`iter_batches`, checksums verified). Measured in turn, and ratios are taken within a
-turn: the machine may be busy.
+First it compares sealed segments (complete files with all columns) with JSON lines of the same frames in one
+zstd -3 stream: the payloads alone, and with receive times as `{"recv_ns": ..., "frame": ...}`. Then it writes
+the segments with one option changed at a time, and prints the bytes of a row and the processor time of
+writing a row and of reading it (`iter_batches`, checksums verified). Candidates are measured in turn and
+ratios are taken within a round, as the machine may be busy.
 """
 
 import json
@@ -25,25 +25,27 @@ import pyarrow.parquet as pq
 import zstandard
 
 from orderbook.schema import TAPE_SCHEMA
-from recorder.record import import_captures
-from recorder.tape.reader import BATCH_ROWS, Tape
-from recorder.tape.segment import ROW_GROUP_ROWS, WRITER_OPTIONS
-from tests.benchmarks.material import machine, parser, synthetic_tape, tell
+from recorder.api import import_captures
+from recorder.tape.format.segment_writer import ROW_GROUP_ROWS, WRITER_OPTIONS
+from recorder.tape.reader import Tape
+from recorder.tape.row_batches import BATCH_ROWS
+from tests.benchmarks.measuring import describe_machine, parser, print_line
+from tests.benchmarks.tapes import synthetic_tape
+from tests.support.constants import CAPTURES
 
-CAPTURES = Path(__file__).resolve().parents[3] / "shared" / "captures"
 LINES_LEVEL = 3
 
 
 @dataclass(slots=True)
 class Candidate:
-    """A way of writing a segment.
+    """Options for writing a segment, and their measurements.
 
     Attributes:
-        name: what is other than in ours.
+        name: the option that differs from those of a sealed segment.
         row_group: rows in a row group.
-        options: of the writer, over ours.
+        options: of the Parquet writer, in addition to those of a sealed segment.
         size: bytes of all files.
-        write_seconds, read_seconds: of each turn.
+        write_seconds, read_seconds: processor time in each round.
     """
 
     name: str
@@ -54,7 +56,7 @@ class Candidate:
     read_seconds: list[float] = field(default_factory=list)
 
     def write(self, path: Path, table: pa.Table) -> float:
-        """Write a table; return the processor time."""
+        """Write a table and return the processor time in seconds."""
         started = time.process_time()
         options = {**WRITER_OPTIONS, **self.options}
         with pq.ParquetWriter(path, TAPE_SCHEMA, **options) as writer:
@@ -63,12 +65,12 @@ class Candidate:
 
 
 def payload_as(encoding: str) -> dict[str, Any]:
-    """Return the options that encode the payload otherwise."""
+    """Return the options that encode the payload in this way."""
     return {"column_encoding": {**WRITER_OPTIONS["column_encoding"], "payload": encoding}}
 
 
 def candidates() -> list[Candidate]:
-    """Return ours, and what differs from it in one thing."""
+    """Return the options of a sealed segment, and those that differ from them in one option."""
     levels = [{"compression_level": level} for level in (1, 3, 6, 9, 12, 15)]
     pages = [{"data_page_size": n * 2**10} for n in (64, 256, 4096, 16384)]
     encodings = [payload_as(name) for name in ("DELTA_LENGTH_BYTE_ARRAY", "DELTA_BYTE_ARRAY")]
@@ -91,7 +93,7 @@ def _name(options: Mapping[str, Any]) -> str:
 
 
 def read_seconds(path: Path) -> float:
-    """Return the processor time of reading a file as a replay does."""
+    """Return the processor time in seconds of reading a file as a replay does."""
     started = time.process_time()
     with pq.ParquetFile(path, page_checksum_verification=True, pre_buffer=False) as file:
         for _ in file.iter_batches(BATCH_ROWS, use_threads=False):
@@ -108,7 +110,7 @@ def tables_of(tape: Tape) -> list[pa.Table]:
 
 
 def line_bytes(tables: Sequence[pa.Table]) -> tuple[int, int, int]:
-    """Return how many frames there are, and the bytes of their lines: payloads alone, and with times."""
+    """Return the number of frames, and the bytes of their compressed lines without and with times."""
     frames: list[tuple[int, str]] = []
     for table in tables:
         kept = table.filter(pc.equal(table.column("kind"), "frame"))
@@ -125,18 +127,20 @@ def line_bytes(tables: Sequence[pa.Table]) -> tuple[int, int, int]:
 
 
 def compare_with_lines(name: str, tape: Tape) -> list[pa.Table]:
-    """Tell what a tape takes against lines; return its rows."""
+    """Print the bytes of a tape and of compressed lines; return the tape's rows."""
     tables = tables_of(tape)
     frames, bare, timed = line_bytes(tables)
     sealed = sum(entry.bytes for product in tape.select(()) for entry in tape.product(product).segments())
-    tell(f"{name}: {frames:,} frames; bytes a frame: sealed {sealed / frames:.2f}")
+    print_line(f"{name}: {frames:,} frames; bytes a frame: sealed {sealed / frames:.2f}")
     for which, lines in (("payloads alone", bare), ("with their times", timed)):
-        tell(f"  zstd -{LINES_LEVEL} lines, {which}: {lines / frames:.2f}, ratio = {sealed / lines:.3f}")
+        print_line(
+            f"  zstd -{LINES_LEVEL} lines, {which}: {lines / frames:.2f}, ratio = {sealed / lines:.3f}"
+        )
     return tables
 
 
 def compare_candidates(name: str, tables: Sequence[pa.Table], runs: int, directory: Path) -> None:
-    """Tell what each way of writing costs for these rows."""
+    """Print the size and times of each candidate for these rows."""
     tried = candidates()
     rows = sum(table.num_rows for table in tables)
     for _ in range(runs):
@@ -151,27 +155,27 @@ def compare_candidates(name: str, tables: Sequence[pa.Table], runs: int, directo
             candidate.write_seconds.append(write)
             candidate.read_seconds.append(read)
     ours = tried[0]
-    tell(f"\n{name}: {rows:,} rows, medians of {runs}")
-    tell(f"{'':42} {'bytes':>8} {'write us':>9} {'read us':>8} {'reading against ours':>24}")
+    print_line(f"\n{name}: {rows:,} rows, medians of {runs}")
+    print_line(f"{'':42} {'bytes':>8} {'write us':>9} {'read us':>8} {'reading against ours':>24}")
     for each in tried:
         ratios = [one / other for one, other in zip(each.read_seconds, ours.read_seconds, strict=True)]
         write, read = (statistics.median(s) / rows * 1e6 for s in (each.write_seconds, each.read_seconds))
         ratio = f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
-        tell(f"{each.name:42} {each.size / rows:8.2f} {write:9.2f} {read:8.3f} {ratio:>24}")
+        print_line(f"{each.name:42} {each.size / rows:8.2f} {write:9.2f} {read:8.3f} {ratio:>24}")
 
 
 def main() -> None:
-    """Run it."""
+    """Measure all captures and the synthetic tape."""
     options = parser(__doc__.splitlines()[0], runs=7).parse_args()
-    tell(machine())
+    print_line(describe_machine())
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
         for capture in sorted(CAPTURES.glob("*.jsonl.gz")):
             tape = directory / capture.name
-            import_captures([capture], tape, "jsonl")
+            import_captures([capture], tape)
             tables = compare_with_lines(capture.name, Tape.open(tape))
             compare_candidates(capture.name, tables, options.runs, directory)
-            tell("")
+            print_line("")
         tape = synthetic_tape(options.frames, options.depth)
         tables = tables_of(Tape.open(tape))
         compare_with_lines(tape.name, Tape.open(tape))

@@ -1,7 +1,7 @@
 """The compiled engine against the plain one and a C program: `python tests/benchmarks/bench_engine.py`.
 
-Pairs are measured in turn on one core, in processor time, and ratios are taken within a pair: the machine may
-be busy. Imports and loading the compiled code are not included.
+Processor time on one core, without imports and without loading the compiled code. Pairs are measured in turn
+and ratios are taken within a pair, as the machine may be busy.
 """
 
 import ctypes
@@ -18,49 +18,51 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import numpy as np
 
-from recorder.engines import ready_engine
+from orderbook.trades import TradeWatch
+from recorder.runtime.loading import load_engine
 from recorder.tape.reader import Tape
-from replay.replayed import ReplaySettings
-from replay.running import run
-from tests.benchmarks.material import (
-    machine,
-    parser,
-    repeated_capture,
-    spread,
-    synthetic_tape,
-    tell,
-    use_one_core,
-)
+from replay.running.api import run
+from replay.running.settings import ReplaySettings
+from tests.benchmarks.measuring import describe_machine, parser, print_line, spread, use_one_core
+from tests.benchmarks.tapes import repeated_capture, synthetic_tape, traded_tape
+from tests.support.constants import CAPTURES
 
-CAPTURES = Path(__file__).resolve().parents[3] / "shared" / "captures"
-LIMIT_PAIRS = 5  # for each of the others: they take little time
+LIMIT_PAIRS = 5  # for each pair of engines, as these take little time
 REPEATED = {"advanced-2026-08-btc-eth": 20, "exchange-2018-04-btc": 10}
 
 
-def replay_seconds(tape: Path, engine: str) -> float:
-    """Return the processor time of a replay with default settings, from opening the tape to its digest."""
+def replay_seconds(tape: Path, engine: str, *, trades: bool = False) -> float:
+    """Return the processor time in seconds of a default replay, from opening the tape to its digest."""
+    settings = ReplaySettings(trades=trades)
     started = time.process_time()
-    run(tape, ReplaySettings(), keep=False, engine=ready_engine(engine))  # type: ignore[arg-type]  # a name
+    run(tape, settings, keep=False, engine=load_engine(engine))  # type: ignore[arg-type]  # a name
     return time.process_time() - started
 
 
-def core_seconds(tape: Path, engine_name: str) -> float:
-    """Return the processor time of the books alone, with the tape's batches in memory."""
-    engine = ready_engine(engine_name)  # type: ignore[arg-type]  # a name
+def core_seconds(tape: Path, engine_name: str, *, market: bool = False) -> float:
+    """Return the processor time in seconds of the engine alone, with the tape's batches in memory.
+
+    Args:
+        tape: the tape.
+        engine_name: name of the engine.
+        market: whether it also makes what simulated orders meet, trades included.
+    """
+    engine = load_engine(engine_name)  # type: ignore[arg-type]  # a name
     opened = Tape.open(tape)
     elapsed = 0.0
     for product in opened.select(()):
         batches = list(opened.product(product).batches())
         state = engine.start(product, opened.feed)
+        watch = TradeWatch(product, opened.venue) if market else None
         started = time.process_time()
         for batch in batches:
-            state, _ = engine.step(state, batch)
+            state, _ = engine.step(state, batch, watch=watch)
         elapsed += time.process_time() - started
     return elapsed
 
 
 def limit_program(directory: Path) -> Callable[[Path], float] | None:
-    """Build the C program; return what gives the seconds that it takes for a tape, None without gcc."""
+    """Build the C program; return a function from a tape to its processor time, or None without gcc."""
     compiler = shutil.which("gcc")
     if compiler is None:
         return None
@@ -90,26 +92,42 @@ def limit_program(directory: Path) -> Callable[[Path], float] | None:
 
 
 def frames_of(tape: Path) -> int:
-    """Return how many frames a tape has."""
+    """Return the number of frames on a tape."""
     return sum(tally.frames for tally in run(tape, keep=False, engine="compiled").tallies.values())
 
 
 def compare_with_limit(tape: Path, runs: int, limit: Callable[[Path], float]) -> None:
-    """Measure pairs of a compiled replay and the C program, one right behind the other, and tell."""
+    """Measure and print pairs of a compiled replay and the C program, which run one after the other."""
     frames = frames_of(tape)
     measures = {"compiled": lambda: replay_seconds(tape, "compiled"), "C": lambda: limit(tape)}
     pairs = [
         {name: measures[name]() for name in (measures if number % 2 else reversed(measures))}
         for number in range(runs)
     ]
-    tell(f"a compiled replay beside the C program, {runs} pairs")
+    print_line(f"a compiled replay and the C program, {runs} pairs")
     for name in measures:
-        tell(f"  {name}, frames/s: {spread([frames / pair[name] for pair in pairs], ',.0f')}")
-    tell(f"  compiled / C: {spread([pair['compiled'] / pair['C'] for pair in pairs], '.2f')}")
+        print_line(f"  {name}, frames/s: {spread([frames / pair[name] for pair in pairs], ',.0f')}")
+    print_line(f"  compiled / C: {spread([pair['compiled'] / pair['C'] for pair in pairs], '.2f')}")
 
 
-def compare_engines(name: str, tape: Path, runs: int) -> None:
-    """Measure pairs of both engines on one tape and tell."""
+def compare_market(title: str, tape: Path, runs: int) -> None:
+    """Measure and print pairs of the compiled engine with and without trades and changes for orders."""
+    works: dict[str, Callable[[bool], float]] = {
+        "books alone": lambda wanted: core_seconds(tape, "compiled", market=wanted),
+        "replay": lambda wanted: replay_seconds(tape, "compiled", trades=wanted),
+    }
+    ratios: dict[str, list[float]] = {name: [] for name in works}
+    for pair in range(runs):
+        for name, work in works.items():
+            seconds = {wanted: work(wanted) for wanted in (pair % 2 == 0, pair % 2 == 1)}
+            ratios[name].append(seconds[True] / seconds[False])
+    print_line(f"{title}: {runs} pairs")
+    print_line(f"  books alone, with the market / without: {spread(ratios['books alone'], '.2f')}")
+    print_line(f"  replay, --trades / without: {spread(ratios['replay'], '.2f')}")
+
+
+def compare_engines(title: str, tape: Path, runs: int) -> None:
+    """Measure and print pairs of both engines on one tape."""
     frames = frames_of(tape)
     rows: list[dict[str, float]] = []
     for pair in range(runs):
@@ -118,12 +136,14 @@ def compare_engines(name: str, tape: Path, runs: int) -> None:
             row[engine] = replay_seconds(tape, engine)
             row[f"core {engine}"] = core_seconds(tape, engine)
         rows.append(row)
-    tell(f"{name}: {frames:,} frames, {runs} pairs")
-    for what in rows[0]:
-        tell(f"  {what}, frames/s: {spread([frames / row[what] for row in rows], ',.0f')}")
-    tell(f"  replay, plain / compiled: {spread([row['plain'] / row['compiled'] for row in rows], '.2f')}")
+    print_line(f"{title}: {frames:,} frames, {runs} pairs")
+    for name in rows[0]:
+        print_line(f"  {name}, frames/s: {spread([frames / row[name] for row in rows], ',.0f')}")
+    print_line(
+        f"  replay, plain / compiled: {spread([row['plain'] / row['compiled'] for row in rows], '.2f')}"
+    )
     cores = [row["core plain"] / row["core compiled"] for row in rows]
-    tell(f"  books alone, plain / compiled: {spread(cores, '.2f')}")
+    print_line(f"  books alone, plain / compiled: {spread(cores, '.2f')}")
 
 
 def main() -> None:
@@ -131,18 +151,23 @@ def main() -> None:
     options = parser(__doc__.partition(":")[0], runs=5, frames=200_000).parse_args()
     use_one_core()
     depth = max(options.depth, 20_000)
-    tell(f"{machine()}, one of them used, load {os.getloadavg()[0]:.1f}")
+    print_line(f"{describe_machine()}, one of them used, load {os.getloadavg()[0]:.1f}")
     with tempfile.TemporaryDirectory() as directory:
         limit = limit_program(Path(directory))
         tape = synthetic_tape(options.frames, depth)
         compare_engines(f"synthetic level2_batch, {depth:,} levels a side", tape, options.runs)
         if limit is not None:
             compare_with_limit(tape, LIMIT_PAIRS * options.runs, limit)
+    compare_market("synthetic level2_batch", tape, LIMIT_PAIRS * options.runs)
+    traded = traded_tape(options.frames, options.depth)
+    compare_market("the same with trades", traded, LIMIT_PAIRS * options.runs)
     for capture, times in REPEATED.items():
         path = CAPTURES / f"{capture}.jsonl.gz"
         if path.exists():
-            compare_engines(f"{capture}, {times} times", repeated_capture(path, times), options.runs)
-    tell(f"load at the end {os.getloadavg()[0]:.1f}")
+            tape = repeated_capture(path, times)
+            compare_engines(f"{capture}, {times} times", tape, options.runs)
+            compare_market(f"{capture}, {times} times", tape, LIMIT_PAIRS * options.runs)
+    print_line(f"load at the end {os.getloadavg()[0]:.1f}")
 
 
 if __name__ == "__main__":

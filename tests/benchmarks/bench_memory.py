@@ -1,19 +1,18 @@
-"""What a replay keeps in memory as its tape grows: `python tests/benchmarks/bench_memory.py`.
+"""Memory of a replay while its tape grows: `python tests/benchmarks/bench_memory.py`.
 
-One tape is made longer and longer; at each size `replay`, `replay -o RUN` and `compare` go over all of
-it, each in a process of its own whose largest resident set is taken. The sizes count on disk: every frame is
-padded with random text of its own, in a field that the book skips, so that Parquet is left with about 1,000
-bytes of it. Segments are written in the tape's own format, 50,000 rows and one connection each, without being
-recorded: their digests are none, and `verify` would say so. `--gigabytes 10` is the tape of the promise; it
-takes some minutes for each command and needs that much room in the temporary directory.
+One tape is extended step by step. At each size, `replay`, `replay -o RUN` and `compare` read all of it, each
+in a process whose largest resident set is measured. Sizes are those of the files: every frame is padded with
+random text in a field that the book skips, so that about 1,000 bytes of it remain in Parquet. Segments of
+50,000 rows and one connection each are written without recording them, so they have no valid digests, which
+`verify` would report. `--gigabytes 10` takes some minutes for each command and needs 10 GB in the temporary
+directory.
 
-Exit code 1 where one takes more than 400 MB. Both keep the same at any length: `compare` has the lengths of
-100,000 episodes at most, and a histogram beyond.
+The exit code is 1 if a command needs more than 400 MB. Memory does not depend on the length of the tape:
+`compare` keeps the durations of at most 100,000 episodes, and a histogram of more.
 """
 
 import base64
 import json
-import os
 import random
 import subprocess
 import sys
@@ -29,9 +28,9 @@ import pyarrow as pa
 from orderbook.schema import TAPE_SCHEMA, TIME
 from recorder.tape.reader import Tape
 from recorder.tape.writer import TapeWriter
-from tests.benchmarks.material import SPACING_NS, START_NS, add_segment, frames, machine, parser, tell
+from tests.benchmarks.measuring import ENVIRONMENT, describe_machine, parser, print_line
+from tests.benchmarks.tapes import SPACING_NS, START_NS, add_segment, frames
 
-ROOT = Path(__file__).resolve().parents[2]
 PRODUCT = "BTC-USD"
 MAX_MB = 400
 MB = 10**6
@@ -39,7 +38,7 @@ FRAME_BYTES = 1_300
 SEGMENT_ROWS = 50_000
 SWEEP = ("--sweep", "1bps", "20bps", "0.5bps")
 
-# Between us and the command: the resident set of a process begins with that of the one it was started from.
+# A process between this one and the command: a new process begins with the resident set of its parent.
 MEASURE = """
 import resource, subprocess, sys
 with open(sys.argv[1], "wb") as output:
@@ -53,9 +52,9 @@ class LongTape:
     """A tape that grows by whole segments.
 
     Attributes:
-        path: where it is.
-        texts: frames of a connection: a snapshot and its updates.
-        segments: how many there are so far.
+        path: directory of the tape.
+        texts: frames of each connection: a snapshot and its updates.
+        segments: number of segments so far.
     """
 
     path: Path
@@ -63,7 +62,7 @@ class LongTape:
     segments: int = 0
 
     def grow(self, size: int) -> int:
-        """Add segments until the files have so many bytes; return how many they have, in all."""
+        """Add segments until their files have at least `size` bytes; return the size of all files."""
         while (
             found := sum(entry.bytes for entry in Tape.open(self.path).product(PRODUCT).segments())
         ) < size:
@@ -90,19 +89,19 @@ class LongTape:
 
 
 def _padded(text: str) -> str:
-    """Return a frame with a field of random text, so that it has `FRAME_BYTES`."""
+    """Return a frame with a field of random text, `FRAME_BYTES` long."""
     missing = max(FRAME_BYTES - len(text) - len(',"padding":""'), 0)
     padding = base64.b64encode(random.randbytes(missing * 3 // 4)).decode()
     return f'{text[:-1]},"padding":"{padding}"}}'
 
 
 def peak_mb(*arguments: object) -> tuple[float, int]:
-    """Run `booktape ... --json` to its end; return its largest resident set in MB and the rows it tells."""
+    """Run `booktape ... --json` to its end; return its largest resident set in MB and its number of rows."""
     command = [sys.executable, "-m", "booktape", *map(str, arguments), "--json"]
     with tempfile.NamedTemporaryFile() as output:
         done = subprocess.run(
             [sys.executable, "-c", MEASURE, output.name, *command],
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            env=ENVIRONMENT,
             stdout=subprocess.PIPE,
             check=True,
         )
@@ -111,13 +110,13 @@ def peak_mb(*arguments: object) -> tuple[float, int]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure, print, judge."""
-    options = parser("What a replay keeps in memory.", runs=1, frames=SEGMENT_ROWS - 3)
+    """Measure and print; return 1 if a command needs too much memory."""
+    options = parser("Memory of a replay while its tape grows.", runs=1, frames=SEGMENT_ROWS - 3)
     options.add_argument(
         "--gigabytes", type=float, nargs="+", default=[0.1, 0.5, 2.0], help="sizes (default: %(default)s)"
     )
     asked = options.parse_args(arguments)
-    tell(machine())
+    print_line(describe_machine())
     largest = 0.0
     with tempfile.TemporaryDirectory() as directory:
         home = Path(directory)
@@ -132,9 +131,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             }
             for name, command in commands.items():
                 peak, rows = peak_mb(*command)
-                tell(f"{size / 1e9:.2f} GB, {rows:,} rows: {name}: {peak:,.0f} MB at most")
+                print_line(f"{size / 1e9:.2f} GB, {rows:,} rows: {name}: {peak:,.0f} MB at most")
                 largest = max(largest, peak)
-    tell(f"at most {largest:,.0f} MB; {MAX_MB} MB allowed")
+    print_line(f"at most {largest:,.0f} MB; {MAX_MB} MB allowed")
     return int(largest > MAX_MB)
 
 

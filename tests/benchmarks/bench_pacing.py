@@ -1,16 +1,15 @@
-"""How late rows are handed over, and how far off the whole is: `python tests/benchmarks/bench_pacing.py`.
+"""Lateness of rows and error of the duration in a paced replay: `python tests/benchmarks/bench_pacing.py`.
 
-One product at 200 frames/s, 60 s of tape, through `booktape replay TAPE --speed X --json` in a process of its
-own. Lateness is what the replay reports; the error of the duration is worked out here once more, from the
-time that the replay took from its start to its last row and from the times on the tape.
+`booktape replay TAPE --speed X --json` of one product, 60 s at 200 frames/s. The lateness is the one that the
+replay reports. The error of the duration is computed here, from the time between the start of the replay and
+its last row and from the times on the tape.
 
-Exit code 1 where a bound is missed: p99 under 2 ms at speed 1, under 0.2 ms with --precise; the duration
-within 5 ms at every speed at which the machine can keep up. At 1,000 that tape is 200,000 frames/s, more than
-any book here takes: it shows how a replay falls behind, and is followed by a tape of 20 frames/s at 1,000.
+The exit code is 1 if a bound is missed: p99 under 2 ms at speed 1, under 0.2 ms with --precise; the duration
+within 5 ms at every speed with which the machine can keep up. Speed 1,000 is 200,000 frames/s on this tape,
+which shows a replay that falls behind, and 20,000 frames/s on another tape with a tenth of the frames.
 """
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -20,9 +19,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from tests.benchmarks.material import machine, parser, synthetic_tape, tell
+from tests.benchmarks.measuring import ENVIRONMENT, describe_machine, parser, print_line
+from tests.benchmarks.tapes import synthetic_tape
 
-ROOT = Path(__file__).resolve().parents[2]
 SPACING_NS = 5_000_000
 MAX_P99_MS = 2.0
 MAX_P99_PRECISE_MS = 0.2
@@ -31,13 +30,13 @@ MAX_ERROR_MS = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A replay to be measured.
+    """A replay to measure.
 
     Attributes:
-        speed: as given to --speed.
-        precise: whether it spins.
-        sparse: of the tape with a tenth of the frames.
-        max_p99_ms: bound of the lateness; None where none is set.
+        speed: value of --speed.
+        precise: whether to pass --precise.
+        sparse: whether to replay the tape with a tenth of the frames.
+        max_p99_ms: bound of the 99th percentile of the lateness, or None.
         keeps_up: whether the duration has a bound.
     """
 
@@ -61,11 +60,11 @@ CASES = (
 
 
 def measure(tape: Path, case: Case) -> tuple[str, bool]:
-    """Replay as a user would; return the figures as a line, and whether they are within the bounds."""
+    """Run the command; return the figures as a line, and whether they are within the bounds."""
     options = ["--speed", case.speed, *(["--precise"] if case.precise else [])]
     done = subprocess.run(
         [sys.executable, "-m", "booktape", "replay", str(tape), *options, "--json"],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        env=ENVIRONMENT,
         stdout=subprocess.PIPE,
         check=True,
     )
@@ -86,29 +85,31 @@ def measure(tape: Path, case: Case) -> tuple[str, bool]:
 
 
 def span_s(product: dict[str, str]) -> float:
-    """Return the time from a product's first row to its last; the ISO times have 9 digits."""
+    """Return the seconds from a product's first row to its last; their ISO times have 9 decimals."""
     first, last = (product[name] for name in ("first_time", "last_time"))
     whole = datetime.fromisoformat(last[:19]) - datetime.fromisoformat(first[:19])
     return whole.total_seconds() + (int(last[20:29]) - int(first[20:29])) / 1e9
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure, print, judge."""
-    options = parser("How late rows are handed over.", runs=1, frames=12_000).parse_args(arguments)
-    tell(machine())
+    """Measure and print; return 1 if a bound is missed."""
+    options = parser(
+        "Lateness of rows and error of the duration in a paced replay.", runs=1, frames=12_000
+    ).parse_args(arguments)
+    print_line(describe_machine())
     dense = synthetic_tape(options.frames, options.depth, SPACING_NS)
     sparse = synthetic_tape(options.frames // 10, options.depth, SPACING_NS * 10)
     missed = 0
     for run in range(options.runs):
-        tell(f"run {run + 1}")
+        print_line(f"run {run + 1}")
         for case in CASES:
             line, is_good = measure(sparse if case.sparse else dense, case)
             missed += not is_good
-            tell(f"  {line}{'' if is_good else '  MISSED'}")
+            print_line(f"  {line}{'' if is_good else '  MISSED'}")
     bounds = (
         f"p99 under {MAX_P99_MS:g} ms, {MAX_P99_PRECISE_MS:g} ms precise, duration within {MAX_ERROR_MS:g} ms"
     )
-    tell(f"{missed} outside the bounds ({bounds})")
+    print_line(f"{missed} outside the bounds ({bounds})")
     return int(missed > 0)
 
 

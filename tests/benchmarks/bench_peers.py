@@ -1,25 +1,30 @@
-"""booktape's replay from raw frames against peers: `python tests/benchmarks/bench_peers.py`.
+"""booktape from raw frames against peers: `python tests/benchmarks/bench_peers.py [replay|backtest]`.
 
-The work: the raw frames of a synthetic `level2_batch` tape -> best bid and ask with sizes after every message
--> how many relative spreads are above 1 bp. Every peer is installed from PyPI into an environment of its own,
-which is kept for the next run; one that cannot be installed is told and left out.
+The work of `replay`: from the raw frames of a synthetic `level2_batch` tape, compute best bid and ask with
+sizes after every message, and count the relative spreads above 1 bp. Every peer is installed from PyPI into
+an environment that is kept for later runs; one that cannot be installed is reported and skipped.
 
-booktape reads the tape from disk, through bytewax, and computes its digest. Peers have the frames in memory,
-one by one, and compute nothing but the work; their replays of a prepared file read that file. The slow ones
-get the snapshot and the first messages only. All are processes of their own that did their importing and
-compiling before, measured in processor time, one after another in rounds; ratios are taken within a round.
-What each found is held against a replay by our plain engine.
+booktape reads the tape from disk, through bytewax, and computes its digest. Peers have the frames in memory
+and do only the work; their replays of a prepared file read that file. Slow peers get the snapshot and the
+first messages only. Each is a process that has done its imports and compilation before; processor time is
+measured one after another in rounds, and ratios are taken within a round. The results are compared with a
+replay by our plain engine.
 
-Exit code 1 where one found something else.
+The exit code is 1 if a result differs.
+
+The work of `backtest`: run `QuoteWhenWide` over frames and trades, for one setting and for 20. Its peer is
+hftbacktest with the same rule in numba, from the raw frames, and from its prepared file alone. Orders and
+fills are printed and not compared: the two exchanges have other rules.
 """
 
+import argparse
 import json
 import os
 import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,13 +36,15 @@ import numpy as np
 import pyarrow as pa
 
 from recorder.tape.reader import Tape
-from replay.running import run
-from tests.benchmarks.material import home, machine, parser, spread, synthetic_tape, tell
+from replay.running.api import run
+from tests.benchmarks.measuring import ENVIRONMENT, describe_machine, parser, print_line, spread, use_one_core
 from tests.benchmarks.peers.work import WIDE
+from tests.benchmarks.tapes import cache_dir, synthetic_tape, traded_tape
+from tests.support.constants import ROOT
 
-ROOT: Final = Path(__file__).resolve().parents[2]
 PRODUCT: Final = "BTC-USD"
 OURS: Final = "booktape, compiled"
+OURS_MAKER: Final = "booktape"
 MAX_MB: Final = 300
 INSTALL_S: Final = 900
 BARE = "from tests.benchmarks.peers.work import resident_mb; print(resident_mb())"
@@ -45,34 +52,34 @@ BARE = "from tests.benchmarks.peers.work import resident_mb; print(resident_mb()
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """One row of the table.
+    """A program to measure.
 
     Attributes:
-        name: as it is told.
-        module: its runner, below `tests/benchmarks/peers/`.
-        needs: what pip installs for it; nothing runs it with this interpreter.
-        arguments: of the runner; `{raw}`, `{tape}`, `{directory}` and `{prefix}` stand for what they say.
-        finds: whether it does all of the work; a conversion has nothing to compare.
+        name: as printed.
+        module: name of its runner in `tests/benchmarks/peers/`.
+        requirements: packages to install for it; without any, this interpreter runs it.
+        arguments: of the runner, with the fields `{raw}`, `{tape}`, `{directory}` and `{prefix}`.
+        has_result: whether it does all of the work; a conversion has no result to compare.
     """
 
     name: str
     module: str
-    needs: tuple[str, ...] = ()
+    requirements: tuple[str, ...] = ()
     arguments: tuple[str, ...] = ("{raw}",)
-    finds: bool = True
+    has_result: bool = True
 
     @property
     def is_on_prefix(self) -> bool:
-        """Whether it gets the first messages only."""
+        """Whether it gets only the first messages."""
         return "{prefix}" in self.arguments
 
 
-_HFT: Final = ("hftbacktest==2.4.4", "numpy<2.3", "orjson")  # with a later NumPy it does not import
+_HFT: Final = ("hftbacktest==2.4.4", "numpy<2.3", "orjson")  # it cannot be imported with a later NumPy
 PEERS: Final = (
     Peer(OURS, "ours", (), ("{tape}", "compiled")),
     Peer("booktape, plain", "ours", (), ("{tape}", "plain")),
     Peer("nautilus_trader 1.221.0 OrderBook", "nautilus", ("nautilus_trader==1.221.0", "orjson")),
-    Peer("hftbacktest 2.4.4, conversion", "hft", _HFT, ("convert", "{raw}", "{directory}"), finds=False),
+    Peer("hftbacktest 2.4.4, conversion", "hft", _HFT, ("convert", "{raw}", "{directory}"), has_result=False),
     Peer("hftbacktest, prepared file, HashMap", "hft", _HFT, ("hashmap", "{raw}", "{directory}")),
     Peer("hftbacktest, prepared file, ROIVector", "hft", _HFT, ("roivector", "{raw}", "{directory}")),
     Peer("hftbacktest, prepared file, ROIVector, one side", "hft", _HFT, ("local", "{raw}", "{directory}")),
@@ -81,29 +88,41 @@ PEERS: Final = (
 )
 
 
+MAKERS: Final = {
+    settings: (
+        Peer(OURS_MAKER, "ours_maker", (), ("{tape}", str(settings))),
+        Peer(
+            "hftbacktest 2.4.4, from raw", "hft_maker", _HFT, ("raw", "{raw}", "{directory}", str(settings))
+        ),
+        Peer("hftbacktest, prepared", "hft_maker", _HFT, ("loop", "{raw}", "{directory}", str(settings))),
+    )
+    for settings in (1, 20)
+}
+
+
 class UnavailableError(Exception):
-    """A peer cannot be had here, or does not run."""
+    """Raised if a peer cannot be installed or does not run."""
 
 
-def interpreter(needs: tuple[str, ...]) -> str:
-    """Return a Python that has what a peer needs, made where it is not there yet.
+def interpreter(requirements: tuple[str, ...]) -> str:
+    """Return the path of a Python with these packages; create its environment if it does not exist yet.
 
     Raises:
-        UnavailableError: where pip fails; it says why.
+        UnavailableError: if pip fails, with the reason.
     """
-    if not needs:
+    if not requirements:
         return sys.executable
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
-    name = "-".join((*needs, version)).translate(str.maketrans("=<>", "___"))
-    directory = home() / "peers" / name
+    name = "-".join((*requirements, version)).translate(str.maketrans("=<>", "___"))
+    directory = cache_dir() / "peers" / name
     python, ready = directory / "bin" / "python", directory / "ready"
     if ready.exists():
         return str(python)
-    tell(f"installing {', '.join(needs)}")
+    print_line(f"installing {', '.join(requirements)}")
     try:
         for command in (
             [sys.executable, "-m", "venv", "--clear", str(directory)],
-            [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *needs],
+            [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *requirements],
         ):
             subprocess.run(command, check=True, capture_output=True, text=True, timeout=INSTALL_S)
     except subprocess.CalledProcessError as error:
@@ -115,7 +134,7 @@ def interpreter(needs: tuple[str, ...]) -> str:
 
 
 class Runner:
-    """A peer's process, ready to do the work whenever it is asked."""
+    """The process of a peer, ready to do the work."""
 
     def __init__(self, peer: Peer, process: "subprocess.Popen[str]") -> None:
         self.peer = peer
@@ -124,7 +143,7 @@ class Runner:
         self.answers: list[dict[str, Any]] = []
 
     def work(self) -> float:
-        """Do the work once; return processor seconds a message."""
+        """Do the work once; return the processor time of a message, in seconds."""
         assert self._process.stdin is not None
         self._process.stdin.write("\n")
         self._process.stdin.flush()
@@ -142,21 +161,17 @@ class Runner:
 
 @contextmanager
 def running(peer: Peer, places: dict[str, object]) -> Iterator[Runner]:
-    """Start a peer's runner; it ends with the block."""
-    command = [interpreter(peer.needs), "-m", f"tests.benchmarks.peers.{peer.module}"]
+    """Run a peer's process while the block runs."""
+    command = [interpreter(peer.requirements), "-m", f"tests.benchmarks.peers.{peer.module}"]
     command += [argument.format(**places) for argument in peer.arguments]
     with subprocess.Popen(
-        command, cwd=ROOT, env=_environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        command, cwd=ROOT, env=ENVIRONMENT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
-        yield Runner(peer, process)  # leaving the block closes stdin: the runner's end
-
-
-def _environment() -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": str(ROOT)}
+        yield Runner(peer, process)  # leaving the block closes stdin, which ends the runner
 
 
 def write_frames(tape: Path, path: Path) -> None:
-    """Write the frames of a tape, one a line."""
+    """Write the frames of a tape, one in a line."""
     with path.open("wb") as file:
         for batch in Tape.open(tape).product(PRODUCT).batches():
             is_frame = np.array(batch.column("kind").to_pylist()) == "frame"
@@ -165,14 +180,14 @@ def write_frames(tape: Path, path: Path) -> None:
 
 
 def verdict(summaries: pa.Table, found: dict[str, Any]) -> str:
-    """Say whether what a peer found equals the first so many of our summaries."""
+    """Return whether a peer's result equals our first summaries, with the differences."""
     ours = summaries.slice(0, found["messages"])
     wide = int(np.count_nonzero(ours["relative_spread"].to_numpy() > WIDE))
-    told = {name: ours[name][-1].as_py() for name in ("bid_price", "bid_size", "ask_price", "ask_size")}
+    expected = {name: ours[name][-1].as_py() for name in ("bid_price", "bid_size", "ask_price", "ask_size")}
     differs = [f"{found['wide']:,} wide, ours {wide:,}"] if found["wide"] != wide else []
     differs += [
         f"{name} {found[name]}, ours {value}"
-        for name, value in told.items()
+        for name, value in expected.items()
         if found[name] is not None and found[name] != value
     ]
     if ours.num_rows != found["messages"]:
@@ -181,65 +196,98 @@ def verdict(summaries: pa.Table, found: dict[str, Any]) -> str:
 
 
 def report(runner: Runner, costs: dict[str, list[float]], summaries: pa.Table) -> bool:
-    """Tell a peer's figures; return whether it found what we did."""
+    """Print a peer's figures; return whether its result equals ours."""
     name = runner.peer.name
     rates = [1 / cost for cost in costs[name]]
     ratios = [cost / ours for cost, ours in zip(costs[name], costs[OURS], strict=True)]
     answer = runner.answers[-1]
-    judged = verdict(summaries, answer) if runner.peer.finds else "nothing to compare"
-    tell(f"{name} (first {answer['messages']:,} messages)" if runner.peer.is_on_prefix else name)
-    tell(f"  messages/s: {spread(rates, ',.0f')}")
-    tell(f"  its time / ours: {spread(ratios, '.2f')}")
-    tell(f"  peak {answer['peak_mb']:,.0f} MB, {runner.before_mb:,.0f} MB before the work; {judged}")
+    judged = verdict(summaries, answer) if runner.peer.has_result else "nothing to compare"
+    print_line(f"{name} (first {answer['messages']:,} messages)" if runner.peer.is_on_prefix else name)
+    print_line(f"  messages/s: {spread(rates, ',.0f')}")
+    print_line(f"  its time / ours: {spread(ratios, '.2f')}")
+    print_line(f"  peak {answer['peak_mb']:,.0f} MB, {runner.before_mb:,.0f} MB before the work; {judged}")
     return not judged.startswith("NOT")
 
 
-def started(stack: ExitStack, places: dict[str, object]) -> list[Runner]:
-    """Start all peers that can be had, and tell of the others."""
+def started(stack: ExitStack, peers: Sequence[Peer], places: dict[str, object]) -> list[Runner]:
+    """Start all available peers, and report the others."""
     runners = []
-    for peer in PEERS:
+    for peer in peers:
         try:
             runners.append(stack.enter_context(running(peer, places)))
         except UnavailableError as error:
-            tell(f"{peer.name}: skipped, it cannot be had ({error})")
+            print_line(f"{peer.name}: skipped, not available ({error})")
     return runners
 
 
+def measured(runners: Sequence[Runner], rounds: int) -> dict[str, list[float]]:
+    """Let all do the work, in rounds; return their processor times of a message, in seconds."""
+    costs: dict[str, list[float]] = {runner.peer.name: [] for runner in runners}
+    for turn in range(rounds):
+        for runner in runners if turn % 2 else reversed(runners):
+            costs[runner.peer.name].append(runner.work())
+    return costs
+
+
+def compare_makers(asked: argparse.Namespace) -> int:
+    """Measure and print backtests."""
+    tape = traded_tape(asked.frames, asked.depth)
+    with tempfile.TemporaryDirectory() as directory:
+        raw = Path(directory) / "frames.jsonl"
+        write_frames(tape, raw)
+        for settings, peers in MAKERS.items():
+            with ExitStack() as stack:
+                runners = started(stack, peers, {"raw": raw, "tape": tape, "directory": directory})
+                costs = measured(runners, asked.runs)
+                print_line(f"settings: {settings}, {asked.runs} rounds")
+                for runner in runners:
+                    name, answer = runner.peer.name, runner.answers[-1]
+                    seconds = [cost * answer["messages"] for cost in costs[name]]
+                    ratios = [cost / our for cost, our in zip(costs[name], costs[OURS_MAKER], strict=True)]
+                    print_line(f"{name}: {answer['orders']:,} orders, {answer['fills']:,} fills")
+                    print_line(f"  seconds: {spread(seconds, '.3f')}")
+                    print_line(f"  its time / ours: {spread(ratios, '.2f')}")
+    return 0
+
+
 def main() -> int:
-    """Measure, print, judge."""
+    """Measure and print; return 1 if a result differs."""
     options = parser(__doc__.partition(":")[0], runs=5, frames=200_000)
-    options.add_argument("--prefix", type=int, default=1_000, help="messages for the slow ones (1000)")
+    options.add_argument("--prefix", type=int, default=1_000, help="messages for the slow peers (1000)")
+    options.add_argument("work", nargs="?", choices=("replay", "backtest"), default="replay")
     asked = options.parse_args()
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+    use_one_core()
+    print_line(f"{describe_machine()}, one of them used, load {os.getloadavg()[0]:.1f}")
+    return compare_makers(asked) if asked.work == "backtest" else compare_replays(asked)
+
+
+def compare_replays(asked: argparse.Namespace) -> int:
+    """Measure and print replays; return 1 if a result differs."""
     depth = max(asked.depth, 20_000)
-    tell(f"{machine()}, one of them used, load {os.getloadavg()[0]:.1f}")
     tape = synthetic_tape(asked.frames, depth)
     summaries = run(tape, engine="plain").summaries[PRODUCT]
-    tell(f"{asked.frames:,} frames, {depth:,} levels a side, {asked.runs} rounds")
+    print_line(f"{asked.frames:,} frames, {depth:,} levels a side, {asked.runs} rounds")
     bare = subprocess.run(
-        [sys.executable, "-c", BARE], env=_environment(), check=True, capture_output=True, text=True
+        [sys.executable, "-c", BARE], env=ENVIRONMENT, check=True, capture_output=True, text=True
     )
     with tempfile.TemporaryDirectory() as directory, ExitStack() as stack:
         raw = Path(directory) / "frames.jsonl"
         write_frames(tape, raw)
-        runners = started(stack, {"raw": raw, "tape": tape, "directory": directory, "prefix": asked.prefix})
-        costs: dict[str, list[float]] = {runner.peer.name: [] for runner in runners}
-        for turn in range(asked.runs):
-            for runner in runners if turn % 2 else reversed(runners):
-                costs[runner.peer.name].append(runner.work())
+        places = {"raw": raw, "tape": tape, "directory": directory, "prefix": asked.prefix}
+        runners = started(stack, PEERS, places)
+        costs = measured(runners, asked.runs)
         are_equal = [report(runner, costs, summaries) for runner in runners]
         ours = next(runner for runner in runners if runner.peer.name == OURS)
     peak, empty = ours.answers[-1]["peak_mb"], float(bare.stdout)
     over = peak - ours.before_mb
-    tell(
+    print_line(
         f"peak memory of our replay: {over:,.0f} MB over the process with everything imported and compiled, "
-        f"{peak - empty:,.0f} MB over a bare interpreter ({empty:,.0f} MB); under {MAX_MB} MB asked for"
+        f"{peak - empty:,.0f} MB over a bare interpreter ({empty:,.0f} MB); the bound is {MAX_MB} MB"
     )
-    tell(f"load at the end {os.getloadavg()[0]:.1f}")
+    print_line(f"load at the end {os.getloadavg()[0]:.1f}")
     medians = {name: statistics.median(cost) for name, cost in costs.items()}
     ahead = [name for name, cost in medians.items() if cost < medians[OURS]]
-    tell(f"ahead of us: {', '.join(ahead) or 'none'}")
+    print_line(f"ahead of us: {', '.join(ahead) or 'none'}")
     return int(not all(are_equal))
 
 

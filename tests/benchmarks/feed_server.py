@@ -1,9 +1,10 @@
-"""A WebSocket server that costs next to nothing: one client, frames made before, sent at an even pace.
+"""A WebSocket server with little overhead: it sends prepared frames to one client at an even rate.
 
-`python -m tests.benchmarks.feed_server FRAMES RATE SECONDS` prints its port as a line of JSON; serves the
-first client the lines of FRAMES, the snapshot at once after an acknowledgement and then RATE updates a second
-while there are any and SECONDS last; prints when, on the monotonic clock, the first and the last were due and
-the last was sent. It sends every millisecond what is due by then.
+`python -m tests.benchmarks.feed_server FRAMES RATE SECONDS` prints its port as a line of JSON. It sends the
+first client an acknowledgement, the snapshot in the first line of FRAMES, and then RATE updates a second from
+the other lines, for SECONDS at most. Every millisecond it sends the updates that are due. At the end it
+prints the times of the monotonic clock at which the first and the last update were due and the last one was
+sent.
 """
 
 import json
@@ -16,24 +17,24 @@ from hashlib import sha1
 from pathlib import Path
 from typing import Final
 
-from replay.synthetic.dialects import ExchangeDialect
+from orderbook.venues.exchange.server import ExchangeServer
 
 HOST: Final = "127.0.0.1"
-BEAT_S: Final = 0.001
+INTERVAL_S: Final = 0.001
 SETTLING_S: Final = 1.0
-"""Between the snapshot and the first update."""
+"""Seconds between the snapshot and the first update."""
 
 _GUID: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455
 _ACKNOWLEDGED: Final = {"level2_batch": ["BTC-USD"], "heartbeat": ["BTC-USD"]}
 
 
 def acknowledgement() -> bytes:
-    """Return the first frame that is sent."""
-    return ExchangeDialect().subscriptions(_ACKNOWLEDGED, 0).encode()
+    """Return the first frame, which acknowledges the subscription."""
+    return ExchangeServer().subscriptions(_ACKNOWLEDGED, 0).encode()
 
 
-def on_the_wire(text: bytes) -> bytes:
-    """Return a text frame as a server sends it, unmasked."""
+def encode_frame(text: bytes) -> bytes:
+    """Return a text as an unmasked WebSocket frame."""
     size = len(text)
     if size < 126:
         return struct.pack(">BB", 0x81, size) + text
@@ -43,7 +44,7 @@ def on_the_wire(text: bytes) -> bytes:
 
 
 def shake_hands(client: socket.socket) -> None:
-    """Answer the upgrade request and wait for the subscription, which is not looked at."""
+    """Answer the upgrade request and wait for a subscription, whose content is ignored."""
     request = b""
     while b"\r\n\r\n" not in request:
         request += client.recv(4096)
@@ -61,7 +62,7 @@ def shake_hands(client: socket.socket) -> None:
 
 
 def stream(client: socket.socket, updates: list[bytes], rate: float) -> dict[str, float]:
-    """Send updates at a rate; return when the first and last were due and the last was sent."""
+    """Send updates at a rate; return when the first and the last were due and when the last was sent."""
     client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     began = time.monotonic()
     sent = 0
@@ -70,27 +71,27 @@ def stream(client: socket.socket, updates: list[bytes], rate: float) -> dict[str
         if due > sent:
             client.sendall(b"".join(updates[sent:due]))
             sent = due
-        time.sleep(BEAT_S)
+        time.sleep(INTERVAL_S)
     return {"began": began, "due": began + (len(updates) - 1) / rate, "sent": time.monotonic()}
 
 
 def main(frames: Path, rate: float, seconds: float) -> None:
-    """Serve the first client; end when stdin does."""
-    snapshot, *updates = map(on_the_wire, frames.read_bytes().splitlines())
+    """Serve the first client, until stdin is closed."""
+    snapshot, *updates = map(encode_frame, frames.read_bytes().splitlines())
     del updates[max(int(rate * seconds), 1) :]
     with socket.create_server((HOST, 0)) as server:
-        _tell({"port": server.getsockname()[1]})
+        _print({"port": server.getsockname()[1]})
         client, _ = server.accept()
         with client:
             shake_hands(client)
-            client.sendall(on_the_wire(acknowledgement()) + snapshot)
+            client.sendall(encode_frame(acknowledgement()) + snapshot)
             time.sleep(SETTLING_S)
-            _tell({"updates": len(updates)})
-            _tell(stream(client, updates, rate))
+            _print({"updates": len(updates)})
+            _print(stream(client, updates, rate))
             sys.stdin.read()
 
 
-def _tell(document: dict[str, float]) -> None:
+def _print(document: dict[str, float]) -> None:
     sys.stdout.write(f"{json.dumps(document)}\n")
     sys.stdout.flush()
 

@@ -1,7 +1,7 @@
-/* The practical limit: JSON of known frames, book and best prices, written for one tape and nothing else.
+/* A practical limit for the speed of a replay: parses the frames of one known tape and keeps the book.
  *
- * It believes what it reads: the key order of level2_batch, prices of two decimals below 167,772.16, no spaces.
- * A side is an array by price, so nothing is ever moved; the best price is looked for from where it was. */
+ * It checks nothing: it expects the key order of level2_batch, two decimals, prices below 167,772.16, no spaces.
+ * A side is an array indexed by price; the next best price is searched from the previous one. */
 #include <stdint.h>
 #include <string.h>
 
@@ -17,7 +17,7 @@ void reset(void) {
 
 static const double powers[] = {1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12};
 
-/* Reads digits and a point up to the closing quote; steps behind it. */
+/* Reads digits and a decimal point up to the closing quote, and moves behind it. */
 static inline uint64_t number(const char **at, int *decimals) {
     const char *p = *at, *point = 0;
     uint64_t value = 0;
@@ -58,7 +58,7 @@ static const char *levels(int side, const char *at) {
     return at + 1;
 }
 
-/* Runs the frames of a batch; fills bid, bid size, ask, ask size of each. Returns how many gave a summary. */
+/* Processes the frames of a batch; writes bid, bid size, ask and ask size of each. Returns their number. */
 int64_t run(const char *data, const int32_t *offsets, int64_t rows, double *out) {
     int64_t found = 0;
     for (int64_t row = 0; row < rows; row++) {

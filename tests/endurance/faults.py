@@ -1,4 +1,4 @@
-"""Faults at the boundary to the operating system: its file calls, intercepted while a block runs."""
+"""Faults in file operations: the calls of the operating system, intercepted while a block runs."""
 
 import errno
 import os
@@ -8,27 +8,27 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 CHANGING: Final = ("write", "fsync", "fdatasync", "ftruncate", "replace", "unlink", "mkdir")
-"""The calls that change files, as Python code makes them; Arrow's own writes are not among them."""
+"""The functions of `os` that change files. Arrow writes files without them."""
 
 Call = Callable[..., Any]
 Hook = Callable[[str, Call, tuple[Any, ...]], Any]
-"""Gets a call's name, the call itself and its positional arguments; returns the call's result."""
+"""A function that gets the name of a call, the call and its positional arguments, and returns its result."""
 
 
 @contextmanager
 def intercepted(hook: Hook, names: tuple[str, ...] = CHANGING) -> Iterator[None]:
-    """Let a hook stand between this process and some functions of `os` while the block runs."""
+    """Pass all calls of some functions of `os` to a hook while the block runs."""
     real = {name: getattr(os, name) for name in names}
 
-    def stand_in(name: str) -> Call:
+    def replacement(name: str) -> Call:
         def call(*arguments: Any, **options: Any) -> Any:
-            return hook(name, lambda *given: real[name](*given, **options), arguments)
+            return hook(name, lambda *changed: real[name](*changed, **options), arguments)
 
         return call
 
     try:
         for name in names:
-            setattr(os, name, stand_in(name))
+            setattr(os, name, replacement(name))
         yield
     finally:
         for name, function in real.items():
@@ -52,7 +52,7 @@ def dying_at(number: int) -> Hook:
 
 
 class FullDisk:
-    """A hook by which the n-th of the calls that need room fails, and all after it; counts them."""
+    """A hook that fails the n-th call and all later ones, and counts the calls."""
 
     def __init__(self, fails_at: int, *, is_torn: bool = False) -> None:
         self.calls = 0
@@ -60,7 +60,7 @@ class FullDisk:
         self._is_torn = is_torn
 
     def __call__(self, name: str, call: Call, arguments: tuple[Any, ...]) -> Any:
-        """Count a call; fail where the disk is full, after half of a write where it is to be torn."""
+        """Count a call and fail it if the disk is full; a torn write writes its first half."""
         self.calls += 1
         if self.calls == self._fails_at and self._is_torn and name == "write":
             return call(arguments[0], bytes(arguments[1])[: len(arguments[1]) // 2])
@@ -69,5 +69,5 @@ class FullDisk:
         return call(*arguments)
 
 
-NEEDING_ROOM: Final = ("write", "fsync", "fdatasync", "replace", "mkdir")
-"""The calls that a full disk refuses."""
+NEEDING_SPACE: Final = ("write", "fsync", "fdatasync", "replace", "mkdir")
+"""The functions of `os` that fail on a full disk."""

@@ -1,4 +1,4 @@
-"""Bursts: more frames than are drained. Under the byte bound none is lost, above it that is told."""
+"""Bursts: more frames than are drained. Below the byte limit none is lost, above it the loss is reported."""
 
 import json
 import time
@@ -6,46 +6,57 @@ from pathlib import Path
 
 import pytest
 
-from recorder.feeds import endpoint
-from recorder.inbox import Inbox, Received
-from recorder.reader import FeedReader, ReaderSettings
-from recorder.tape.position import Position
-from replay.synthetic.exchange import ExchangeSettings, SyntheticExchange
-from replay.synthetic.market import MarketSettings
-from replay.verifying import verify
-from tests.endurance.forms import IS_LONG, TIMEOUT_S, cases, tell
-from tests.recorder.processes import QUICK, record_here
-from tests.recorder.rows import BTC, read_rows
-from tests.replay.tapes import snapshot, update
+from recorder.live.client import FeedReader
+from recorder.live.queue import Received
+from recorder.settings import ConnectionSettings
+from recorder.tape.row_batches import Position
+from replay.checking.verify import verify
+from replay.synthetic.exchange import SyntheticExchange
+from replay.synthetic.settings import ExchangeSettings, MarketSettings
+from tests.endurance.forms import IS_LONG, TIMEOUT_S, cases, report
+from tests.support.constants import BTC
+from tests.support.recordings import QUICK, record_here
+from tests.support.rows import read_rows
+from tests.support.tapes import snapshot, update
 
 pytestmark = pytest.mark.timeout(TIMEOUT_S)
 
 RATE = 20_000
 FRAMES = RATE * cases(30, 2)
+SILENCE = float(cases(30, 3))
+"""Seconds after which a silent connection ends; a busy machine, too, sends something within them."""
 
 
 def burst() -> list[str]:
-    """Return the frames of a burst, each with a text of its own."""
+    """Return the frames of a burst, all different."""
     return [snapshot(BTC), *(update(BTC, ("buy", "98", str(number))) for number in range(1, FRAMES))]
 
 
 def stalled(frames: list[str], queue_bytes: int) -> tuple[list[Received], float]:
-    """Receive a burst while nothing is drained; return what waited then, and the frames a second."""
+    """Receive a burst while nothing drains the queue; return the queued rows and the frames per second."""
     settings = ExchangeSettings(
         heartbeats=False, compression=False, frames_of=lambda _index, _product: frames
     )
     with SyntheticExchange([MarketSettings(BTC)], settings) as exchange:
-        inbox = Inbox([BTC], queue_bytes)
-        # One connection: what follows an overflow is not the matter here.
-        chosen = ReaderSettings(endpoint("exchange", exchange.url), QUICK, connections=1, stale_after=2.0)
-        reader = FeedReader(chosen, inbox, {BTC: Position()})
+        # One connection: the next one after an overflow is not part of this test.
+        chosen = ConnectionSettings(
+            "exchange",
+            exchange.url,
+            trades=False,
+            backoff=QUICK,
+            connections=1,
+            stale_after=SILENCE,
+            queue_bytes=queue_bytes,
+        )
+        reader = FeedReader([BTC], chosen)
+        queue = reader.queue
         began = time.monotonic()
-        reader.start()
-        reader.join(TIMEOUT_S)  # the server falls silent after the burst: the connection ends as stale
-        seconds = time.monotonic() - began - 2.0
-        rows = inbox.take(BTC, 10 * FRAMES)
-        assert inbox.is_drained(BTC)
-        assert inbox.waiting_bytes == 0
+        reader.start({BTC: Position()})
+        reader.join(TIMEOUT_S)  # the server sends nothing after the burst: the connection ends as stale
+        seconds = time.monotonic() - began - SILENCE
+        rows = queue.pop(BTC, 10 * FRAMES, 2**40)
+        assert queue.is_drained(BTC)
+        assert queue.queued_bytes == 0
     return rows, sum(row.kind == "frame" for row in rows) / max(seconds, 0.001)
 
 
@@ -54,12 +65,14 @@ def test_a_burst_under_the_bound_is_whole() -> None:
     frames = burst()
     rows, rate = stalled(frames, 256 * 2**20)
     received = [row.payload for row in rows if row.kind == "frame"][1:]  # after the acknowledgement
-    tell("burst under the bound", frames=len(frames), lost=len(frames) - len(received), rate=f"{rate:,.0f}/s")
+    report(
+        "burst under the bound", frames=len(frames), lost=len(frames) - len(received), rate=f"{rate:,.0f}/s"
+    )
     assert received == frames
 
 
-def test_a_burst_above_the_bound_is_told() -> None:
-    """Where the queue is full the connection ends with `overflow`; what is queued is an exact prefix."""
+def test_a_burst_above_the_bound_is_reported() -> None:
+    """If the queue is full the connection ends with `overflow`, and the queued rows are an exact prefix."""
     frames = burst()
     rows, _ = stalled(frames, 1_000_000)
     received = [row.payload for row in rows if row.kind == "frame"][1:]
@@ -67,11 +80,11 @@ def test_a_burst_above_the_bound_is_told() -> None:
     assert 0 < len(received) < len(frames)
     assert rows[-1].kind == "disconnected"
     assert json.loads(rows[-1].payload) == {"code": 4000, "reason": "overflow"}
-    tell("burst above the bound", frames=len(frames), kept=len(received), told="overflow")
+    report("burst above the bound", frames=len(frames), kept=len(received), reason="overflow")
 
 
 def test_a_burst_is_recorded_whole(tmp_path: Path) -> None:
-    """A burst that a whole recording takes as fast as the server sends is on the tape, frame by frame."""
+    """A whole recording takes a burst as fast as the server sends; every frame is on the tape."""
     frames = burst()[: cases(FRAMES, 20_000)]
     settings = ExchangeSettings(
         heartbeats=False, compression=False, frames_of=lambda _index, _product: frames
@@ -86,6 +99,6 @@ def test_a_burst_is_recorded_whole(tmp_path: Path) -> None:
 
         record_here(exchange.url, tmp_path / "tape", {BTC: enough})
     kept = [row.payload for row in read_rows(tmp_path / "tape") if row.kind == "frame"][1:]
-    tell("burst recorded", frames=len(frames), lost=len(frames) - len(kept), form_is_long=IS_LONG)
+    report("burst recorded", frames=len(frames), lost=len(frames) - len(kept), form_is_long=IS_LONG)
     assert kept == frames
     assert not verify(tmp_path / "tape").damage

@@ -1,4 +1,4 @@
-"""Mutated frames, real ones among their seeds, through both engines: equal on every single frame."""
+"""Mutated frames, some of them from real ones, through both engines: every step is equal."""
 
 import re
 from pathlib import Path
@@ -7,17 +7,16 @@ from typing import Final
 
 import pytest
 
-from orderbook.feeds import FEEDS, Feed
+from orderbook.venues.registry import VENUE_NAMES
 from recorder.tape.reader import Tape
-from tests.conftest import CAPTURES
-from tests.endurance.forms import TIMEOUT_S, cases, tell
+from tests.endurance.forms import TIMEOUT_S, cases, report
 from tests.endurance.test_mutated_frames import SEEDS, mutated
-from tests.oracle import Row
-from tests.orderbook.engines import COMPILED, PLAIN, assert_same, to_batch
-from tests.orderbook.test_against_oracle import on_one_connection
-from tests.orderbook.test_captures import read_capture
-from tests.recorder.rows import BTC
-from tests.replay.tapes import ROOT
+from tests.orderbook.test_engine import read_capture
+from tests.orderbook.test_tracker import on_one_connection
+from tests.support.constants import BTC, CAPTURES, ROOT
+from tests.support.engines import COMPILED, PLAIN, assert_same
+from tests.support.oracle import Row
+from tests.support.rows import to_batch
 
 pytestmark = pytest.mark.timeout(TIMEOUT_S)
 
@@ -29,11 +28,11 @@ REAL: Final = {
 }
 _PRODUCT_ID: Final = re.compile(r'"product_id":"[^"]+"')
 LONGEST: Final = 3000
-"""Characters of a seed; a whole snapshot would leave no time for anything else."""
+"""Characters of a seed; whole snapshots would take most of the time."""
 
 
-def real_seeds(feed: Feed) -> list[str]:
-    """Return some real frames of every kind and length, of the captures or else of the sample."""
+def real_seeds(feed: str) -> list[str]:
+    """Return real frames of every kind, from the captures if they exist, else from the sample."""
     if not CAPTURES.is_dir():
         return sample_seeds() if feed == "exchange" else []
     texts = [text for name in REAL[feed] for _, text, _ in read_capture(name)[:600]]
@@ -47,9 +46,9 @@ def sample_seeds() -> list[str]:
     return [text for text in batch.column("payload").to_pylist()[3:] if len(text) <= LONGEST]
 
 
-@pytest.mark.parametrize("feed", FEEDS)
-def test_engines_agree_on_every_frame(feed: Feed) -> None:
-    """Steps, and every so often the saved books, are equal; a third of the frames is as it was."""
+@pytest.mark.parametrize("feed", VENUE_NAMES)
+def test_engines_agree_on_every_frame(feed: str) -> None:
+    """Steps are equal, and at times the saved books are compared; a third of the frames is unchanged."""
     rng = Random(23)
     seeds = SEEDS[feed] + real_seeds(feed)
     plain, compiled = PLAIN.start(BTC, feed), COMPILED.start(BTC, feed)
@@ -71,5 +70,5 @@ def test_engines_agree_on_every_frame(feed: Feed) -> None:
             assert COMPILED.save(compiled) == PLAIN.save(plain)
         anomalies += expected.anomalies.num_rows
         summaries += expected.summaries.num_rows
-    tell(f"both engines, {feed}", frames=FRAMES, anomalies=anomalies, summaries=summaries, different=0)
+    report(f"both engines, {feed}", frames=FRAMES, anomalies=anomalies, summaries=summaries, different=0)
     assert min(anomalies, summaries) > FRAMES // 50

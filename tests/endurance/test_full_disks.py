@@ -1,7 +1,6 @@
-"""Disks that are full at the n-th call, for every n: what was before is there, the next writer goes on."""
+"""Disks that are full at the n-th call, for every n: earlier rows are kept, the next writer continues."""
 
 import json
-import multiprocessing
 import os
 import subprocess
 import sys
@@ -12,20 +11,21 @@ from shutil import which
 
 import pytest
 
-from booktape import main
+from booktape.cli.main import main
 from recorder.tape.errors import TapeError
-from replay import running
-from replay.verifying import verify
-from tests.endurance.faults import NEEDING_ROOM, FullDisk, intercepted
-from tests.endurance.forms import TIMEOUT_S, cases, tell
-from tests.endurance.machine import Machine, planned
-from tests.recorder.rows import BTC, file_size_limit, journals, read_rows
-from tests.replay.tapes import SECOND, command, snapshot, update, write_capture
+from replay.checking.verify import verify
+from replay.running import api as running
+from tests.endurance.faults import NEEDING_SPACE, FullDisk, intercepted
+from tests.endurance.forms import TIMEOUT_S, cases, report
+from tests.endurance.planned_recorder import PlannedRecorder, planned
+from tests.support.commands import invoke
+from tests.support.constants import BTC, SECOND
+from tests.support.fork import FORK
+from tests.support.rows import file_size_limit, journals, read_rows
+from tests.support.tapes import snapshot, update, write_capture
 
 pytestmark = pytest.mark.timeout(TIMEOUT_S)
 
-FORK = multiprocessing.get_context("forkserver")
-FORK.set_forkserver_preload(["pytest", "booktape", "recorder.record", "tests.endurance.machine"])
 FRAMES = [snapshot(BTC), *(update(BTC, ("buy", "98", str(number))) for number in range(1, 31))]
 
 
@@ -38,76 +38,86 @@ def importing(capture: Path, tape: Path) -> tuple[object, ...]:
 
 
 def held_frames(tape: Path) -> list[str]:
-    """Return the frames on a tape; none where it has not come to be one."""
+    """Return the frames on a tape; none if it did not become a tape."""
     if not (tape / "_tape.json").exists():
         return []
     return [row.payload for row in read_rows(tape) if row.kind == "frame"]
 
 
-def import_on_a_full_disk(arguments: tuple[object, ...], fails_at: int, is_torn: bool, said: Path) -> None:
+def import_on_a_full_disk(arguments: tuple[object, ...], fails_at: int, is_torn: bool, output: Path) -> None:
     """Run the command line as its own process does, the n-th call failing; its outputs go to files."""
     sys.argv = ["booktape", *map(str, arguments)]
     with (
-        said.with_suffix(".out").open("w", encoding="utf-8") as out,
-        said.with_suffix(".err").open("w", encoding="utf-8") as err,
+        output.with_suffix(".out").open("w", encoding="utf-8") as out,
+        output.with_suffix(".err").open("w", encoding="utf-8") as err,
         redirect_stdout(out),
         redirect_stderr(err),
-        intercepted(FullDisk(fails_at, is_torn=is_torn), NEEDING_ROOM),
+        intercepted(FullDisk(fails_at, is_torn=is_torn), NEEDING_SPACE),
     ):
         main()
 
 
 @pytest.mark.parametrize("is_torn", [False, True], ids=["refused", "torn"])
 def test_a_full_disk_at_any_call_harms_nothing(tmp_path: Path, is_torn: bool) -> None:
-    """For every n: exit 1 with one line, an exact prefix on the tape, and the next import goes on whole."""
+    """For every n: exit 1 with one line, and an exact prefix on the tape; an empty tape takes it all.
+
+    A tape with a prefix refuses the capture: it would hold the prefix twice.
+    """
     capture = write_capture(tmp_path / "a.jsonl", [(n * SECOND, text) for n, text in enumerate(FRAMES)])
     kept = unexpected = number = 0
     wrong: list[str] = []
     for number in range(1, 1_000, cases(1, 5) if is_torn else 1):
-        tape, said = tmp_path / f"tape-{number}", tmp_path / f"said-{number}"
+        tape, output = tmp_path / f"tape-{number}", tmp_path / f"output-{number}"
         process = FORK.Process(
-            target=import_on_a_full_disk, args=(importing(capture, tape), number, is_torn, said)
+            target=import_on_a_full_disk, args=(importing(capture, tape), number, is_torn, output)
         )
         process.start()
         process.join(60)
         if process.exitcode == 0:
             break
-        stdout, stderr = (said.with_suffix(suffix).read_text(encoding="utf-8") for suffix in (".out", ".err"))
+        stdout, stderr = (
+            output.with_suffix(suffix).read_text(encoding="utf-8") for suffix in (".out", ".err")
+        )
         if (process.exitcode, stdout, stderr.count("\n"), stderr[:7]) != (1, "", 1, "Error: "):
             wrong.append(f"call {number}: exit {process.exitcode}, {stdout!r}, {stderr!r}")
         unexpected += "unexpected" in stderr
         before = held_frames(tape)
         kept += len(before)
         assert before == FRAMES[: len(before)]
-        again = command(*importing(capture, tape), "--json")  # it tells on stderr what it cut and clamped
+        again = invoke(*importing(capture, tape), "--json")  # stderr reports cut and clamped rows
+        if before:
+            assert again.exit_code == 1
+            assert "a capture is imported once" in again.stderr
+            assert held_frames(tape) == before
+            continue
         if again.exit_code:
             wrong.append(f"after call {number}: {again.stderr.strip()}")
             continue
-        assert held_frames(tape) == before + FRAMES
+        assert held_frames(tape) == FRAMES
         assert not journals(tape)
         assert not verify(tape).damage
         assert json.loads(again.stdout)["digest"] == running.run(tape, keep=False).digest
     form = "torn" if is_torn else "refused"
-    tell(f"ENOSPC, {form}", calls=number - 1, frames_kept=kept, wrong=len(wrong), told_as_defect=unexpected)
+    report(f"ENOSPC, {form}", calls=number - 1, frames_kept=kept, wrong=len(wrong), unexpected=unexpected)
     assert not wrong, "\n".join(wrong[:10])
 
 
-def test_a_writer_that_cannot_sync_lets_the_tape_go(tmp_path: Path) -> None:
-    """Where closing the journal fails the lock is released all the same: the next writer is let in."""
-    with suppress(OSError, TapeError), Machine(tmp_path / "tape") as machine:
-        machine.take(5)
+def test_a_writer_that_cannot_sync_releases_the_tape(tmp_path: Path) -> None:
+    """If closing the journal fails, the lock is released even so: the next writer can open the tape."""
+    with suppress(OSError, TapeError), PlannedRecorder(tmp_path / "tape") as recorder:
+        recorder.record(5)
         disk = intercepted(FullDisk(1), ("fdatasync",))
         disk.__enter__()
     disk.__exit__(None, None, None)
-    with Machine(tmp_path / "tape") as machine:
-        assert machine.next_seq == 5
+    with PlannedRecorder(tmp_path / "tape") as recorder:
+        assert recorder.next_seq == 5
 
 
-def test_a_disk_that_is_full_at_the_start_is_told(tmp_path: Path) -> None:
-    """Where a full disk takes not even the manifest, that is a line for the user and no defect of ours."""
+def test_a_disk_that_is_full_at_the_start_is_reported(tmp_path: Path) -> None:
+    """If the disk has no space for the manifest, the user gets one line and no traceback."""
     capture = write_capture(tmp_path / "a.jsonl", [(0, FRAMES[0])])
     with intercepted(FullDisk(1), ("write", "fsync")):
-        done = command(*importing(capture, tmp_path / "tape"))
+        done = invoke(*importing(capture, tmp_path / "tape"))
     assert done.exit_code == 1
     assert "No space left" in done.stderr
 
@@ -117,24 +127,24 @@ SIZES = cases(88, 6)
 
 @pytest.mark.parametrize("nth", range(SIZES))
 def test_a_segment_that_does_not_fit_stays_in_the_journal(tmp_path: Path, nth: int) -> None:
-    """Wherever Arrow's writer meets the end of the disk, no half segment gets a name and no row is lost."""
-    with Machine(tmp_path / "whole", segment_rows=1_000) as machine:
-        machine.take(40)
-        machine.seal_all()
+    """Wherever Arrow's writer runs out of space, no half segment is published and no row is lost."""
+    with PlannedRecorder(tmp_path / "whole", segment_rows=1_000) as recorder:
+        recorder.record(40)
+        recorder.seal_all()
     (whole,) = (tmp_path / "whole").glob("product=*/*/*.parquet")
     size = 200 + (whole.stat().st_size - 200) * nth // SIZES
     tape = tmp_path / "tape"
-    with Machine(tape, segment_rows=1_000) as machine:
-        machine.take(40)
-        machine.sync()
+    with PlannedRecorder(tape, segment_rows=1_000) as recorder:
+        recorder.record(40)
+        recorder.sync()
         with file_size_limit(size), pytest.raises((OSError, TapeError)):
-            machine.seal_all()
-    _assert_goes_on(tape, 40)
+            recorder.seal_all()
+    _assert_continues(tape, 40)
 
 
 @contextmanager
 def small_disk(directory: Path, mib: int) -> Iterator[Path]:
-    """Mount a small tmpfs while the block runs; skip where that is not permitted."""
+    """Mount a small tmpfs while the block runs; skip the test if that is not permitted."""
     mount, umount = which("mount"), which("umount")
     directory.mkdir()
     options = ["-t", "tmpfs", "-o", f"size={mib}m", "booktape-test", str(directory)]
@@ -148,30 +158,30 @@ def small_disk(directory: Path, mib: int) -> Iterator[Path]:
 
 @pytest.mark.parametrize("pages", [0, 1, 2, 4, 8])
 def test_a_disk_that_is_really_full(tmp_path: Path, pages: int) -> None:
-    """With so many pages left on a real file system a seal fails in some step, or not; no row is lost."""
+    """With few pages left on a real file system a seal fails at some step, or not; no row is lost."""
     with small_disk(tmp_path / "disk", 140) as disk:
         tape, filler = disk / "tape", disk / "filler"
-        with Machine(tape, segment_rows=1_000) as machine:
-            machine.take(40)
-            machine.sync()
+        with PlannedRecorder(tape, segment_rows=1_000) as recorder:
+            recorder.record(40)
+            recorder.sync()
             room = os.statvfs(disk)
             with filler.open("wb") as file:
                 os.posix_fallocate(file.fileno(), 0, (room.f_bavail - pages) * room.f_frsize)
             try:
-                machine.seal_all()
+                recorder.seal_all()
             except (OSError, TapeError) as error:
                 assert pages < 8, error  # noqa: PT017  with enough room it must work
         assert read_rows(tape) == planned(0, 40)
         filler.unlink()
-        _assert_goes_on(tape, 40)
+        _assert_continues(tape, 40)
 
 
-def _assert_goes_on(tape: Path, number: int) -> None:
+def _assert_continues(tape: Path, number: int) -> None:
     assert read_rows(tape) == planned(0, number)
     assert not verify(tape).damage
-    with Machine(tape) as machine:
-        machine.take(3)
-        machine.seal_all()
+    with PlannedRecorder(tape) as recorder:
+        recorder.record(3)
+        recorder.seal_all()
     assert read_rows(tape) == planned(0, number + 3)
     assert not journals(tape)
     assert not verify(tape).damage

@@ -1,8 +1,8 @@
 """Power cuts on a model of a disk that forgets what was not synced.
 
-The file operations are those that the tape's code really makes. Every state is checked on the model: rows
-are counted by a few lines of our own, catalog, segments and journals as the format has them. A sample of the
-states is written to a real directory, read by the reader, gone on with by the next writer and verified.
+The file operations are those of the real code. Every state is checked on the model by a second, small reader
+of segment list, segments and journals. A sample of the states is written to a real directory, read by the
+reader, continued by the next writer and verified.
 """
 
 import shutil
@@ -22,18 +22,19 @@ import pytest
 
 from orderbook.errors import BooktapeError
 from recorder.tape.compaction import compact
-from replay.verifying import verify
+from replay.checking.verify import verify
+from tests.endurance.disk_model import Disk, Op, State, Trace, materialise, without
 from tests.endurance.faults import Call, intercepted
-from tests.endurance.forms import TIMEOUT_S, cases, tell
-from tests.endurance.machine import Machine, planned
-from tests.endurance.model import Disk, Op, State, Trace, materialise, without
-from tests.recorder.rows import BTC, read_rows
+from tests.endurance.forms import TIMEOUT_S, cases, report
+from tests.endurance.planned_recorder import PlannedRecorder, planned
+from tests.support.constants import BTC
+from tests.support.rows import read_rows
 
 pytestmark = pytest.mark.timeout(TIMEOUT_S)
 
 PRODUCT = f"product={BTC}"
 STATES = cases(1_000_000, 20_000)
-SAMPLE = cases(20_000, 250)
+SAMPLED_STATES = cases(20_000, 250)
 MUTATED_STATES = cases(100_000, 4_000)
 
 
@@ -46,38 +47,38 @@ class LostError(Exception):
 
 def record_and_seal(trace: Trace, tape: Path) -> None:
     """Record three segments and a half, syncing every third batch, as a recorder does."""
-    with Machine(tape) as machine:
+    with PlannedRecorder(tape) as recorder:
         for number in range(14):
-            machine.take(5)
+            recorder.record(5)
             if number % 3 == 2:
-                machine.sync()
-                trace.promise(machine.next_seq)
+                recorder.sync()
+                trace.promise(recorder.next_seq)
 
 
 def record_and_stop(trace: Trace, tape: Path) -> None:
     """Record in two runs that each seal to the end."""
     for _ in range(2):
-        with Machine(tape) as machine:
+        with PlannedRecorder(tape) as recorder:
             for _ in range(6):
-                machine.take(5)
-                machine.sync()
-                trace.promise(machine.next_seq)
-            machine.seal_all()
+                recorder.record(5)
+                recorder.sync()
+                trace.promise(recorder.next_seq)
+            recorder.seal_all()
 
 
-def record_die_and_go_on(trace: Trace, tape: Path) -> None:
-    """Die without sealing, twice; each time another writer goes on."""
+def record_die_and_continue(trace: Trace, tape: Path) -> None:
+    """Die without sealing, twice; each time another writer continues."""
     for _ in range(3):
-        with Machine(tape) as machine:
-            trace.promise(machine.next_seq)  # what a dead writer left is sealed by then
+        with PlannedRecorder(tape) as recorder:
+            trace.promise(recorder.next_seq)  # the rows of the dead writer are sealed by now
             for _ in range(3):
-                machine.append(7)
-            machine.sync()
-            trace.promise(machine.next_seq)
+                recorder.append(7)
+            recorder.sync()
+            trace.promise(recorder.next_seq)
 
 
-def record_die_listing_and_go_on(trace: Trace, tape: Path) -> None:
-    """Die between listing a segment and syncing the list; another writer goes on."""
+def record_die_listing_and_continue(trace: Trace, tape: Path) -> None:
+    """Die between listing a segment and syncing the list; another writer continues."""
 
     class DeadError(BaseException):
         """The end of a process."""
@@ -87,40 +88,40 @@ def record_die_listing_and_go_on(trace: Trace, tape: Path) -> None:
             raise DeadError
         return call(*arguments)
 
-    with suppress(DeadError), Machine(tape) as machine, intercepted(die, ("fsync",)):
+    with suppress(DeadError), PlannedRecorder(tape) as recorder, intercepted(die, ("fsync",)):
         for _ in range(5):
-            parts = machine.append(5)
-            machine.sync()
-            trace.promise(machine.next_seq)
-            machine.take_up(parts)
-    with Machine(tape) as machine:
-        machine.take(5)
-        machine.sync()
-        trace.promise(machine.next_seq)
+            parts = recorder.append(5)
+            recorder.sync()
+            trace.promise(recorder.next_seq)
+            recorder.process(parts)
+    with PlannedRecorder(tape) as recorder:
+        recorder.record(5)
+        recorder.sync()
+        trace.promise(recorder.next_seq)
 
 
 def record_and_compact(trace: Trace, tape: Path) -> None:
     """Record, merge the segments, record on and merge again."""
     for _ in range(2):
-        with Machine(tape) as machine:
+        with PlannedRecorder(tape) as recorder:
             for _ in range(9):
-                machine.take(5)
-            machine.sync()
-            trace.promise(machine.next_seq)
+                recorder.record(5)
+            recorder.sync()
+            trace.promise(recorder.next_seq)
             compact(tape)
 
 
 PROGRAMS: list[Callable[[Trace, Path], None]] = [
     record_and_seal,
     record_and_stop,
-    record_die_and_go_on,
-    record_die_listing_and_go_on,
+    record_die_and_continue,
+    record_die_listing_and_continue,
     record_and_compact,
 ]
 
 
 def trace_of(program: Callable[[Trace, Path], None], directory: Path) -> list[Op]:
-    """Return the file operations of a program on a tape of its own."""
+    """Return the file operations of a program on a new tape."""
     directory.mkdir()
     trace = Trace(directory)
     with trace.recording():
@@ -132,7 +133,7 @@ def trace_of(program: Callable[[Trace, Path], None], directory: Path) -> list[Op
 
 
 @cache
-def _catalog(content: bytes) -> list[tuple[str, int, int, int, str]]:
+def _listed(content: bytes) -> list[tuple[str, int, int, int, str]]:
     entries = []
     for line in content.split(b"\n")[:-1]:
         try:
@@ -150,7 +151,7 @@ def _sum(content: bytes) -> str:
 
 @cache
 def _journal(content: bytes) -> tuple[int, ...]:
-    """Return the numbers of a journal's whole records."""
+    """Return the seqs of a journal's intact records."""
     seqs: list[int] = []
     offset = 0
     while offset + 8 <= len(content):
@@ -164,35 +165,35 @@ def _journal(content: bytes) -> tuple[int, ...]:
 
 
 def surviving(state: State) -> int:
-    """Return how many rows of the tape are left, from the first on without a hole.
+    """Return the number of rows that are left from the first one on, without a gap.
 
     Raises:
-        LostError: where a row is missing before another, or twice, or a file that counts is not whole.
+        LostError: if a row is missing before another or comes twice, or a listed file is incomplete.
     """
     if "tape/_tape.json" not in state:
         return 0
     within = f"tape/{PRODUCT}"
-    catalog = state.get(f"{within}/_segments.next.jsonl", state.get(f"{within}/_segments.jsonl", b""))
+    content = state.get(f"{within}/_segments.next.jsonl", state.get(f"{within}/_segments.jsonl", b""))
     next_seq = 0
-    for name, first_seq, rows, size, checksum in _catalog(catalog):
+    for name, first_seq, rows, size, checksum in _listed(content):
         folder, _, file = name.partition("/")
         merged, plain = (state.get(f"{within}/{path}") for path in (f"{folder}/_{file}.merged", name))
         held = merged if merged is not None and len(merged) == size else plain
         if held is None or len(held) != size or _sum(held) != checksum:
             raise LostError(f"segment {name} is not what was sealed")
         if first_seq != next_seq:
-            raise LostError(f"segment {name} where row {next_seq} belongs")
+            raise LostError(f"segment {name} in place of row {next_seq}")
         next_seq += rows
     for path in sorted(path for path in state if path.endswith(".journal")):
         for seq in _journal(state[path]):
             if seq > next_seq:
-                raise LostError(f"row {seq} in {path} where row {next_seq} belongs")
+                raise LostError(f"row {seq} in {path} in place of row {next_seq}")
             next_seq = max(next_seq, seq + 1)
     return next_seq
 
 
 def losses(disk: Disk, states: int, rng: Random) -> list[str]:
-    """Return what is wrong with states after random power cuts; nothing, where all is well."""
+    """Return the faults of states after random power cuts."""
     wrong: dict[str, int] = {}
     for _ in range(states):
         cut = rng.randrange(disk.length + 1)
@@ -203,7 +204,7 @@ def losses(disk: Disk, states: int, rng: Random) -> list[str]:
             wrong.setdefault(f"after operation {cut}: {error}", cut)
         else:
             if left < promised:
-                wrong.setdefault(f"after operation {cut}: {left} rows where {promised} were synced", cut)
+                wrong.setdefault(f"after operation {cut}: {left} rows of {promised} that were synced", cut)
     return sorted(wrong, key=lambda text: wrong[text])
 
 
@@ -218,48 +219,48 @@ def test_a_power_cut_loses_nothing_that_was_synced(traced: list[Op]) -> None:
     disk = Disk(traced)
     states = STATES // len(PROGRAMS)
     wrong = losses(disk, states, Random(1))
-    tell("power cuts, on the model", states=states, operations=disk.length, lost=len(wrong))
+    report("power cuts, on the model", states=states, operations=disk.length, lost=len(wrong))
     assert not wrong, "\n".join(wrong[:10])
 
 
-def test_a_power_cut_leaves_a_tape_to_go_on_with(traced: list[Op], tmp_path: Path) -> None:
-    """What a power cut leaves is read, verified, taken up and sealed by the real code."""
+def test_a_power_cut_leaves_a_tape_to_continue(traced: list[Op], tmp_path: Path) -> None:
+    """The real code reads, verifies, continues and seals what a power cut leaves."""
     disk, rng = Disk(traced), Random(2)
     scratch = Path("/dev/shm") if Path("/dev/shm").is_dir() else tmp_path  # noqa: S108
     root = Path(mkdtemp(prefix="booktape-", dir=scratch))
     seen: set[int] = set()
     wrong: list[str] = []
-    for _ in range(SAMPLE // len(PROGRAMS)):
+    for _ in range(SAMPLED_STATES // len(PROGRAMS)):
         cut = rng.randrange(disk.length + 1)
         promised, state = disk.state(cut, rng)
         seen.add(hash(frozenset(state.items())))
         shutil.rmtree(root, ignore_errors=True)
         materialise(state, root)
         try:
-            _go_on(root / "tape", promised)
+            _continue_tape(root / "tape", promised)
         except (AssertionError, BooktapeError) as error:
             wrong.append(f"after operation {cut}: {str(error).splitlines()[0]}")
     shutil.rmtree(root, ignore_errors=True)
-    tell(
+    report(
         "power cuts, with the real reader and writer",
-        states=SAMPLE // len(PROGRAMS),
+        states=SAMPLED_STATES // len(PROGRAMS),
         distinct=len(seen),
         lost=len(wrong),
     )
     assert not wrong, "\n".join(wrong[:10])
 
 
-def _go_on(tape: Path, promised: int) -> None:
+def _continue_tape(tape: Path, promised: int) -> None:
     if not (tape / "_tape.json").exists():
-        assert promised == 0, f"no tape where {promised} rows were synced"
+        assert promised == 0, f"no tape although {promised} rows were synced"
         return
-    before = read_rows(tape) if (tape / PRODUCT).exists() else []
-    assert len(before) >= promised, f"{len(before)} rows where {promised} were synced"
-    assert before == planned(0, len(before)), "other rows than were written"
-    with Machine(tape) as machine:
-        machine.take(3)
-        machine.seal_all()
-    assert read_rows(tape) == planned(0, len(before) + 3), "other rows after going on"
+    before = read_rows(tape)
+    assert len(before) >= promised, f"{len(before)} rows of {promised} that were synced"
+    assert before == planned(0, len(before)), "not the rows that were written"
+    with PlannedRecorder(tape) as recorder:
+        recorder.record(3)
+        recorder.seal_all()
+    assert read_rows(tape) == planned(0, len(before) + 3), "other rows after continuing"
     damage = verify(tape).damage
     assert not damage, damage[0]
 
@@ -268,27 +269,27 @@ def _go_on(tape: Path, promised: int) -> None:
 
 
 def _is_segment_sync(op: Op) -> bool:
-    return op.what == "fsync" and op.path.endswith(".parquet.tmp")
+    return op.kind == "fsync" and op.path.endswith(".parquet.tmp")
 
 
 def _is_journal_sync(op: Op) -> bool:
-    return op.what == "fsync" and op.path.endswith(".journal")
+    return op.kind == "fsync" and op.path.endswith(".journal")
 
 
-def _is_catalog_sync(op: Op) -> bool:
-    return op.what == "fsync" and op.path.endswith("_segments.jsonl")
+def _is_list_sync(op: Op) -> bool:
+    return op.kind == "fsync" and op.path.endswith("_segments.jsonl")
 
 
 def _is_date_sync(op: Op) -> bool:
-    return op.what == "dirsync" and "date=" in op.path
+    return op.kind == "dirsync" and "date=" in op.path
 
 
 def _is_journals_sync(op: Op) -> bool:
-    return op.what == "dirsync" and op.path.endswith("_journal")
+    return op.kind == "dirsync" and op.path.endswith("_journal")
 
 
 @pytest.mark.parametrize(
-    "leave_out", [_is_segment_sync, _is_journal_sync, _is_catalog_sync, _is_date_sync, _is_journals_sync]
+    "leave_out", [_is_segment_sync, _is_journal_sync, _is_list_sync, _is_date_sync, _is_journals_sync]
 )
 def test_leaving_out_a_sync_is_found(tmp_path: Path, leave_out: Callable[[Op], bool]) -> None:
     """Without the fsync of a segment, the journal, the list or their directories, power cuts lose rows."""

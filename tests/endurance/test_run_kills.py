@@ -1,10 +1,9 @@
-"""kill -9 while a RUN directory is written: RUN is whole or not there, and the next run gets its name.
+"""kill -9 while a RUN directory is written: RUN is complete or absent, and the next run gets its name.
 
 The replaying process dies by itself at its n-th step or call that changes a file, or from outside a random
 number of those after its beginning, which also hits Arrow's own writes. The next run cleans up after it.
 """
 
-import multiprocessing
 import signal
 from contextlib import suppress
 from multiprocessing.connection import Connection
@@ -17,35 +16,32 @@ import pyarrow.parquet as pq
 import pytest
 
 import replay
-from examples.episode_alert import EpisodeAlert
-from replay.replayed import ReplaySettings
+from booktape.examples.episode_alert import EpisodeAlert
+from replay.running.settings import ReplaySettings
 from tests.endurance.faults import CHANGING, Call, dying_at, intercepted
-from tests.endurance.forms import TIMEOUT_S, cases, tell
-from tests.replay import tapes
+from tests.endurance.forms import TIMEOUT_S, cases, report
+from tests.support import tapes
+from tests.support.constants import MS
+from tests.support.fork import FORK
 
 pytestmark = pytest.mark.timeout(TIMEOUT_S)
 
-FORK = multiprocessing.get_context("forkserver")
-FORK.set_forkserver_preload(["pytest", "replay.running", "examples.episode_alert", "tests.endurance.faults"])
 NEVER = 2**40
 EXPECTED_STREAMS = ("summaries", "signals", "anomalies", "strategy")
 
 
 @pytest.fixture(scope="module")
 def tape(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a tape that makes a file of every stream of a RUN."""
-    frames = [(0, tapes.snapshot("BTC-USD")), (tapes.MS, "no JSON")]
-    frames += [(n * tapes.MS, tapes.update("BTC-USD", ("buy", f"98.{n}", "1"))) for n in range(2, 90)]
+    """Return a tape whose replay writes a file of every stream of a RUN."""
+    frames = [(0, tapes.snapshot("BTC-USD")), (MS, "no JSON")]
+    frames += [(n * MS, tapes.update("BTC-USD", ("buy", f"98.{n}", "1"))) for n in range(2, 90)]
     return tapes.import_frames(tmp_path_factory.mktemp("killed"), frames)
 
 
 def write_run(
     tape: Path, run: Path, dies_at: int, batch_rows: int = 10, progress: Connection | None = None
 ) -> None:
-    """Replay to a RUN directory; the steps count among the calls at one of which the process dies.
-
-    All of these are told to `progress`, if there is such, before they are done.
-    """
+    """Replay to a RUN directory and die at a call or step; `progress` gets a byte before each of them."""
     dying = dying_at(dies_at)
 
     def hook(name: str, call: Call, arguments: tuple[Any, ...]) -> Any:
@@ -57,14 +53,19 @@ def write_run(
         hook("step", lambda *_: None, ())
 
     with intercepted(hook, (*CHANGING, "rename")):
-        settings = ReplaySettings(batch_rows=batch_rows)
         replay.run(
-            tape, settings, output=run, keep=False, progress=count, engine="plain", strategy=EpisodeAlert
+            tape,
+            ReplaySettings(batch_rows=batch_rows),
+            output=run,
+            keep=False,
+            progress=count,
+            engine="plain",
+            strategy=EpisodeAlert,
         )
 
 
 def assert_whole_or_absent(tape: Path, run: Path) -> bool:
-    """Insist that a RUN is not there, or holds all of a replay; return whether it is there."""
+    """Assert that a RUN is absent, or holds all of a replay; return whether it exists."""
     assert all(path == run or path.name.startswith(f"_{run.name}.") for path in run.parent.iterdir())
     if not run.exists():
         return False
@@ -80,7 +81,7 @@ def assert_whole_or_absent(tape: Path, run: Path) -> bool:
 
 
 def assert_cleaned_up(run: Path) -> None:
-    """Insist that nothing is left of killed replays but what had no mark of being unfinished."""
+    """Assert that killed replays leave nothing but directories not yet marked as unfinished."""
     assert not list(run.parent.glob(f"_{run.name}.*/_unfinished"))
 
 
@@ -92,15 +93,15 @@ def killed_at(tape: Path, run: Path, dies_at: int) -> int:
 
 
 def killed_after(tape: Path, run: Path, number: int) -> int:
-    """Kill a process that writes a RUN after so many steps and calls, or at its end; return how many."""
-    told, telling = FORK.Pipe(duplex=False)
-    process = FORK.Process(target=write_run, args=(tape, run, NEVER, 1, telling))
+    """Kill a process that writes a RUN after some steps and calls, or at its end; return their number."""
+    reports, reporting = FORK.Pipe(duplex=False)
+    process = FORK.Process(target=write_run, args=(tape, run, NEVER, 1, reporting))
     process.start()
-    telling.close()
+    reporting.close()
     done = 0
-    with told, suppress(EOFError):
+    with reports, suppress(EOFError):
         while done < number:
-            told.recv_bytes()
+            reports.recv_bytes()
             done += 1
     process.kill()
     joined(process)
@@ -116,7 +117,7 @@ def joined(process: Any) -> int:
 
 
 def test_a_kill_at_every_call_leaves_all_or_nothing(tape: Path, tmp_path: Path) -> None:
-    """For every n, a replay that dies at its n-th step or call has published a whole RUN or none."""
+    """For every n, a replay that dies at its n-th step or call has published a complete RUN or none."""
     found = set()
     for number in range(1, 1_000, cases(1, 3)):
         run = tmp_path / f"at-{number}" / "run"
@@ -133,11 +134,11 @@ def test_a_kill_at_every_call_leaves_all_or_nothing(tape: Path, tmp_path: Path) 
     else:
         pytest.fail("the replay never came to its end")
     assert {(-signal.SIGKILL, False), (0, True)} <= found
-    tell("kill -9 of a replay at every call", calls=number, partial_runs=0)
+    report("kill -9 of a replay at every call", calls=number, partial_runs=0)
 
 
 def test_kills_from_outside_leave_all_or_nothing(tape: Path, tmp_path: Path) -> None:
-    """Killed at any moment, a replay has published a whole RUN or none; the next one cleans up after it."""
+    """Killed at any moment, a replay has published a complete RUN or none; the next one cleans up."""
     rng = Random(4)
     run = tmp_path / "run"
     total = killed_after(tape, run, NEVER)
@@ -145,7 +146,7 @@ def test_kills_from_outside_leave_all_or_nothing(tape: Path, tmp_path: Path) -> 
     published = 0
     kills = cases(200, 8)
     for _ in range(kills):
-        # A half of them among the last calls: what ends the files and gives RUN its name.
+        # Half of them among the last calls, which close the files and rename RUN.
         killed_after(tape, run, rng.choice((rng.randrange(total), total - rng.randrange(12))))
         if assert_whole_or_absent(tape, run):
             published += 1
@@ -153,4 +154,4 @@ def test_kills_from_outside_leave_all_or_nothing(tape: Path, tmp_path: Path) -> 
     write_run(tape, run, NEVER)
     assert assert_whole_or_absent(tape, run)
     assert_cleaned_up(run)
-    tell("kill -9 of a replay at random moments", kills=kills, published=published, partial_runs=0)
+    report("kill -9 of a replay at random moments", kills=kills, published=published, partial_runs=0)

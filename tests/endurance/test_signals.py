@@ -7,16 +7,17 @@ from random import Random
 
 import pytest
 
-from replay.synthetic.exchange import ExchangeSettings, SyntheticExchange
-from replay.synthetic.market import MarketSettings
-from replay.verifying import verify
-from tests.endurance.forms import TIMEOUT_S, cases, tell
-from tests.recorder.processes import end, running_booktape
-from tests.recorder.rows import BTC, journals, read_rows
+from replay.checking.verify import verify
+from replay.synthetic.exchange import SyntheticExchange
+from replay.synthetic.settings import ExchangeSettings, MarketSettings
+from tests.endurance.forms import TIMEOUT_S, cases, report
+from tests.support.commands import end, running_booktape
+from tests.support.constants import BTC
+from tests.support.rows import journals, read_rows
 
 pytestmark = pytest.mark.timeout(TIMEOUT_S)
 
-STOPS = cases(200, 10)
+STOPS = cases(200, 6)
 
 
 def test_a_stop_under_load_loses_nothing(tmp_path: Path) -> None:
@@ -35,14 +36,14 @@ def test_a_stop_under_load_loses_nothing(tmp_path: Path) -> None:
                     timeout=60,
                 )
                 stdout, _ = end(process, rng.choice((signal.SIGINT, signal.SIGTERM)))
-            (said,) = exchange.sent
+            (sent,) = exchange.sent
         rows = read_rows(tape)
         assert not journals(tape)
         assert [row.seq for row in rows] == list(range(len(rows)))
         assert (rows[0].kind, rows[-1].kind) == ("connected", "disconnected")
         received = [row.payload for row in rows if row.kind == "frame"]
-        assert received == said[: len(received)]
+        assert received == sent[: len(received)]
         assert json.loads(stdout)["products"][BTC]["frames"] == len(received)
         assert not verify(tape).damage
         frames += len(received)
-    tell("SIGINT, SIGTERM", stops=STOPS, frames=frames, lost=0)
+    report("SIGINT, SIGTERM", stops=STOPS, frames=frames, lost=0)

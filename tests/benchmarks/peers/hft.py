@@ -1,7 +1,7 @@
-"""hftbacktest: `convert` makes its prepared file of raw frames, the other ways replay that file.
+"""hftbacktest: the mode `convert` writes its prepared file from raw frames, the other modes replay that file.
 
-`hashmap` and `roivector` are its two kinds of book, each kept twice, for the exchange and for the trader;
-`local` is `roivector` with the trader's alone, which is all that this work needs and the quickest there is.
+`hashmap` and `roivector` are its two kinds of book, each kept twice, for the exchange and for the trader.
+`local` is `roivector` with the trader's book only, which is enough for this work and the fastest mode.
 """
 
 import sys
@@ -32,7 +32,7 @@ TICK, LOT = 0.01, 1e-8
 
 
 def convert(frames: list[bytes], path: Path, flags: int) -> Found:
-    """Make the prepared file; its times only count messages, as nothing else is asked of them."""
+    """Write the prepared file; its times only number the messages, which is enough for this work."""
     kinds = {"buy": flags | DEPTH_EVENT | BUY_EVENT, "sell": flags | DEPTH_EVENT | SELL_EVENT}
     kind: list[int] = []
     prices: list[float] = []
@@ -58,7 +58,7 @@ def convert(frames: list[bytes], path: Path, flags: int) -> Found:
 
 @njit
 def replay(backtest: Any, best: Any) -> tuple[int, int]:
-    """Go through all feeds; the last one is told as the end of the data."""
+    """Replay all messages; hftbacktest reports the last one as the end of the data."""
     wide = messages = 0
     end = False
     while not end:
@@ -98,7 +98,7 @@ def work(build: Callable[[list[Any]], Any], path: Path, region: tuple[float, flo
 
 
 def prepared(raw: str, path: Path, flags: int) -> tuple[float, float]:
-    """Make the prepared file, and one of a few frames beside it; return between which prices all are."""
+    """Write the prepared file and one with a few frames; return bounds below and above all prices."""
     frames = frames_of(raw)
     convert(frames[:3], few(path), flags)
     convert(frames, path, flags)
@@ -107,20 +107,20 @@ def prepared(raw: str, path: Path, flags: int) -> tuple[float, float]:
 
 
 def few(path: Path) -> Path:
-    """Return where the file of a few frames is."""
+    """Return the path of the file with a few frames."""
     return path.with_name(f"few-{path.name}")
 
 
-def main(way: str, raw: str, directory: Path) -> None:
-    """Answer for one way; the file of a few frames makes numba compile before the first."""
-    path = directory / f"{way}.npz"
+def main(mode: str, raw: str, directory: Path) -> None:
+    """Run one mode; numba compiles on the file with a few frames, before the work is measured."""
+    path = directory / f"{mode}.npz"
     both = EXCH_EVENT | LOCAL_EVENT
-    if way == "convert":
+    if mode == "convert":
         frames = frames_of(raw)
         answer(lambda: convert(frames, path, both))
         return
-    build = HashMapMarketDepthBacktest if way == "hashmap" else ROIVectorMarketDepthBacktest
-    region = prepared(raw, path, LOCAL_EVENT if way == "local" else both)
+    build = HashMapMarketDepthBacktest if mode == "hashmap" else ROIVectorMarketDepthBacktest
+    region = prepared(raw, path, LOCAL_EVENT if mode == "local" else both)
     work(build, few(path), region)
     answer(partial(work, build, path, region))
 

@@ -1,4 +1,4 @@
-"""nautilus_trader's OrderBook, fed from Python: orjson, a delta a change, by `from_raw`, the quickest."""
+"""nautilus_trader's OrderBook, fed from Python with orjson and one `from_raw` delta for each change."""
 
 import sys
 
@@ -11,7 +11,7 @@ from nautilus_trader.model.objects import FIXED_PRECISION
 
 from tests.benchmarks.peers.work import WIDE, Found, answer, frames_of
 
-# All prices of the tape have 2 decimals and all sizes 8: cheaper than to look.
+# All prices of the tape have 2 decimals and all sizes 8, so there is no need to count them.
 PRICE, SIZE = 2, 8
 PRICE_SCALE, SIZE_SCALE = 10 ** (FIXED_PRECISION - PRICE), 10 ** (FIXED_PRECISION - SIZE)
 
@@ -39,7 +39,7 @@ def work(frames: list[bytes]) -> Found:
         bid, ask = book.best_bid_price().as_double(), book.best_ask_price().as_double()
         bid_size, ask_size = book.best_bid_size().as_double(), book.best_ask_size().as_double()
         wide += (ask - bid) / ask > WIDE
-    # as_double() is off in the last bits.
+    # as_double() is inexact in the last bits.
     best = round(bid, PRICE), round(bid_size, SIZE), round(ask, PRICE), round(ask_size, SIZE)
     return Found(len(frames), wide, *best)
 

@@ -1,4 +1,4 @@
-"""order-book, the C extension of cryptofeed, with orjson and floats, which it takes faster than Decimal."""
+"""order-book, the C extension of cryptofeed, with orjson and floats, which are faster than Decimal."""
 
 import sys
 from contextlib import suppress

@@ -1,19 +1,18 @@
-"""booktape itself: a replay with default settings from the tape on disk, through bytewax, digest computed."""
+"""booktape itself: a default replay of the tape on disk, through bytewax, with its digest."""
 
 import sys
 from pathlib import Path
 
-from recorder.engines import ready_engine
-from replay.replayed import ReplaySettings
-from replay.running import run
+from recorder.runtime.loading import load_engine
+from replay.running.api import run
+from replay.running.settings import ReplaySettings
 from tests.benchmarks.peers.work import WIDE, Found, answer
-
-SAMPLE = Path(__file__).resolve().parents[3] / "data" / "sample"
+from tests.support.constants import SAMPLE
 
 
 def main(tape: Path, engine: str) -> None:
-    """Answer; the sample is replayed before, as the peers that compile have seen a few frames too."""
-    running = ready_engine(engine)  # type: ignore[arg-type]  # a name
+    """Run the work; replay the sample first, as peers that compile replay a few frames first too."""
+    running = load_engine(engine)  # type: ignore[arg-type]  # a name
     run(SAMPLE, keep=False, engine=running)
 
     def work() -> Found:

@@ -1,4 +1,4 @@
-"""The way of the Bytewax tutorial: dicts, the best of all levels at every change. No dataflow around it."""
+"""The method of the Bytewax tutorial, without a dataflow: dicts, and max() and min() at every change."""
 
 import json
 import sys

@@ -1,7 +1,6 @@
-"""Compaction: a day's segments become one; whoever reads, records or dies meanwhile, the rows stay."""
+"""Merging segments: rows and digest stay, beside recorders and readers, and if it is killed at any call."""
 
 import fcntl
-import multiprocessing
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -9,56 +8,53 @@ from pathlib import Path
 import pyarrow.dataset as ds
 import pytest
 
-from recorder.tape.catalog import read_catalog
+from recorder.settings import SealPolicy
 from recorder.tape.compaction import Compacted, compact
 from recorder.tape.errors import DamagedTapeError, LockedTapeError
-from recorder.tape.index import parts_of
+from recorder.tape.format.segment_entry import parts_of
+from recorder.tape.format.segment_list import read_segment_list
 from recorder.tape.overview import overview
-from recorder.tape.policy import SealPolicy
 from recorder.tape.reader import Tape
-from replay import running
-from replay.verifying import verify
+from replay.checking.verify import verify
+from replay.running import api as running
 from tests.endurance.faults import dying_at, intercepted
-from tests.endurance.machine import Machine, planned, planned_digest
-from tests.recorder.rows import (
-    BTC,
-    SECOND,
+from tests.endurance.planned_recorder import PlannedRecorder, planned, planned_digest
+from tests.support.constants import BTC, SECOND
+from tests.support.fork import FORK
+from tests.support.rows import (
     file_size_limit,
     frames,
     open_writer,
-    plain,
     read_rows,
     record_rows,
-    segments,
+    to_rows,
     write_tape,
 )
-from tests.replay.tapes import catalog, edit_catalog, flip_byte
-
-FORK = multiprocessing.get_context("forkserver")
+from tests.support.tapes import catalog, edit_catalog, flip_byte, segment_paths
 
 
 @pytest.fixture
 def tape(tmp_path: Path) -> Path:
     """Return a tape of 130 rows in seven segments of one day, sealed to the end."""
-    with Machine(tmp_path / "tape") as machine:
+    with PlannedRecorder(tmp_path / "tape") as recorder:
         for _ in range(13):
-            machine.take(10)
-        machine.seal_all()
+            recorder.record(10)
+        recorder.seal_all()
     return tmp_path / "tape"
 
 
 def leftovers(tape: Path) -> list[str]:
-    """Return what a compaction that was not finished leaves, but for a sidecar that was never whole."""
+    """Return the files that an unfinished compaction left, except unfinished sidecars."""
     found = [path for path in tape.rglob("*") if path.name.endswith((".merged", ".tmp", ".next.jsonl"))]
     return [path.name for path in found if path.parent.name != "_index"]
 
 
 def assert_compacted(tape: Path, number: int) -> None:
-    """Insist on one segment with so many of the planned rows, and on nothing beside it."""
-    assert len(segments(tape)) == 1
+    """Assert that there is one segment with this many planned rows, and no leftover."""
+    assert len(segment_paths(tape)) == 1
     assert not leftovers(tape)
     assert_whole(tape, number)
-    (entry,) = read_catalog(tape / f"product={BTC}")
+    (entry,) = read_segment_list(tape / f"product={BTC}")
     starts = {part.first_seq for part in entry.parts}
     assert {int(path.stem) for path in tape.rglob("*.book")} == starts
     assert {int(path.stem) for path in tape.rglob("*.checks")} <= {0}
@@ -67,68 +63,47 @@ def assert_compacted(tape: Path, number: int) -> None:
 
 
 def assert_whole(tape: Path, number: int) -> None:
-    """Insist on so many of the planned rows, on a tape that verifies, and on a book before every part."""
+    """Assert that a tape has this many planned rows, verifies, and has a book before every part."""
     assert read_rows(tape) == planned(0, number)
     found = verify(tape)
     assert not found.damage
     assert not found.unindexed
-    parts = parts_of(read_catalog(tape / f"product={BTC}"))
+    parts = parts_of(read_segment_list(tape / f"product={BTC}"))
     assert found.sidecars == len(parts)
-    assert found.checked_digests == len(read_catalog(tape / f"product={BTC}"))
+    assert found.checked_digests == len(read_segment_list(tape / f"product={BTC}"))
     assert found.tallies[BTC].digest.hexdigest() == planned_digest(number)
 
 
 def test_a_day_becomes_one_segment(tape: Path) -> None:
-    """Rows, digest and verify are the same before and after; a second compaction has nothing to do."""
+    """Rows, digest and verify are the same before and after; a second compaction changes nothing."""
     before = running.run(tape, keep=False).digest
     assert_whole(tape, 130)
     assert compact(tape) == {BTC: Compacted(7, 1)}
     assert_compacted(tape, 130)
     assert running.run(tape, keep=False).digest == before
-    content = segments(tape)[0].read_bytes()
+    content = segment_paths(tape)[0].read_bytes()
     assert compact(tape) == {BTC: Compacted(1, 1)}
-    assert segments(tape)[0].read_bytes() == content
+    assert segment_paths(tape)[0].read_bytes() == content
 
 
 def test_merged_segments_stay_known(tape: Path) -> None:
-    """The list says of each merged segment what it said before, also after another merge."""
-    before = read_catalog(tape / f"product={BTC}")
+    """The list keeps the facts of each merged segment as a part, also after another merge."""
+    before = read_segment_list(tape / f"product={BTC}")
     sealed = parts_of(before)
     assert [part.first_seq for part in sealed] == list(range(0, 130, 20))
     assert b"parts" not in (tape / f"product={BTC}" / "_segments.jsonl").read_bytes()
     compact(tape)
-    assert parts_of(read_catalog(tape / f"product={BTC}")) == sealed
-    with Machine(tape) as machine:
-        machine.take(50)
-        machine.seal_all()
-    more = parts_of(read_catalog(tape / f"product={BTC}"))
+    assert parts_of(read_segment_list(tape / f"product={BTC}")) == sealed
+    with PlannedRecorder(tape) as recorder:
+        recorder.record(50)
+        recorder.seal_all()
+    more = parts_of(read_segment_list(tape / f"product={BTC}"))
     assert [part.first_seq for part in more] == [*range(0, 130, 20), 130, 150, 170]
     assert more[:7] == sealed
     compact(tape)
-    (entry,) = read_catalog(tape / f"product={BTC}")
+    (entry,) = read_segment_list(tape / f"product={BTC}")
     assert list(entry.parts) == more
     assert_compacted(tape, 180)
-
-
-@pytest.mark.parametrize(
-    ("place", "change", "told"),
-    [
-        (2, {"first_seq": 20}, "do not follow"),
-        (0, {"first_seq": 1}, "begin with rows 1"),
-        (6, {"first_seq": 130}, "to 130"),
-        (3, {"first_recv_time": "yesterday"}, "time"),
-    ],
-)
-def test_parts_that_cannot_be_are_damage(
-    tape: Path, place: int, change: dict[str, object], told: str
-) -> None:
-    """Where the list's parts are not within their segment and in order, nothing is read by them."""
-    compact(tape)
-    parts = catalog(tape, BTC)[0]["parts"]
-    parts[place] |= change
-    edit_catalog(tape, BTC, 0, parts=parts)
-    with pytest.raises(DamagedTapeError, match=told):
-        read_rows(tape)
 
 
 @pytest.mark.parametrize(
@@ -142,29 +117,29 @@ def test_parts_that_cannot_be_are_damage(
     ids=lambda change: str(next(iter(change))),
 )
 def test_parts_that_are_not_the_rows_are_found(tape: Path, change: dict[str, object]) -> None:
-    """What the list says of a part is held against the rows."""
+    """Verify checks the parts in the list against the rows."""
     compact(tape)
     parts = catalog(tape, BTC)[0]["parts"]
     parts[2] |= change
     edit_catalog(tape, BTC, 0, parts=parts)
-    assert any("says another parts than the rows" in line for line in verify(tape).damage)
+    assert any("and the rows differ in: parts" in line for line in verify(tape).damage)
 
 
 def test_days_stay_apart(tmp_path: Path) -> None:
     """Segments of different UTC days are not merged into one."""
     rows = frames(60, step=3600 * SECOND)
     tape = write_tape(tmp_path / "tape", rows, policy=SealPolicy(rows=5, seconds=1e6))
-    days = {path.parent.name for path in segments(tape)}
-    assert len(segments(tape)) > len(days) == 4
+    days = {path.parent.name for path in segment_paths(tape)}
+    assert len(segment_paths(tape)) > len(days) == 4
     compact(tape)
-    assert len(segments(tape)) == 4
-    assert {path.parent.name for path in segments(tape)} == days
+    assert len(segment_paths(tape)) == 4
+    assert {path.parent.name for path in segment_paths(tape)} == days
     assert read_rows(tape) == rows
     assert not verify(tape).damage
 
 
 def test_nothing_to_do_is_fine(tmp_path: Path) -> None:
-    """A tape without rows, and one with a journal alone, are left as they are."""
+    """A tape without rows and one with only a journal are not changed."""
     with open_writer(tmp_path / "empty", BTC, "ETH-USD"):
         pass
     assert compact(tmp_path / "empty") == {BTC: Compacted(0, 0), "ETH-USD": Compacted(0, 0)}
@@ -175,24 +150,24 @@ def test_nothing_to_do_is_fine(tmp_path: Path) -> None:
 
 
 def test_a_recording_goes_on_after_it(tape: Path) -> None:
-    """A writer that was open before and one that opens after go on with their digests."""
-    with Machine(tape) as machine:
-        machine.take(25)
+    """A writer that was open before and one that opens later continue with the right digests."""
+    with PlannedRecorder(tape) as recorder:
+        recorder.record(25)
         compact(tape)
-        machine.take(50)
+        recorder.record(50)
         compact(tape)
-        machine.seal_all()
+        recorder.seal_all()
     assert_whole(tape, 205)
-    with Machine(tape) as machine:
-        machine.take(15)
-        machine.seal_all()
+    with PlannedRecorder(tape) as recorder:
+        recorder.record(15)
+        recorder.seal_all()
     assert_whole(tape, 220)
     compact(tape)
     assert_compacted(tape, 220)
 
 
 def test_beside_a_running_recorder(tmp_path: Path) -> None:
-    """Beside a process that appends and seals, every reading is a prefix and nothing is lost in the end."""
+    """Beside a process that appends and seals, every read is a prefix, and no row is lost in the end."""
     number = 3_000
     tape = tmp_path / "tape"
     started = FORK.Event()
@@ -211,28 +186,28 @@ def test_beside_a_running_recorder(tmp_path: Path) -> None:
     assert recorder.exitcode == 0
     compact(tape)
     assert merged
-    assert len(segments(tape)) == 1
+    assert len(segment_paths(tape)) == 1
     assert read_rows(tape) == rows
     assert not verify(tape).damage
 
 
 @pytest.mark.parametrize("before", [0, 1, 5, 60, 129])
 def test_a_reader_follows_it(tape: Path, before: int) -> None:
-    """A reader that is at it while segments are merged under it sees no hole and no row twice."""
-    with Machine(tape) as machine:
-        machine.take(5)
+    """A reader whose segments are merged meanwhile sees no gap and no row twice."""
+    with PlannedRecorder(tape) as recorder:
+        recorder.record(5)
         read = Tape.open(tape).product(BTC)
         batches = read.batches(size=1)
         rows = [next(batches) for _ in range(before)]
         compact(tape)
-        machine.seal_all()
+        recorder.seal_all()
         rows += batches
-    assert plain(rows) == planned(0, 135)
+    assert to_rows(rows) == planned(0, 135)
     assert overview(read).rows == 135
 
 
 def test_many_readings_while_it_happens(tape: Path) -> None:
-    """A reader that is held up at every call of a compaction reads the same rows at each of them."""
+    """A reader sees the same rows at every call of a compaction."""
     read = 0
 
     def look(_name: str, call: Callable[..., object], arguments: tuple[object, ...]) -> object:
@@ -250,21 +225,21 @@ def test_many_readings_while_it_happens(tape: Path) -> None:
 
 
 def compact_and_die(tape: Path, dies_at: int) -> None:
-    """Compact until the n-th call that changes a file; there this process is killed."""
+    """Compact until the n-th call that changes a file, which kills this process."""
     with intercepted(dying_at(dies_at)):
         compact(tape)
 
 
 @pytest.mark.parametrize("finisher", ["writer", "compaction"])
 def test_killed_at_every_call_it_is_finished_by_others(tmp_path: Path, finisher: str) -> None:
-    """Wherever it is killed readers see a whole tape, and the next writer or compaction finishes it."""
+    """Wherever it is killed, readers see a valid tape, and the next writer or compaction finishes it."""
     number = exit_code = 0
     while number == 0 or exit_code != 0:
         number += 1
         tape = tmp_path / f"tape-{number}"
-        with Machine(tape) as machine:
-            machine.take(70)
-            machine.seal_all()
+        with PlannedRecorder(tape) as recorder:
+            recorder.record(70)
+            recorder.seal_all()
         process = FORK.Process(target=compact_and_die, args=(tape, number))
         process.start()
         process.join(60)
@@ -273,9 +248,9 @@ def test_killed_at_every_call_it_is_finished_by_others(tmp_path: Path, finisher:
         assert_whole(tape, 70)
         more = 0
         if finisher == "writer":
-            with Machine(tape) as machine:
-                machine.take(30)
-                machine.seal_all()
+            with PlannedRecorder(tape) as recorder:
+                recorder.record(30)
+                recorder.seal_all()
             more = 30
             assert_whole(tape, 100)
         compact(tape)
@@ -284,7 +259,7 @@ def test_killed_at_every_call_it_is_finished_by_others(tmp_path: Path, finisher:
 
 
 def test_a_second_one_is_refused(tape: Path) -> None:
-    """While another compaction is at it, this one is refused in one line and changes nothing."""
+    """While a compaction runs, a second one is refused in one line and changes nothing."""
     fd = os.open(tape / "_maintenance.lock", os.O_RDWR | os.O_CREAT, 0o600)
     fcntl.flock(fd, fcntl.LOCK_EX)
     with pytest.raises(LockedTapeError, match="another compaction"):
@@ -296,21 +271,42 @@ def test_a_second_one_is_refused(tape: Path) -> None:
 
 
 def test_what_is_damaged_is_not_merged(tape: Path) -> None:
-    """A damaged segment ends it with an error, and every file stays as it was."""
-    flip_byte(segments(tape)[3], 100)
-    before = [(path, path.read_bytes()) for path in segments(tape)]
+    """A damaged segment ends a compaction with an error, and no file changes."""
+    flip_byte(segment_paths(tape)[3], 100)
+    before = [(path, path.read_bytes()) for path in segment_paths(tape)]
     with pytest.raises(DamagedTapeError):
         compact(tape)
-    assert [(path, path.read_bytes()) for path in segments(tape)] == before
+    assert [(path, path.read_bytes()) for path in segment_paths(tape)] == before
     assert not (tape / f"product={BTC}" / "_segments.next.jsonl").exists()
 
 
 @pytest.mark.parametrize("size", [0, 200, 2_000])
 def test_a_full_disk_leaves_the_tape_as_it_was(tape: Path, size: int) -> None:
-    """Where the merged segment or the new list does not fit, nothing has happened."""
+    """If the merged segment or the new list does not fit on the disk, nothing changes."""
     with file_size_limit(size), pytest.raises((OSError, DamagedTapeError)):
         compact(tape)
-    assert len(segments(tape)) == 7
+    assert len(segment_paths(tape)) == 7
     assert_whole(tape, 130)
     compact(tape)
     assert_compacted(tape, 130)
+
+
+@pytest.mark.parametrize(
+    ("place", "change", "reported"),
+    [
+        (2, {"first_seq": 20}, "do not follow"),
+        (0, {"first_seq": 1}, "begin with rows 1"),
+        (6, {"first_seq": 130}, "to 130"),
+        (3, {"first_recv_time": "yesterday"}, "time"),
+    ],
+)
+def test_parts_that_cannot_be_are_damage(
+    tape: Path, place: int, change: dict[str, object], reported: str
+) -> None:
+    """Parts that are not in order within their segment are an error."""
+    compact(tape)
+    parts = catalog(tape, BTC)[0]["parts"]
+    parts[place] |= change
+    edit_catalog(tape, BTC, 0, parts=parts)
+    with pytest.raises(DamagedTapeError, match=reported):
+        read_rows(tape)

@@ -1,6 +1,5 @@
 """Following a tape at work: every row once, in order, whatever its recorder and others do meanwhile."""
 
-import multiprocessing
 import random
 from collections.abc import Iterator
 from itertools import takewhile
@@ -13,60 +12,62 @@ from recorder.tape.compaction import compact
 from recorder.tape.errors import DamagedTapeError
 from recorder.tape.reader import Tape
 from recorder.tape.tail import follow
-from tests.endurance.machine import Machine, planned
-from tests.oracle import Row
-from tests.recorder.rows import BTC, batch, frames, open_writer, plain, record_rows
-
-SPAWN = multiprocessing.get_context("spawn")
+from tests.endurance.planned_recorder import PlannedRecorder, planned
+from tests.support.constants import BTC
+from tests.support.fork import FORK
+from tests.support.oracle import Row
+from tests.support.rows import frames, open_writer, record_rows, to_batch, to_rows
 
 
 def new_rows(following: Iterator[pa.RecordBatch | None]) -> list[Row]:
-    """Return what is new, up to where nothing is."""
-    return plain(batch for batch in takewhile(lambda each: each is not None, following) if batch is not None)
+    """Return the new rows, until there are no more."""
+    return to_rows(
+        batch for batch in takewhile(lambda each: each is not None, following) if batch is not None
+    )
 
 
 @pytest.mark.parametrize("seed", range(12))
 def test_whatever_happens_to_the_tape(tmp_path: Path, seed: int) -> None:
-    """Appending, sealing, merging, a recorder that dies, one that goes on: after each the rows are there."""
+    """After appending, sealing, merging, the death of a recorder and the next one, all rows are there."""
     rng = random.Random(seed)
     tape = tmp_path / "tape"
-    machine = Machine(tape, segment_rows=10)
+    recorder = PlannedRecorder(tape, segment_rows=10)
     start = rng.choice([0, 5, 30])
     following = follow(Tape.open(tape).product(BTC), start, rng.choice([1, 7, 100]))
     seen: list[Row] = []
     for _ in range(40):
         deed = rng.choice(["append", "append", "take", "take", "seal", "merge", "die", "rest"])
         if deed == "append":
-            machine.append(rng.randrange(1, 25))  # in the journal; what has not been taken up is not sealed
-            machine.__exit__()
-            machine = Machine(tape, segment_rows=10)
+            recorder.append(rng.randrange(1, 25))  # in the journal; what has not been taken up is not sealed
+            recorder.__exit__()
+            recorder = PlannedRecorder(tape, segment_rows=10)
         elif deed == "take":
-            machine.take(rng.randrange(1, 25))
+            recorder.record(rng.randrange(1, 25))
         elif deed == "seal":
-            machine.seal_all()
+            recorder.seal_all()
         elif deed == "merge":
             compact(tape)
         elif deed == "die":
-            machine.__exit__()
-            machine = Machine(tape, segment_rows=10)
+            recorder.__exit__()
+            recorder = PlannedRecorder(tape, segment_rows=10)
         if rng.random() < 0.7:
             seen += new_rows(following)
-            assert seen == planned(0, machine.next_seq)[start:]
-    machine.__exit__()
+            assert seen == planned(0, recorder.next_seq)[start:]
+    recorder.__exit__()
     seen += new_rows(following)
-    assert seen == planned(0, machine.next_seq)[start:]
+    assert seen == planned(0, recorder.next_seq)[start:]
 
 
 def test_beside_a_recorder_at_work(tmp_path: Path) -> None:
-    """Rows that another process appends and seals as fast as it can come once and in order."""
+    """Rows that another process appends and seals as fast as possible come once and in order."""
     tape, number = tmp_path / "tape", 4_000
-    started = SPAWN.Event()
-    recorder = SPAWN.Process(target=record_rows, args=(tape, number, started))
+    started = FORK.Event()
+    recorder = FORK.Process(target=record_rows, args=(tape, number, started))
     recorder.start()
     assert started.wait(60)
     seen: list[Row] = []
     for rows in follow(Tape.open(tape).product(BTC)):
-        seen += plain([] if rows is None else [rows])
+        seen += to_rows([] if rows is None else [rows])
         if len(seen) >= number:
             break
     recorder.join(60)
@@ -74,11 +75,11 @@ def test_beside_a_recorder_at_work(tmp_path: Path) -> None:
 
 
 def test_rows_that_were_taken_back_are_told(tmp_path: Path) -> None:
-    """A follower that saw rows of a batch that could not be written does not go on in silence."""
+    """A follower that saw rows of a batch that failed to be written reports it."""
     tape = tmp_path / "tape"
     rows = frames(4)
     with open_writer(tape) as writer:
-        writer.products[BTC].append(batch(rows))
+        writer.products[BTC].append(to_batch(rows))
         following = follow(Tape.open(tape).product(BTC))
         assert new_rows(following) == rows
         (journal,) = tape.glob("product=*/_journal/*")

@@ -1,15 +1,16 @@
-"""Faults on purpose, and how our own recorder takes them."""
+"""Injected faults, and how our own recorder recovers from them."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from orderbook.errors import OptionError
 from replay.serving.faults import GARBAGE, Fault, PendingFaults, parse_fault
-from tests.replay.serving.served import endings_of, frames_of, record_served, serving
-from tests.replay.tapes import MS, import_frames, snapshot, update
+from tests.support.constants import BTC, MS
+from tests.support.tape_server import closes_of, frames_of, record_served, serving
+from tests.support.tapes import import_frames, snapshot, update
 
-BTC = "BTC-USD"
 STEP_MS = 20
 
 
@@ -28,36 +29,39 @@ def recorded(tape: Path, served: Path, *faults: Fault, connections: int) -> Iter
 
 
 @pytest.mark.parametrize(("kind", "ending"), [("drop", (1006, "")), ("stall", (4000, "stale"))])
-def test_a_connection_that_fails_is_made_anew(
+def test_a_failed_connection_is_served_again(
     tape: Path, tmp_path: Path, kind: str, ending: tuple[int, str]
 ) -> None:
-    """The first connection breaks or falls silent in its midst, the next is whole; it happens once."""
+    """The first connection breaks or falls silent halfway, the next one is complete; it happens once."""
     fault = parse_fault(f"{kind}@0.5")
-    assert fault is not None
     failed, whole = recorded(tape, tmp_path / "served", fault, connections=2)
     (said,) = frames_of(tape, BTC)
     assert failed == said[: len(failed)]
     assert 0 < len(failed) < len(said)
     assert whole == said
-    assert endings_of(tmp_path / "served", BTC) == [ending, (1000, "the end of the tape")]
+    assert closes_of(tmp_path / "served", BTC) == [ending, (1000, "the end of the tape")]
 
 
-def test_garbage_is_one_frame_more(tape: Path, tmp_path: Path) -> None:
-    """A frame that is no JSON comes among the others, which all come."""
-    (received,) = recorded(tape, tmp_path / "served", Fault("garbage", 0.5), connections=1)
-    assert 0 < received.index(GARBAGE) < len(received) - 1
+def test_garbage_is_one_additional_frame(tape: Path, tmp_path: Path) -> None:
+    """A frame that is not JSON is sent among the others; the recorder gets a fresh snapshot after it."""
+    received, whole = recorded(tape, tmp_path / "served", Fault("garbage", 0.5), connections=2)
+    (said,) = frames_of(tape, BTC)
+    assert received.index(GARBAGE) > 0
     received.remove(GARBAGE)
-    assert [received] == frames_of(tape, BTC)
+    assert received == said[: len(received)]
+    assert whole == said
+    assert closes_of(tmp_path / "served", BTC) == [(4000, "malformed"), (1000, "the end of the tape")]
 
 
 def test_each_fault_happens_once() -> None:
-    """A fault that was given twice can be had twice, no more."""
+    """A fault that is configured twice can be claimed twice, no more."""
     fault = Fault("drop", 1.0)
     faults = PendingFaults([fault, fault])
-    assert [faults.take(fault) for _ in range(3)] == [True, True, False]
+    assert [faults.claim(fault) for _ in range(3)] == [True, True, False]
 
 
 @pytest.mark.parametrize("text", ["drop", "drop@", "drop@-1", "burn@1", "drop@1s", "drop@1e3", "drop@nan"])
-def test_what_is_no_fault(text: str) -> None:
-    """Only a known kind with plain seconds is one."""
-    assert parse_fault(text) is None
+def test_invalid_faults(text: str) -> None:
+    """Only a known kind with plain seconds is a fault."""
+    with pytest.raises(OptionError, match="drop@SECONDS"):
+        parse_fault(text)

@@ -1,0 +1,27 @@
+"""`python -m booktape` is the `booktape` command, and its console script begins here, too."""
+
+import signal
+import sys
+from contextlib import suppress
+
+
+def main() -> None:
+    """Run the command line. A signal ends it with one line, from before its modules are loaded."""
+    # SIGTERM ends a command that does not handle it as Ctrl-C does: with one line.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        from booktape.cli.main import main as run
+
+        run()
+    except KeyboardInterrupt:
+        for each in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(each, signal.SIG_IGN)  # the process is about to end
+        with suppress(OSError, AttributeError):  # stderr is closed
+            sys.stderr.write("Error: interrupted\n")
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    if not sys.flags.safe_path:  # the current directory last: no file in it is taken for an installed module
+        sys.path.append(sys.path.pop(0))
+    main()

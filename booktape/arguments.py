@@ -1,0 +1,238 @@
+"""The values that the Python API and the command line take, in every spelling, checked before any work.
+
+Everything that is wrong with a value ends as an `OptionError` that names the argument.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, TypeVar, get_args
+
+from orderbook.engine_names import EngineName
+from orderbook.errors import BooktapeError, OptionError
+from orderbook.thresholds import DEFAULT_THRESHOLD, ThresholdLike, parse_threshold, parse_thresholds
+from orderbook.time_input import DurationLike, parse_duration
+from recorder.sample import SAMPLE, SAMPLE_PATHS, sample
+from recorder.tape.errors import NotATapeError
+
+if TYPE_CHECKING:
+    from orderbook.engine import Engine
+    from orderbook.strategy import StrategyFactory
+
+T = TypeVar("T")
+F = TypeVar("F", bound="Callable[..., Any] | None")
+
+PathLike: TypeAlias = str | os.PathLike[str]
+"""A path; for a tape also `sample:`, the tape that booktape comes with."""
+ProductsLike: TypeAlias = str | Iterable[str]
+"""A product id such as BTC-USD, or several."""
+SizeLike: TypeAlias = int | str
+"""Bytes: a number, or a text such as `256MiB`."""
+SpeedLike: TypeAlias = float | str
+"""A factor such as 10 for ten times faster than recorded, or `max`."""
+
+
+class TableLike(Protocol):
+    """A table that Arrow can read: of pyarrow, polars or pandas."""
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        """Return its rows, as the Arrow PyCapsule interface has it."""
+
+
+THRESHOLD: Final = f"{DEFAULT_THRESHOLD:.1%}"
+"""The threshold of a signal by default."""
+
+_BYTES: Final = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,9})?)\s*(B|KiB|MiB|GiB)?")
+_UNITS: Final = {None: 1, "B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
+_LONGEST_S: Final = 1e9
+
+
+@contextmanager
+def naming(option: str, value: object, example: str) -> Iterator[None]:
+    """Turn everything that a wrong value raises inside the block into an error that names the option."""
+    try:
+        yield
+    except OptionError as error:
+        error.option, error.value = error.option or option, value
+        raise
+    except BooktapeError:
+        raise
+    except (TypeError, ValueError, OverflowError, AttributeError):
+        reason = f"{value!r} cannot be used: write {example}"
+        raise OptionError(reason, option=option, value=value) from None
+
+
+def path_of(value: PathLike, option: str, example: str = "a text such as 'tape', or a pathlib.Path") -> Path:
+    """Return a path, `~` at its beginning expanded."""
+    with naming(option, value, example):
+        path = os.fspath(value)
+        if not isinstance(path, str) or "\0" in path or not path:
+            raise TypeError
+        os.fsencode(path)  # no file can have a name with a lone surrogate
+        return Path(os.path.expanduser(path))  # noqa: PTH111  Path.expanduser raises if it knows no such home
+
+
+def tape_path(value: PathLike, option: str = "tape") -> Path:
+    """Return the path of a tape to read; `sample:` is the one that booktape comes with."""
+    path = path_of(value, option, "the directory of a tape, or 'sample:'")
+    if str(path) == SAMPLE:
+        return sample()
+    if f"{path}:" == SAMPLE and not path.exists():
+        raise NotATapeError(f"{path}: no such tape; the one that booktape comes with is 'sample:'", path)
+    return path
+
+
+def output_path(value: PathLike, option: str) -> Path:
+    """Return a path to write to, which cannot be that of the sample."""
+    path = path_of(value, option)
+    if str(path) == SAMPLE or os.path.realpath(path) in map(os.path.realpath, SAMPLE_PATHS):
+        reason = "the sample is read-only: name a directory, such as 'tape'"
+        raise OptionError(reason, option=option, value=value)
+    return path
+
+
+def paths_of(value: PathLike | Iterable[PathLike], option: str, one: Callable[..., Path]) -> tuple[Path, ...]:
+    """Return one path or several."""
+    if isinstance(value, str | os.PathLike):
+        value = (value,)
+    with naming(option, value, "a path such as 'tape', or several in a list"):
+        return tuple(one(each, option) for each in value)
+
+
+def optional_output(value: PathLike | None, option: str) -> Path | None:
+    """Return a path to write to, or None for None."""
+    return None if value is None else output_path(value, option)
+
+
+def products_of(value: ProductsLike | None, option: str = "products") -> tuple[str, ...]:
+    """Return product ids, each once; none for None, which is all products of a tape."""
+    return () if value is None else tuple(dict.fromkeys(texts_of(value, option, "BTC-USD")))
+
+
+def text_of(value: str, option: str, example: str) -> str:
+    """Return a text."""
+    if not isinstance(value, str):
+        raise OptionError(f"{value!r} is not a text such as {example!r}", option=option, value=value)
+    return value
+
+
+def texts_of(value: str | Iterable[str], option: str, example: str) -> tuple[str, ...]:
+    """Return one text or several."""
+    with naming(option, value, f"{example!r}, or several in a list"):
+        texts = (value,) if isinstance(value, str) else tuple(value)
+        return tuple(text_of(text, option, example) for text in texts)
+
+
+def threshold(value: ThresholdLike, option: str = "threshold") -> float:
+    """Return a threshold as a fraction of the ask price."""
+    with naming(option, value, "'10bps', '0.1%' or 0.001"):
+        return parse_threshold(value)
+
+
+def thresholds_of(value: ThresholdLike | Iterable[ThresholdLike], option: str) -> tuple[float, ...]:
+    """Return thresholds and sweeps as fractions of the ask price, ascending and each once."""
+    with naming(option, value, "'10bps', '1bps:20bps:1bps', or several in a list"):
+        return parse_thresholds(value)
+
+
+def seconds(value: DurationLike, option: str) -> float:
+    """Return a duration in seconds, a millisecond at least."""
+    with naming(option, value, "'250ms', '90s', '5m', '1h' or '2d'"):
+        duration = parse_duration(value)
+        if not 0.001 <= duration < _LONGEST_S:
+            raise OptionError(f"{value!r} is not a duration from 1ms to 10000d")
+        return duration
+
+
+def optional_seconds(value: DurationLike | None, option: str) -> float | None:
+    """Return a duration in seconds, or None for None."""
+    return None if value is None else seconds(value, option)
+
+
+def size(value: SizeLike, option: str) -> int:
+    """Return a number of bytes above 0."""
+    match = _BYTES.fullmatch(str(value))
+    found = int(Fraction(match[1]) * _UNITS[match[2]]) if match else 0
+    if not found:
+        raise OptionError(
+            f"{value!r} is not a size: write 256MiB or a number of bytes", option=option, value=value
+        )
+    return found
+
+
+def format_size(size: int) -> str:
+    """Return bytes in the largest unit of which they are a whole number.
+
+    >>> format_size(256 * 2**20), format_size(1000)
+    ('256MiB', '1000B')
+    """
+    unit, length = next(each for each in reversed(_UNITS.items()) if size % each[1] == 0)
+    return f"{size // length}{unit}"
+
+
+def speed_of(value: SpeedLike, option: str = "speed") -> float:
+    """Return how many times faster than recorded; infinite for `max`."""
+    from replay.running.pacing import parse_speed
+
+    with naming(option, value, "10 or 'max'"):
+        return parse_speed(value)
+
+
+def whole_number(value: int, option: str, low: int, high: int = 2**31 - 1) -> int:
+    """Return a whole number within limits, both included."""
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        reason = f"{value!r} is not a whole number from {low} to {high}"
+        raise OptionError(reason, option=option, value=value)
+    return value
+
+
+def flag(value: bool, option: str) -> bool:
+    """Return a boolean."""
+    if not isinstance(value, bool):
+        raise OptionError(f"{value!r} is neither True nor False", option=option, value=value)
+    return value
+
+
+def choice(value: T, option: str, choices: Sequence[T]) -> T:
+    """Return a value that is one of several."""
+    if value not in choices:
+        known = ", ".join(str(each) for each in choices if each is not None)
+        raise OptionError(f"{value!r} is not one of {known}", option=option, value=value)
+    return value
+
+
+def engine_of(value: Engine | EngineName) -> Engine | EngineName:
+    """Return the name of an engine, or an engine."""
+    if not isinstance(value, str) and hasattr(value, "step"):
+        return value
+    return choice(value, "engine", get_args(EngineName))
+
+
+def strategy_of(value: StrategyFactory | str | None) -> StrategyFactory | None:
+    """Return what makes a strategy for each product: a callable, or `module:factory`."""
+    if isinstance(value, str):
+        from recorder.runtime.loading import StrategyNameError, load_strategy
+
+        try:
+            return load_strategy(value)
+        except StrategyNameError as error:
+            raise OptionError(str(error), option="strategy", value=value) from None
+    return optional_function(value, "strategy")
+
+
+def optional_function(value: F, option: str) -> F:
+    """Return a function, or None for None."""
+    return value if value is None else function_of(value, option)
+
+
+def function_of(value: F, option: str) -> F:
+    """Return a function."""
+    if not callable(value):
+        reason = f"{value!r} is not a function: pass one by its name, without parentheses"
+        raise OptionError(reason, option=option, value=value)
+    return value

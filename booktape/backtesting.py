@@ -1,0 +1,207 @@
+"""`Tape.backtest`: check the arguments, make one call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from os.path import realpath
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from booktape import arguments
+from booktape.arguments import PathLike, ProductsLike, TableLike
+from booktape.execution import (
+    Execution,
+    check_products,
+    check_settings,
+    combined_settings,
+    inferred_settings,
+    lane_settings,
+    product_rules,
+    queue_models,
+    trader_factory,
+)
+from booktape.windows import refuse_offsets, window_of_all
+from orderbook.engine_names import EngineName
+from orderbook.errors import OptionError
+from orderbook.time_input import DurationLike, TimeLike
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from orderbook.engine import Engine, Step
+    from orderbook.execution.codes import QueueModel
+    from orderbook.execution.numbers import NumberLike
+    from replay.comparing.metrics import By
+    from replay.simulation.results import Backtest
+    from replay.simulation.settings import TraderFactory
+
+
+def backtest(
+    tapes: PathLike | Iterable[PathLike],
+    strategy: TraderFactory | str | None = None,
+    *,
+    settings: Mapping[str, Any] | Iterable[str] = (),
+    sweep: Mapping[str, Iterable[Any]] | Iterable[str] = (),
+    orders: PathLike | TableLike | None = None,
+    products: ProductsLike | None = None,
+    start: TimeLike | None = None,
+    end: TimeLike | None = None,
+    fees: str = "40/60",
+    latency: DurationLike = "100ms",
+    report: DurationLike = 0,
+    queue: QueueModel | str | Sequence[QueueModel] = "share",
+    seed: int = 0,
+    impact: Literal["taken", "none"] = "taken",
+    on_break: Literal["end", "keep"] = "end",
+    tick: NumberLike | Mapping[str, NumberLike] | None = None,
+    lot: NumberLike | Mapping[str, NumberLike] | None = None,
+    cash: NumberLike | None = None,
+    base: NumberLike | None = None,
+    equity_every: DurationLike = "1s",
+    markouts: DurationLike | Sequence[DurationLike] = "1s,5s,30s",
+    by: By | None = None,
+    sort: str = "product",
+    engine: Engine | EngineName = "auto",
+    processes: int = 1,
+    output: PathLike | None = None,
+    html: PathLike | None = None,
+    keep: bool = True,
+    progress: Callable[[str, Step], None] | None = None,
+    command: str | None = None,
+) -> Backtest:
+    """Run a strategy with simulated orders over a tape: queues, fills, fees and money.
+
+    Every order is followed under three models of its queue: `back` is a lower bound of what would have been
+    filled, `front` an upper bound, `share` an estimate.
+
+    Args:
+        tapes: one tape or several. On each every setting begins anew; there are rows for each and for all.
+        strategy: makes a strategy from a product and its settings: a callable, or `module:factory`; None for
+            `booktape.strategies:QuoteWhenWide`.
+        settings: settings of the strategy, by name, or texts such as `size=0.01`.
+        sweep: several values of settings, by name, or texts such as `size=0.01,0.02` and
+            `threshold=1bps:5bps:1bps`: every combination is run.
+        orders: a table of orders in place of a strategy: a Parquet or Arrow file, or a table of pyarrow,
+            polars or pandas.
+        products: product ids; None for all of the tape.
+        start: first time to trade, inclusive; rows before it build the book.
+        end: last time to trade, exclusive.
+        fees: maker and taker in bps, such as `40/60`, or a tier such as `coinbase:1M`.
+        latency: from a request to its effect on the book: a duration, `uniform:20ms:80ms`, `feed:40ms:1` or
+            `file:PATH` with a duration a line.
+        report: from an event at the exchange to its report.
+        queue: the queue model that decides what fills, or several, also as `back,share,front`.
+        seed: of random latencies.
+        impact: `taken`: what was taken of a level stays taken; `none`: it is offered again at once.
+        on_break: `end`: an interruption ends resting orders; `keep`: they stay, at the back.
+        tick: smallest step of prices, also by product; None takes it from the first book.
+        lot: smallest step of sizes, also by product; None for 0.00000001.
+        cash: money at the start; None does not limit what is bought.
+        base: size held at the start; None for none, and does not limit what is sold.
+        equity_every: how often equity is sampled.
+        markouts: times after a fill at which the mid is compared.
+        by: also split profit, fills and turnover by `hour`, `day` (both UTC) or `connection`.
+        sort: column of the table: `product`, `setting`, `queue` and `setting_...` ascending, others largest
+            first.
+        engine: what runs the books and the orders; all give the same results.
+        processes: number of processes that share the products; no result depends on it.
+        output: RUN directory to write; must not exist.
+        html: report to write, one HTML file; must not exist. Only in one process.
+        keep: keep the tables in the result; False for memory that does not grow with the tape.
+        progress: called with the product and every step; only in one process.
+        command: command line to name in the report.
+
+    Raises:
+        OptionError: if an argument cannot be used.
+        TapeError: if the tape cannot be read or has no such product.
+        StrategyError: if a strategy cannot be made, or raises.
+        RunError: if `output` or `html` exists or cannot be written.
+        EngineError: if the compiled engine is requested and does not work here.
+    """
+    from recorder.tape.reader import Tape as StoredTape
+    from replay.simulation.api import backtest as run
+    from replay.simulation.columns import sort_columns
+    from replay.simulation.orders_file import OrderTables, read_orders
+    from replay.simulation.settings import MOST_LANES, BacktestSettings
+
+    directory = arguments.optional_output(output, "output")
+    paths = arguments.paths_of(tapes, "tapes", arguments.tape_path)
+    if not paths or len({realpath(path) for path in paths}) < len(paths):
+        raise OptionError("name one tape or several, each once", option="tapes", value=tapes)
+    if len(paths) > 1:
+        refuse_offsets(start, end)
+    report_path = arguments.optional_output(html, "html")
+    workers = arguments.whole_number(processes, "processes", 1, 64)
+    if workers > 1 and report_path is not None:
+        raise OptionError("not with html", option="processes", value=processes)
+    arguments.flag(keep, "keep")
+    engine = arguments.engine_of(engine)
+    execution = Execution(fees, latency, report, queue, seed, impact, on_break, tick, lot, cash, base)
+    queues = queue_models(execution)
+    if orders is not None and (strategy is not None or settings or sweep):
+        raise OptionError("not with a strategy: the table says what is sent", option="orders", value=orders)
+    lane = lane_settings(execution, equity_every, markouts)
+    if orders is not None:
+        with arguments.naming("orders", str(orders)[:80], "a Parquet or Arrow file, or a table"):
+            tables = OrderTables(read_orders(_table_or_path(orders)))
+        make: TraderFactory = tables.make
+        who, values = None, tables.settings
+    else:
+        make, who = trader_factory(strategy)
+        values = combined_settings(settings, sweep, is_worked=strategy is None)
+        check_settings(make, values[0], who)
+    arguments.choice(sort, "sort", sort_columns(lane.markouts, values, has_tapes=len(paths) > 1))
+    if len(values) * len(queues) > MOST_LANES:
+        reason = f"{len(values) * len(queues):,} lanes are more than {MOST_LANES:,}"
+        raise OptionError(reason, option="sweep", value=len(values))
+    stored = [StoredTape.open(path) for path in paths]
+    chosen = arguments.products_of(products)
+    names, held = (
+        tuple(dict.fromkeys(product for each in stored for product in each.select(some)))
+        for some in (chosen, ())
+    )
+    if orders is not None:
+        check_products("orders", tables.products(), held)
+    page = None
+    if report_path is not None:
+        from replay.report.backtest import BacktestReport
+
+        page = BacktestReport(report_path)
+    result = run(
+        stored,
+        BacktestSettings(
+            make,
+            who,
+            values,
+            queues,
+            lane,
+            rules_of=product_rules(execution, names, held),
+            products=names if len(stored) == 1 else chosen,
+            window=window_of_all(stored, start, end, chosen),
+            begins_at_once=orders is not None,
+            fees=fees,
+            latency=str(latency),
+            inferred=inferred_settings(execution),
+            by=arguments.choice(by, "by", (None, "hour", "day", "connection")),
+        ),
+        output=directory,
+        keep=keep,
+        progress=arguments.optional_function(progress, "progress"),
+        processes=workers,
+        watch=None if page is None else page.watch,
+        engine=engine,
+    )
+    result.sort(sort)
+    if page is not None:
+        page.write(result, command)
+    return result
+
+
+def _table_or_path(orders: PathLike | TableLike) -> pa.Table | Path:
+    """Return a table, of whichever library, as one of pyarrow."""
+    if not hasattr(orders, "__arrow_c_stream__"):
+        return arguments.path_of(orders, "orders", "a path, or a table of pyarrow, polars or pandas")
+
+    import pyarrow as pa
+
+    return pa.table(orders)

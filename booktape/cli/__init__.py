@@ -1,0 +1,1 @@
+"""The command line: a module a command. Each checks its options, makes one call and prints."""

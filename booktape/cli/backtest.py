@@ -1,0 +1,125 @@
+"""`booktape backtest`."""
+
+import sys
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import click
+
+import booktape
+from booktape.backtesting import backtest as backtest_tape
+from booktape.cli.options import (
+    command,
+    command_line,
+    engine_option,
+    execution_options,
+    html_option,
+    json_option,
+    name_files,
+    option,
+    output_option,
+    paths,
+    processes_option,
+    products_option,
+    settings_option,
+    window_options,
+)
+
+
+@command("booktape backtest sample: --sweep threshold=5bps,10bps --queue back,share,front")
+@paths("tapes", "TAPE...")
+@option(
+    backtest_tape,
+    "strategy",
+    "--strategy",
+    metavar="MODULE:FACTORY",
+    help="Strategy that trades.  [default: booktape.strategies:QuoteWhenWide, at several thresholds]",
+)
+@settings_option
+@option(
+    backtest_tape,
+    "sweep",
+    "--sweep",
+    multiple=True,
+    metavar="NAME=A,B,C",
+    help="Several values of a setting, or LOW:HIGH:STEP; repeatable, every combination is run.",
+)
+@option(
+    backtest_tape,
+    "orders",
+    "--orders",
+    metavar="FILE",
+    help="Send the orders of a Parquet or Arrow file in place of a strategy.",
+)
+@products_option
+@window_options
+@execution_options
+@option(
+    backtest_tape, "equity_every", "--equity-every", metavar="DURATION", help="How often equity is sampled."
+)
+@option(
+    backtest_tape,
+    "markouts",
+    "--markout",
+    metavar="DURATIONS",
+    help="Times after a fill at which the mid is compared.",
+)
+@option(
+    backtest_tape,
+    "by",
+    "--by",
+    type=click.Choice(("hour", "day", "connection")),
+    help="Split profit, fills and turnover by UTC clock hour, UTC date or connection as well.",
+)
+@option(
+    backtest_tape,
+    "sort",
+    "--sort",
+    metavar="COLUMN",
+    help="Column of --csv that orders the rows: what names a lane ascending, others largest first.",
+)
+@output_option
+@engine_option
+@processes_option
+@html_option
+@json_option
+@click.option("--csv", "as_csv", is_flag=True, help="Print the rows as CSV, and nothing else, on stdout.")
+def backtest(
+    tapes: tuple[Path, ...],
+    products: tuple[str, ...],
+    processes: int,
+    as_json: bool,
+    as_csv: bool,
+    **options: Any,
+) -> None:
+    """Run a strategy with simulated orders over TAPEs: queues, fills, fees and money.
+
+    Every order is followed under three models of its queue: back is a lower bound of what would have been
+    filled, front an upper bound, share an estimate. -o writes RUN/orders, RUN/fills, RUN/equity, RUN/log
+    (Parquet) and RUN/run.json. On each of several tapes every lane begins anew; rows are of each and of all.
+    """
+    from booktape.console.backtest import print_backtest
+    from booktape.console.progress import progress_bar
+    from booktape.console.terminal import print_json, stdout
+
+    if as_json and as_csv:
+        raise click.UsageError("--json and --csv exclude each other")
+    # Several processes report no steps.
+    with nullcontext() if processes > 1 else progress_bar(tapes, products, "backtest") as advance:
+        result = booktape.backtest(
+            tapes,
+            products=products,
+            keep=False,
+            processes=processes,
+            progress=advance,
+            command=command_line(),
+            **options,
+        )
+    if as_json:
+        print_json(result.document())
+    elif as_csv:
+        sys.stdout.write(result.csv())
+    else:
+        print_backtest(stdout(), result, options["sort"])
+        name_files(output=options["output"], html=options["html"])

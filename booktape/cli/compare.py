@@ -1,0 +1,162 @@
+"""`booktape compare`."""
+
+import sys
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import click
+
+import booktape
+from booktape.cli.options import (
+    command,
+    command_line,
+    engine_option,
+    html_option,
+    json_option,
+    name_files,
+    option,
+    output_option,
+    paths,
+    processes_option,
+    products_option,
+    window_options,
+)
+from booktape.comparing import compare as compare_tapes
+
+
+@command("booktape compare sample: --sweep 1bps 20bps 1bps --by hour")
+@paths("tapes", "TAPE...")
+@products_option
+@window_options
+@click.option(
+    "--threshold",
+    "single",
+    metavar="THRESHOLD",
+    multiple=True,
+    help="Threshold to compare: 10bps, 0.1% or 0.001; repeatable.",
+)
+@click.option(
+    "--sweep",
+    "sweeps",
+    nargs=3,
+    multiple=True,
+    metavar="MIN MAX STEP",
+    help="All thresholds from MIN to MAX, MAX included; repeatable.",
+)
+@click.option(
+    "--sweep-log",
+    "log_sweeps",
+    nargs=3,
+    multiple=True,
+    metavar="MIN MAX COUNT",
+    help="COUNT thresholds from MIN to MAX at equal ratios; repeatable.",
+)
+@option(
+    compare_tapes,
+    "markouts",
+    "--markout",
+    metavar="TIMES",
+    help="Times after an episode's start at which the change of the mid price is measured.",
+)
+@option(
+    compare_tapes,
+    "fee",
+    "--fee",
+    metavar="FEE",
+    help="Fee of each side, e.g. 5bps: also show the spread less two fees, and how often that is above 0.",
+)
+@option(
+    compare_tapes,
+    "by",
+    "--by",
+    type=click.Choice(("hour", "day", "connection")),
+    help="Split the numbers by UTC clock hour, UTC date or connection as well.",
+)
+@option(
+    compare_tapes,
+    "sort",
+    "--sort",
+    metavar="COLUMN",
+    help="Column of --json that orders the rows of a block: threshold ascending, others largest first.",
+)
+@option(
+    compare_tapes,
+    "min_signals",
+    "--min-signals",
+    type=click.IntRange(0),
+    help="Leave out rows with fewer signals.",
+)
+@option(
+    compare_tapes,
+    "min_episodes",
+    "--min-episodes",
+    type=click.IntRange(0),
+    help="Leave out rows with fewer episodes.",
+)
+@output_option
+@engine_option
+@processes_option
+@html_option
+@option(
+    compare_tapes,
+    "detail",
+    "--detail",
+    metavar="THRESHOLD",
+    help="With --html: threshold whose episodes it shows.  [default: 10 bps, or the middle one]",
+)
+@json_option
+@click.option("--csv", "as_csv", is_flag=True, help="Print the rows as CSV, and nothing else, on stdout.")
+def compare(
+    tapes: tuple[Path, ...],
+    products: tuple[str, ...],
+    single: tuple[str, ...],
+    sweeps: tuple[tuple[str, str, str], ...],
+    log_sweeps: tuple[tuple[str, str, str], ...],
+    sort: str,
+    processes: int,
+    as_json: bool,
+    as_csv: bool,
+    **options: Any,
+) -> None:
+    """Compare thresholds of the spread filter over TAPEs: any number of them, in one pass.
+
+    Without --threshold and --sweep: quantiles of each product's own spread over time. Several tapes give a
+    block each and a total. -o RUN writes RUN/thresholds.parquet, and RUN/episodes of the thresholds that
+    --threshold names (of all if there are 50 at most).
+    """
+    from booktape.arguments import thresholds_of
+    from booktape.console.comparison import print_comparison
+    from booktape.console.progress import progress_bar
+    from booktape.console.terminal import print_json, stdout
+
+    if as_json and as_csv:
+        raise click.UsageError("--json and --csv exclude each other")
+    values = {
+        "single": list(single),
+        "sweeps": [":".join(each) for each in sweeps],
+        "log_sweeps": [f"{low}:{high}:x{count}" for low, high, count in log_sweeps],
+    }
+    for option_name, given in values.items():  # an error names the option that was typed
+        if given:
+            thresholds_of(given, option_name)
+    thresholds = [each for given in values.values() for each in given]
+    # Several processes report no steps.
+    with nullcontext() if processes > 1 else progress_bar(tapes, products, "compare") as advance:
+        comparison = booktape.compare(
+            tapes,
+            thresholds or None,
+            products=products,
+            sort=sort,
+            processes=processes,
+            progress=advance,
+            command=command_line(),
+            **options,
+        )
+    if as_json:
+        print_json(comparison.document())
+    elif as_csv:
+        sys.stdout.write(comparison.csv())
+    else:
+        print_comparison(stdout(), comparison, sort)
+        name_files(output=options["output"], html=options["html"])

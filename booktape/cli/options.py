@@ -1,0 +1,254 @@
+"""Options of the command line: each is an argument of the Python API, by its name and with its default.
+
+Values are passed on as they were typed: the API reads them, and says what is wrong with them.
+"""
+
+import shlex
+import sys
+from collections.abc import Callable
+from dataclasses import fields
+from inspect import Parameter, signature
+from pathlib import Path
+from typing import Any, TypeVar, get_args
+
+import click
+
+from booktape.backtesting import backtest
+from booktape.execution import Execution
+from booktape.recording import record
+from booktape.replaying import replay
+from orderbook.engine_names import EngineName
+from orderbook.venues.registry import VENUE_NAMES
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_PATH: Any = click.Path(path_type=Path)
+
+
+def command(
+    example: str, name: str | None = None, cls: type[click.Command] = click.Command
+) -> Callable[[Callable[..., None]], click.Command]:
+    """Return a decorator that makes a command whose help ends with an example."""
+
+    def make(function: Callable[..., None]) -> click.Command:
+        made = click.command(name, cls=cls, epilog=f"Example: {example}")(function)
+        # Not by a setting: click makes that help option once, from the first context that asks.
+        return click.help_option("-h", "--help")(made)
+
+    return make
+
+
+def option(function: Callable[..., Any], name: str, *flags: str, **attributes: Any) -> Callable[[F], F]:
+    """Return an option for an argument of a function of the Python API, with the default of the argument."""
+    default = signature(function).parameters[name].default
+    if default is Parameter.empty:
+        attributes["required"] = True
+    elif not attributes.get("multiple"):
+        attributes["default"] = default
+        attributes["show_default"] = default is not None and not attributes.get("is_flag")
+    if "metavar" in attributes:
+        attributes.setdefault("type", str)  # not that of the default: the API reads what was typed
+    return click.option(*flags, name, **attributes)
+
+
+def grouped(*options: Callable[[F], F]) -> Callable[[F], F]:
+    """Return one decorator for several options, in the order in which the help shows them."""
+
+    def add(function: F) -> F:
+        for each in reversed(options):
+            function = each(function)
+        return function
+
+    return add
+
+
+def command_line() -> str:
+    """Return the command as it was typed, to be named in its results."""
+    return shlex.join(["booktape", *sys.argv[1:]])
+
+
+def name_files(*, output: Path | None, html: Path | None) -> None:
+    """Say on stderr which files a command has written."""
+    if output is not None:
+        click.echo(f"Results in {_on_one_line(output)}", err=True)
+    if html is not None:
+        click.echo(f"Report in {_on_one_line(html)}", err=True)
+
+
+def _on_one_line(path: Path) -> str:
+    from orderbook.display import printable
+
+    return printable(str(path), len(str(path)))
+
+
+tape_argument = click.argument("tape", type=_PATH)
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON document, and nothing else, on stdout."
+)
+engine_option = option(
+    replay,
+    "engine",
+    "--engine",
+    type=click.Choice(get_args(EngineName)),
+    envvar="BOOKTAPE_ENGINE",
+    show_envvar=True,
+    help="Engine that runs the books; results are the same. auto: compiled if numba is installed and the tape"
+    " to read is large enough to be worth loading it.",
+)
+strategy_option = option(
+    replay,
+    "strategy",
+    "--strategy",
+    metavar="MODULE:FACTORY",
+    help="Run your own strategy over each product's summaries.",
+)
+live_strategy_option = option(
+    record,
+    "strategy",
+    "--strategy",
+    metavar="MODULE:FACTORY",
+    help="Run your own strategy. One that trades, as for backtest, does so on paper: nothing is sent"
+    " anywhere. Any other makes rows of each product's summaries.",
+)
+products_option = click.option(
+    "-p", "--product", "products", multiple=True, metavar="PRODUCT", help="Only this product; repeatable."
+)
+output_option = option(
+    replay, "output", "-o", "--output", type=_PATH, metavar="RUN", help="Directory to write."
+)
+html_option = option(
+    replay,
+    "html",
+    "--html",
+    type=_PATH,
+    metavar="REPORT",
+    help="Write a report, too: one HTML file with figures that needs no network.",
+)
+processes_option = option(
+    replay,
+    "processes",
+    "--processes",
+    type=click.IntRange(1, 64),
+    help="Number of processes that share the products.",
+)
+window_options = grouped(
+    option(
+        replay,
+        "start",
+        "--from",
+        metavar="TIME",
+        help="Report rows from this time on, such as 2026-08-09T21:05:50 (UTC, or with a zone) or +5m after"
+        " the first row; rows before it build the book.",
+    ),
+    option(replay, "end", "--to", metavar="TIME", help="Report only rows before this time."),
+)
+feed_options = grouped(
+    option(record, "feed", "--feed", type=click.Choice(VENUE_NAMES), help="Feed to connect to."),
+    option(record, "url", "--url", help="Address of the feed, wss://... or ws:// on this machine."),
+    option(record, "channel", "--channel", help="Channel of the book.  [default: that of the feed]"),
+    option(
+        record,
+        "duration",
+        "--duration",
+        metavar="DURATION",
+        help="Stop after this time, such as 90s, 5m or 1h.  [default: never]",
+    ),
+    option(
+        record,
+        "stale_after",
+        "--stale-after",
+        metavar="DURATION",
+        help="Connect again when no whole frame, no snapshot or no overdue update came for this long.",
+    ),
+)
+settings_option = option(
+    backtest,
+    "settings",
+    "--set",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Setting of the strategy; repeatable.",
+)
+execution_options = grouped(
+    option(
+        Execution,
+        "fees",
+        "--fees",
+        metavar="MAKER/TAKER",
+        help="Fees in bps, or a tier such as coinbase:1M (Coinbase Exchange up to a volume of 1M in 30"
+        " days).",
+    ),
+    option(
+        Execution,
+        "latency",
+        "--latency",
+        metavar="LATENCY",
+        help="From a request to its effect on the book: 100ms, uniform:20ms:80ms, feed:40ms:1, or file:PATH"
+        " with a duration a line.",
+    ),
+    option(Execution, "report", "--report", metavar="DURATION", help="From an event to its report."),
+    option(
+        Execution,
+        "queue",
+        "--queue",
+        metavar="MODEL[,MODEL...]",
+        help="Queue models, back, share, front: lower bound, estimate and upper bound of what is filled.",
+    ),
+    option(Execution, "seed", "--seed", type=click.IntRange(0), help="Seed of random latencies."),
+    option(
+        Execution,
+        "impact",
+        "--impact",
+        type=click.Choice(["taken", "none"]),
+        help="Whether what was taken of a level stays taken, or is offered again at once.",
+    ),
+    option(
+        Execution,
+        "on_break",
+        "--on-break",
+        type=click.Choice(["end", "keep"]),
+        help="Whether an interruption ends resting orders, or keeps them at the back.",
+    ),
+    option(
+        Execution,
+        "tick",
+        "--tick",
+        metavar="PRICE",
+        help="Smallest step of prices.  [default: that of the first book]",
+    ),
+    option(Execution, "lot", "--lot", metavar="SIZE", help="Smallest step of sizes.  [default: 0.00000001]"),
+    option(Execution, "cash", "--cash", metavar="AMOUNT", help="Money at the start.  [default: no limit]"),
+    option(
+        Execution, "base", "--base", metavar="SIZE", help="Size held at first.  [default: none, no limit]"
+    ),
+)
+
+
+def execution_of(options: dict[str, Any]) -> Execution:
+    """Take the values of `execution_options` out of the options of a command."""
+    return Execution(**{each.name: options.pop(each.name) for each in fields(Execution)})
+
+
+segment_options = grouped(
+    option(
+        record, "segment_rows", "--segment-rows", type=click.IntRange(1), help="Maximum rows in a segment."
+    ),
+    option(
+        record,
+        "segment_bytes",
+        "--segment-bytes",
+        metavar="SIZE",
+        help="Maximum bytes of frames in a segment.",
+    ),
+    option(record, "segment_time", "--segment-time", metavar="DURATION", help="Maximum time in a segment."),
+)
+
+
+def paths(name: str, metavar: str) -> Callable[[F], F]:
+    """Return an argument for one path or several."""
+    return click.argument(name, nargs=-1, required=True, type=_PATH, metavar=metavar)
+
+
+def param_of(command: click.Command, name: str) -> click.Parameter | None:
+    """Return the option or argument of a command that passes an argument of the API."""
+    return next((each for each in command.params if each.name == name), None)

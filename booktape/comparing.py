@@ -1,0 +1,157 @@
+"""`compare`: check the arguments, make one call, write the report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from os.path import realpath
+from typing import TYPE_CHECKING
+
+from booktape import arguments
+from booktape.arguments import PathLike, ProductsLike
+from booktape.windows import refuse_offsets, window_of_all
+from orderbook.engine_names import EngineName
+from orderbook.errors import OptionError
+from orderbook.thresholds import ThresholdLike
+from orderbook.time_input import DurationLike, TimeLike
+from replay.comparing import DEFAULT_MARKOUTS
+
+if TYPE_CHECKING:
+    from orderbook.engine import Engine, Step
+    from replay.comparing.metrics import By
+    from replay.comparing.results import Comparison
+
+
+def compare(
+    tapes: PathLike | Iterable[PathLike],
+    thresholds: ThresholdLike | Iterable[ThresholdLike] | None = None,
+    *,
+    products: ProductsLike | None = None,
+    start: TimeLike | None = None,
+    end: TimeLike | None = None,
+    markouts: DurationLike | Sequence[DurationLike] = DEFAULT_MARKOUTS,
+    fee: ThresholdLike | None = None,
+    by: By | None = None,
+    sort: str = "threshold",
+    min_signals: int = 0,
+    min_episodes: int = 0,
+    episodes: ThresholdLike | Iterable[ThresholdLike] | None = None,
+    processes: int = 1,
+    output: PathLike | None = None,
+    html: PathLike | None = None,
+    detail: ThresholdLike | None = None,
+    engine: Engine | EngineName = "auto",
+    progress: Callable[[str, Step], None] | None = None,
+    command: str | None = None,
+) -> Comparison:
+    """Compare thresholds of the spread filter over one tape or several, all in one pass over each book.
+
+    Args:
+        tapes: one tape or several.
+        thresholds: a threshold, a sweep `MIN:MAX:STEP` or `MIN:MAX:xCOUNT` (equal ratios), or several; None
+            for quantiles of each product's own spread over time, without those that select nothing or the
+            same summaries as a higher one.
+        products: product ids; None for all.
+        start: first time to report, inclusive; rows before it build the book.
+        end: last time to report, exclusive.
+        markouts: times after an episode's start at which the change of the mid price is measured.
+        fee: fee of each side, a fraction of the price: adds the spread less two fees.
+        by: split the numbers by `hour`, `day` (both UTC) or `connection` as well.
+        sort: column that orders the rows of a block: `threshold` ascending, others largest first.
+        min_signals: leave out rows with fewer signals.
+        min_episodes: leave out rows with fewer episodes.
+        episodes: thresholds whose episodes `output` gets one by one; None for all if there are at most 50,
+            else for those that are not part of a sweep.
+        processes: number of processes that share the products.
+        output: RUN directory to write; must not exist.
+        html: report to write, one HTML file; must not exist.
+        detail: threshold whose episodes the report shows; None for 10 bps, or the middle one.
+        engine: what runs the books; all give the same results.
+        progress: called with the product and every step; only in one process.
+        command: command line to name in the results.
+
+    Raises:
+        OptionError: if an argument cannot be used.
+        TapeError: if a tape cannot be read or has no such product.
+        RunError: if `output` or `html` exists or cannot be written.
+    """
+    from recorder.tape.reader import Tape as StoredTape
+    from replay.comparing.api import compare as run
+    from replay.comparing.default_thresholds import choose_thresholds
+    from replay.comparing.metrics import sort_columns
+    from replay.comparing.settings import CompareSettings, parse_horizons
+    from replay.comparing.sweep.episode_rows import MAX_THRESHOLDS
+
+    named = None if thresholds is None else _several(thresholds)
+    paths = arguments.paths_of(tapes, "tapes", arguments.tape_path)
+    if not paths or len({realpath(path) for path in paths}) < len(paths):
+        raise OptionError("name one tape or several, each once", option="tapes", value=tapes)
+    if len(paths) > 1:
+        refuse_offsets(start, end)
+    wanted = () if named is None else arguments.thresholds_of(named, "thresholds")
+    with arguments.naming("markouts", markouts, "'100ms,1s' or ['100ms', '1s']"):
+        horizons = parse_horizons(markouts)
+    workers = arguments.whole_number(processes, "processes", 1, 64)
+    report_path = arguments.optional_output(html, "html")
+    directory = arguments.optional_output(output, "output")
+    arguments.choice(sort, "sort", tuple(sort_columns(horizons)))
+    lowest = [
+        arguments.whole_number(value, option, 0)
+        for option, value in (("min_signals", min_signals), ("min_episodes", min_episodes))
+    ]
+    if workers > 1 and report_path is not None:
+        raise OptionError("not with html", option="processes", value=processes)
+    shown = None if detail is None else arguments.threshold(detail, "detail")
+    if shown is not None and report_path is None:
+        raise OptionError("needs html: the report shows the episodes", option="detail", value=detail)
+    if episodes is None and named is not None and len(wanted) > MAX_THRESHOLDS:
+        episodes = [each for each in named if not (isinstance(each, str) and ":" in each)]
+    paid = None if fee is None else arguments.threshold(fee, "fee")
+    engine = arguments.engine_of(engine)
+    stored = [StoredTape.open(path) for path in paths]
+    chosen = arguments.products_of(products)
+    part = window_of_all(stored, start, end, chosen)
+    if named is None:
+        wanted = choose_thresholds(stored, chosen, part, engine)
+    settings = CompareSettings(
+        wanted,
+        chosen,
+        part,
+        horizons,
+        paid,
+        arguments.choice(by, "by", (None, "hour", "day", "connection")),
+        "spread" if named is None else "named",
+    )
+    report = None
+    if report_path is not None:
+        from replay.report.api import Report
+
+        subjects = sum(len(each.select(settings.products)) for each in stored)
+        report = Report(report_path, wanted, subjects, shown)
+    comparison = run(
+        stored,
+        settings,
+        episodes_of=None if episodes is None else _listed(episodes),
+        output=directory,
+        command=command,
+        progress=arguments.optional_function(progress, "progress"),
+        watch=None if report is None else report.watch,
+        engine=engine,
+        processes=workers,
+    )
+    if named is None:
+        comparison.keep_telling()
+    comparison.sort(sort)
+    comparison.keep(min_signals=lowest[0], min_episodes=lowest[1])
+    if report is not None:
+        report.write(comparison, sort)
+    return comparison
+
+
+def _several(thresholds: ThresholdLike | Iterable[ThresholdLike]) -> tuple[ThresholdLike, ...]:
+    if isinstance(thresholds, str) or not isinstance(thresholds, Iterable):
+        return (thresholds,)
+    return tuple(thresholds)
+
+
+def _listed(episodes: ThresholdLike | Iterable[ThresholdLike]) -> tuple[float, ...]:
+    return () if episodes == [] else arguments.thresholds_of(episodes, "episodes")

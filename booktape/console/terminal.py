@@ -1,0 +1,125 @@
+"""The two consoles and the log: results go to stdout, everything else goes to stderr.
+
+Piped, everything is plain text without control codes, and as wide as it needs to be.
+"""
+
+import logging
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cache
+from typing import TypeVar
+
+from rich.console import Console, ConsoleOptions, ConsoleRenderable, RenderHook
+from rich.segment import Segment
+
+from orderbook.display import printable_lines
+from orderbook.document import encode, to_json
+from orderbook.result import Result
+from orderbook.times import format_time
+
+_PIPED_WIDTH = 400
+
+
+R = TypeVar("R", bound=Result)
+
+
+def stdout() -> Console:
+    """Return the console for results."""
+    return _console(to_stderr=False)
+
+
+@cache
+def stderr() -> Console:
+    """Return the console for everything else: one, or panel and log lines would overwrite each other."""
+    return _console(to_stderr=True)
+
+
+def _console(*, to_stderr: bool) -> Console:
+    is_terminal = (sys.stderr if to_stderr else sys.stdout).isatty()
+    console = (_SideConsole if to_stderr else Console)(
+        stderr=to_stderr,
+        width=None if is_terminal else _PIPED_WIDTH,
+        highlight=False,
+        markup=False,  # text from an exchange must not be read as markup
+        soft_wrap=not is_terminal,
+    )
+    console.push_render_hook(_Escaping())
+    return console
+
+
+class _Escaping(RenderHook):
+    """Escapes the control characters in everything that a console prints, whoever wrote them."""
+
+    def process_renderables(self, renderables: list[ConsoleRenderable]) -> list[ConsoleRenderable]:
+        """Return what prints the same without control characters of its own."""
+        return [_Escaped(each) for each in renderables]
+
+
+@dataclass(frozen=True, slots=True)
+class _Escaped:
+    """A renderable with the control characters in its text escaped."""
+
+    inner: ConsoleRenderable
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Segment]:
+        for text, style, control in console.render(self.inner, options):
+            yield Segment(text if control else printable_lines(text), style, control)
+
+
+class _SideConsole(Console):
+    """A console whose broken pipe does not end the process: the work continues without it."""
+
+    def on_broken_pipe(self) -> None:
+        """Print nothing more; Rich would end the process."""
+        self.quiet = True
+
+
+def print_json(document: object) -> None:
+    """Print one JSON document on stdout."""
+    sys.stdout.write(to_json(document).decode())
+
+
+def print_result(result: R, print_for_people: Callable[[Console, R], None], *, as_json: bool) -> None:
+    """Print a result on stdout: as one JSON document, or by a function for people."""
+    if as_json:
+        print_json(result.document())
+    else:
+        print_for_people(stdout(), result)
+
+
+def log_to_stderr(level: int = logging.INFO, *, as_json: bool = False) -> None:
+    """Send log lines to stderr, with time and level, as text or as one JSON object a line."""
+    with stderr().capture():
+        stderr().print("imports the rest of Rich, while there are descriptors for that")
+    handler = _ConsoleHandler()
+    handler.setFormatter(
+        _JsonFormatter()
+        if as_json
+        else logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%H:%M:%S")
+    )
+    for name in ("booktape", "recorder", "replay"):
+        logger = logging.getLogger(name)
+        logger.setLevel(level)
+        logger.handlers = [handler]
+        logger.propagate = False
+
+
+class _ConsoleHandler(logging.Handler):
+    """Log to the console of the panel, above it; another stream would overwrite the panel."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        with suppress(OSError):  # a recording continues when its log cannot be written
+            stderr().print(self.format(record), soft_wrap=True)
+
+
+class _JsonFormatter(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        line = {
+            "time": format_time(round(record.created * 1e9)),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        return encode(line).decode()

@@ -1,0 +1,402 @@
+"""`record`, `live`, `flow` and `import_`: check the arguments, make one call."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, cast, get_args
+
+from booktape import arguments
+from booktape.arguments import PathLike, ProductsLike, SizeLike
+from booktape.execution import PAPER, Execution, paper_settings, require_defaults
+from orderbook.engine_names import EngineName
+from orderbook.errors import OptionError
+from orderbook.thresholds import ThresholdLike, format_threshold
+from orderbook.time_input import DurationLike, format_duration
+from orderbook.venues.registry import VENUE_NAMES
+from recorder.settings import (
+    CONNECTION,
+    IMPORT,
+    LIVE,
+    METRICS_HOST,
+    SEAL,
+    CaptureFormat,
+    ConnectionSettings,
+    ImportSettings,
+    LiveSettings,
+    RecordSettings,
+    SealPolicy,
+)
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from orderbook.dataflow.streams import Streams
+    from orderbook.engine import Engine
+    from orderbook.strategy import StrategyFactory
+    from recorder.monitor.status import Observer
+    from recorder.results import Recorded
+    from recorder.runtime.strategy_thread import LiveStrategy
+    from replay.simulation.results import Backtest
+    from replay.simulation.settings import TraderFactory
+
+log = logging.getLogger(__name__)
+
+
+def record(
+    products: ProductsLike,
+    tape: PathLike,
+    *,
+    feed: str = CONNECTION.feed,
+    url: str | None = None,
+    channel: str | None = None,
+    append: bool = False,
+    trades: bool = CONNECTION.trades,
+    duration: DurationLike | None = None,
+    stale_after: DurationLike = format_duration(CONNECTION.stale_after),
+    threshold: ThresholdLike = arguments.THRESHOLD,
+    strategy: StrategyFactory | TraderFactory | str | None = None,
+    settings: Mapping[str, Any] | Iterable[str] = (),
+    execution: Execution = PAPER,
+    segment_rows: int = SEAL.rows,
+    segment_bytes: SizeLike = arguments.format_size(SEAL.bytes),
+    segment_time: DurationLike = format_duration(SEAL.seconds),
+    sync: DurationLike = format_duration(SEAL.sync_s),
+    queue_bytes: SizeLike = arguments.format_size(CONNECTION.queue_bytes),
+    metrics_port: int | None = None,
+    metrics_host: str = METRICS_HOST,
+    engine: Engine | EngineName = LIVE.engine,
+    on_signals: Callable[[str, pa.RecordBatch], None] | None = None,
+    on_rows: Callable[[str, pa.RecordBatch], None] | None = None,
+    observers: Sequence[Observer] = (),
+) -> Recorded:
+    """Record the order books of products to a tape, until Ctrl-C, SIGTERM or the end of `duration`.
+
+    Args:
+        products: product ids.
+        tape: the tape's directory; an existing tape is continued after its last row.
+        feed: `exchange` or `advanced`.
+        url: address of the feed, wss://... or ws:// on this machine; None for the exchange itself.
+        channel: channel of the book; None for the feed's usual one.
+        append: continue a tape of another kind too: an import, or a recording from elsewhere.
+        trades: record the trades too, on the connection of the book.
+        duration: stop after this time; None to record until stopped.
+        stale_after: connect again when no frame, no snapshot or no overdue update came for this long.
+        threshold: a signal is a summary whose relative spread is above it.
+        strategy: makes a strategy for each product: a callable, or `module:factory`. One with `on_event`
+            trades on paper, which sends nothing anywhere; any other makes rows of the summaries.
+        settings: settings of a strategy that trades, by name, or texts such as `size=0.01`.
+        execution: how its orders are simulated.
+        segment_rows: rows in a segment at most.
+        segment_bytes: bytes of frames in a segment at most.
+        segment_time: time in a segment at most.
+        sync: time between fsyncs: the most that a power failure can lose.
+        queue_bytes: bytes to queue between socket and tape; more interrupts a connection.
+        metrics_port: port of a Prometheus metrics server; None for none.
+        metrics_host: address to bind the metrics server to.
+        engine: what runs the books; all give the same results.
+        on_signals: called with the product and each batch of signals as they happen.
+        on_rows: called with the product and each batch of the strategy's rows, or of the events of its
+            orders, on a thread of the strategy.
+        observers: context managers that are given a view of the recording and entered while it runs.
+
+    Raises:
+        OptionError: if an argument cannot be used.
+        FeedError: if no product is left or had a book, as when the exchange refuses each of them; what was
+            received is kept. `Recorded.failures` names single products.
+        TapeError: if the tape cannot be written; what was recorded before is intact.
+        MetricsError: if the metrics cannot be served at that address.
+    """
+    from recorder.api import record as run
+    from recorder.dataflow.flows import SummaryOutput
+
+    signal = arguments.threshold(threshold)
+    names = _product_ids(products)
+    record_settings = RecordSettings(
+        _connection(
+            feed,
+            url,
+            channel,
+            stale_after,
+            trades=arguments.flag(trades, "trades"),
+            queue_bytes=arguments.size(queue_bytes, "queue_bytes"),
+        ),
+        _seal_policy(segment_rows, segment_bytes, segment_time, sync),
+        signal,
+        arguments.optional_seconds(duration, "duration"),
+        arguments.engine_of(engine),
+        arguments.flag(append, "append"),
+    )
+    arguments.optional_function(on_signals, "on_signals")
+    with arguments.naming("observers", observers, "a list of functions"):
+        watching = [arguments.function_of(each, "observers") for each in observers]
+    if metrics_port is not None:
+        from recorder.monitor.metrics import serving
+
+        port = arguments.whole_number(metrics_port, "metrics_port", 0, 65535)
+        arguments.text_of(metrics_host, "metrics_host", METRICS_HOST)
+        if metrics_host not in ("127.0.0.1", "::1", "localhost"):
+            log.warning("metrics are open to everyone who can reach %s", metrics_host)
+        watching.append(partial(serving, port=port, host=metrics_host))
+    return run(
+        names,
+        arguments.output_path(tape, "tape"),
+        record_settings,
+        output=None if on_signals is None else SummaryOutput(signal, on_signals),
+        strategy=_live_strategy(strategy, settings, execution, names, on_rows),
+        observers=watching,
+    )
+
+
+def live(
+    products: ProductsLike,
+    *,
+    feed: str = CONNECTION.feed,
+    url: str | None = None,
+    channel: str | None = None,
+    duration: DurationLike | None = None,
+    stale_after: DurationLike = format_duration(CONNECTION.stale_after),
+    threshold: ThresholdLike | None = arguments.THRESHOLD,
+    strategy: StrategyFactory | TraderFactory | str | None = None,
+    settings: Mapping[str, Any] | Iterable[str] = (),
+    execution: Execution = PAPER,
+    engine: Engine | EngineName = LIVE.engine,
+    on_signals: Callable[[str, pa.RecordBatch], None] | None = None,
+    on_rows: Callable[[str, pa.RecordBatch], None] | None = None,
+) -> Backtest | None:
+    """Watch a live feed without keeping anything, until Ctrl-C, SIGTERM or the end of `duration`.
+
+    Args:
+        products: product ids.
+        feed: `exchange` or `advanced`.
+        url: address of the feed, wss://... or ws:// on this machine; None for the exchange itself.
+        channel: channel of the book; None for the feed's usual one.
+        duration: stop after this time; None to watch until stopped.
+        stale_after: connect again when no frame, no snapshot or no overdue update came for this long.
+        threshold: a signal is a summary whose relative spread is above it; None for every summary.
+        strategy: makes a strategy for each product: a callable, or `module:factory`. One with `on_event`
+            trades on paper, which sends nothing anywhere; any other makes rows of the summaries.
+        settings: settings of a strategy that trades, by name, or texts such as `size=0.01`.
+        execution: how its orders are simulated.
+        engine: what runs the books; all give the same results.
+        on_signals: called with the product and each batch of signals as they happen.
+        on_rows: called with the product and each batch of the strategy's rows, or of the events of its
+            orders, on a thread of the strategy.
+
+    Returns:
+        The numbers of a strategy that trades; None without one.
+
+    Raises:
+        OptionError: if an argument cannot be used, or there is neither `on_signals` nor a strategy.
+        FeedError: at the end if a product was refused or had no book.
+        StrategyError: if the strategy fails.
+    """
+    from recorder.api import live as run
+    from recorder.dataflow.flows import SummaryOutput
+
+    if on_signals is None and strategy is None:
+        raise OptionError("needs a function to call with the signals, or a strategy", option="on_signals")
+    arguments.optional_function(on_signals, "on_signals")
+    passing = None if threshold is None else arguments.threshold(threshold)
+    names = _product_ids(products)
+    running = _live_strategy(strategy, settings, execution, names, on_rows)
+    wants_trades = running is not None and (running.reads_rows or running.reads_trades)
+    live_settings = LiveSettings(
+        # A live feed keeps nothing, so trades are for who reads them.
+        _connection(feed, url, channel, stale_after, trades=wants_trades),
+        arguments.optional_seconds(duration, "duration"),
+        arguments.engine_of(engine),
+    )
+    wanted = "the first book" if passing is None else f"a spread above {format_threshold(passing)}"
+    log.info("waiting for %s of %s", wanted if on_signals else "rows of the strategy", ", ".join(names))
+    run(
+        names,
+        live_settings,
+        output=None if on_signals is None else SummaryOutput(passing, on_signals),
+        strategy=running,
+    )
+    return None if running is None else cast("Backtest | None", running.execution)
+
+
+def import_(
+    files: PathLike | Iterable[PathLike],
+    tape: PathLike,
+    *,
+    format: CaptureFormat = IMPORT.capture_format,  # noqa: A002  what it is called on the command line
+    feed: str | None = None,
+    as_given: bool = False,
+    clamp: bool = False,
+    torn_end: bool = False,
+    threshold: ThresholdLike = arguments.THRESHOLD,
+    segment_rows: int = SEAL.rows,
+    segment_bytes: SizeLike = arguments.format_size(SEAL.bytes),
+    segment_time: DurationLike = format_duration(SEAL.seconds),
+    engine: Engine | EngineName = LIVE.engine,
+) -> Recorded:
+    """Make a tape of captures, or append them to one. All lines are checked before anything is written.
+
+    Args:
+        files: plain, gzip or zstd files; each starts a connection.
+        tape: the tape's directory.
+        format: `jsonl`, `cryptofeed` or `tardis`.
+        feed: the feed that sent the frames; None to recognise it.
+        as_given: keep the order of the files; otherwise they are sorted by the time of their first frame.
+        clamp: take captures whose times go back by more than 5 s; such rows get the time of the row before.
+        torn_end: leave out the incomplete end of a capture whose recorder died.
+        threshold: a signal is a summary whose relative spread is above it.
+        segment_rows: rows in a segment at most.
+        segment_bytes: bytes of frames in a segment at most.
+        segment_time: time in a segment at most.
+        engine: what runs the books; all give the same results.
+
+    Raises:
+        OptionError: if an argument cannot be used.
+        CaptureError: if a line of a file is not of the format, the tape has the capture already, or its
+            rows would lose their times; nothing was written.
+        TapeError: if the tape cannot be written.
+    """
+    from recorder.api import import_captures
+
+    paths = arguments.paths_of(files, "files", arguments.path_of)
+    if not paths:
+        raise OptionError("name one file or several", option="files", value=files)
+    arguments.choice(format, "format", get_args(CaptureFormat))
+    arguments.choice(feed, "feed", (None, *VENUE_NAMES))
+    settings = ImportSettings(
+        format,
+        feed,
+        arguments.flag(as_given, "as_given"),
+        arguments.flag(clamp, "clamp"),
+        arguments.flag(torn_end, "torn_end"),
+        _seal_policy(segment_rows, segment_bytes, segment_time),
+        arguments.threshold(threshold),
+        arguments.engine_of(engine),
+    )
+    return import_captures(paths, arguments.output_path(tape, "tape"), settings)
+
+
+def flow(
+    products: ProductsLike,
+    *,
+    feed: str = CONNECTION.feed,
+    url: str | None = None,
+    channel: str | None = None,
+    stale_after: DurationLike = format_duration(CONNECTION.stale_after),
+    queue_bytes: SizeLike = arguments.format_size(CONNECTION.queue_bytes),
+    connections: int | None = None,
+    engine: Engine | EngineName = LIVE.engine,
+) -> Streams:
+    """Return the streams of a live feed as a Bytewax dataflow, to put your own operators behind.
+
+    Nothing is kept, and nothing connects before the flow runs: `python -m bytewax.run module:flow`.
+    `Tape.flow` is its counterpart for a tape.
+
+    Args:
+        products: product ids.
+        feed: `exchange` or `advanced`.
+        url: address of the feed, wss://... or ws:// on this machine; None for the exchange itself.
+        channel: channel of the book; None for the feed's usual one.
+        stale_after: connect again when no frame, no snapshot or no overdue update came for this long.
+        queue_bytes: bytes to queue between socket and flow; more interrupts a connection.
+        connections: end a product after this many connections; None to reconnect without end.
+        engine: what runs the books; all give the same results.
+
+    Raises:
+        OptionError: if an argument cannot be used.
+    """
+    from recorder.dataflow.flows import flow as run
+
+    if connections is not None:
+        arguments.whole_number(connections, "connections", 1)
+    names = _product_ids(products)
+    settings = _connection(
+        feed, url, channel, stale_after, queue_bytes=arguments.size(queue_bytes, "queue_bytes")
+    )
+    return run(
+        names,
+        feed=settings.feed,
+        url=settings.url,
+        channel=settings.channel,
+        stale_after=settings.stale_after,
+        queue_bytes=settings.queue_bytes,
+        connections=connections,
+        engine=arguments.engine_of(engine),
+    )
+
+
+def _product_ids(products: ProductsLike) -> tuple[str, ...]:
+    """Return each product id once."""
+    from orderbook.venues.base import is_product_id
+
+    names = arguments.products_of(products)
+    for name in names:
+        if not is_product_id(name):
+            reason = f"{name!r} is not a product id such as BTC-USD"
+            raise OptionError(reason, option="products", value=products)
+    if not names:
+        raise OptionError("name at least one product, such as BTC-USD", option="products", value=products)
+    return names
+
+
+def _seal_policy(
+    rows: int, size: SizeLike, time: DurationLike, sync: DurationLike = format_duration(SEAL.sync_s)
+) -> SealPolicy:
+    return SealPolicy(
+        arguments.whole_number(rows, "segment_rows", 1),
+        arguments.size(size, "segment_bytes"),
+        arguments.seconds(time, "segment_time"),
+        arguments.seconds(sync, "sync"),
+    )
+
+
+def _live_strategy(
+    strategy: StrategyFactory | TraderFactory | str | None,
+    settings: Mapping[str, Any] | Iterable[str],
+    execution: Execution,
+    products: tuple[str, ...],
+    on_rows: Callable[[str, pa.RecordBatch], None] | None,
+) -> LiveStrategy | None:
+    """Return what runs behind a feed: `on_event` tells a strategy that trades from one of rows."""
+    write = arguments.optional_function(on_rows, "on_rows") or _discard
+    if not isinstance(execution, Execution):
+        raise OptionError("write booktape.Execution(fees=...)", option="execution", value=execution)
+    if strategy is None:
+        require_defaults(settings, execution)
+        return None
+    paper = paper_settings(strategy, settings, execution, products)  # type: ignore[arg-type]  # it finds out
+    if paper is not None:
+        from replay.simulation.paper import PaperRun
+
+        return PaperRun(paper, write)
+    from orderbook.strategy import reads_trades
+    from recorder.runtime.strategy_run import StrategyRun
+
+    factory = arguments.strategy_of(strategy)  # type: ignore[arg-type]  # it makes rows
+    assert factory is not None  # noqa: S101  there is one
+    return StrategyRun(factory, write, reads_trades=reads_trades(factory, products[0]))
+
+
+def _discard(_product: str, _rows: pa.RecordBatch) -> None:
+    """Discard rows of a strategy that runs without `on_rows`."""
+
+
+def _connection(
+    feed: str, url: str | None, channel: str | None, stale_after: DurationLike, **options: Any
+) -> ConnectionSettings:
+    from recorder.live.endpoint import FeedError, endpoint
+
+    arguments.choice(feed, "feed", VENUE_NAMES)
+    for option, text, example in (
+        ("url", url, "wss://ws-feed.exchange.coinbase.com"),
+        ("channel", channel, "level2"),
+    ):
+        if text is not None:
+            arguments.text_of(text, option, example)
+    try:
+        endpoint(feed, url, channel)
+    except FeedError as error:
+        raise OptionError(str(error), option="url", value=url) from None
+    return ConnectionSettings(
+        feed, url, channel, stale_after=arguments.seconds(stale_after, "stale_after"), **options
+    )

@@ -1,0 +1,149 @@
+"""`Tape.replay`: check the arguments, replay, write the report."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from booktape import arguments
+from booktape.arguments import PathLike, ProductsLike, SpeedLike
+from booktape.windows import window
+from orderbook.engine_names import EngineName
+from orderbook.errors import OptionError
+from orderbook.thresholds import ThresholdLike, format_threshold
+from orderbook.time_input import DurationLike, TimeLike
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from orderbook.engine import Engine, Step
+    from orderbook.strategy import StrategyFactory
+    from replay.running.results import RunResult
+
+log = logging.getLogger(__name__)
+
+
+def replay(
+    tape: PathLike,
+    *,
+    products: ProductsLike | None = None,
+    start: TimeLike | None = None,
+    end: TimeLike | None = None,
+    speed: SpeedLike = "max",
+    idle_limit: DurationLike | None = None,
+    precise: bool = False,
+    follow: bool = False,
+    processes: int = 1,
+    threshold: ThresholdLike = arguments.THRESHOLD,
+    strategy: StrategyFactory | str | None = None,
+    output: PathLike | None = None,
+    depth: int | None = None,
+    trades: bool = False,
+    html: PathLike | None = None,
+    keep: bool = True,
+    engine: Engine | EngineName = "auto",
+    on_signals: Callable[[str, pa.RecordBatch], None] | None = None,
+    progress: Callable[[str, Step], None] | None = None,
+    command: str | None = None,
+) -> RunResult:
+    """Replay a tape through the same book and filter as a live feed.
+
+    Args:
+        tape: the tape.
+        products: product ids; None for all of the tape.
+        start: first time to report, inclusive; rows before it build the book.
+        end: last time to report, exclusive.
+        speed: 1 is the original timing, 10 ten times faster, `max` as fast as possible.
+        idle_limit: shorten recorded silences to this duration; needs a `speed`.
+        precise: spin before each deadline instead of sleeping; needs a `speed`.
+        follow: wait for rows that are still being recorded, until Ctrl-C.
+        processes: number of processes that share the products.
+        threshold: a signal is a summary whose relative spread is above it.
+        strategy: makes a strategy for each product: a callable, or `module:factory`.
+        output: RUN directory to write; must not exist.
+        depth: number of best levels a side to return after every summary, 1 to 1000; None for none.
+        trades: return the trades of others too, which came beside the book.
+        html: report to write, one HTML file; must not exist.
+        keep: keep the tables in the result; False for memory that does not grow with the tape.
+        engine: what runs the books; all give the same results.
+        on_signals: called with the product and each batch of signals as they happen.
+        progress: called with the product and every step; only in one process.
+        command: command line to name in the report.
+
+    Raises:
+        OptionError: if an argument cannot be used.
+        TapeError: if the tape cannot be read or has no such product.
+        StrategyError: if the strategy fails.
+        RunError: if `output` or `html` exists or cannot be written.
+    """
+    from orderbook.engine import both
+    from recorder.sample import tape_name, tapes_title
+    from recorder.tape.reader import Tape as StoredTape
+    from replay.running.api import run
+    from replay.running.settings import ReplaySettings
+
+    directory = arguments.optional_output(output, "output")
+    report_path = arguments.optional_output(html, "html")
+    stored = StoredTape.open(arguments.tape_path(tape))
+    names = stored.select(arguments.products_of(products))
+    settings = ReplaySettings(
+        names,
+        arguments.speed_of(speed),
+        arguments.optional_seconds(idle_limit, "idle_limit"),
+        arguments.threshold(threshold),
+        window(stored, start, end, names, may_be_empty=follow),
+        depth=0 if depth is None else arguments.whole_number(depth, "depth", 1, 1000),
+        precise=arguments.flag(precise, "precise"),
+        follow=arguments.flag(follow, "follow"),
+        trades=arguments.flag(trades, "trades"),
+        processes=arguments.whole_number(processes, "processes", 1, 64),
+    )
+    for option, value in (("idle_limit", idle_limit), ("precise", precise)):
+        if value and math.isinf(settings.speed):
+            raise OptionError("needs a speed: at max nothing waits", option=option, value=value)
+    if settings.depth and directory is None and not arguments.flag(keep, "keep"):
+        raise OptionError("needs an output (-o RUN): the levels go to RUN/depth", option="depth", value=depth)
+    if settings.processes > 1 and (follow or report_path or settings.idle_limit is not None):
+        raise OptionError("not with follow, html or idle_limit", option="processes", value=processes)
+    arguments.optional_function(progress, "progress")
+    arguments.optional_function(on_signals, "on_signals")
+    report = None
+    if report_path is not None:
+        from replay.report.api import ReplayReport
+
+        report = ReplayReport(report_path, stored, settings.threshold, len(settings.products))
+    if follow:
+        limit = format_threshold(settings.threshold)
+        log.info("%s waiting for a spread above %s", tapes_title(stored.path), limit)
+    elif not math.isinf(settings.speed):
+        log.info("replaying %s at speed %g", tape_name(stored.path), settings.speed)
+    result = run(
+        stored,
+        settings,
+        output=directory,
+        keep=arguments.flag(keep, "keep"),
+        progress=both(both(progress, report), _signals(settings.threshold, on_signals)),
+        engine=arguments.engine_of(engine),
+        strategy=arguments.strategy_of(strategy),
+    )
+    if report is not None:
+        report.write(result, command)
+    return result
+
+
+def _signals(
+    threshold: float, call: Callable[[str, pa.RecordBatch], None] | None
+) -> Callable[[str, Step], None] | None:
+    """Return what calls a function with the signals of each step."""
+    if call is None:
+        return None
+    from orderbook.thresholds import above
+
+    def show(product: str, step: Step) -> None:
+        signals = above(step.summaries, threshold)
+        if signals.num_rows:
+            call(product, signals)
+
+    return show

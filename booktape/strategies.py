@@ -1,0 +1,74 @@
+"""Strategies that trade, to run as they are and to copy from."""
+
+from typing import Final
+
+from orderbook.errors import OptionError
+from orderbook.execution.compiled_strategy import Quotes
+from orderbook.execution.market_view import MarketView
+from orderbook.execution.numbers import NumberLike, order_units, units_to_decimal
+from orderbook.execution.wakes import Wakes
+from orderbook.thresholds import ThresholdLike, parse_threshold
+from orderbook.venues.base import Side
+
+
+class QuoteWhenWide:
+    """Quote on both sides while the spread is wide: the spread filter as a trading rule.
+
+    While the relative spread is above the threshold, it keeps one post-only order a side, some ticks inside
+    the best bid and ask. A narrow spread, or a position at its limit, cancels them.
+
+    Args:
+        product: the product.
+        threshold: the relative spread above which it quotes.
+        size: of an order.
+        inside: ticks inside the best bid and ask; 0 joins them, as does a spread that has no room.
+        limit: largest position, long or short.
+
+    Raises:
+        OptionError: if a setting cannot be used.
+    """
+
+    wakes: Final = Wakes(top=True, fills=True)
+
+    def __init__(
+        self,
+        product: str,  # noqa: ARG002  part of every strategy
+        threshold: ThresholdLike = "10bps",
+        size: NumberLike = "0.01",
+        inside: int = 1,
+        limit: NumberLike = "0.05",
+    ) -> None:
+        self.threshold = parse_threshold(threshold)
+        self.size = units_to_decimal(order_units(size))
+        self.limit = units_to_decimal(order_units(limit))
+        if not isinstance(inside, int) or inside < 0:
+            raise OptionError(
+                f"inside is {inside!r}: write a whole number of ticks, such as 1", option="inside"
+            )
+        if not 0 < self.size <= self.limit:
+            raise OptionError(f"size {size} is not above 0 and at most the limit {limit}", option="size")
+        self.inside = inside
+
+    @property
+    def compiled(self) -> Quotes | None:
+        """The strategy as the compiled engine runs it; None of one that was derived from it."""
+        if type(self) is not QuoteWhenWide or "on_event" in vars(self):
+            return None
+        units = order_units(self.size), order_units(self.limit)
+        return Quotes(self.threshold, *units, min(self.inside, 2**62))
+
+    def on_event(self, m: MarketView) -> None:
+        """Quote, move the quotes or cancel them."""
+        is_wide = m.relative_spread > self.threshold and not m.is_crossed
+        if not (is_wide or m.orders):
+            return
+        self._quote(m, "bid", wanted=is_wide and m.position + self.size <= self.limit)
+        self._quote(m, "ask", wanted=is_wide and m.position - self.size >= -self.limit)
+
+    def _quote(self, m: MarketView, side: Side, *, wanted: bool) -> None:
+        if not wanted or m.bid is None or m.ask is None:
+            m.cancel_all(side)
+            return
+        has_room = m.ask - m.bid >= (2 * self.inside + 1) * m.tick
+        step = self.inside * m.tick if has_room else 0 * m.tick
+        m.quote(side, m.bid + step if side == "bid" else m.ask - step, self.size)

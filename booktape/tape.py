@@ -1,0 +1,373 @@
+"""`booktape.open`: a tape, and everything that can be asked of it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from html import escape
+from inspect import Parameter, signature
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from booktape import arguments
+from booktape.arguments import PathLike, ProductsLike, SpeedLike
+from booktape.backtesting import backtest as backtest_tape
+from booktape.comparing import compare as compare_tapes
+from booktape.execution import trader_factory
+from booktape.replaying import replay as replay_tape
+from booktape.windows import time_on
+from booktape.windows import window as window_on
+from orderbook.engine_names import EngineName
+from orderbook.errors import BooktapeError, reason_of
+from orderbook.time_input import DurationLike, TimeLike
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from orderbook.dataflow.streams import Streams
+    from orderbook.engine import Engine
+    from recorder.tape.compaction import Compacted
+    from recorder.tape.reader import Tape as StoredTape
+    from replay.checking.index import Indexed
+    from replay.checking.inspect import Inspection
+    from replay.checking.ladder import Ladder
+    from replay.checking.verification import Verification
+    from replay.simulation.settings import TraderFactory
+
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def open(path: PathLike) -> Tape:  # noqa: A001  as `gzip.open`: it is called booktape.open
+    """Open a tape to read it, also while it is being recorded.
+
+    Args:
+        path: the tape's directory; `sample:` is the tape that booktape comes with.
+
+    Raises:
+        TapeError: if there is no tape, or its format is newer than this version of booktape.
+    """
+    return Tape(path)
+
+
+def _method(function: F) -> F:
+    """Return a function of a tape as a method of `Tape`, whose help names its first argument `self`."""
+
+    @wraps(function)
+    def method(self: Tape, *args: Any, **options: Any) -> Any:
+        return function(self, *args, **options)
+
+    known = signature(function)
+    first, *others = known.parameters.values()
+    receiver = first.replace(name="self", annotation=Parameter.empty)
+    vars(method)["__signature__"] = known.replace(parameters=[receiver, *others])
+    method.__doc__ = re.sub(rf"\n +{first.name}: .*", "", function.__doc__ or "")
+    return cast("F", method)
+
+
+class Tape:
+    """A tape to read. It holds no open file, and every call sees the rows that are there by then.
+
+    Args:
+        path: the tape's directory; `sample:` is the tape that booktape comes with.
+
+    Raises:
+        TapeError: if there is no tape, or its format is newer than this version of booktape.
+    """
+
+    def __init__(self, path: PathLike) -> None:
+        self._path = arguments.tape_path(path)
+        self._open([])  # `verify` names what is missing, all else refuses it
+
+    def _open(self, problems: list[str] | None = None) -> StoredTape:
+        """Return the stored tape with the products that it has by now."""
+        from recorder.tape.reader import Tape as StoredTape
+
+        return StoredTape.open(self._path, problems)
+
+    @property
+    def path(self) -> Path:
+        """The tape's directory."""
+        return self._path
+
+    @property
+    def products(self) -> tuple[str, ...]:
+        """The product ids, sorted."""
+        return self._open().select(())
+
+    @property
+    def feed(self) -> str:
+        """The feed that was recorded: `exchange` or `advanced`."""
+        return self._open().feed
+
+    def __fspath__(self) -> str:
+        return str(self._path)
+
+    def __repr__(self) -> str:
+        try:
+            return f"<Tape {self.inspect().summary()}>"
+        except BooktapeError as error:
+            return f"<Tape {error}>"
+
+    def _repr_html_(self) -> str:
+        try:
+            return self.inspect()._repr_html_()
+        except BooktapeError as error:  # a notebook shows it in place of the table
+            return f"<p>{escape(str(error))}</p>"
+
+    def rows(self, product: str, *, start: TimeLike | None = None, end: TimeLike | None = None) -> pa.Table:
+        """Return the rows of a product as recorded: every frame, and where connections begin and end.
+
+        Args:
+            product: product id.
+            start: first time to return, inclusive.
+            end: last time to return, exclusive.
+
+        Raises:
+            OptionError: if a time cannot be read, or no row is in the window.
+            TapeError: if the tape cannot be read or has no such product.
+        """
+        from replay.running.tables import rows_in
+
+        stored = self._open()
+        return rows_in(stored, product, window_on(stored, start, end, (product,)))
+
+    def summaries(
+        self,
+        product: str,
+        *,
+        start: TimeLike | None = None,
+        end: TimeLike | None = None,
+        engine: Engine | EngineName = "auto",
+    ) -> pa.Table:
+        """Return the best bid and ask of a product after every frame that changed its book.
+
+        Args:
+            product: product id.
+            start: first time to return, inclusive; rows before it build the book.
+            end: last time to return, exclusive.
+            engine: what runs the book; all give the same summaries.
+
+        Raises:
+            OptionError: if a time cannot be read, or no row is in the window.
+            TapeError: if the tape cannot be read or has no such product.
+        """
+        from replay.running.tables import summaries_in
+
+        engine = arguments.engine_of(engine)
+        stored = self._open()
+        return summaries_in(stored, product, window_on(stored, start, end, (product,)), engine)
+
+    def trades(self, product: str, *, start: TimeLike | None = None, end: TimeLike | None = None) -> pa.Table:
+        """Return the trades of others in a product, if the tape has its trades channel.
+
+        `maker_side` is the side of the book that was hit: `ask` means that a buyer took. `is_history` marks
+        trades from before the subscription.
+
+        Args:
+            product: product id.
+            start: first time to return, inclusive.
+            end: last time to return, exclusive.
+
+        Raises:
+            OptionError: if a time cannot be read, or no row is in the window.
+            TapeError: if the tape cannot be read or has no such product.
+        """
+        from replay.running.tables import trades_in
+
+        stored = self._open()
+        return trades_in(stored, product, window_on(stored, start, end, (product,)))
+
+    def book(
+        self, product: str, at: TimeLike, *, depth: int = 10, engine: Engine | EngineName = "auto"
+    ) -> Ladder:
+        """Return the order book of a product at a time (inclusive).
+
+        Args:
+            product: product id.
+            at: the time.
+            depth: levels a side at most.
+            engine: what runs the book; all give the same levels.
+
+        Raises:
+            OptionError: if the time or the depth cannot be used.
+            NoBookError: if no book is known at that time.
+            TapeError: if the tape cannot be read or has no such product.
+        """
+        from replay.checking.ladder import book_at
+
+        depth = arguments.whole_number(depth, "depth", 1)
+        stored = self._open()
+        time = time_on(stored, at, "at")
+        return book_at(stored, product, time, depth, arguments.engine_of(engine))
+
+    replay = _method(replay_tape)
+    compare = _method(compare_tapes)
+    backtest = _method(backtest_tape)
+
+    def verify(
+        self, *, engine: Engine | EngineName = "auto", strategy: TraderFactory | str | None = None
+    ) -> Verification:
+        """Check the whole tape: files, numbering, order of time, sequence numbers, and live = replay.
+
+        Args:
+            engine: what runs the books; all give the same verdicts.
+            strategy: a strategy that has traded while the tape was recorded, to be run again: what it does
+                must be what is noted.
+
+        Raises:
+            OptionError: if this strategy has not traded on the tape.
+            TapeError: if the tape is gone; damage is part of the result.
+        """
+        from replay.checking.executions import NamedTrader
+        from replay.checking.verify import verify
+
+        trader = None
+        if strategy is not None:
+            make, name = trader_factory(strategy)
+            trader = NamedTrader(name, make)
+        return verify(self._path, arguments.engine_of(engine), trader)
+
+    def inspect(self, *, trades: bool = False) -> Inspection:
+        """Return what the tape holds, without reading its frames: products, span, rows, interruptions.
+
+        Args:
+            trades: read the frames, too: count the trades, and the places at which some are missing.
+
+        Raises:
+            TapeError: if the tape cannot be read.
+        """
+        from replay.checking.inspect import inspect
+
+        return inspect(self._path, trades=arguments.flag(trades, "trades"))
+
+    def index(self, *, rebuild: bool = False, engine: Engine | EngineName = "auto") -> dict[str, Indexed]:
+        """Write the sidecars that are missing or damaged: with them a read from a time starts near it.
+
+        Args:
+            rebuild: write all of them again.
+            engine: what runs the books; all write the same sidecars.
+
+        Returns:
+            By product, how many sidecars were kept and how many were made.
+
+        Raises:
+            TapeError: if the tape cannot be read or written, or is being indexed or compacted.
+        """
+        from replay.checking.index import index
+
+        engine = arguments.engine_of(engine)
+        arguments.flag(rebuild, "rebuild")
+        with self._writing("indexed"):
+            return index(self._path, rebuild=rebuild, engine=engine)
+
+    def compact(self) -> dict[str, Compacted]:
+        """Merge the small segments of each day into one; rows and digest stay the same.
+
+        What no compaction has merged yet is checked first, as `verify` does.
+
+        Returns:
+            By product, the number of segments before and after.
+
+        Raises:
+            TapeError: if the tape cannot be read or written, is being indexed or compacted, or if `verify`
+                finds damage in what would be merged; then nothing is changed.
+        """
+        from replay.checking.merging import checked_compact
+
+        with self._writing("compacted"):
+            return checked_compact(self._path)
+
+    @contextmanager
+    def _writing(self, done: str) -> Iterator[None]:
+        from recorder.tape.errors import TapeError
+
+        try:
+            yield
+        except OSError as error:
+            raise TapeError(
+                f"{self._path}: cannot be {done} ({reason_of(error)}); its rows are as they were", self._path
+            ) from None
+
+    def serve(
+        self,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 8765,
+        speed: SpeedLike = 1,
+        loop: bool = False,
+        start: TimeLike | None = None,
+        end: TimeLike | None = None,
+        faults: str | Iterable[str] = (),
+        on_listening: Callable[[str], None] = print,
+    ) -> None:
+        """Serve the tape as the exchange, a WebSocket server for any client of its feed, until Ctrl-C.
+
+        Args:
+            host: address to listen on; any but this machine is open to the network, unencrypted.
+            port: port to listen on; 0 for any free one.
+            speed: 1 is the original timing, 10 ten times faster, `max` as fast as a client reads.
+            loop: start again for a client that comes after the end.
+            start: start here; what its connections sent before comes at once.
+            end: end before this time.
+            faults: `drop@2.5`, `stall@10` or `garbage@1`: what to do to a connection that many seconds after
+                a subscribe, once each.
+            on_listening: called with the address once clients can connect.
+
+        Raises:
+            OptionError: if an argument cannot be used.
+            TapeError: if the tape cannot be read.
+            ServeError: if there is nothing to serve, or the address is in use.
+        """
+        from replay.serving.faults import parse_fault
+        from replay.serving.served_tape import ServedTape
+        from replay.serving.server import serve_tape
+
+        arguments.text_of(host, "host", "127.0.0.1")
+        arguments.flag(loop, "loop")
+        arguments.function_of(on_listening, "on_listening")
+        parsed = [parse_fault(text) for text in arguments.texts_of(faults, "faults", "drop@2.5")]
+        factor = arguments.speed_of(speed)
+        port = arguments.whole_number(port, "port", 0, 65535)
+        stored = self._open()
+        window = window_on(stored, start, end)
+        served = ServedTape(stored, speed=factor, loops=loop, window=window, faults=parsed)
+        serve_tape(served, host, port, on_listening)
+
+    def flow(
+        self,
+        *,
+        products: ProductsLike | None = None,
+        start: TimeLike | None = None,
+        end: TimeLike | None = None,
+        speed: SpeedLike = "max",
+        idle_limit: DurationLike | None = None,
+        engine: Engine | EngineName = "auto",
+    ) -> Streams:
+        """Return the streams of the tape as a Bytewax dataflow, to put your own operators behind.
+
+        Args:
+            products: product ids; None for all of the tape.
+            start: first time to report, inclusive; rows before it build the book.
+            end: last time to report, exclusive.
+            speed: 1 is the original timing, 10 ten times faster, `max` as fast as possible.
+            idle_limit: shorten recorded silences to this duration; needs a `speed`.
+            engine: what runs the books; all give the same results.
+
+        Raises:
+            OptionError: if an argument cannot be used.
+            TapeError: if the tape cannot be read or has no such product.
+        """
+        from replay.dataflow.flows import flow
+        from replay.running.settings import ReplaySettings
+
+        stored, names = self._open(), arguments.products_of(products)
+        settings = ReplaySettings(
+            names,
+            arguments.speed_of(speed),
+            arguments.optional_seconds(idle_limit, "idle_limit"),
+            window=window_on(stored, start, end, names),
+        )
+        return flow(stored, settings, arguments.engine_of(engine))

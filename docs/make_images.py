@@ -1,0 +1,94 @@
+"""Draw docs/images: a report, and the panel of a recording on a terminal.
+
+    python -m docs.make_images
+
+It needs Chromium, and takes half a minute. The prices are those of the sample and of the synthetic exchange.
+"""
+
+import os
+import pty
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final
+
+from rich.console import Console
+from rich.text import Text
+
+from replay.synthetic.exchange import SyntheticExchange
+from replay.synthetic.settings import ExchangeSettings, MarketSettings
+from tests.support.browser import Page, browser, chromium
+
+IMAGES: Final = Path(__file__).parent / "images"
+COMPARE: Final = "compare sample: -p ETH-USD --sweep 4bps 16bps 2bps --fee 5bps --html"
+RECORD: Final = "record BTC-USD ETH-USD -o tape"
+COLUMNS: Final = 120
+DRAWINGS: Final = 40
+"""The panel is shown as it is drawn for this time: twice a second."""
+
+TERMINAL: Final = """<!DOCTYPE html>
+<html data-ready="true"><meta charset="utf-8">
+<body style="margin: 0; padding: 16px; background: #1e1e2e; color: #e4e4f4; width: max-content">
+<pre style="font: 15px/1.35 'DejaVu Sans Mono', monospace; margin: 0"><b>$ booktape {command}</b>
+{code}</pre>
+"""
+
+
+def draw_report(page: Page, directory: Path) -> None:
+    """Draw the top of a report."""
+    path = directory / "report.html"
+    subprocess.run(
+        [sys.executable, "-m", "booktape", *COMPARE.split(), path], check=True, capture_output=True
+    )
+    page.open(path, width=1120).screenshot(IMAGES / "report.png", height=1160)
+
+
+def draw_panel(page: Page, directory: Path) -> None:
+    """Draw the panel of a recording."""
+    console = Console(record=True, width=COLUMNS, file=(directory / "printed").open("w"))
+    console.print(Text.from_ansi(panel(directory)))
+    path = directory / "panel.html"
+    code = console.export_html(inline_styles=True, code_format="{code}")
+    path.write_text(TERMINAL.format(command=RECORD, code=code), encoding="utf-8")
+    page.open(path, width=COLUMNS * 9, height=100).screenshot(IMAGES / "panel.png")
+
+
+def panel(directory: Path) -> str:
+    """Record two products, and return the panel with its colours."""
+    markets = [MarketSettings("BTC-USD"), MarketSettings("ETH-USD", mid="1900.00", tick="0.01")]
+    master, terminal = pty.openpty()
+    environment = os.environ | {"TERM": "xterm-256color", "COLUMNS": str(COLUMNS), "LINES": "40"}
+    with SyntheticExchange(markets, ExchangeSettings(rate=20.0)) as exchange:
+        command = [sys.executable, "-m", "booktape", *RECORD.split(), "--url", exchange.url]
+        with subprocess.Popen(
+            command, cwd=directory, env=environment, stdin=terminal, stdout=terminal, stderr=terminal
+        ) as process:
+            output = ""
+            while output.count("product") < DRAWINGS:
+                output += os.read(master, 65536).decode()
+            process.send_signal(signal.SIGINT)
+            os.close(terminal)
+            with suppress(OSError):  # which Linux raises at the end
+                while os.read(master, 65536):
+                    pass
+    os.close(master)
+    drawn = output.split("\x1b[2K")[-2 if output.endswith("K") else -1]
+    return drawn.replace("\r", "").strip("\n")
+
+
+def main() -> None:
+    """Draw both."""
+    program = chromium()
+    if program is None:
+        sys.exit("install chromium, or name one: BOOKTAPE_CHROMIUM=/path python -m docs.make_images")
+    with TemporaryDirectory() as name, browser(program, Path(name) / "profile") as page:
+        page.call("Emulation.setScrollbarsHidden", hidden=True)
+        draw_report(page, Path(name))
+        draw_panel(page, Path(name))
+
+
+if __name__ == "__main__":
+    main()

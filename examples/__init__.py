@@ -1,1 +1,0 @@
-"""Examples that the README names; each is run by a test."""

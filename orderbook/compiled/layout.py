@@ -1,0 +1,230 @@
+"""The memory of the compiled engine: every register and array, what it holds and who makes it.
+
+Nothing can be allocated inside compiled code (see `jit`), so Python makes all memory: `CompiledBook` a `Book`
+and a `Frame` for each product, the engine a `Run` for each batch. Compiled functions take these tuples whole,
+except the entries that Python calls, see `kernel`.
+
+Sides are 0 (bids) and 1 (asks). A *key* makes both sides alike: it is the price in units of 1e-8 for bids and
+minus that for asks, so that the best level of either side has the highest key. A size is two integers: the
+digits before the point, and those behind it in units of 1e-18.
+"""
+
+from typing import Any, Final, NamedTuple
+
+import numba
+import numpy as np
+import numpy.typing as npt
+from numba import types
+
+BLOCK: Final = 64
+"""Most levels of a block."""
+STRIDE: Final = 3 * BLOCK
+"""Words of a block in `Book.blocks`."""
+LOWEST: Final = -(2**62)
+"""The key from which a side's first block begins, and that of a level that is not there."""
+PLACE_WORDS: Final = 4 + 2 / 64
+"""Words of `Book.near` for each place that a side has."""
+
+CHANGE: Final = 4
+"""Words of a change in `Frame.changes`."""
+EVENT: Final = 3
+"""Words of an event in `Frame.events`."""
+MAX_EVENTS: Final = 64
+
+CHANGED: Final = 3
+"""Words of a change in `Market.changes`."""
+TRADE: Final = 6
+"""Words of a trade in `Market.trades`."""
+MAX_TRADES: Final = 512
+"""Most trades of a row that the kernel reads; it sorts them by insertion."""
+
+NO_CONNECTION: Final = -(2**40)
+NO_ID: Final = -(2**63)
+
+
+def _record(*fields: tuple[str, int]) -> Any:
+    """Return the dtype of a record of int64 fields, each given as its name and its number of words."""
+    words = [(name, np.int64, (count,)) if count > 1 else (name, np.int64) for name, count in fields]
+    record = np.dtype(words, align=True)
+    # In plain Python only `np.record` has the fields as attributes, but it reads them several times slower.
+    return np.dtype((np.record, record)) if numba.config.DISABLE_JIT else record  # type: ignore[attr-defined]
+
+
+BOOK_REGISTERS: Final = _record(
+    # The blocks, see `blocks`.
+    ("used_blocks", 2),  # number of blocks of each side
+    ("free_blocks", 1),  # number of blocks that no side uses
+    ("pool", 1),  # number of all blocks
+    # The array near the touch, see `near`.
+    ("tick", 1),  # price units from one place to the next
+    ("first_key", 2),  # key of each side's first place
+    ("reach", 2),  # price units, from there downwards, that have a place; 0 if the side has none
+    ("best", 2),  # no level of the side is before this place
+    ("places", 1),  # number of places of a side
+    ("strays", 1),  # summaries whose best level had no good place, since the array was put where it is
+    # The book as a whole.
+    ("is_known", 1),  # whether a snapshot has arrived since the connection began
+    ("absent_deletes", 1),  # number of removals of levels that the book did not have
+    ("noop_sets", 1),  # number of levels set to the size that they already had
+    ("missing_blocks", 1),  # number of blocks that must be added before the frame can be applied
+    ("missing_places", 1),  # number of places that a side must have before; 0 if it has enough
+)
+
+FRAME_REGISTERS: Final = _record(
+    ("exchange_time", 1),  # nanoseconds since the epoch, -1 for null
+    ("sequence", 1),  # sequence_num, -1 if the frame has none
+    ("changes", 1),  # number of changes in the frame
+    ("events", 1),  # number of events in the frame
+    ("lacks_room", 1),  # whether `changes` was too small: the frame must be read again
+    ("minute_text", 2),  # the sixteen bytes of the minute that was read last, see `times`
+    ("minute", 1),  # that minute, in nanoseconds since the epoch
+    # What the exchange needs.
+    ("book_time", 1),  # as `exchange_time`, if `wants_book_time` is set
+    ("wants_book_time", 1),
+    ("event_time", 1),  # the largest time of the changes of an event so far, -1 for none
+    ("time_text", 4),  # the last event_time and the quote behind it, see `compiled_updates`
+    ("time_length", 1),  # the length of this text; 0 if there is none
+    ("time", 1),  # that event_time
+)
+
+RUN_REGISTERS: Final = _record(
+    ("reader", 1),  # number of the venue's reader, see `readers`
+    ("row", 1),  # the next row
+    ("summaries", 1),  # number of summaries written so far
+    ("counts_sequence", 1),  # whether the sequence_num of this connection can be checked
+    ("has_last", 1),  # 0: there is no last sequence_num, 1: it is in `last_sequence`, 2: it does not fit
+    ("last_sequence", 1),
+    ("numbered", 1),  # the connection of which a sequence_num was checked, or NO_CONNECTION
+    ("wants_market", 1),  # whether `Market` is filled
+)
+
+MARKET_REGISTERS: Final = _record(
+    ("changes", 1),  # number of changes written so far
+    ("trades", 1),  # number of trades written so far
+    ("lacks_room", 1),  # whether there was no room for the trades of the row
+    # The row, see `market`.
+    ("row_trades", 1),  # number of its trades, behind those written
+    ("row_cut", 1),  # number of sizes of them that were cut
+    ("row_next_id", 1),  # the `next_id` after it
+    ("named_id", 1),  # the last trade_id that it names, -1 if it names none
+    # The object that was read last, see `read_object` of `compiled_trades`.
+    ("type", 1),
+    ("is_ours", 1),
+    ("is_trade", 1),
+    ("is_cut", 1),
+    ("last_trade_id", 1),
+    # The state of `TradeWatch`.
+    ("has_trades", 1),
+    ("last_id", 1),  # NO_ID if there is none
+    ("next_id", 1),  # the number after the largest of `seen`, NO_ID if there is none
+    ("book_time", 1),  # -2**63 if there is none
+    ("gaps", 1),
+    ("late", 1),
+)
+
+
+class Book(NamedTuple):
+    """The book of one product, in two structures; `levels` decides which of them holds a level.
+
+    Attributes:
+        registers: a record of `BOOK_REGISTERS`.
+        near: the sizes of the levels near the touch, two words a place: those of the bids from place 0 on,
+            those of the asks from place `places` on. From word 4 * places on a bit for each place, which is
+            set if the place holds a level.
+        blocks: all other levels. Block b has its keys from word b * STRIDE on, then the digits of the sizes
+            before the point and those behind it, BLOCK words each.
+        directory: of side s the key from which its block i begins at s * pool + i, the number of this block
+            at (2 + s) * pool + i; the number of levels of block b at 4 * pool + b; free blocks from 5 * pool
+            on.
+    """
+
+    registers: Any
+    near: Any
+    blocks: Any
+    directory: Any
+
+
+class Frame(NamedTuple):
+    """A frame between reading and applying it.
+
+    Attributes:
+        registers: a record of `FRAME_REGISTERS`.
+        changes: of each level of the frame its side, its key and its size, two words.
+        events: of each event of the product whether it is a snapshot, its first change, and the one behind
+            its last.
+    """
+
+    registers: Any
+    changes: Any
+    events: Any
+
+
+class Run(NamedTuple):
+    """One batch of rows on its way through the kernel.
+
+    Attributes:
+        registers: a record of `RUN_REGISTERS`.
+        payloads, offsets: the payloads of the rows, as Arrow has them.
+        kinds, kind_offsets: the kinds of the rows, in the same way.
+        connections: the connections of the rows.
+        product: the id of the product, bytes.
+        marks: int64 (2, rows): of each summary its row, and the exchange time or -1.
+        floats: float64 (5, rows): bid_price, bid_size, ask_price, ask_size, spread; NaN is null.
+        ladder: float64 (2, rows, depth, 2): the best bids and asks, price and size; empty if none are
+            requested.
+    """
+
+    registers: Any
+    payloads: Any
+    offsets: Any
+    kinds: Any
+    kind_offsets: Any
+    connections: Any
+    product: Any
+    marks: Any
+    floats: Any
+    ladder: Any
+
+
+class Market(NamedTuple):
+    """What the exchange reads of one batch: the memory of a `MarketRows`; empty if it is not wanted.
+
+    Attributes:
+        registers: a record of `MARKET_REGISTERS`.
+        kinds: uint8, of each row.
+        times: int64 (2, rows): of each row the book time, and the number of sizes that were cut.
+        firsts: int32 (2, rows + 1): of each row its first change and its first trade.
+        changes: int64, CHANGED words of each change.
+        trades: int64, TRADE words of each trade.
+    """
+
+    registers: Any
+    kinds: Any
+    times: Any
+    firsts: Any
+    changes: Any
+    trades: Any
+
+
+def _array(of: Any = types.int64, dimensions: int = 1, *, readonly: bool = False) -> Any:
+    return types.Array(of, dimensions, "C", readonly=readonly)
+
+
+_BYTES: Final = _array(types.uint8, readonly=True)
+_OFFSETS: Final = _array(types.int32, readonly=True)
+
+_named: Final[Any] = types.NamedTuple  # numba has no types
+BOOK: Final = _named([numba.from_dtype(BOOK_REGISTERS), *[_array()] * 3], Book)
+FRAME: Final = _named([numba.from_dtype(FRAME_REGISTERS), *[_array()] * 2], Frame)
+_ROWS: Final = (_BYTES, _OFFSETS, _BYTES, _OFFSETS, _OFFSETS, _BYTES)
+_SUMMARIES: Final = (_array(dimensions=2), _array(types.float64, 2), _array(types.float64, 4))
+RUN: Final = _named([numba.from_dtype(RUN_REGISTERS), *_ROWS, *_SUMMARIES], Run)
+_FIRSTS: Final = _array(types.int32, 2)
+_MARKET: Final = (_array(types.uint8), _array(dimensions=2), _FIRSTS, *[_array()] * 2)
+MARKET: Final = _named([numba.from_dtype(MARKET_REGISTERS), *_MARKET], Market)
+"""The types of the four tuples."""
+
+
+def registers(dtype: npt.DTypeLike) -> Any:
+    """Return a new record, all zeros."""
+    return np.zeros(1, dtype)[0]

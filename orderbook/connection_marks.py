@@ -1,0 +1,73 @@
+"""The payloads of `connected` and `disconnected` rows, which mark where a connection begins and ends."""
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from orderbook.venues.rawjson import UNREADABLE
+
+
+class Connected(msgspec.Struct, frozen=True):
+    """How a connection began; it never holds a secret.
+
+    Attributes:
+        id: unique to the connection; the same on the rows of all products that share it.
+        url: its address.
+        products: the products that were subscribed to.
+        subscribe: the messages that were sent, without keys.
+    """
+
+    id: str = ""
+    url: str = ""
+    products: list[str] = []
+    subscribe: list[str] = []
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether the connection serves several products."""
+        return len(self.products) > 1
+
+
+class Disconnected(msgspec.Struct, frozen=True):
+    """How a connection ended, and what only its recorder can know of it.
+
+    Attributes:
+        code: WebSocket close code; None if it is unknown.
+        reason: the reason.
+        gaps: number of gaps in the sequence numbers of all products together, in the order received; not set
+            if one product alone has the connection, or no frame has a number.
+        clamped, clamped_s: number of rows whose time was before that of the product's row before and was
+            raised to it, and by how many seconds at most; not set if there is none.
+        oddities: what was odd and left the book as it is, see `orderbook.oddities`; not set if nothing was.
+    """
+
+    code: int | None = None
+    reason: str = ""
+    gaps: int | UnsetType = UNSET
+    clamped: int | UnsetType = UNSET
+    clamped_s: float | UnsetType = UNSET
+    oddities: dict[str, int] | UnsetType = UNSET
+
+
+_CONNECTED = msgspec.json.Decoder(Connected)
+_DISCONNECTED = msgspec.json.Decoder(Disconnected)
+
+
+def encode_mark(mark: Connected | Disconnected) -> str:
+    """Return the payload of a row."""
+    return msgspec.json.encode(mark).decode()
+
+
+def read_connected(payload: str) -> Connected:
+    """Read a `connected` row; an unreadable one, of another recorder, returns empty fields."""
+    try:
+        return _CONNECTED.decode(payload)
+    except UNREADABLE:
+        return Connected()
+
+
+def read_disconnected(payload: str) -> Disconnected:
+    """Read a `disconnected` row; an unreadable one, of another recorder, returns no code."""
+    try:
+        return _DISCONNECTED.decode(payload)
+    except UNREADABLE:
+        return Disconnected(None, "an unreadable row")

@@ -1,0 +1,1 @@
+"""The core as bytewax operators: the only modules of this package that import bytewax."""

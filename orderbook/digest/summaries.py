@@ -1,0 +1,149 @@
+"""The digest of a product's summaries, and a checksum for each: equal for live and replay, in any batches.
+
+Each summary is packed as int64 seq, recv_time and exchange_time in ns (-2^63 if null), float64
+bid_price, bid_size, ask_price, ask_size and spread (the NaN 0x7ff8000000000000 if null), little-endian.
+d = 32 zero bytes; for each block of 4,096 seq that holds a summary: d = sha256(d + sha256(the block)).
+The chain can be resumed, computed in parallel, and bisected to the first block that differs. The *checks* of
+a segment then locate the row: an array with a 32-bit checksum for each row, 0 if the row has no summary.
+"""
+
+from collections.abc import Mapping
+from hashlib import sha256
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+BLOCK: Final = 4096
+"""Number of seq in a block."""
+
+NULL_TIME: Final = -(2**63)
+"""exchange_time of a packed summary without one."""
+
+_INTEGERS: Final = ("seq", "recv_time", "exchange_time")
+_FLOATS: Final = ("bid_price", "bid_size", "ask_price", "ask_size", "spread")
+_PACKED = np.dtype([(name, "<i8") for name in _INTEGERS] + [(name, "<f8") for name in _FLOATS])
+
+Checks = npt.NDArray[np.uint32]
+
+# Odd, so that a change of a single word always changes the sum.
+_WEIGHTS: Final = np.array([0x9E3779B97F4A7C15 * odd % 2**64 | 1 for odd in range(1, 17, 2)], np.uint64)
+
+
+def pack(summaries: pa.RecordBatch) -> npt.NDArray[np.void]:
+    """Return summaries in the digest's packed form, shape (rows,), 64 bytes each."""
+    packed = np.empty(summaries.num_rows, _PACKED)
+    words = packed.view(np.int64).reshape(len(packed), len(_INTEGERS) + len(_FLOATS))
+    for place, name in enumerate(_INTEGERS):
+        values = summaries.column(name).view(pa.int64())
+        words[:, place] = (values.fill_null(NULL_TIME) if values.null_count else values).to_numpy()
+    floats = words.view(np.float64)[:, len(_INTEGERS) :]
+    for place, name in enumerate(_FLOATS):
+        values = summaries.column(name)
+        floats[:, place] = values.to_numpy(zero_copy_only=False)
+        if values.null_count:  # one bit pattern for null, 0x7ff8000000000000
+            floats[np.isnan(floats[:, place]), place] = np.nan
+    return packed
+
+
+def checks_of(packed: npt.NDArray[np.void]) -> Checks:
+    """Return the check of each packed summary (see `pack`), never 0. O(rows)."""
+    words = packed.view(np.uint64).reshape(len(packed), len(_WEIGHTS))
+    mixed = (words ^ (words >> np.uint64(29))) * _WEIGHTS
+    upper = mixed.sum(axis=1, dtype=np.uint64) >> np.uint64(32)
+    checks: Checks = np.maximum(upper, 1).astype(np.uint32)
+    return checks
+
+
+class RowChecks:
+    """Collects the checks of one product since the last segment; 12 bytes for each summary."""
+
+    def __init__(self) -> None:
+        self._parts: list[tuple[npt.NDArray[np.int64], Checks]] = []
+
+    def add(self, packed: npt.NDArray[np.void]) -> None:
+        """Add packed summaries, in seq order."""
+        self._parts.append((packed["seq"].copy(), checks_of(packed)))
+
+    def take(self, first_seq: int, rows: int) -> Checks:
+        """Return the checks of a segment, shape (rows,), and discard them and all before."""
+        dense = np.zeros(rows, np.uint32)
+        kept = []
+        for seq, checks in self._parts:
+            inside = (seq >= first_seq) & (seq < first_seq + rows)
+            dense[seq[inside] - first_seq] = checks[inside]
+            after = seq >= first_seq + rows
+            if after.any():
+                kept.append((seq[after], checks[after]))
+        self._parts = kept
+        return dense
+
+
+class Digest:
+    """The digest of one product so far; add its summaries in seq order.
+
+    Attributes:
+        chain: d over all blocks before the current one.
+        block: number of the current block, None before the first summary.
+        pending: the packed summaries of the current block, at most 256 KiB.
+        checks: collects the checks of the rows too, if it is not None.
+    """
+
+    __slots__ = ("block", "chain", "checks", "pending")
+
+    def __init__(self, chain: bytes = bytes(32), checks: RowChecks | None = None) -> None:
+        self.chain = chain
+        self.checks = checks
+        self.block: int | None = None
+        self.pending = bytearray()
+
+    def update(self, summaries: pa.RecordBatch) -> npt.NDArray[np.void]:
+        """Add a batch of summaries; return them packed, see `pack`. O(rows), 64 bytes for each row."""
+        if not summaries.num_rows:
+            return np.empty(0, _PACKED)
+        packed = pack(summaries)
+        if self.checks is not None:
+            self.checks.add(packed)
+        seqs = packed["seq"]
+        first, last = int(seqs[0]) // BLOCK, int(seqs[-1]) // BLOCK
+        parts = [packed]
+        if first != last:  # most small batches are inside one block
+            edges = np.searchsorted(seqs, np.arange(first + 1, last + 1) * BLOCK)
+            parts = [part for part in np.split(packed, edges) if len(part)]
+        for part in parts:
+            block = int(part["seq"][0]) // BLOCK
+            if block != self.block:
+                self._close_block()
+                self.block = block
+            self.pending += part.view(np.uint8).data
+        return packed
+
+    def _close_block(self) -> None:
+        self.chain = self.value()
+        self.pending = bytearray()
+
+    @property
+    def chain_seq(self) -> int:
+        """The seq from which summaries must be added again to continue after `chain`."""
+        return (self.block or 0) * BLOCK
+
+    def value(self) -> bytes:
+        """Return the 32 bytes of the digest as if the tape ended here. O(pending)."""
+        if not self.pending:
+            return self.chain
+        return sha256(self.chain + sha256(self.pending).digest()).digest()
+
+    def hexdigest(self) -> str:
+        """Return the digest as 64 hex digits."""
+        return self.value().hex()
+
+
+def run_digest(products: Mapping[str, str]) -> str:
+    """Return the digest of a run: sha256 over the lines `product digest`, sorted.
+
+    Args:
+        products: the digest in hex of every product that has a row.
+    """
+    lines = "".join(sorted(f"{product} {digest}\n" for product, digest in products.items()))
+    return sha256(lines.encode()).hexdigest()

@@ -1,0 +1,152 @@
+"""Numbers, times, rows and untrusted text as text for people: in a terminal, a log line and a report."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+import msgspec
+import pyarrow as pa
+
+from orderbook.schema import TIME
+from orderbook.times import format_time
+
+_SMALLEST: Final = -12
+"""Numbers below 1e-12 are written with an exponent."""
+
+
+def count(value: int) -> str:
+    """Return a count with separators: `12,345`."""
+    return f"{value:,}"
+
+
+def plural(number: int, noun: str) -> str:
+    """Return a count with its noun: `1 digest`, `2 digests`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def significant(value: float | None) -> str:
+    """Return a number in four significant digits, or with all digits before the point; `-` for None.
+
+    >>> significant(0.00154312), significant(1.3), significant(15060.2), significant(-9.9996), significant(0)
+    ('0.001543', '1.300', '15,060', '-10.00', '0')
+    """
+    if value is None:
+        return "-"
+    exponent = int(f"{value:.3e}".partition("e")[2])
+    if not value or exponent < _SMALLEST:
+        return f"{value:.4g}"
+    return f"{value:,.{max(0, 3 - exponent)}f}"
+
+
+def signed(value: float) -> str:
+    """Return a number as `significant` does, with its sign."""
+    return f"+{significant(value)}" if value > 0 else significant(value)
+
+
+def seconds(value: float | None) -> str:
+    """Return seconds to the millisecond, shorter ones in four significant digits; `-` for None.
+
+    >>> seconds(3600.5), seconds(0.0001234), seconds(0)
+    ('3,600.500', '0.0001234', '0')
+    """
+    return f"{value:,.3f}" if value is not None and abs(value) >= 1 else significant(value)
+
+
+def size(value: float) -> str:
+    """Return bytes in binary units: `1.4 MiB`."""
+    for unit in ("B", "KiB", "MiB"):
+        if value < 1024:
+            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
+        value /= 1024
+    return f"{value:.1f} GiB"
+
+
+def bps(fraction: float | None) -> str:
+    """Return a fraction in basis points, four significant digits; `-` for None."""
+    return "-" if fraction is None else significant(fraction * 1e4)
+
+
+def percent(share: float | None) -> str:
+    """Return a share in percent, four significant digits; `-` for None."""
+    return "-" if share is None else significant(share * 100)
+
+
+def price(value: float | None) -> str:
+    """Return a price with as many decimals as it has, at least two."""
+    if value is None:
+        return "-"
+    whole, _, decimals = f"{value:,.8f}".partition(".")
+    return f"{whole}.{decimals.rstrip('0').ljust(2, '0')}"
+
+
+def time_of_day(time_ns: int) -> str:
+    """Return a time to the millisecond."""
+    return format_time(time_ns)[:23].replace("T", " ")
+
+
+def span(first: int | None, last: int | None) -> str:
+    """Return a time span: start, end and duration."""
+    if first is None or last is None:
+        return "no rows"
+    return f"{time_of_day(first)} to {time_of_day(last)} UTC ({seconds((last - first) / 1e9)} s)"
+
+
+def verdict(value: str | None) -> str:
+    """Return what people read for a verdict on connections: a feed without sequence numbers is no defect.
+
+    >>> verdict("unverifiable"), verdict("broken"), verdict(None)
+    ('no gaps seen', 'broken', '-')
+    """
+    return "-" if value is None else value.replace("unverifiable", "no gaps seen")
+
+
+def printable(text: str, longest: int = 300) -> str:
+    r"""Return text of others on one line of at most `longest` characters, control characters escaped.
+
+    Such text must not control a terminal or forge a line of a log.
+
+    >>> printable("a\x1b[31mb\nc")
+    'a\\x1b[31mb\\nc'
+    """
+    shown = text if len(text) <= longest else text[: longest - 3] + "..."
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in shown)
+
+
+def printable_lines(text: str) -> str:
+    r"""Return text with its lines, and every control character in them escaped.
+
+    >>> printable_lines("a\x1b[31m\nb")
+    'a\\x1b[31m\nb'
+    """
+    return "\n".join(line if line.isprintable() else printable(line, len(line)) for line in text.split("\n"))
+
+
+def summary_rows(summaries: pa.RecordBatch) -> list[dict[str, Any]]:
+    """Return summaries as dicts, times in nanoseconds since 1970."""
+    times = summaries.column("recv_time").view(pa.int64()).to_pylist()
+    plain = summaries.drop_columns(["recv_time", "exchange_time"]).to_pylist()
+    return [{**row, "recv_time": time} for row, time in zip(plain, times, strict=True)]
+
+
+def summary_line(product: str, row: Mapping[str, Any]) -> str:
+    """Return one summary as a line: time (UTC), product, best bid and ask with sizes, relative spread."""
+    bid = f"{price(row['bid_price'])} x {price(row['bid_size'])}"
+    ask = f"{price(row['ask_price'])} x {price(row['ask_size'])}"
+    time = time_of_day(row["recv_time"])
+    return f"{time}  {product:<8} {bid:>22} / {ask:<22} {bps(row['relative_spread']):>8} bps"
+
+
+def row_lines(product: str, rows: pa.RecordBatch) -> Iterator[str]:
+    """Yield the rows of a strategy as JSON objects, one for each line; times as ISO text, UTC."""
+    columns = [
+        [
+            None if time is None else format_time(time)
+            for time in column.cast(TIME).view(pa.int64()).to_pylist()
+        ]
+        if pa.types.is_timestamp(column.type)
+        else column.to_pylist()
+        for column in rows.columns
+    ]
+    for row in zip(*columns, strict=True):
+        yield msgspec.json.encode(
+            {"product": product, **dict(zip(rows.schema.names, row, strict=True))}
+        ).decode()

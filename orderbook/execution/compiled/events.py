@@ -1,0 +1,180 @@
+"""What the exchange says: rows of the log of events, the reports of them, and orders that are over."""
+
+from typing import Any, Final
+
+import numpy as np
+
+from orderbook.compiled.jit import inlined, inner, record_of
+from orderbook.compiled.words import get_word, set_word
+from orderbook.execution.codes import Code
+from orderbook.execution.compiled import wide
+from orderbook.execution.compiled.layout import (
+    MOST_RESTING,
+    NO_ONE,
+    TAKE,
+    copy_record,
+    event_ref,
+    lane_ref,
+    load,
+    store,
+)
+from orderbook.execution.compiled.places import leave
+from orderbook.execution.compiled.pool import drop_order, new_report, order_at
+
+_0: Final[Any] = np.uint64(0)
+_FILL: Final = int(Code.FILL)
+_FILLED: Final = int(Code.FILLED)
+_TOO_LATE: Final = int(Code.TOO_LATE)
+
+
+@record_of
+def next_event(x: Any) -> Any:
+    """Return the row of the log that is filled next."""
+    return event_ref(x.events_at, x.events)
+
+
+@inlined
+def left_of(lane: Any, order: Any) -> Any:
+    """Return what is not filled under the lane's queue model."""
+    return order.size - get_word(order.filled, lane.queue)
+
+
+@record_of
+def lane_at(x: Any, number: int) -> Any:
+    """Return a lane."""
+    return lane_ref(x.lanes_at, number)
+
+
+@inner
+def _say(x: Any, number: int) -> None:
+    """Finish a row of the log, and let it be reported."""
+    market, lane, event = x, lane_at(x, number), next_event(x)
+    event.lane = number
+    event.seq = market.seq
+    event.connection = market.connection
+    event.bid, event.ask = market.bid, market.ask
+    lane.scheduled += 1
+    if lane.hears:
+        report = new_report(x)
+        copy_record(x.reports, report, event)
+        copy = event_ref(x.reports, report)
+        copy.due = event.time + lane.report
+        copy.action = lane.scheduled
+        copy.next = NO_ONE
+        if lane.report_first == NO_ONE:
+            lane.report_first = report
+        else:
+            event_ref(x.reports, lane.report_last).next = report
+        lane.report_last = report
+    market.events += 1
+
+
+@inlined
+def _begin(x: Any, now: int, code: int, order_number: int) -> None:
+    """Begin the next row of the log."""
+    event = next_event(x)
+    event.time = now
+    event.code = code
+    event.order = order_number
+    event.is_maker = event.fee_high = event.fee_low = event.by = event.ahead_back = event.ahead_share = 0
+
+
+@inner
+def tell(x: Any, number: int, now: int, code: int, order_number: int) -> None:
+    """Say something of an order that is no fill."""
+    lane, order = lane_at(x, number), order_at(x, order_number)
+    _begin(x, now, code, order_number)
+    event = next_event(x)
+    event.number = order.number
+    event.side = 1 + order.side
+    event.price = order.price
+    event.size = left_of(lane, order)
+    _say(x, number)
+
+
+@inner
+def tell_too_late(x: Any, number: int, now: int, order_number: int) -> None:
+    """Say that there is no such open order."""
+    _begin(x, now, _TOO_LATE, NO_ONE)
+    event = next_event(x)
+    event.number = order_number
+    event.side = event.price = event.size = 0
+    _say(x, number)
+
+
+@inner
+def finish_order(x: Any, order_number: int) -> None:
+    """Write an order to the results: nothing happens to it any more."""
+    market, order = x, order_at(x, order_number)
+    leave(x, order)
+    copy_record(x.done_at, market.done, order)
+    market.done += 1
+    order.is_over = 1
+    drop_order(x, order_number)
+
+
+@inner
+def end(x: Any, number: int, now: int, why: int, order_number: int) -> None:
+    """Say that an order is over; `finish_order` is for the caller, as more may be filled in other models."""
+    order = order_at(x, order_number)
+    order.ended, order.end = now, why
+    tell(x, number, now, why, order_number)
+
+
+@inner
+def fill(order: Any, queue: int, back: int, share: int, front: int) -> Any:
+    """Fill an order by what reaches it under each model; return the fill under the lane's."""
+    before = get_word(order.filled, queue)
+    for model in range(3):
+        reaching = back if model == 0 else share if model == 1 else front
+        filled = get_word(order.filled, model)
+        set_word(order.filled, model, filled + max(0, min(reaching, order.size - filled)))
+    return get_word(order.filled, queue) - before
+
+
+@inner
+def tell_filled(  # noqa: PLR0917
+    x: Any, number: int, now: int, order_number: int, price: int, size: int, by: int, back: int, share: int
+) -> None:
+    """Say that an order was filled, and that it is over if nothing is left."""
+    if size == 0:
+        return
+    lane, order = lane_at(x, number), order_at(x, order_number)
+    is_maker = by != TAKE
+    value_high, value_low = wide.product(price, size)
+    fee_high, fee_low = wide.fee_of(value_high, value_low, lane.maker if is_maker else lane.taker)
+    _begin(x, now, _FILL, order_number)
+    event = next_event(x)
+    event.number = order.number
+    event.side = 1 + order.side
+    event.price = price
+    event.size = size
+    event.is_maker = 1 if is_maker else 0
+    event.fee_high, event.fee_low = fee_high, fee_low
+    event.by = by
+    event.ahead_back, event.ahead_share = back, share
+    _say(x, number)
+    cost_high, cost_low = value_high, value_low
+    if order.side == 1:
+        cost_high, cost_low = wide.negative(cost_high, cost_low)
+    cost_high, cost_low = wide.add(cost_high, cost_low, fee_high, fee_low)
+    cost_high, cost_low = wide.negative(cost_high, cost_low)
+    lane.cash_high, lane.cash_low = wide.add(lane.cash_high, lane.cash_low, cost_high, cost_low)
+    lane.position += size if order.side == 0 else -size
+    if left_of(lane, order) == 0:
+        end(x, number, now, _FILLED, order_number)
+
+
+@inner
+def stop_resting(x: Any, number: int, order_number: int) -> None:
+    """Take an order out of those that rest, which stay in the order of acceptance."""
+    lane = lane_at(x, number)
+    first = MOST_RESTING * number
+    at = 0
+    while at < lane.resting and load(x.resting, first + at) != order_number:
+        at += 1
+    if at == lane.resting:
+        return
+    lane.resting -= 1
+    for place in range(first + at, first + lane.resting):
+        store(x.resting, place, load(x.resting, place + 1))

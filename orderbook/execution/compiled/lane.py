@@ -1,0 +1,416 @@
+"""The order of events of one lane: `lane.Lane` in compiled code."""
+
+from typing import Any, Final
+
+import numpy as np
+
+from orderbook.compiled.jit import inlined, inner
+from orderbook.execution.codes import Code
+from orderbook.execution.compiled import exchange, requests, wide
+from orderbook.execution.compiled.events import lane_at
+from orderbook.execution.compiled.layout import (
+    AMEND,
+    DONE,
+    ENDLESS,
+    LACKS_ROOM,
+    MARKET_ORDER,
+    MOST_RESTING,
+    NEVER,
+    NEW,
+    NO_ONE,
+    PYTHON,
+    QUOTES,
+    TABLE,
+    WAKE,
+    event_ref,
+    load,
+    load_int,
+    store,
+)
+from orderbook.execution.compiled.pool import drop_order, free_report, order_at
+from orderbook.execution.compiled.strategies import next_row_time, quote_when_wide, send_row
+from orderbook.execution.compiled.taking import best_of, levels_within, market_limit
+from orderbook.execution.lane import MOST_ACTIONS
+from orderbook.execution.market_rows import BOOK, BREAK, TRADES
+from orderbook.execution.wakes import Why
+
+_0: Final[Any] = np.uint64(0)
+_TRADE: Final = 6
+"""Words of a trade."""
+
+_FEW_NODES: Final = 64
+"""Nodes for the requests of a compiled strategy that is woken."""
+_FILL: Final = int(Code.FILL)
+_RESTING: Final = int(Code.RESTING)
+_AMENDED: Final = int(Code.AMENDED)
+_TOO_LATE: Final = int(Code.TOO_LATE)
+_FIRST_END: Final = int(Code.FILLED)
+_LAST_END: Final = int(Code.TOO_MANY)
+
+TOP: Final = int(Why.TOP)
+BOOK_CHANGED: Final = int(Why.BOOK)
+TRADED: Final = int(Why.TRADES)
+FILLS: Final = int(Why.FILLS)
+REPORTS: Final = int(Why.REPORTS)
+SPREAD: Final = int(Why.SPREAD)
+_TIMER: Final = int(Why.TIMER)
+
+
+@inner
+def lacks_room(x: Any, number: int, times: int, levels: int) -> Any:
+    """Tell whether there may be too little room if so many things happen to each order of a lane.
+
+    What is taken from `levels` levels needs room as well.
+    """
+    market, lane = x, lane_at(x, number)
+    orders = lane.resting + lane.late_count
+    needed = 2 * ((times + 2) * orders + levels + 8) + market.prints
+    room = min(x.events_at_room - market.events, x.done_at_room - market.done, market.free_nodes)
+    if lane.hears:
+        room = min(room, market.free_reports)
+    market.needed = needed
+    return room < needed or market.free_orders < 8 or x.met_room < orders
+
+
+@inner
+def _levels_of_arrival(x: Any, lane: Any, most: int) -> Any:
+    """Return how many levels the next request may take from."""
+    what, target, price = requests.peek_arrival(x, lane)
+    if what == NEW:
+        order = order_at(x, target)
+        best = best_of(x, 1 - order.side)
+        if order.kind == MARKET_ORDER:
+            limit = market_limit(order.side, best, x.collar)
+            return levels_within(x, order.side, limit, most)
+        return levels_within(x, order.side, order.price, most)
+    if what == AMEND:
+        found = exchange.resting_number(x, lane.number, target)
+        if found != NO_ONE and price > 0:
+            return levels_within(x, order_at(x, found).side, price, most)
+    return 0
+
+
+# What is due
+
+
+@inner
+def _drop_own(x: Any, lane: Any, order_number: int) -> None:
+    """The strategy knows that an order is over."""
+    order = order_at(x, order_number)
+    if order.own_before == NO_ONE:
+        lane.own_first = order.own_next
+    else:
+        order_at(x, order.own_before).own_next = order.own_next
+    if order.own_next == NO_ONE:
+        lane.own_last = order.own_before
+    else:
+        order_at(x, order.own_next).own_before = order.own_before
+    order.is_own = 0
+    drop_order(x, order_number)
+
+
+@inner
+def _hear_own(x: Any, number: int, event: Any) -> None:
+    """Note a report in the order that it is of, see `own_orders`."""
+    lane = lane_at(x, number)
+    order_number = lane.own_first
+    while order_number != NO_ONE and order_at(x, order_number).number != event.number:
+        order_number = order_at(x, order_number).own_next
+    if order_number == NO_ONE:
+        return
+    order = order_at(x, order_number)
+    code = event.code
+    if (code >= _FIRST_END and code <= _LAST_END) or code == _TOO_LATE:
+        _drop_own(x, lane, order_number)
+        return
+    if code == _RESTING:
+        order.rests = 1
+    elif code == _FILL:
+        order.own_left -= event.size
+    else:
+        order.amending -= 1
+        if code == _AMENDED:
+            order.own_price, order.own_left = event.price, event.size
+    if not order.amending:
+        order.wanted_price, order.wanted_left = order.own_price, order.own_left
+
+
+@inner
+def _hear(x: Any, number: int) -> Any:
+    """Take the lane's next report into account; return whether it is of a fill."""
+    lane = lane_at(x, number)
+    report = lane.report_first
+    event = event_ref(x.reports, report)
+    lane.report_first = event.next
+    is_fill = event.code == _FILL
+    if lane.strategy == PYTHON:
+        event.next = NO_ONE
+        if lane.heard_first == NO_ONE:
+            lane.heard_first = report
+        else:
+            event_ref(x.reports, lane.heard_last).next = report
+        lane.heard_last = report
+        lane.heard += 1
+        return is_fill
+    if is_fill:
+        high, low = wide.product(event.price, event.size)
+        if event.side == 2:  # as in the digest
+            high, low = wide.negative(high, low)
+        high, low = wide.add(high, low, event.fee_high, event.fee_low)
+        high, low = wide.negative(high, low)
+        lane.known_cash_high, lane.known_cash_low = wide.add(
+            lane.known_cash_high, lane.known_cash_low, high, low
+        )
+        lane.known_fees_high, lane.known_fees_low = wide.add(
+            lane.known_fees_high, lane.known_fees_low, event.fee_high, event.fee_low
+        )
+        lane.known_position += event.size if event.side == 1 else -event.size
+    _hear_own(x, number, event)
+    free_report(x, report)
+    return is_fill
+
+
+@inlined
+def _why_of_reports(lane: Any, are_fills: bool) -> Any:
+    why = lane.wakes & REPORTS
+    return why | (lane.wakes & FILLS) if are_fills else why
+
+
+@inner
+def _wake(x: Any, number: int, why: int, heard_before: int) -> Any:
+    """Wake the strategy of a lane."""
+    market, lane = x, lane_at(x, number)
+    if lane.strategy == QUOTES:
+        quote_when_wide(x, number)
+        return DONE
+    market.woken, market.why, market.heard_before = number, why, heard_before
+    return WAKE
+
+
+@inner
+def _arrive(x: Any, number: int, now: int) -> None:
+    """The next request arrives."""
+    request, target, price, left = requests.take_arrival(x, lane_at(x, number))
+    if request == NEW:
+        exchange.arrive(x, number, now, target)
+    elif request == AMEND:
+        exchange.amend(x, number, now, target, price, left)
+    else:
+        exchange.cancel(x, number, now, target)
+
+
+@inner
+def _report(x: Any, number: int, now: int) -> Any:
+    """The next report is delivered, with those after it that are due at the same time."""
+    lane = lane_at(x, number)
+    heard_before = lane.heard
+    are_fills = _hear(x, number)
+    what, time = requests.next_due(x, lane)
+    while what == requests.REPORT and time == now:
+        are_fills = _hear(x, number) or are_fills
+        what, time = requests.next_due(x, lane)
+    why = _why_of_reports(lane, are_fills)
+    return _wake(x, number, why, heard_before) if why else DONE
+
+
+@inner
+def _act(x: Any, number: int, what: int, now: int) -> Any:
+    """Do what is due next; return WAKE if Python is woken for it."""
+    lane = lane_at(x, number)
+    ended = DONE
+    if what == requests.ARRIVAL:
+        _arrive(x, number, now)
+    elif what == requests.REPORT:
+        ended = _report(x, number, now)
+    elif what == requests.ROW_TIME:
+        send_row(x, number)
+        if next_row_time(x, lane) > now:
+            lane.scheduled += 1
+            lane.timer_number = lane.scheduled
+            lane.timer = next_row_time(x, lane)
+    elif what == requests.TIMER:
+        requests.take_timer(x, lane)
+        ended = _wake(x, number, _TIMER, lane.heard)
+    elif what == requests.EVERY:
+        lane.every_time += lane.every
+        lane.scheduled += 1
+        lane.every_number = lane.scheduled
+        ended = _wake(x, number, _TIMER, lane.heard)
+    else:
+        exchange.end_late(x, number)
+    return ended
+
+
+@inner
+def advance(x: Any, number: int, before: int) -> Any:
+    """Do what of a lane is due before a time, each at its own; return why that ended."""
+    market, lane = x, lane_at(x, number)
+    while True:
+        what, time = requests.next_due(x, lane)
+        if time >= before or what == requests.NOTHING:
+            store(x.due, number, time)
+            return DONE
+        levels = _levels_of_arrival(x, lane, x.events_at_room) if what == requests.ARRIVAL else 0
+        if lacks_room(x, number, 1, levels):
+            return LACKS_ROOM
+        lane.at_moment = lane.at_moment + 1 if time == lane.acted else 0
+        lane.acted = time
+        if lane.at_moment > MOST_ACTIONS and lane.strategy != TABLE:
+            market.woken = number
+            return ENDLESS
+        lane.now = time
+        ended = _act(x, number, what, time)
+        if ended != DONE:
+            store(x.due, number, time)  # it is asked again
+            return ended
+
+
+@inner
+def note_due(x: Any, number: int) -> None:
+    """Note when a lane has something to do next."""
+    _, time = requests.next_due(x, lane_at(x, number))
+    store(x.due, number, time)
+    market = x
+    market.next_due = min(market.next_due, time)
+
+
+# Rows
+
+
+@inlined
+def _why_of_row(market: Any, lane: Any, kind: int) -> Any:
+    """Return what of a row wakes a lane, see `wakes.WakeRules.of_row`."""
+    why = 0
+    if kind == TRADES:
+        return lane.wakes & TRADED if market.has_trades else 0
+    if kind not in (BOOK, BREAK):
+        return 0
+    if kind == BOOK:
+        why |= lane.wakes & BOOK_CHANGED
+    if market.top_changed:
+        why |= lane.wakes & TOP
+    if lane.wakes & SPREAD:
+        above = 1 if market.relative_spread > lane.spread else 0
+        if above != lane.was_above:
+            lane.was_above = above
+            why |= SPREAD
+    return why
+
+
+@inner
+def _levels_of_book(x: Any, number: int) -> Any:
+    """Return how many levels may be taken from if the other side has reached resting orders."""
+    market, lane = x, lane_at(x, number)
+    bid = ask = 0
+    first = MOST_RESTING * number
+    for place in range(first, first + lane.resting):
+        order = order_at(x, load(x.resting, place))
+        if order.side == 0:
+            bid = max(bid, order.price)
+        elif ask == 0 or order.price < ask:
+            ask = order.price
+    levels = 0
+    if bid and market.ask and market.ask <= bid:
+        levels += levels_within(x, 0, bid, x.events_at_room)
+    if ask and market.bid and market.bid >= ask:
+        levels += levels_within(x, 1, ask, x.events_at_room)
+    return levels * max(lane.resting, 1) if lane.forgets else levels
+
+
+@inner
+def _see_orders(x: Any, number: int, kind: int, has_snapshot: bool) -> Any:
+    """Let a row do to the orders of a lane what it does; False if there may be too little room."""
+    market = x
+    if kind == BOOK:
+        if lacks_room(x, number, 1, _levels_of_book(x, number)):
+            return False
+        exchange.see_book(x, number, has_snapshot)
+    elif kind == BREAK:
+        if lacks_room(x, number, 1, 0):
+            return False
+        exchange.interrupt(x, number)
+    else:
+        first, last = load_int(x.first_trade, market.row), load_int(x.first_trade, market.row + 1)
+        if lacks_room(x, number, last - first, 0):
+            return False
+        for trade in range(first, last):
+            at = _TRADE * trade
+            time, side, price, size = (
+                load(x.trades, at + 1),
+                load(x.trades, at + 2),
+                load(x.trades, at + 3),
+                load(x.trades, at + 4),
+            )
+            if load(x.trades, at + 5):
+                exchange.see_history(x, number, price, time)
+            else:
+                exchange.see_trade(x, number, side, price, size, time)
+    return True
+
+
+@inner
+def see(x: Any, number: int, kind: int, has_snapshot: bool) -> Any:
+    """Show a lane a row that the market has applied; return why that ended."""
+    market, lane = x, lane_at(x, number)
+    if lane.strategy != TABLE and (market.free_orders < 8 or market.free_nodes < _FEW_NODES):
+        market.needed = _FEW_NODES
+        return LACKS_ROOM
+    scheduled = lane.scheduled
+    is_concerned = (
+        (lane.resting | lane.late_count) != 0
+        or lane.taken_first != NO_ONE
+        or lane.broken_first != NO_ONE
+        or lane.untraded_first != NO_ONE
+    )
+    if is_concerned and kind != 0 and not _see_orders(x, number, kind, has_snapshot):
+        return LACKS_ROOM
+    now = market.time
+    lane.now = now
+    heard_before = lane.heard
+    why = 0
+    if lane.report_first != NO_ONE and event_ref(x.reports, lane.report_first).due <= now:
+        are_fills = False
+        while lane.report_first != NO_ONE and event_ref(x.reports, lane.report_first).due <= now:
+            are_fills = _hear(x, number) or are_fills
+        why = _why_of_reports(lane, are_fills)
+    why |= _why_of_row(market, lane, kind)
+    ended = _wake(x, number, why, heard_before) if why else DONE
+    if lane.scheduled != scheduled:
+        note_due(x, number)
+    return ended
+
+
+@inner
+def finish(x: Any, number: int) -> Any:
+    """The tape ends for a lane; return why that ended."""
+    market, lane = x, lane_at(x, number)
+    lane.now = market.time
+    while lane.table_next < lane.table_end:
+        if lacks_room(x, number, 1, 0):
+            return LACKS_ROOM
+        send_row(x, number)
+    if lacks_room(x, number, 1, 0):
+        return LACKS_ROOM
+    exchange.finish(x, number)
+    lane.timer = NEVER
+    lane.every = 0
+    while lane.report_first != NO_ONE:
+        report = lane.report_first
+        lane.report_first = event_ref(x.reports, report).next
+        free_report(x, report)
+    what, _ = requests.next_due(x, lane)
+    while what != requests.NOTHING:
+        if lacks_room(x, number, 1, 0):
+            return LACKS_ROOM
+        if what == requests.ARRIVAL:
+            requests.drop_arrival(x, number, market.time)
+        elif what == requests.REPORT:
+            report = lane.report_first
+            lane.report_first = event_ref(x.reports, report).next
+            free_report(x, report)
+        elif what == requests.TIMER:
+            requests.take_timer(x, lane)
+        else:
+            exchange.end_late(x, number)
+        what, _ = requests.next_due(x, lane)
+    return DONE

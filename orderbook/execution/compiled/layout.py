@@ -1,0 +1,298 @@
+"""The memory of the compiled exchange: every register and array, what it holds and who makes it.
+
+Python makes all memory (`memory.Memory`) and the kernel is given one address: that of the list of all arrays.
+Thirty arrays as arguments would cost more than a wake of a strategy.
+
+Sides are 0 (bid) and 1 (ask), queue models 0 (back), 1 (share) and 2 (front). A price of 0 is none. Money is
+two words, see `wide`. Lists are chained by number; `NO_ONE` ends them.
+"""
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+import numpy as np
+from numba import from_dtype, types
+from numba.core import cgutils
+from numba.extending import intrinsic
+from numba.np.arrayobj import make_array, populate_array
+
+from orderbook.compiled import layout as book_layout
+from orderbook.execution.market_rows import NO_TIME
+
+NO_ONE: Final = -1
+UNKNOWN: Final = NO_TIME
+"""A time or a number that is not known."""
+NEVER: Final = 2**63 - 1
+
+MOST_RESTING: Final = 64
+NODE: Final = 8
+"""Words of a node; the first chains it to the next."""
+MARK: Final = 4
+"""Words of a mark of the grid: time, connection, best bid and ask."""
+BREAK: Final = 6
+"""Words of a break: those of a mark, the time of the last book row before it, its seq."""
+TOUCH: Final = 2
+REQUEST: Final = 6
+"""Words of a request: what, number of the order or side, kind, post_only, price, size."""
+ROW: Final = 8
+"""Words of a row of a table of orders: time, what, target, side, price, size, post_only, kind."""
+
+
+def _record(*fields: tuple[str, int], floats: tuple[str, ...] = ()) -> Any:
+    words = [(name, np.int64, (count,)) if count > 1 else (name, np.int64) for name, count in fields]
+    return np.dtype([*words, *((name, np.float64) for name in floats)], align=True)
+
+
+def _words(names: str) -> list[tuple[str, int]]:
+    return [(name, 1) for name in names.split()]
+
+
+TABLES: Final = (
+    # Of the batch, see `MarketRows`; the tables are flat.
+    *("seq_of", "time_of", "connection_of", "kind_of", "book_time_of", "first_change", "changes"),
+    *("first_trade", "trades"),
+    # The book, see `orderbook.compiled.layout.Book`, and the changes of one row as the book takes them.
+    *("book", "near", "blocks", "directory", "scratch"),
+    # The lanes; the numbers of their resting orders, `MOST_RESTING` a lane; when each has something to do.
+    *("lanes_at", "resting", "due"),
+    # Pools, chained while they are free.
+    *("orders", "nodes", "reports"),
+    # Trades that the book does not show yet; the orders that a row meets, sorted.
+    *("prints_at", "met"),
+    # What happened, and orders that are over; marks of the grid, breaks, the best prices after each row.
+    *("events_at", "done_at", "marks_at", "breaks_at", "touches"),
+    # Rows of tables of orders; durations that are drawn; requests of the strategy that was woken, and
+    # prices and sizes that it asked for.
+    *("table", "latencies", "inbox_at", "ladder"),
+)
+"""All memory: the record of the market has of each table its address, and `<name>_room`, its length."""
+
+MARKET: Final = _record(
+    *((name, 1) for table in TABLES for name in (table, f"{table}_room")),
+    # Where the kernel is, so that it can be called again.
+    *_words("row rows phase lane"),
+    *_words("task wanted answer"),  # what `kernel.run` shall do, a question of the strategy, its answer
+    *_words("begin_row has_begun lanes"),  # the row with which the lanes begin, NEVER if not in this batch
+    *_words("needed"),  # how much room of anything it lacks
+    *_words("top_changed has_trades"),  # what of the row wakes strategies
+    *_words("woken why heard_before"),  # the lane whose strategy is woken, and what it has heard
+    # The rules of the product; `has_steps` once Python has seen the first book, which may tell the tick.
+    *_words("has_steps tick lot min_funds_high min_funds_low collar band"),
+    # What the tape shows.
+    *_words("seq time connection is_known bid bid_size ask ask_size book_time book_row least_lag excess_lag"),
+    *_words("was_known was_bid was_ask was_book_time was_book_row"),
+    *_words("seen_bid seen_bid_size seen_ask seen_ask_size"),  # the top that strategies were woken for
+    *_words("first_mid first_mid_time"),  # twice the first mid that is known, since the lanes began
+    *_words("every next_mark"),  # the grid of samples
+    *_words("next_due"),  # when the next lane has something to do
+    # How much is used of what is filled.
+    *_words("prints events done marks breaks inbox"),
+    *_words("free_order free_orders free_node free_nodes free_report free_reports"),
+    floats=("relative_spread",),
+)
+
+LANE: Final = _record(
+    *_words("number"),
+    # Settings.
+    *_words("queue keeps forgets maker taker limits_cash limits_base report"),
+    *_words("latency low span table_start draws"),
+    *_words("wakes every strategy hears"),
+    # Money as at the exchange; only what limits orders.
+    *_words("cash_high cash_low position"),
+    # Requests and orders.
+    *_words("requests last_arrival scheduled accepted sent"),
+    *_words("resting late_count late_first late_last taken_first"),
+    *_words("arrival_first arrival_last report_first report_last"),
+    *_words("heard_first heard_last heard"),  # reports that Python has not taken
+    *_words("timer timer_number every_time every_number timer_first"),
+    *_words("table_next table_end"),
+    *_words("acted at_moment now"),
+    # What interruptions did, see `breaks.BrokenOrders`.
+    *_words("broken_size broken_through broken_traded broken_first untraded_first broken_book_time"),
+    # As reported.
+    *_words(
+        "own_first own_last known_position known_cash_high known_cash_low known_fees_high known_fees_low"
+    ),
+    *_words("was_above"),
+    # Settings of the compiled strategy.
+    *_words("size limit inside"),
+    floats=("spread", "threshold"),
+)
+
+ORDER: Final = _record(
+    *_words("lane number side kind post_only price size sent"),
+    ("filled", 3),
+    # Its place in the queue, see `queue.QueuePlace`.
+    *_words(
+        "has_place level since back share is_fresh waiting_first waiting_last waiting owed_first owed_last"
+    ),
+    *_words("rank arrived rested ahead_at_rest ended end amends"),
+    *_words("late_book_time late_number is_late is_over next"),
+    # As the strategy knows it, see `own_orders.OwnOrder`.
+    *_words(
+        "is_own own_price own_left wanted_price wanted_left rests amending cancelling own_next own_before"
+    ),
+)
+
+EVENT: Final = _record(
+    *_words("lane time code number side price size is_maker fee_high fee_low"),
+    *_words("by seq connection ahead_back ahead_share bid ask"),
+    # Of a report: the order, when it is due, the running number of the action, and the next one.
+    *_words("order due action next"),
+)
+
+# Kinds of orders.
+LIMIT: Final = 0
+IOC: Final = 1
+MARKET_ORDER: Final = 2
+
+# Requests.
+NEW: Final = 0
+AMEND: Final = 1
+CANCEL: Final = 2
+WAKE_AT: Final = 3
+SAME: Final = -1
+"""A price or size that an amend leaves as it is."""
+
+# What filled an order.
+TAKE: Final = 1
+TRADE: Final = 2
+THROUGH: Final = 3
+CROSS: Final = 4
+LATE: Final = 5
+
+# Models of latency.
+FIXED: Final = 0
+UNIFORM: Final = 1
+DRAWN: Final = 2
+FEED: Final = 3
+
+# Strategies.
+TABLE: Final = 0
+PYTHON: Final = 1
+QUOTES: Final = 2
+
+# What the kernel shall do.
+RUN_ROWS: Final = 0
+END_TAPE: Final = 1
+TELL_AHEAD: Final = 2
+"""What is ahead of the order whose number is `wanted`."""
+TELL_SIZE: Final = 3
+"""The size on side `wanted` at the price in `answer`."""
+TELL_LEVELS: Final = 4
+"""The best `answer` levels of side `wanted`, in `ladder`; their number."""
+
+# Why the kernel returned.
+DONE: Final = 0
+LACKS_ROOM: Final = 1
+LACKS_BOOK: Final = 2
+NEEDS_TICK: Final = 3
+WAKE: Final = 4
+ENDLESS: Final = 5
+
+
+def places_of(record: Any, *names: str) -> Iterator[int]:
+    """Yield where fields are in the words of a record; Python reads words faster than fields."""
+    return (record.fields[name][1] // 8 for name in names)
+
+
+ITEMS: Final[dict[str, Any]] = dict.fromkeys(TABLES, np.dtype(np.int64)) | {
+    "connection_of": np.dtype(np.int32),
+    "kind_of": np.dtype(np.uint8),
+    "first_change": np.dtype(np.int32),
+    "first_trade": np.dtype(np.int32),
+    "book": book_layout.BOOK_REGISTERS,
+    "lanes_at": LANE,
+    "orders": ORDER,
+    "reports": EVENT,
+    "events_at": EVENT,
+    "done_at": ORDER,
+}
+"""What each table holds."""
+
+# An address is an int64; these functions read, write and name what is there.
+
+
+def _record_at(dtype: Any) -> Any:
+    """Return the compiled function (address, number) that returns a record of a table, not copied."""
+    of = from_dtype(dtype)
+
+    @intrinsic
+    def record_at(_typing: Any, _address: Any, _number: Any) -> Any:
+        def generate(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+            size = context.get_constant(types.int64, dtype.itemsize)
+            place = builder.add(arguments[0], builder.mul(arguments[1], size))
+            return builder.inttoptr(place, context.get_value_type(of))
+
+        return of(types.int64, types.int64), generate
+
+    return record_at
+
+
+def _item_at(item: Any) -> Any:
+    """Return the compiled function (address, number) that returns an item of a table as an int64."""
+
+    @intrinsic
+    def item_at(_typing: Any, _address: Any, _number: Any) -> Any:
+        def generate(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+            place = builder.inttoptr(arguments[0], context.get_value_type(item).as_pointer())
+            found = builder.load(builder.gep(place, [arguments[1]]))
+            return context.cast(builder, found, item, types.int64)
+
+        return types.int64(types.int64, types.int64), generate
+
+    return item_at
+
+
+def _store(_typing: Any, _address: Any, _number: Any, _value: Any) -> Any:
+    """Set a word of a table: (address, number, value)."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        place = builder.inttoptr(arguments[0], context.get_value_type(types.int64).as_pointer())
+        value = context.cast(builder, arguments[2], signature.args[2], types.int64)
+        builder.store(value, builder.gep(place, [arguments[1]]))
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64, _value), generate
+
+
+def _array_of(_typing: Any, _address: Any, _length: Any) -> Any:
+    """Return the words at an address as an array."""
+    of = types.Array(types.int64, 1, "C")
+
+    def generate(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        array = make_array(of)(context, builder)  # type: ignore[no-untyped-call]
+        item = context.get_constant(types.intp, 8)
+        data = builder.inttoptr(arguments[0], array.data.type)
+        populate_array(  # type: ignore[no-untyped-call]
+            array, data=data, shape=[arguments[1]], strides=[item], itemsize=item, meminfo=None
+        )
+        return array._getvalue()  # noqa: SLF001  numba has no public way
+
+    return of(types.int64, types.int64), generate
+
+
+def _copy_record(_typing: Any, _address: Any, _number: Any, _record: Any) -> Any:
+    """Copy a record into a table: (address, number, record)."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        size = context.get_constant(types.int64, signature.args[2].size)
+        place = builder.add(arguments[0], builder.mul(arguments[1], size))
+        target = builder.inttoptr(place, arguments[2].type)
+        cgutils.raw_memcpy(builder, target, arguments[2], size, 1)  # type: ignore[no-untyped-call]
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64, _record), generate
+
+
+store: Final[Any] = intrinsic(_store)
+array_of: Final[Any] = intrinsic(_array_of)
+copy_record: Final[Any] = intrinsic(_copy_record)
+load: Final = _item_at(types.int64)
+load_int: Final = _item_at(types.int32)
+load_byte: Final = _item_at(types.uint8)
+market_at: Final = _record_at(MARKET)
+book_at: Final = _record_at(book_layout.BOOK_REGISTERS)
+lane_ref: Final = _record_at(LANE)
+order_ref: Final = _record_at(ORDER)
+event_ref: Final = _record_at(EVENT)

@@ -1,0 +1,181 @@
+"""What the tape shows of the product: `market.Market` and `grid.Grid` in compiled code."""
+
+from typing import Any, Final
+
+import numpy as np
+
+from orderbook.compiled.jit import inlined, inner
+from orderbook.compiled.numbers import price_to_float
+from orderbook.execution.compiled import sizes
+from orderbook.execution.compiled.layout import BREAK as BREAK_WORDS
+from orderbook.execution.compiled.layout import (
+    DONE,
+    LACKS_BOOK,
+    LACKS_ROOM,
+    MARK,
+    TOUCH,
+    UNKNOWN,
+    load,
+    load_int,
+    store,
+)
+from orderbook.execution.compiled.places import PRINT, is_later, not_in_book
+from orderbook.execution.market_rows import BOOK, BREAK, CLEAR, TRADES
+
+LOAD: Final = 9
+"""The kind of a row that is none: its changes are the book as it stands where reading begins."""
+
+_0: Final[Any] = np.uint64(0)
+_TRADE: Final = 6
+
+
+@inner
+def pass_time(x: Any, time: int) -> Any:
+    """Mark the grid before a row of this time is applied; False if there is no room for all marks."""
+    market = x
+    if market.next_mark == UNKNOWN or (market.next_mark < time and not market.is_known):
+        market.next_mark = -(-time // market.every) * market.every
+        return True
+    while market.next_mark < time:
+        if MARK * (market.marks + 1) > x.marks_at_room:
+            return False
+        at = MARK * market.marks
+        store(x.marks_at, at, market.next_mark)
+        store(x.marks_at, at + 1, market.connection)
+        store(x.marks_at, at + 2, market.bid)
+        store(x.marks_at, at + 3, market.ask)
+        market.marks += 1
+        market.next_mark += market.every
+    return True
+
+
+@inner
+def relative_spread(bid: int, ask: int) -> Any:
+    """Return the spread as a fraction of the ask, the float of the summaries; NaN if a side is empty."""
+    if not bid or not ask:
+        return np.nan
+    return np.rint(price_to_float(ask - bid) / price_to_float(ask) * 1e12) / 1e12
+
+
+@inlined
+def _look(x: Any) -> None:
+    """Take note of the book that is known now."""
+    market = x
+    market.is_known = 1
+    bid, ask = sizes.best_price(x, 0), sizes.best_price(x, 1)
+    if bid != market.bid or ask != market.ask:
+        market.bid, market.ask = bid, ask
+        market.relative_spread = relative_spread(bid, ask)
+    market.bid_size = sizes.size_at(x, 0, bid) if bid else 0
+    market.ask_size = sizes.size_at(x, 1, ask) if ask else 0
+    if market.has_begun and not market.first_mid and bid and ask:
+        market.first_mid, market.first_mid_time = bid + ask, market.time
+
+
+@inner
+def _see_book(x: Any, row: int, time: int) -> None:
+    market = x
+    book_time = load(x.book_time_of, row)
+    if book_time != UNKNOWN:
+        market.book_time = max(market.book_time if market.book_time != UNKNOWN else 0, book_time)
+        lag = time - book_time
+        market.least_lag = lag if market.least_lag == UNKNOWN else min(lag, market.least_lag)
+        market.excess_lag = lag - market.least_lag
+    if market.prints:
+        kept = 0
+        for each in range(market.prints):
+            if is_later(load(x.prints_at, PRINT * each + 3), market.book_time):
+                for word in range(PRINT):
+                    store(x.prints_at, PRINT * kept + word, load(x.prints_at, PRINT * each + word))
+                kept += 1
+        market.prints = kept
+    market.book_row = time
+
+
+@inner
+def _see_trades(x: Any, row: int) -> None:
+    market = x
+    market.has_trades = 0
+    for trade in range(load_int(x.first_trade, row), load_int(x.first_trade, row + 1)):
+        at = _TRADE * trade
+        if load(x.trades, at + 5):
+            continue
+        market.has_trades = 1
+        time = load(x.trades, at + 1)
+        if not_in_book(time, market.book_time):
+            place = PRINT * market.prints
+            store(x.prints_at, place, load(x.trades, at + 2))
+            store(x.prints_at, place + 1, load(x.trades, at + 3))
+            store(x.prints_at, place + 2, load(x.trades, at + 4))
+            store(x.prints_at, place + 3, time)
+            market.prints += 1
+
+
+@inner
+def _see_break(x: Any) -> None:
+    market = x
+    if market.was_known and market.has_begun:
+        at = BREAK_WORDS * market.breaks
+        store(x.breaks_at, at, market.time)
+        store(x.breaks_at, at + 1, market.connection)
+        store(x.breaks_at, at + 2, market.was_bid)
+        store(x.breaks_at, at + 3, market.was_ask)
+        store(x.breaks_at, at + 4, market.was_book_row)
+        store(x.breaks_at, at + 5, market.seq)
+        market.breaks += 1
+    sizes.clear(x)
+    market.is_known = 0
+    market.bid = market.ask = market.bid_size = market.ask_size = 0
+    market.relative_spread = np.nan
+    market.book_time = market.least_lag = UNKNOWN
+    market.excess_lag = 0
+    market.prints = 0
+
+
+@inner
+def apply(x: Any, row: int, kind: int) -> Any:
+    """Apply a row; return why it could not be."""
+    market = x
+    time = load(x.time_of, row)
+    if kind in (BOOK, LOAD):
+        if not sizes.apply_changes(x, load_int(x.first_change, row), load_int(x.first_change, row + 1)):
+            return LACKS_BOOK
+        if kind == LOAD:
+            _look(x)
+            return DONE
+    elif kind == TRADES:
+        market.needed = market.prints + load_int(x.first_trade, row + 1) - load_int(x.first_trade, row)
+        if PRINT * market.needed > x.prints_at_room:
+            return LACKS_ROOM
+    market.was_known, market.was_bid, market.was_ask = market.is_known, market.bid, market.ask
+    market.was_book_time, market.was_book_row = market.book_time, market.book_row
+    market.seq, market.time = load(x.seq_of, row), time
+    market.connection = load_int(x.connection_of, row)
+    if kind == BOOK:
+        _see_book(x, row, time)
+        _look(x)
+    elif kind == TRADES:
+        _see_trades(x, row)
+    elif kind == BREAK:
+        _see_break(x)
+    if kind in (BOOK, BREAK):
+        market.top_changed = (
+            market.bid != market.seen_bid
+            or market.bid_size != market.seen_bid_size
+            or market.ask != market.seen_ask
+            or market.ask_size != market.seen_ask_size
+        )
+        market.seen_bid, market.seen_bid_size = market.bid, market.bid_size
+        market.seen_ask, market.seen_ask_size = market.ask, market.ask_size
+    store(x.touches, TOUCH * row, market.bid)
+    store(x.touches, TOUCH * row + 1, market.ask)
+    return DONE
+
+
+@inlined
+def has_snapshot(x: Any, row: int) -> Any:
+    """Tell whether a book row replaced the book."""
+    for change in range(load_int(x.first_change, row), load_int(x.first_change, row + 1)):
+        if load(x.changes, 3 * change) == CLEAR:
+            return True
+    return False

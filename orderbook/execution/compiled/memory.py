@@ -1,0 +1,208 @@
+"""The memory of the compiled exchange as Python owns it: made, filled for a batch, enlarged."""
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from orderbook.compiled.book import CompiledBook
+from orderbook.compiled.layout import CHANGE
+from orderbook.compiled.loading import kernels
+from orderbook.execution.compiled import layout
+from orderbook.execution.compiled.layout import BREAK, ITEMS, MARK, MOST_RESTING, NO_ONE, NODE, REQUEST, TOUCH
+from orderbook.execution.compiled.loading import Run
+from orderbook.execution.compiled.places import PRINT
+from orderbook.execution.market_rows import BREAK as BREAK_ROW
+from orderbook.execution.market_rows import MarketRows
+
+_FIRST_EVENTS: Final = 1 << 13
+_FIRST_DONE: Final = 1 << 11
+_FIRST_NODES: Final = 1 << 11
+_FIRST_MARKS: Final = 1 << 10
+_FIRST_LEVELS: Final = 64
+(_INBOX,) = layout.places_of(layout.MARKET, "inbox")
+_POOLS: Final = {"orders": "order", "nodes": "node", "reports": "report"}
+
+
+class Memory:
+    """All memory of a product.
+
+    Args:
+        run: the kernel.
+
+    Attributes:
+        market: the record of `layout.MARKET`.
+        lanes: the records of `layout.LANE`.
+        book: the book of the product.
+        words, lane_words: the words of the market's record and of the lanes', to read them fast.
+        relative_spread: that of the market.
+    """
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._market = np.zeros(1, layout.MARKET)
+        self.market: Any = self._market[0]
+        self.address = self._market.ctypes.data
+        self.words = self._market.view(np.int64).data
+        self.relative_spread = self._market["relative_spread"].data
+        self._tables: dict[str, npt.NDArray[Any]] = {}
+        self._rows: tuple[Any, ...] = ()
+        for table, item in ITEMS.items():
+            self.set(table, np.zeros(0, item))
+        self.lanes = self.set("lanes_at", np.zeros(0, layout.LANE))
+        self.set("events_at", np.zeros(_FIRST_EVENTS, layout.EVENT))
+        self.set("done_at", np.zeros(_FIRST_DONE, layout.ORDER))
+        self.set("marks_at", np.zeros(_FIRST_MARKS * MARK, np.int64))
+        self.set("met", np.zeros(4 * MOST_RESTING, np.int64))
+        self.set("prints_at", np.zeros(64 * PRINT, np.int64))
+        self._inbox = self.set("inbox_at", np.zeros(16 * REQUEST, np.int64)).data
+        self.set("ladder", np.zeros(2 * _FIRST_LEVELS, np.int64))
+        for pool in _POOLS.values():
+            self.market[f"free_{pool}"] = NO_ONE
+        self._enlarge_pool("orders", 16)
+        self._enlarge_pool("nodes", _FIRST_NODES)
+        self._enlarge_pool("reports", _FIRST_NODES)
+        self.market["woken"] = NO_ONE
+        for name in ("next_mark", "book_time", "least_lag", "was_book_time"):
+            self.market[name] = layout.UNKNOWN
+        self.market["seq"] = -1
+        self.market["relative_spread"] = np.nan
+        self.book = CompiledBook(kernels())
+        # Its registers at an address that is known.
+        registers = np.zeros(1, ITEMS["book"])
+        registers[0] = self.book.memory.registers
+        self.book.memory = self.book.memory._replace(registers=registers[0])
+        self.set("book", registers)
+        self._set_book()
+
+    def set_lanes(self, number: int) -> None:
+        """Make so many lanes."""
+        self.lanes = self.set("lanes_at", np.zeros(number, layout.LANE))
+        self.lane_words = self.lanes.view(np.int64).data
+        self.set("resting", np.zeros(number * MOST_RESTING, np.int64))
+        self.set("due", np.full(number, layout.NEVER))
+        self.market["lanes"] = number
+
+    def set(self, table: str, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Make an array a table; it is kept alive."""
+        self._tables[table] = values
+        self.market[table] = values.ctypes.data
+        self.market[f"{table}_room"] = len(values)
+        return values
+
+    def table(self, name: str) -> npt.NDArray[Any]:
+        """Return a table."""
+        return self._tables[name]
+
+    def set_rows(self, rows: MarketRows) -> None:
+        """Make the rows of a batch those that the kernel runs."""
+        count = len(rows.seq)
+        for table, values in (
+            ("seq_of", rows.seq),
+            ("time_of", rows.time),
+            ("connection_of", rows.connection),
+            ("kind_of", rows.kind),
+            ("book_time_of", rows.book_time),
+            ("first_change", rows.first_change),
+            ("changes", rows.changes.reshape(-1)),
+            ("first_trade", rows.first_trade),
+            ("trades", rows.trades.reshape(-1)),
+        ):
+            self.set(table, np.ascontiguousarray(values, ITEMS[table]))
+        changes = int(np.diff(rows.first_change).max(initial=0))
+        if CHANGE * changes > len(self.table("scratch")):
+            self.set("scratch", np.zeros(2 * CHANGE * changes, np.int64))
+        if TOUCH * count > len(self.table("touches")):
+            self.set("touches", np.zeros(TOUCH * count, np.int64))
+        breaks = BREAK * int(np.count_nonzero(rows.kind == BREAK_ROW))
+        if breaks > len(self.table("breaks_at")):
+            self.set("breaks_at", np.zeros(breaks, np.int64))
+        market = self.market
+        market["row"], market["rows"], market["phase"], market["lane"], market["breaks"] = 0, count, 0, 0, 0
+
+    def add_requests(self, requests: list[tuple[int, ...]]) -> None:
+        """Hand over what the strategy that was woken asks for."""
+        if not requests:
+            return
+        if REQUEST * len(requests) > len(self._inbox):
+            self._inbox = self.set("inbox_at", np.zeros(2 * REQUEST * len(requests), np.int64)).data
+        at = 0
+        for request in requests:
+            for word in request:
+                self._inbox[at] = word
+                at += 1
+        self.words[_INBOX] = len(requests)
+        for table, pool in (("orders", "order"), ("nodes", "node")):
+            if self.market[f"free_{pool}s"] < len(requests) + 8:
+                self._enlarge_pool(table, 2 * len(requests) + 16)
+
+    def make_room(self) -> None:
+        """Make the room that the kernel lacks; what it has written must have been taken away."""
+        market = self.market
+        needed = int(market["needed"])
+        for table in ("events_at", "done_at"):
+            if len(self.table(table)) < needed:
+                self.set(table, np.zeros(2 * needed, ITEMS[table]))
+        for table, pool in _POOLS.items():
+            if market[f"free_{pool}s"] < (8 if table == "orders" else needed):
+                self._enlarge_pool(table, max(needed, len(self.table(table)) // self._width(table)))
+        lanes = self.lanes
+        met = int((lanes["resting"] + lanes["late_count"]).max(initial=0))
+        if met > len(self.table("met")):
+            self.set("met", np.zeros(2 * met, np.int64))
+        prints = self.table("prints_at")
+        if PRINT * needed > len(prints):
+            larger = np.zeros(2 * PRINT * needed, np.int64)
+            larger[: len(prints)] = prints
+            self.set("prints_at", larger)
+
+    def make_room_in_book(self) -> None:
+        """Make the room that the book lacks for the changes of the next row."""
+        self.book.make_room()
+        self._set_book()
+
+    def ask(self, task: int, wanted: int, answer: int = 0) -> int:
+        """Return the answer of the kernel to a question of a strategy."""
+        market = self.market
+        market["task"], market["wanted"], market["answer"] = task, wanted, answer
+        self._run(self.address)
+        market["task"] = layout.RUN_ROWS
+        return int(market["answer"])
+
+    def levels(self, side: int, depth: int | None) -> Iterator[tuple[int, int]]:
+        """Yield (price, size) of a side, best first."""
+        room = len(self.table("ladder")) // 2
+        most = room if depth is None else depth
+        while (count := self.ask(layout.TELL_LEVELS, side, min(most, room))) == room and depth != room:
+            room *= 2
+            most = room if depth is None else depth
+            self.set("ladder", np.zeros(2 * room, np.int64))
+        words = self.table("ladder")[: 2 * count].tolist()
+        return zip(words[::2], words[1::2], strict=True)
+
+    def _set_book(self) -> None:
+        memory = self.book.memory
+        for table, values in (
+            ("near", memory.near),
+            ("blocks", memory.blocks),
+            ("directory", memory.directory),
+        ):
+            self.set(table, values)
+
+    @staticmethod
+    def _width(table: str) -> int:
+        return NODE if table == "nodes" else 1
+
+    def _enlarge_pool(self, table: str, number: int) -> None:
+        """Add free items to a pool."""
+        old, width, pool = self.table(table), self._width(table), _POOLS[table]
+        used = len(old) // width
+        larger = np.zeros((used + number) * width, old.dtype)
+        larger[: len(old)] = old
+        links = larger[0::width] if width > 1 else larger["next"]
+        links[used:] = np.arange(used + 1, used + number + 1)
+        links[-1] = self.market[f"free_{pool}"]
+        self.market[f"free_{pool}"] = used
+        self.market[f"free_{pool}s"] += number
+        self.set(table, larger)

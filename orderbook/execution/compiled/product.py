@@ -1,0 +1,141 @@
+"""One product of a tape through the compiled engine and the compiled exchange, batch by batch."""
+
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
+
+import numpy as np
+import pyarrow as pa
+
+from orderbook.engine import Engine, State, Step
+from orderbook.events import Trade
+from orderbook.execution.compiled.harvest import CompiledLane
+from orderbook.execution.compiled.lanes import CompiledLanes
+from orderbook.execution.compiled.loading import Run
+from orderbook.execution.lane import Trader
+from orderbook.execution.market import Touch
+from orderbook.execution.market_rows import BOOK, MarketRows
+from orderbook.execution.settings import LaneSettings, ProductRules
+from orderbook.trades import TradeWatch
+
+Made: TypeAlias = tuple[Trader, LaneSettings, str]
+"""A strategy, the settings of its lane, and what errors call it."""
+
+
+class CompiledProduct:
+    """All lanes of one product, as `product.ProductLanes` has them.
+
+    Args:
+        engine: reads the rows.
+        state: the product before the first row, of the engine.
+        run: the kernel.
+        rules: of the product.
+        shared: settings that all lanes share.
+        make: returns what the lanes are made of.
+        take: called with the lanes once they are there.
+        at_once: whether the lanes begin with the first row that they are shown, as tables of orders do;
+            else with the first row that has a summary.
+
+    Attributes:
+        watch: judges the trades.
+        trades: number of trades so far, history left out.
+        sizes_cut: sizes of the feed that were cut.
+    """
+
+    def __init__(  # noqa: PLR0917
+        self,
+        engine: Engine,
+        state: State,
+        run: Run,
+        rules: ProductRules,
+        shared: LaneSettings,
+        make: Callable[[], Sequence[Made]],
+        take: Callable[[Sequence[CompiledLane]], None],
+        *,
+        at_once: bool = False,
+    ) -> None:
+        self.watch = TradeWatch(state.product, state.venue)
+        self.trades = self.sizes_cut = 0
+        self._engine = engine
+        self._state = state
+        self._make = make
+        self._take = take
+        self._begins_at_once = at_once
+        self._has_begun = False
+        self._lanes = CompiledLanes(
+            run, state.product, rules, every=shared.equity_every, horizons=shared.markouts
+        )
+        levels = engine.levels(state)
+        if levels is not None:
+            self._lanes.load(levels)
+
+    @property
+    def market(self) -> "CompiledProduct":
+        """What the tape shows: here."""
+        return self
+
+    @property
+    def tick(self) -> int | None:
+        """See `market.Market`."""
+        return self._lanes.tick
+
+    @property
+    def shown_tick(self) -> int | None:
+        """See `market.Market`."""
+        return self._lanes.shown_tick
+
+    @property
+    def shown_lot(self) -> int | None:
+        """See `market.Market`."""
+        return self._lanes.shown_lot
+
+    @property
+    def seq(self) -> int:
+        """Number of the last row."""
+        return self._lanes.seq
+
+    @property
+    def touch(self) -> Touch:
+        """See `market.Market`."""
+        return self._lanes.touch
+
+    def prepare(self, rows: pa.RecordBatch) -> Step:
+        """Apply rows that come before the part of the tape to trade on: they build the book."""
+        step, market = self._read(rows)
+        self._lanes.see(market, None)
+        return step
+
+    def step(self, rows: pa.RecordBatch) -> Step:
+        """Apply a batch of `TAPE_SCHEMA` in seq order and show it to the lanes."""
+        step, market = self._read(rows)
+        begin_row = None
+        if not self._has_begun:
+            begin_row = 0 if self._begins_at_once else _first_book(market)
+            if begin_row is not None:
+                self._has_begun = True
+                self._lanes.begin(self._make())
+                self._take(self._lanes.lanes)
+
+        def read_trades(row: int) -> Sequence[Trade]:
+            frame = self._state.venue.read_trades(rows.column("payload")[row].as_py(), self._state.product)
+            return frame.trades if frame else ()
+
+        self._lanes.see(market, begin_row, read_trades)
+        return step
+
+    def finish(self) -> None:
+        """End the tape for all lanes."""
+        self._lanes.finish()
+
+    def _read(self, rows: pa.RecordBatch) -> tuple[Step, MarketRows]:
+        self._state, step = self._engine.step(self._state, rows, watch=self.watch)
+        market = step.market
+        assert market is not None  # noqa: S101  there was a watch
+        self.trades += len(market.trades) - int(market.trades[:, 5].sum())
+        self.sizes_cut += int(market.sizes_cut.sum())
+        return step, market
+
+
+def _first_book(rows: MarketRows) -> int | None:
+    """Return the first row that has a summary, None if there is none."""
+    (at,) = np.nonzero(rows.kind == BOOK)
+    return int(at[0]) if len(at) else None

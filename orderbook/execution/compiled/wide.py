@@ -1,0 +1,107 @@
+"""Money in compiled code: an exact integer of 128 bits as two words, the high one signed."""
+
+from typing import Any, Final
+
+import numpy as np
+
+from orderbook.compiled.jit import inlined, inner
+from orderbook.execution.numbers import MILLION
+
+_32: Final[Any] = np.uint64(32)
+_HALF: Final[Any] = np.uint64(0xFFFFFFFF)
+_0: Final[Any] = np.uint64(0)
+_1: Final[Any] = np.uint64(1)
+_MILLION: Final[Any] = np.uint64(MILLION)
+_BASE: Final[Any] = np.uint64(1 << 32)
+
+
+@inlined
+def product(a: int, b: int) -> Any:
+    """Return the product of two numbers that are not negative."""
+    first, second = np.uint64(a), np.uint64(b)
+    first_low, first_high = first & _HALF, first >> _32
+    second_low, second_high = second & _HALF, second >> _32
+    low = first_low * second_low
+    middle = first_high * second_low + (low >> _32)
+    other = first_low * second_high + (middle & _HALF)
+    high = first_high * second_high + (middle >> _32) + (other >> _32)
+    return np.int64(high), np.int64((other << _32) | (low & _HALF))
+
+
+@inlined
+def add(high: Any, low: Any, other_high: Any, other_low: Any) -> Any:
+    """Return a sum."""
+    total = np.uint64(low) + np.uint64(other_low)
+    carry = 1 if total < np.uint64(low) else 0
+    return high + other_high + carry, np.int64(total)
+
+
+@inlined
+def negative(high: Any, low: Any) -> Any:
+    """Return the number with the other sign."""
+    flipped = ~np.uint64(low) + _1
+    return ~high + (1 if flipped == _0 else 0), np.int64(flipped)
+
+
+@inlined
+def is_less(high: int, low: int, other_high: int, other_low: int) -> Any:
+    """Tell whether the first number is below the other."""
+    return high < other_high or (high == other_high and np.uint64(low) < np.uint64(other_low))
+
+
+@inner
+def fee_of(value_high: Any, value_low: Any, rate: Any) -> Any:
+    """Return the fee on a value that is not negative, see `numbers.fee_of`."""
+    # By hand, 32 bits at a time: value = million * quotient + rest.
+    high, low = np.uint64(value_high), np.uint64(value_low)
+    rest = high >> _32
+    top = rest // _MILLION
+    rest = ((rest % _MILLION) << _32) | (high & _HALF)
+    upper = rest // _MILLION
+    rest = ((rest % _MILLION) << _32) | (low >> _32)
+    lower = rest // _MILLION
+    rest = ((rest % _MILLION) << _32) | (low & _HALF)
+    bottom = rest // _MILLION
+    part = np.int64(rest % _MILLION)
+    size = np.uint64(abs(rate))
+    quotient_high, quotient_low = (top << _32) | upper, (lower << _32) | bottom
+    # quotient * size
+    first = (quotient_low & _HALF) * size
+    second = (quotient_low >> _32) * size + (first >> _32)
+    fee_low = (second << _32) | (first & _HALF)
+    fee_high = np.int64(quotient_high * size + (second >> _32))
+    if rate >= 0:
+        return add(fee_high, np.int64(fee_low), 0, (part * rate + MILLION - 1) // MILLION)
+    down_high, down_low = add(fee_high, np.int64(fee_low), 0, part * -rate // MILLION)
+    return negative(down_high, down_low)
+
+
+@inner
+def share_of(amount: int, part: int, whole: int) -> Any:
+    """Return amount * part // whole, numbers that are not negative; amount is at most the whole."""
+    high, low = product(amount, part)
+    if high == 0:
+        return np.int64(np.uint64(low) // np.uint64(whole))
+    # Knuth's division by two digits of 32 bits; the quotient fits because amount <= whole.
+    divisor, upper, lower = np.uint64(whole), np.uint64(high), np.uint64(low)
+    while divisor >> np.uint64(63) == _0:
+        divisor <<= _1
+        upper = (upper << _1) | (lower >> np.uint64(63))
+        lower <<= _1
+    divisor_high, divisor_low = divisor >> _32, divisor & _HALF
+    digit = upper // divisor_high
+    rest = upper - digit * divisor_high
+    while digit >= _BASE or digit * divisor_low > ((rest << _32) | (lower >> _32)):
+        digit -= _1
+        rest += divisor_high
+        if rest >= _BASE:
+            break
+    middle = ((upper << _32) | (lower >> _32)) - digit * divisor
+    last = middle // divisor_high
+    rest = middle - last * divisor_high
+    while last >= _BASE or last * divisor_low > ((rest << _32) | (lower & _HALF)):
+        last -= _1
+        rest += divisor_high
+        if rest >= _BASE:
+            break
+    return np.int64((digit << _32) + last)

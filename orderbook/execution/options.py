@@ -1,0 +1,182 @@
+"""Fees, latencies, settings and sweeps of a backtest as people write them."""
+
+import re
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from itertools import product
+from typing import Any, Final
+
+from orderbook.errors import OptionError
+from orderbook.execution.latency import FeedLatency, FixedLatency, Latency, TableLatency, UniformLatency
+from orderbook.execution.numbers import MILLION
+from orderbook.execution.settings import Fees
+from orderbook.time_input import parse_duration
+from orderbook.times import NS
+
+_NUMBER: Final = r"([+-]?[0-9]{1,12}(?:\.[0-9]{1,12})?)"
+_FEES: Final = re.compile(rf"{_NUMBER}/{_NUMBER}(?:\s*bps)?")
+_RANGE: Final = re.compile(rf"{_NUMBER}([a-z%]*):{_NUMBER}([a-z%]*):{_NUMBER}([a-z%]*)", re.IGNORECASE)
+_BARE: Final = re.compile(r"[0-9.]+")
+_INTEGER: Final = re.compile(r"[+-]?[0-9]{1,18}")
+_KEY: Final = re.compile(r"[A-Za-z_][A-Za-z_0-9]*")
+_HIGHEST_FEE_BPS: Final = 1_000
+_LONGEST_S: Final = 3_600
+_MOST_VALUES: Final = 10_000
+
+TIERS: Final[Mapping[str, str]] = {
+    "coinbase:10K": "40/60",
+    "coinbase:50K": "25/40",
+    "coinbase:100K": "15/25",
+    "coinbase:1M": "10/20",
+    "coinbase:15M": "8/18",
+    "coinbase:75M": "6/16",
+    "coinbase:250M": "3/12",
+    "coinbase:400M": "0/8",
+    "coinbase:top": "0/5",
+}
+"""Maker and taker fees of Coinbase Exchange in basis points, by the volume of 30 days up to which they hold.
+
+Source: help.coinbase.com/en/exchange/trading-and-funding/exchange-fees, 2026-09.
+"""
+
+
+def parse_fees(text: str) -> Fees:
+    """Return the rates of `MAKER/TAKER` in basis points, or of a name in `TIERS`.
+
+    Raises:
+        OptionError: if it is neither, or a rate is beyond 1000 bps.
+
+    >>> parse_fees("40/60"), parse_fees("-0.5/5"), parse_fees("coinbase:1M")
+    (Fees(maker=4000, taker=6000), Fees(maker=-50, taker=500), Fees(maker=1000, taker=2000))
+    """
+    match = _FEES.fullmatch(TIERS.get(text, text).strip()) if isinstance(text, str) else None
+    if match is None:
+        raise OptionError(f"{text!r} is not MAKER/TAKER in bps: write 40/60, or one of {', '.join(TIERS)}")
+    rates = [Decimal(each) * (MILLION // 10_000) for each in match.groups()]
+    for rate in rates:
+        if abs(rate) > _HIGHEST_FEE_BPS * 100 or rate != int(rate):
+            raise OptionError(f"{text!r}: a fee is at most {_HIGHEST_FEE_BPS} bps, in steps of 0.01 bps")
+    return Fees(*map(int, rates))
+
+
+def parse_latency(text: str) -> Latency:
+    """Return a model of latency: `100ms`, `uniform:20ms:80ms` or `feed:40ms:1`.
+
+    Raises:
+        OptionError: if it is none of these.
+
+    >>> parse_latency("uniform:20ms:80ms"), parse_latency("0")
+    (UniformLatency(low=20000000, high=80000000), FixedLatency(ns=0))
+    """
+    kind, *values = str(text).split(":")
+    if kind == "uniform" and len(values) == 2:
+        low, high = map(nanoseconds, values)
+        if low > high:
+            raise OptionError(f"{text!r}: the first latency is above the second")
+        return UniformLatency(low, high)
+    if kind == "feed" and len(values) == 2 and re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,6})?", values[1]):
+        return FeedLatency(nanoseconds(values[0]), int(Decimal(values[1]) * MILLION))
+    if values:
+        raise OptionError(
+            f"{text!r} is not a latency: write 100ms, uniform:20ms:80ms, feed:40ms:1 or file:PATH"
+        )
+    return FixedLatency(nanoseconds(kind))
+
+
+def latency_table(lines: Iterable[str]) -> TableLatency:
+    """Return the latency that draws from durations, one a line; empty lines are passed over.
+
+    Raises:
+        OptionError: if a line is not a duration, or there is none.
+    """
+    table = []
+    for number, line in enumerate(lines, 1):
+        if line.strip():
+            try:
+                table.append(nanoseconds(line.strip()))
+            except OptionError as error:
+                raise OptionError(f"line {number}: {error.reason}") from None
+    if not table:
+        raise OptionError("it has no duration")
+    return TableLatency(tuple(table))
+
+
+def nanoseconds(text: str) -> int:
+    """Return a duration from 0 to an hour; a number without a unit could be meant in ms, or in s.
+
+    Raises:
+        OptionError: if it has no unit and is not 0, or is more than an hour.
+        TimeError: if it is not a duration.
+    """
+    if text != "0" and _BARE.fullmatch(text):
+        raise OptionError(f"{text!r} has no unit: write {text}ms or {text}s")
+    seconds = parse_duration(text)
+    if seconds > _LONGEST_S:
+        raise OptionError(f"{text!r} is more than an hour")
+    return round(seconds * NS)
+
+
+def parse_setting(text: str) -> tuple[str, Any]:
+    """Return the name and value of `name=value`; a whole number is an int, anything else text.
+
+    Raises:
+        OptionError: if it is not of this form.
+
+    >>> parse_setting("size=0.01"), parse_setting("inside=2")
+    (('size', '0.01'), ('inside', 2))
+    """
+    name, equals, value = text.partition("=")
+    if not equals or not _KEY.fullmatch(name) or not value:
+        raise OptionError(f"{text!r} is not name=value, such as size=0.01")
+    return name, _value(value)
+
+
+def parse_sweep(text: str) -> tuple[str, tuple[Any, ...]]:
+    """Return the name and the values of `name=a,b,c` or `name=LOW:HIGH:STEP`, each once.
+
+    A colon always means a range: with a typo in it, it would be a text that no strategy means.
+
+    Raises:
+        OptionError: if it is not of this form, or has no value or too many.
+
+    >>> parse_sweep("threshold=1bps,5bps"), parse_sweep("threshold=1bps:2bps:0.5bps")
+    (('threshold', ('1bps', '5bps')), ('threshold', ('1bps', '1.5bps', '2bps')))
+    """
+    name, equals, values = text.partition("=")
+    if not equals or not _KEY.fullmatch(name) or not all(values.split(",")):
+        raise OptionError(f"{text!r} is not name=a,b,c or name=LOW:HIGH:STEP, such as threshold=1bps,5bps")
+    found = [each for part in values.split(",") for each in _range(part)]
+    return name, tuple(dict.fromkeys(map(_value, found)))
+
+
+def _range(text: str) -> list[str]:
+    if ":" not in text:
+        return [text]
+    match = _RANGE.fullmatch(text)
+    if match is None:
+        raise OptionError(f"{text!r} is not LOW:HIGH:STEP, such as 1bps:5bps:1bps")
+    low, low_unit, high, high_unit, step, step_unit = match.groups()
+    if not low_unit == high_unit == step_unit:
+        raise OptionError(f"{text!r}: write all three in one unit, such as 1bps:5bps:1bps")
+    first, last, by = Decimal(low), Decimal(high), Decimal(step)
+    if by <= 0 or last < first or (last - first) / by > _MOST_VALUES:
+        raise OptionError(
+            f"{text!r} is not LOW:HIGH:STEP with LOW up to HIGH and at most {_MOST_VALUES} steps"
+        )
+    numbers = (first + by * number for number in range(int((last - first) / by) + 1))
+    return [f"{number.normalize():f}{low_unit}" for number in numbers]
+
+
+def _value(text: str) -> Any:
+    return int(text) if _INTEGER.fullmatch(text) else text
+
+
+def combinations(
+    fixed: Mapping[str, Any], sweep: Mapping[str, Iterable[Any]]
+) -> tuple[Mapping[str, Any], ...]:
+    """Return all settings: the fixed ones with every combination of the swept ones, the last varying fastest.
+
+    >>> combinations({"size": 1}, {"a": (1, 2), "b": (3,)})
+    ({'size': 1, 'a': 1, 'b': 3}, {'size': 1, 'a': 2, 'b': 3})
+    """
+    return tuple(dict(fixed) | dict(zip(sweep, values, strict=True)) for values in product(*sweep.values()))

@@ -1,0 +1,126 @@
+"""Frames of Coinbase Advanced Trade: channel l2_data.
+
+    {"channel":"l2_data","timestamp":"...","sequence_num":15,"events":[{"type":"update","product_id":"BTC-USD",
+     "updates":[{"side":"offer","event_time":"...","price_level":"65106.54","new_quantity":"0.15361938"}]}]}
+
+A snapshot has the same form. Sides are bid and offer; some documents say ask.
+"""
+
+from typing import Final
+
+import msgspec
+from msgspec import Raw
+
+from orderbook.decimals import parse_price, parse_size
+from orderbook.events import BookEvent, BookFrame, Frame, Level, MalformedError
+from orderbook.venues.coinbase.frames import (
+    ABSENT,
+    Envelope,
+    error_frame,
+    frame_time,
+    open_envelope,
+    other_frame,
+    try_envelope,
+)
+from orderbook.venues.rawjson import decode, string
+
+BOOK_SIGN: Final = '"l2_data"'
+"""What a frame of the book contains, unless its channel is escaped."""
+
+
+class Change(msgspec.Struct, gc=False):
+    """One change of an event."""
+
+    side: str
+    price_level: str
+    new_quantity: str
+
+
+_CHANGES = msgspec.json.Decoder(list[Change])
+_OBJECTS = msgspec.json.Decoder(list[dict[str, Raw]])
+
+
+def read(envelope: Envelope, product: str, sequence_num: int | None) -> Frame:
+    """Return the frame of an envelope, with the events of one product.
+
+    Raises:
+        MalformedError: if a field is missing or has another type, or a side or number is not valid.
+    """
+    channel = string(envelope.channel)
+    if channel == "l2_data":
+        return BookFrame(_book_events(envelope.events, product), frame_time(envelope.timestamp), sequence_num)
+    kind = string(envelope.type)
+    if channel is None and kind == "error":
+        return error_frame(envelope, sequence_num)
+    return other_frame(kind if channel is None else channel, sequence_num)
+
+
+def holds_book(text: str) -> bool:
+    """Tell whether a text is a frame of channel l2_data."""
+    if BOOK_SIGN not in text and "\\" not in text:
+        return False
+    return string(try_envelope(text).channel) == "l2_data"
+
+
+def holds_snapshot(text: str) -> bool:
+    """Tell whether a text is a frame of channel l2_data with a snapshot among its events."""
+    envelope = try_envelope(text)
+    # The type of an event is in the raw events; the fields of a level have other values.
+    return string(envelope.channel) == "l2_data" and b'"snapshot"' in bytes(envelope.events)
+
+
+def book_time(text: str, product: str) -> int | None:
+    """Return the largest event_time of a product's changes in a well-formed frame, None if it has none."""
+    times = [
+        frame_time(change.get("event_time", ABSENT))
+        for event in decode(_OBJECTS, open_envelope(text).events, "events")
+        if string(event.get("product_id", ABSENT)) == product
+        for change in decode(_OBJECTS, event.get("updates", ABSENT), "updates")
+    ]
+    return max((time for time in times if time is not None), default=None)
+
+
+def _book_events(events: Raw, product: str) -> list[BookEvent]:
+    """Read all events of a frame, of whichever product, and return those of one product."""
+    wanted = []
+    for fields in decode(_OBJECTS, events, "events"):
+        kind = string(fields.get("type", ABSENT))
+        named = string(fields.get("product_id", ABSENT))
+        if kind not in ("snapshot", "update"):
+            raise MalformedError("an event is neither snapshot nor update")
+        if named is None:
+            raise MalformedError("product_id is no string")
+        bids, asks = _sides(fields.get("updates", ABSENT))
+        if named == product:
+            wanted.append(BookEvent(kind == "snapshot", bids, asks))
+    return wanted
+
+
+def _sides(updates: Raw) -> tuple[list[Level], list[Level]]:
+    bids: list[Level] = []
+    asks: list[Level] = []
+    for change in _changes(updates):
+        level = (parse_price(change.price_level), parse_size(change.new_quantity))
+        if change.side == "bid":
+            bids.append(level)
+        elif change.side in ("offer", "ask"):
+            asks.append(level)
+        else:
+            raise MalformedError(f"side {change.side[:40]!r} is none of bid, offer, ask")
+    return bids, asks
+
+
+def _changes(updates: Raw) -> list[Change]:
+    try:
+        return decode(_CHANGES, updates, "updates")
+    except MalformedError:
+        # Of duplicate keys the last counts, but the typed decoder rejects a wrong type in an earlier one:
+        # try again with the last values alone.
+        return [_change(fields) for fields in decode(_OBJECTS, updates, "updates")]
+
+
+def _change(fields: dict[str, Raw]) -> Change:
+    values = [string(fields.get(name, ABSENT)) for name in ("side", "price_level", "new_quantity")]
+    if None in values:
+        raise MalformedError("side, price_level and new_quantity must be strings")
+    return Change(*values)  # type: ignore[arg-type]  # None was ruled out above

@@ -1,0 +1,1 @@
+"""What the frames and subscriptions of the two Coinbase venues share."""

@@ -1,0 +1,58 @@
+"""The compiled readers of frames, by the number that their venue gives (`Venue.reader`)."""
+
+from typing import Any, Final
+
+from orderbook.compiled.frames import begin_frame
+from orderbook.compiled.jit import inlined
+from orderbook.compiled.market import begin_row
+from orderbook.venues import advanced, exchange
+from orderbook.venues.advanced import compiled as compiled_advanced
+from orderbook.venues.advanced import compiled_trades as compiled_advanced_trades
+from orderbook.venues.advanced import compiled_updates
+from orderbook.venues.advanced.compiled import read_advanced
+from orderbook.venues.advanced.compiled_trades import read_advanced_trades
+from orderbook.venues.coinbase import compiled as compiled_envelope
+from orderbook.venues.coinbase import compiled_trades
+from orderbook.venues.coinbase.compiled_trades import OTHER
+from orderbook.venues.exchange import compiled as compiled_exchange
+from orderbook.venues.exchange import compiled_trades as compiled_exchange_trades
+from orderbook.venues.exchange.compiled import read_exchange
+from orderbook.venues.exchange.compiled_trades import read_exchange_trades, usual_type
+
+SOURCES: Final = (
+    *(compiled_envelope, compiled_exchange, compiled_advanced, compiled_updates),
+    *(compiled_trades, compiled_exchange_trades, compiled_advanced_trades),
+)
+"""The modules of the readers: if one changes, all is compiled again."""
+
+_EXCHANGE: Final = exchange.VENUE.reader
+_ADVANCED: Final = advanced.VENUE.reader
+
+
+@inlined
+def read_frame(reader: int, run: Any, at: int, end: int, frame: Any, market: Any) -> int:
+    """Read the bytes [at, end) of a run's payloads into a frame, and its trades, if they are wanted.
+
+    Returns:
+        1 for a book frame, 0 for a frame that does not concern the book, -1 for one that is left to the plain
+        engine, and if there is no room in the frame or the market, which then say so.
+    """
+    wants_trades = run.registers.wants_market
+    if wants_trades:
+        begin_row(market)
+    if reader == _ADVANCED:
+        what = read_advanced(run.payloads, at, end, run.product, frame)
+        if what == 0 and wants_trades:
+            return read_advanced_trades(run.payloads, at, end, run.product, frame, market)
+        return what
+    if reader == _EXCHANGE:
+        kind = usual_type(run.payloads, at, end) if wants_trades else OTHER
+        what = 0
+        if kind <= OTHER:
+            what = read_exchange(run.payloads, at, end, run.product, frame)
+        else:
+            begin_frame(frame)
+        if what == 0 and kind != OTHER:
+            return read_exchange_trades(run.payloads, at, end, run.product, frame, market)
+        return what
+    return -1

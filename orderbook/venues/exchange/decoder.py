@@ -1,0 +1,119 @@
+"""Frames of Coinbase Exchange: snapshot and l2update.
+
+    {"type":"snapshot","product_id":"BTC-USD","asks":[["10102.55","0.57"]],"bids":[["10101.10","0.45"]],"time":"..."}
+    {"type":"l2update","product_id":"BTC-USD","changes":[["buy","10101.80","0.162567"]],"time":"..."}
+
+A level is an array of exactly two strings, a change of exactly three; a size is absolute, 0 removes.
+"""
+
+from typing import Final
+
+import msgspec
+from msgspec import Raw
+
+from orderbook.decimals import parse_price, parse_size
+from orderbook.events import BookEvent, BookFrame, Frame, Level, MalformedError
+from orderbook.venues.coinbase.frames import (
+    ABSENT,
+    Envelope,
+    error_frame,
+    frame_time,
+    other_frame,
+    try_envelope,
+)
+from orderbook.venues.rawjson import decode, integer, string
+
+UPDATE_SIGN: Final = '"l2update"'
+BOOK_SIGNS: Final = (UPDATE_SIGN, '"snapshot"')
+"""What a frame of the book contains, unless its type is escaped."""
+
+
+class _Heartbeat(msgspec.Struct):
+    type: Raw = ABSENT
+    product_id: Raw = ABSENT
+    sequence: Raw = ABSENT
+
+
+_HEARTBEAT = msgspec.json.Decoder(_Heartbeat)
+_LEVELS = msgspec.json.Decoder(list[tuple[str, str]])
+_CHANGES = msgspec.json.Decoder(list[tuple[str, str, str]])
+
+
+def read(envelope: Envelope, product: str, sequence_num: int | None) -> Frame:
+    """Return the frame of an envelope, with the events of one product.
+
+    Raises:
+        MalformedError: if a field is missing or has another type, or a side or number is not valid.
+    """
+    kind = string(envelope.type)
+    if kind == "l2update":
+        event = _update(envelope.product_id, envelope.changes, product)
+    elif kind == "snapshot":
+        event = _snapshot(envelope.product_id, envelope.bids, envelope.asks, product)
+    elif kind == "error":
+        return error_frame(envelope, sequence_num)
+    else:
+        return other_frame(string(envelope.channel) if kind is None else kind, sequence_num)
+    return BookFrame([event] if event else [], frame_time(envelope.time), sequence_num)
+
+
+def holds_book(text: str) -> bool:
+    """Tell whether a text is a snapshot or an l2update."""
+    if "\\" not in text and not any(sign in text for sign in BOOK_SIGNS):
+        return False
+    envelope = try_envelope(text)
+    if string(envelope.type) not in ("snapshot", "l2update"):
+        return False
+    return envelope.channel is ABSENT or string(envelope.channel) is None
+
+
+def holds_snapshot(text: str) -> bool:
+    """Tell whether a text is a snapshot."""
+    return string(try_envelope(text).type) == "snapshot"
+
+
+def activity(text: str, product: str) -> int | None:
+    """Return the sequence that a heartbeat of a product names: the number of its last message of any channel.
+
+    >>> activity('{"type":"heartbeat","sequence":90,"product_id":"BTC-USD"}', "BTC-USD")
+    90
+    """
+    try:
+        beat = _HEARTBEAT.decode(text)
+    except (msgspec.DecodeError, RecursionError):
+        return None
+    is_beat = string(beat.type) == "heartbeat" and string(beat.product_id) == product
+    return integer(beat.sequence) if is_beat else None
+
+
+def _snapshot(product_id: Raw, bids: Raw, asks: Raw, product: str) -> BookEvent | None:
+    """Read a snapshot; None if it is another product's."""
+    named = _product(product_id)
+    event = BookEvent(True, _levels(bids, "bids"), _levels(asks, "asks"))
+    return event if named == product else None
+
+
+def _update(product_id: Raw, changes: Raw, product: str) -> BookEvent | None:
+    """Read an l2update; None if it is another product's."""
+    named = _product(product_id)
+    bids: list[Level] = []
+    asks: list[Level] = []
+    for side, price, size in decode(_CHANGES, changes, "changes"):
+        if side == "buy":
+            bids.append((parse_price(price), parse_size(size)))
+        elif side == "sell":
+            asks.append((parse_price(price), parse_size(size)))
+        else:
+            raise MalformedError(f"side {side[:40]!r} is neither buy nor sell")
+    return BookEvent(False, bids, asks) if named == product else None
+
+
+def _product(product_id: Raw) -> str:
+    product = string(product_id)
+    if product is None:
+        raise MalformedError("product_id is no string")
+    return product
+
+
+def _levels(raw: Raw, what: str) -> list[Level]:
+    return [(parse_price(price), parse_size(size)) for price, size in decode(_LEVELS, raw, what)]

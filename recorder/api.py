@@ -1,0 +1,333 @@
+"""The three jobs of the recorder, each one call: `record`, `live` and `import_captures`."""
+
+import logging
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, nullcontext
+from dataclasses import replace
+from pathlib import Path
+
+from orderbook.display import printable
+from orderbook.engine import Engine, Step, Watch
+from orderbook.errors import reason_of
+from orderbook.lags import Lag, last_lag, wider
+from orderbook.strategy import StrategyError
+from orderbook.tally import Tally
+from recorder.captures.capture_rows import CaptureRows
+from recorder.captures.overlap import check_order
+from recorder.captures.survey import survey
+from recorder.dataflow.flows import RowSource, SummaryOutput, live_flow, log_lost_output, recording_flow
+from recorder.dataflow.running import FirstFailure, run_to_end
+from recorder.dataflow.sinks import TapeSink
+from recorder.dataflow.sources import CaptureSource, CoinbaseSource
+from recorder.live.backlog import Backlog
+from recorder.live.client import FeedReader
+from recorder.live.endpoint import FeedError
+from recorder.live.journaling import Journaling, Syncing
+from recorder.monitor.clock_log import ClockLog
+from recorder.monitor.log_lines import AnomalyLog
+from recorder.monitor.status import Observer, RecorderStatus, RecordingView
+from recorder.results import Recorded
+from recorder.runtime.loading import load_engine
+from recorder.runtime.signals import deferred_signals, interruptible, until_stopped
+from recorder.runtime.strategy_thread import LiveStrategy, Outlets, StrategyThread
+from recorder.runtime.version import software
+from recorder.settings import IMPORT, LIVE, RECORD, ImportSettings, LiveSettings, RecordSettings
+from recorder.tape.errors import TapeError
+from recorder.tape.format.manifest import mark_synthetic
+from recorder.tape.kind import check_kind
+from recorder.tape.reader import Tape
+from recorder.tape.recovery import resume
+from recorder.tape.row_batches import Position
+from recorder.tape.writer import TapeWriter
+
+log = logging.getLogger(__name__)
+
+
+def record(
+    products: Sequence[str],
+    tape: Path,
+    settings: RecordSettings = RECORD,
+    *,
+    output: SummaryOutput | None = None,
+    strategy: LiveStrategy | None = None,
+    observers: Sequence[Observer] = (),
+) -> Recorded:
+    """Record products to a tape until Ctrl-C, SIGTERM or `settings.duration`; then drain and seal.
+
+    Args:
+        products: product ids.
+        tape: directory of the tape; created, or continued after its last row.
+        settings: the feed, the engine, when a segment ends.
+        output: called with summaries as they happen.
+        strategy: if it fails, the recording continues without it; its `failure` is set. One of rows starts
+            with the first row of this recording, also on an existing tape.
+        observers: entered before the first connection, left after the last.
+
+    Raises:
+        FeedError: if the feed's address is invalid, an API key is missing, or no product is left, as each was
+            refused or never had a book; what was received is kept. `Recorded.failures` names single products.
+        TapeError: if the tape cannot be written, or is no recording of this address; what was recorded before
+            is intact.
+    """
+    products = tuple(dict.fromkeys(products))
+    reader = FeedReader(products, settings.connection)
+    if not settings.append:
+        check_kind(tape, reader.endpoint.public_url)
+    with (
+        # No signal may end the process while it compiles an engine or reads a long journal.
+        deferred_signals() as signalled,
+        nullcontext(load_engine(settings.engine)) as engine,
+        TapeWriter.open(
+            tape, reader.endpoint.feed, products, software(), settings.seal, settings.now_ns
+        ) as writer,
+    ):
+        recording = _Recording(writer, engine, settings.threshold)
+        failure = FirstFailure(reader.stop)
+        backlog = Backlog(products, reader.queue, failure.report)
+        journaling = Journaling(reader.queue, writer, settings.gather, failure.report, backlog)
+        source = CoinbaseSource(reader, recording.positions, backlog)
+        status, anomalies, clocks = RecorderStatus(recording.tallies), AnomalyLog(), ClockLog()
+
+        def watch(product: str, step: Step) -> None:
+            status.update(product, step)
+            anomalies.update(product, step)
+            clocks.update(product, step)
+            reader.resync(product, step)
+            if reader.is_synthetic:
+                recording.mark_synthetic()
+
+        with ExitStack() as stack:
+            for observer in observers:
+                stack.enter_context(observer(RecordingView(status, reader, writer, strategy)))
+            stack.enter_context(until_stopped(reader, settings.duration))
+            if signalled.is_set():
+                reader.interrupt()
+            outlets = _log_failed_strategy, log_lost_output, failure.report
+            place = recording.positions, recording.tape
+            thread = _thread_of(strategy, reader, place, settings.patience, outlets)
+            recording.run(source, failure, journaling, watch, output, thread)
+        failures = reader.failures({name: tally.summaries for name, tally in recording.tallies.items()})
+        if len(failures) == len(products):
+            raise FeedError.of(failures)
+        for product, tally in recording.tallies.items():
+            if not tally.summaries and product not in failures:
+                log.warning("%s: stopped before its first book (%s)", product, reader.state(product))
+        outages = reader.outages({name: tally.last_book for name, tally in recording.tallies.items()})
+        for product, outage in sorted(outages.items()):
+            log.warning("%s", outage.line(product))
+        oddities = {name: odd for name in products if (odd := reader.oddities(name))}
+        found = recording.result(strategy=strategy, failures=failures)
+        return replace(found, outages=outages, oddities=oddities)
+
+
+def live(
+    products: Sequence[str],
+    settings: LiveSettings = LIVE,
+    *,
+    output: SummaryOutput | None = None,
+    strategy: LiveStrategy | None = None,
+) -> None:
+    """Show a live feed without storing it, until Ctrl-C, SIGTERM or `settings.duration`.
+
+    Args:
+        products: product ids.
+        settings: the feed and the engine.
+        output: called with summaries as they happen.
+        strategy: a strategy, whose rows are written as they happen.
+
+    Raises:
+        FeedError: if the feed's address is invalid, an API key is missing, or at the end if a product was
+            refused or never had a book.
+        StrategyError: if the strategy fails.
+    """
+    products = tuple(dict.fromkeys(products))
+    reader = FeedReader(products, settings.connection)
+    failure = FirstFailure(reader.stop)
+    anomalies = AnomalyLog()
+    summaries: Counter[str] = Counter()
+
+    def watch(product: str, step: Step) -> None:
+        anomalies.update(product, step)
+        summaries[product] += step.summaries.num_rows
+        reader.resync(product, step)
+
+    positions = dict.fromkeys(products, Position())
+    outlets = failure.report, failure.report, failure.report
+    thread = _thread_of(strategy, reader, (positions, None), settings.patience, outlets)
+    with deferred_signals() as signalled:
+        flow = live_flow(
+            CoinbaseSource(reader, positions),
+            reader.endpoint.feed,
+            load_engine(settings.engine),
+            watch,
+            output=output,
+            strategy=thread,
+            failure=failure,
+        )
+        with until_stopped(reader, settings.duration), thread or nullcontext():
+            if signalled.is_set():
+                reader.interrupt()
+            run_to_end(flow, failure)
+    failure.reraise()
+    if failures := reader.failures(summaries):
+        raise FeedError.of(failures)
+
+
+def _thread_of(
+    strategy: LiveStrategy | None,
+    reader: FeedReader,
+    place: tuple[Mapping[str, Position], Tape | None],
+    patience: float,
+    outlets: Outlets,
+) -> StrategyThread | None:
+    """Return the thread of a strategy behind a feed, if there is one, which begins at a place of a tape."""
+    if strategy is None:
+        return None
+    strategy.begin(reader.endpoint.feed, *place)
+    return StrategyThread(strategy, lambda: reader.is_ending, outlets, patience)
+
+
+def _log_failed_strategy(error: StrategyError) -> None:
+    log.error("%s; the recording goes on without it", error)
+
+
+def import_captures(paths: Sequence[Path], tape: Path, settings: ImportSettings = IMPORT) -> Recorded:
+    """Import captures of other recorders to a tape.
+
+    Args:
+        paths: the files; each begins a new connection.
+        tape: directory of the tape; created, or continued after its last row.
+        settings: the format, the order of the files, the engine, when a segment ends.
+
+    Raises:
+        CaptureError: if a capture cannot be read, is not of the format, is on the tape already, or its rows
+            would lose their times; then nothing was written.
+        TapeError: if the tape cannot be written.
+        InterruptedRunError: if a signal stopped it; what was imported before is sealed.
+    """
+    found = survey(paths, settings)
+    check_order(found, tape, settings)
+    if [each.path for each in found.captures] != list(paths):
+        names = ", ".join(each.path.name for each in found.captures)
+        log.info("in the order of their times: %s", printable(names))
+    engine = load_engine(settings.engine)
+    with TapeWriter.open(tape, found.feed, found.products, software(), settings.seal) as writer:
+        recording = _Recording(writer, engine, settings.threshold)
+        rows = CaptureRows(found, recording.positions, settings)
+        failure = FirstFailure(rows.stop)
+        lags: dict[str, Lag] = {}
+
+        def watch(product: str, step: Step) -> None:
+            if (lag := last_lag(step.summaries)) is not None:
+                lags[product] = wider(lags.get(product), (lag, lag))
+
+        with interruptible(rows.stop, f"{tape} holds what was imported so far, sealed"):
+            source = CaptureSource(rows, writer, failure)
+            recording.run(source, failure, Syncing(writer, failure.report), watch)
+        return replace(recording.result(rows.clamped, rows.gaps, found.torn()), lags=lags)
+
+
+class _Recording:
+    """A tape that is continued: where it ends, the flow that writes it, and the result."""
+
+    def __init__(self, writer: TapeWriter, engine: Engine, threshold: float) -> None:
+        self._writer = writer
+        self._engine = engine
+        self.tape = Tape(writer.path, writer.manifest)
+        self._is_marked = writer.manifest.synthetic
+        try:
+            resumed = {
+                product: resume(self.tape.product(product), self.tape.feed, each, engine)
+                for product, each in writer.products.items()
+            }
+        except OSError as error:
+            raise TapeError(
+                f"{writer.path}: cannot seal what an earlier recorder left ({reason_of(error)})", writer.path
+            ) from None
+        self.tallies = {product: Tally(threshold, left.digest) for product, left in resumed.items()}
+        self._books = {product: left.book for product, left in resumed.items()}
+
+    def mark_synthetic(self) -> None:
+        """Say on the tape that its frames are synthetic, unless it says so already."""
+        if not self._is_marked:
+            mark_synthetic(self.tape.path)
+            self._is_marked = True
+
+    @property
+    def positions(self) -> dict[str, Position]:
+        """The position after each product's last row."""
+        return {product: writer.position for product, writer in self._writer.products.items()}
+
+    def run(
+        self,
+        source: RowSource,
+        failure: FirstFailure,
+        journal: Journaling | Syncing,
+        watch: Watch | None = None,
+        output: SummaryOutput | None = None,
+        strategy: StrategyThread | None = None,
+    ) -> None:
+        """Run the flow to its end and seal; raise a failure after everything that can be sealed is.
+
+        Args:
+            source: the rows.
+            failure: what ends the flow.
+            journal: writes the journal, or only syncs it, while the flow runs.
+            watch: called with every step.
+            output: called with summaries.
+            strategy: runs a strategy; it may go on while the last rows are sealed.
+        """
+        sink = TapeSink(self._writer, self.tallies, failure)
+        flow = recording_flow(
+            source,
+            self._writer,
+            sink,
+            engine=self._engine,
+            starts=self._books,
+            watch=watch,
+            output=output,
+            strategy=strategy,
+        )
+        with strategy or nullcontext():
+            try:
+                with journal:
+                    run_to_end(flow, failure)
+            finally:
+                sink.seal_all()
+        failure.reraise()
+
+    def result(
+        self,
+        clamped: int = 0,
+        gaps: int = 0,
+        torn: Mapping[str, int] | None = None,
+        strategy: LiveStrategy | None = None,
+        failures: Mapping[str, str] | None = None,
+    ) -> Recorded:
+        """Return what was added to the tape."""
+        return Recorded(
+            self._writer.path,
+            self._writer.manifest.feed,
+            self.tallies,
+            self._digests(),
+            clamped,
+            gaps,
+            cut_bytes=sum(writer.cut_bytes for writer in self._writer.products.values()),
+            engine=self._engine.name,
+            strategy=strategy,
+            torn=torn or {},
+            failures=failures or {},
+        )
+
+    def _digests(self) -> dict[str, str | None]:
+        digests: dict[str, str | None] = {}
+        for product in self.tape.select(()):
+            tape = self.tape.product(product)
+            entries = tape.segments()
+            has_unsealed = any(tape.batches(1, tape.sealed_rows()))
+            if product in self.tallies and (entries or has_unsealed):
+                digests[product] = self.tallies[product].digest.hexdigest()
+            elif entries or has_unsealed:
+                digests[product] = None if has_unsealed else entries[-1].digest
+        return digests

@@ -1,0 +1,159 @@
+"""The rows of captures: the same that a recording of their connections would have written."""
+
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from typing import Final
+
+import pyarrow as pa
+from msgspec import UNSET
+
+from orderbook.connection_marks import Connected, Disconnected, encode_mark
+from orderbook.continuity import is_gap
+from orderbook.schema import Kind
+from orderbook.times import NS
+from orderbook.venues.registry import venue
+from recorder.captures.formats import read_capture
+from recorder.captures.survey import Capture, Survey
+from recorder.live.client import new_connection_id
+from recorder.live.queue import Received
+from recorder.settings import IMPORT, ImportSettings
+from recorder.tape.row_batches import Position, RowNumbering
+
+Item = tuple[str, pa.RecordBatch]
+
+NO_STATUS: Final = 1005
+"""Close code of an end without a close frame."""
+
+
+def _end_here(_torn_bytes: int) -> None:
+    """End with the whole lines: the survey has refused a torn end that is not to be left out."""
+
+
+class _OpenConnection:
+    """What is told of a connection when it ends.
+
+    Attributes:
+        last_number, gaps: the last sequence_num of any product, and the gaps before it.
+        clamped: by product, number of rows whose time was raised, and by how much at most.
+    """
+
+    def __init__(self) -> None:
+        self.last_number: int | None = None
+        self.gaps = 0
+        self.clamped: dict[str, tuple[int, int]] = {}
+
+    def clamp(self, product: str, nanoseconds: int) -> None:
+        """Count a row whose time was raised."""
+        rows, most = self.clamped.get(product, (0, 0))
+        self.clamped[product] = rows + 1, max(most, nanoseconds)
+
+    def mark(self, product: str, reason: str, *, is_shared: bool) -> Disconnected:
+        """Return the mark that ends the connection for a product."""
+        is_counted = is_shared and self.last_number is not None
+        rows, most = self.clamped.get(product, (0, 0))
+        return Disconnected(
+            NO_STATUS,
+            reason,
+            self.gaps if is_counted else UNSET,
+            rows or UNSET,
+            most / NS if rows else UNSET,
+        )
+
+
+class CaptureRows:
+    """The rows of all products, in the order of the captures.
+
+    Attributes:
+        clamped: number of rows whose time was before that of the product's last row, and was raised to it.
+        gaps: number of gaps in sequence_num, which counts the frames of a connection over all its products.
+    """
+
+    def __init__(
+        self, survey: Survey, positions: Mapping[str, Position], settings: ImportSettings = IMPORT
+    ) -> None:
+        self._survey = survey
+        self._settings = settings
+        self._venue = venue(survey.feed)
+        self._numbering = {product: RowNumbering(position.seq) for product, position in positions.items()}
+        self._last_time = {product: position.recv_time for product, position in positions.items()}
+        self._connection = {product: position.connection - 1 for product, position in positions.items()}
+        self._open = _OpenConnection()
+        self.clamped = 0
+        self.gaps = 0
+        self._stopped = False
+
+    def stop(self) -> None:
+        """End after the lines that were read."""
+        self._stopped = True
+
+    def items(self) -> Iterator[list[Item]]:
+        """Yield the batches of some thousand rows, bounded in bytes, one per product.
+
+        Raises:
+            CaptureError: if a file has changed since the survey.
+        """
+        for capture in self._survey.captures:
+            if self._stopped:
+                return
+            rows = self._rows(capture)
+            while received := self._next_rows(rows):
+                yield [(product, self._numbering[product].batch(mine)) for product, mine in received.items()]
+
+    def _next_rows(self, rows: Iterator[tuple[str, Received]]) -> dict[str, list[Received]]:
+        """Return the next rows by product; none at the end."""
+        received: dict[str, list[Received]] = {}
+        size = 0
+        for product, row in islice(rows, self._settings.batch_rows):
+            received.setdefault(product, []).append(row)
+            size += len(row.payload)
+            if size >= self._settings.batch_bytes:
+                break
+        return received
+
+    def _rows(self, capture: Capture) -> Iterator[tuple[str, Received]]:
+        """Yield (product, row) for every frame and for the start and end of every connection."""
+        products = capture.products
+        is_open = False
+        time = 0
+        for time, frame in read_capture(capture.path, self._settings.capture_format, _end_here):
+            if self._stopped:
+                break
+            if not is_open and frame is not None:
+                is_open, self._open = True, _OpenConnection()
+                opened = encode_mark(Connected(new_connection_id(), capture.path.name, list(products)))
+                for product in products:
+                    self._connection[product] += 1
+                    yield product, self._row(product, time, "connected", opened)
+            if frame is not None:
+                self._check_sequence(frame)
+                for product in self._venue.products_named(frame) or products:
+                    yield product, self._row(product, time, "frame", frame)
+            elif is_open:
+                yield from self._end(products, time, "a disconnect in the capture")
+                is_open = False
+        if is_open:
+            torn = "the capture is torn here: its recorder died" if capture.torn_bytes is not None else ""
+            reason = "the import was stopped" if self._stopped else torn or "the end of the capture"
+            yield from self._end(products, time, reason)
+
+    def _check_sequence(self, frame: str) -> None:
+        """Count a gap in sequence_num, over all products of the connection."""
+        number = self._venue.sequence_num(frame) if self._venue.is_numbered else None
+        if number is not None:
+            self.gaps += is_gap(self._open.last_number, number)
+            self._open.gaps += is_gap(self._open.last_number, number)
+            self._open.last_number = number
+
+    def _end(self, products: tuple[str, ...], time: int, reason: str) -> Iterator[tuple[str, Received]]:
+        for product in products:
+            payload = encode_mark(self._open.mark(product, reason, is_shared=len(products) > 1))
+            yield product, self._row(product, time, "disconnected", payload)
+
+    def _row(self, product: str, time: int, kind: Kind, payload: str) -> Received:
+        last = self._last_time[product]
+        if time < last:
+            self.clamped += 1
+            self._open.clamp(product, last - time)
+            time = last
+        self._last_time[product] = time
+        return Received(time, self._connection[product], kind, payload)

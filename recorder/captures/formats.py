@@ -1,0 +1,196 @@
+"""The formats of captures: for each line the time at which a frame was received, and its text.
+
+    jsonl       {"recv_ns": 1786309548629008000, "frame": "..."}
+    cryptofeed  1618677817.061845: {"type":...}
+    tardis      2019-11-19T00:00:00.0000000Z {"type":...}      a blank line is a disconnect
+
+A new format is a function that parses a line, an entry of `_FORMATS`, and its name in `recorder.settings`.
+"""
+
+import re
+import zlib
+from codecs import BOM_UTF8
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import msgspec
+import zstandard
+
+from orderbook.errors import BooktapeError
+from orderbook.times import MAX_TIME_NS, NS, parse_time
+from orderbook.venues.rawjson import UNREADABLE
+from recorder.captures.compression import open_lines
+from recorder.settings import MAX_LINE_BYTES, CaptureFormat
+
+
+class CaptureError(BooktapeError):
+    """A capture cannot be read, or a line of it is not of its format."""
+
+
+class CapturedFrame(NamedTuple):
+    """A line of a capture: time in nanoseconds since the epoch, and a frame.
+
+    For a disconnect, `frame` is None and the time is that of the line before.
+    """
+
+    recv_time: int
+    frame: str | None
+
+
+def read_capture(
+    path: Path, capture_format: CaptureFormat, on_torn: Callable[[int], None] | None = None
+) -> Iterator[CapturedFrame]:
+    """Yield the lines of a capture in order.
+
+    Args:
+        path: the file.
+        capture_format: its format.
+        on_torn: called at the end if the capture's recorder died as it wrote: its last line is incomplete, or
+            the file ends inside its packed content. Gets the number of bytes that are left out, as far as
+            they can be unpacked. If None, such an end is an error.
+
+    Raises:
+        CaptureError: if the file cannot be read or a line is not of the format; it names both.
+    """
+    lines = _Lines(path, capture_format)
+    try:
+        yield from lines.frames(on_torn)
+    except EOFError as error:
+        if on_torn is None:
+            raise lines.unreadable(f"({error}); {_TORN_END}") from None
+        on_torn(0)
+    except (OSError, zlib.error, zstandard.ZstdError) as error:
+        raise lines.unreadable(f"({getattr(error, 'strerror', None) or error})") from None
+
+
+class _Lines:
+    """The lines of a capture; `number` is that of the last one that was read."""
+
+    def __init__(self, path: Path, capture_format: CaptureFormat) -> None:
+        self._path = path
+        self._name = capture_format
+        self._format = _FORMATS[capture_format]
+        self._number = 0
+
+    def frames(self, on_torn: Callable[[int], None] | None) -> Iterator[CapturedFrame]:
+        """Yield what the lines hold."""
+        ignored, last_time = self._format.ignored, 0
+        with open_lines(self._path) as file:
+            while line := file.readline(MAX_LINE_BYTES + 1):
+                self._number += 1
+                text = line.rstrip(b"\r\n").removeprefix(BOM_UTF8)
+                if not text and self._format.blank_is_disconnect:
+                    yield CapturedFrame(last_time, None)
+                if not text or (ignored and text.startswith(ignored)):
+                    continue
+                captured = self._format.parse(text)
+                if self._is_torn(line, captured):
+                    if on_torn is None:
+                        raise self._problem(f"is torn: {_excerpt(text)}; {_TORN_END}")
+                    on_torn(len(line))
+                    return
+                if captured is None or not 0 <= captured.recv_time <= MAX_TIME_NS:
+                    raise self._problem(f"is not of the {self._name} format: {_excerpt(text)}")
+                last_time = captured.recv_time
+                yield captured
+
+    def _is_torn(self, line: bytes, captured: CapturedFrame | None) -> bool:
+        """Tell whether a line is the end of a capture whose recorder died as it wrote it.
+
+        Raises:
+            CaptureError: if it is too long to tell.
+        """
+        if len(line) > MAX_LINE_BYTES:
+            raise self._problem(f"has more than {MAX_LINE_BYTES:,} bytes")
+        if line.endswith(b"\n"):
+            return False
+        if captured is None:
+            return self._number > 1
+        return self._format.is_bare and not _is_json(captured.frame or "")
+
+    def _problem(self, what: str) -> CaptureError:
+        return CaptureError(f"{self._path}: line {self._number} {what}")
+
+    def unreadable(self, reason: str) -> CaptureError:
+        """Return the error for a file that cannot be read on."""
+        after = f" after line {self._number:,}" if self._number else ""
+        return CaptureError(f"{self._path}: cannot be read{after} {reason}")
+
+
+_TORN_END: Final = "--torn-end leaves that end out"
+
+
+def _is_json(text: str) -> bool:
+    """Tell whether a frame is JSON, as all frames of the feeds are: a torn one is not."""
+    try:
+        _JSON.decode(text)
+    except UNREADABLE:
+        return False
+    return True
+
+
+class _Format(NamedTuple):
+    """How lines are read.
+
+    Attributes:
+        parse: returns what a line holds; None if it is not of the format.
+        ignored: beginnings of lines that hold no frame.
+        blank_is_disconnect: whether a blank line is a disconnect; otherwise it is ignored.
+        is_bare: whether a frame is the rest of the line, so that the line does not tell where it ends.
+    """
+
+    parse: Callable[[bytes], CapturedFrame | None]
+    ignored: tuple[bytes, ...] = ()
+    blank_is_disconnect: bool = False
+    is_bare: bool = True
+
+
+class _JsonLine(msgspec.Struct):
+    recv_ns: int
+    frame: str
+
+
+_JSON = msgspec.json.Decoder(msgspec.Raw)
+_JSON_LINE = msgspec.json.Decoder(_JsonLine)
+_CRYPTOFEED = re.compile(rb"([0-9]{1,10}(?:\.[0-9]{1,9})?): (.+)", re.DOTALL)
+
+
+def _parse_jsonl(text: bytes) -> CapturedFrame | None:
+    try:
+        line = _JSON_LINE.decode(text)
+    except UNREADABLE:
+        return None
+    return CapturedFrame(line.recv_ns, line.frame)
+
+
+def _parse_cryptofeed(text: bytes) -> CapturedFrame | None:
+    match = _CRYPTOFEED.fullmatch(text)
+    return None if match is None else _captured(int(Decimal(match[1].decode()) * NS), match[2])
+
+
+def _parse_tardis(text: bytes) -> CapturedFrame | None:
+    time, _, frame = text.partition(b" ")
+    recv_time = parse_time(time.decode(errors="replace"))
+    return None if recv_time is None or not frame else _captured(recv_time, frame)
+
+
+def _captured(recv_time: int, frame: bytes) -> CapturedFrame | None:
+    try:
+        return CapturedFrame(recv_time, frame.decode())
+    except UnicodeDecodeError:
+        return None
+
+
+_FORMATS: Final[dict[CaptureFormat, _Format]] = {
+    "jsonl": _Format(_parse_jsonl, is_bare=False),
+    # Ignored: its settings, what it sent, and answers of the REST API.
+    "cryptofeed": _Format(_parse_cryptofeed, ignored=(b"configuration: ", b"wss://", b"https://")),
+    "tardis": _Format(_parse_tardis, blank_is_disconnect=True),
+}
+
+
+def _excerpt(text: bytes) -> str:
+    shown = text[:60].decode(errors="replace")
+    return repr(shown + ("..." if len(text) > 60 else ""))

@@ -1,1 +1,0 @@
-"""The recorder's commands: each checks its options, makes one call and prints."""

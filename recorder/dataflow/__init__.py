@@ -1,0 +1,1 @@
+"""The flows of recordings; no other package of the recorder imports bytewax."""

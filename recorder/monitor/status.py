@@ -1,0 +1,108 @@
+"""The status of a running recording, which the panel, the log and the metrics show."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+
+from orderbook.engine import Step
+from orderbook.tally import Tally
+from recorder.live.client import FeedReader
+from recorder.runtime.strategy_thread import LiveStrategy, Standing
+from recorder.tape.writer import TapeWriter
+
+
+@dataclass(frozen=True, slots=True)
+class ProductStatus:
+    """The status of one product in this run.
+
+    Attributes:
+        rows, frames, connections: numbers recorded.
+        anomalies: number of each kind.
+        last_frame, last_book: time of the last frame, and of the last change of the book, in seconds on the
+            monotonic clock.
+        bid, ask: best prices; None if unknown, as during an interruption.
+        relative_spread: fraction of the ask price; None if unknown.
+    """
+
+    rows: int
+    frames: int
+    connections: int
+    anomalies: dict[str, int]
+    last_frame: float | None
+    last_book: float | None
+    bid: float | None
+    ask: float | None
+    relative_spread: float | None
+
+
+_UNKNOWN = (None, None, None)
+
+
+class RecorderStatus:
+    """The status of all products. The dataflow updates it, any thread may read it.
+
+    Args:
+        tallies: counts of each product, which the recording keeps up to date.
+        monotonic: returns the time in seconds.
+    """
+
+    def __init__(self, tallies: Mapping[str, Tally], monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._tallies = tallies
+        self._last_frames: dict[str, float] = {}
+        self._last_books: dict[str, float] = {}
+        self._quotes: dict[str, tuple[float | None, float | None, float | None]] = {}
+        self.now = monotonic
+
+    def update(self, product: str, step: Step) -> None:
+        """Update time and prices of a product by a step."""
+        if step.span.frames:
+            self._last_frames[product] = self.now()
+        if step.summaries.num_rows:
+            self._last_books[product] = self.now()
+        if step.span.is_interrupted:
+            self._quotes[product] = _UNKNOWN
+        elif step.summaries.num_rows:
+            names = ("bid_price", "ask_price", "relative_spread")
+            bid, ask, relative = (step.summaries.column(name)[-1].as_py() for name in names)
+            self._quotes[product] = bid, ask, relative
+
+    def products(self) -> dict[str, ProductStatus]:
+        """Return the status of each product now."""
+        return {
+            product: ProductStatus(
+                tally.rows,
+                tally.frames,
+                tally.connections,
+                dict(tally.anomalies),
+                self._last_frames.get(product),
+                self._last_books.get(product),
+                *self._quotes.get(product, _UNKNOWN),
+            )
+            for product, tally in self._tallies.items()
+        }
+
+    def seconds_since(self, time: float | None) -> float | None:
+        """Return the seconds since `last_frame` or `last_book`; None before the first."""
+        return None if time is None else self.now() - time
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingView:
+    """The parts of a running recording, to be read from any thread and never changed."""
+
+    status: RecorderStatus
+    reader: FeedReader
+    writer: TapeWriter
+    strategy: LiveStrategy | None = None
+
+    def standings(self) -> Iterator[tuple[str, Standing]]:
+        """Yield how a strategy that trades stands, by product."""
+        if self.strategy is not None:
+            for product in self.writer.products:
+                if (standing := self.strategy.standing(product)) is not None:
+                    yield product, standing
+
+
+Observer = Callable[[RecordingView], AbstractContextManager[object]]
+"""Observes a recording while its block runs: a panel, log lines, metrics."""

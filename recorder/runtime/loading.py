@@ -1,0 +1,159 @@
+"""Loading what a run needs by its name: a strategy of the user's, or an engine."""
+
+import importlib
+import sys
+from contextlib import suppress
+from importlib.util import find_spec
+from pathlib import Path
+from types import ModuleType
+from typing import Final
+
+from orderbook.engine import Engine, PlainEngine
+from orderbook.engine_names import EngineName
+from orderbook.errors import BooktapeError, first_line
+from orderbook.strategy import NamedFactory, StrategyError
+from recorder.runtime.kernel_cache import KernelCache
+
+_FEW_ROWS: Final = 60_000
+"""Rows that the plain engine runs while the compiled one is loaded from its cache: 1.3 s at 48,000 rows/s."""
+_MANY_ROWS: Final = 1_000_000
+"""Rows that take the plain engine 20 s, half as long as compiling takes, which is kept for the next time."""
+
+
+class StrategyNameError(ValueError):
+    """The text does not name a strategy factory."""
+
+
+class EngineError(BooktapeError):
+    """The requested engine is not installed, or does not work here."""
+
+
+def load_strategy(text: str) -> NamedFactory:
+    """Return the factory that `module:factory` names; modules are searched in the current directory last.
+
+    Raises:
+        StrategyNameError: if there is no such module, or no callable of this name in it.
+        StrategyError: if the module raises on import.
+    """
+    module_name, _, name = text.partition(":")
+    if not (all(part.isidentifier() for part in module_name.split(".")) and name.isidentifier()):
+        raise StrategyNameError(f"{text!r} is not of the form module:factory, such as alerts:EpisodeAlert")
+    with suppress(FileNotFoundError):  # a directory that was removed has no modules
+        here = str(Path.cwd())
+        # Last, wherever `python -m` has put it: no file here is taken for Python's or an installed one.
+        sys.path[:] = [*(path for path in sys.path if path not in ("", here)), here]
+    try:
+        module = importlib.import_module(module_name)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # of the user's code, which may call sys.exit()
+        missing = error.name if isinstance(error, ModuleNotFoundError) else None
+        if missing is not None and f"{module_name}.".startswith(f"{missing}."):
+            raise StrategyNameError(f"no module {missing!r}, here or installed") from None
+        raise StrategyError(f"strategy {text}, on import: {first_line(error)}") from error
+    factory = getattr(module, name, None)
+    if not callable(factory):
+        raise StrategyNameError(f"module {module_name} has no callable {name}{_place(module)}")
+    return NamedFactory(text, factory)
+
+
+def _place(module: ModuleType) -> str:
+    return f" (it is {module.__file__})" if getattr(module, "__file__", None) else ""
+
+
+def load_engine(engine: Engine | EngineName, *, executes: bool = False) -> Engine:
+    """Return an engine that is ready to run: nothing is compiled after this.
+
+    The first time on a machine, and after an update, compiling takes some seconds; stderr says so.
+
+    Args:
+        engine: `auto` is `compiled` if numba is installed and works, else `plain`, which never fails; an
+            engine is returned unchanged.
+        executes: whether it shall also run the compiled exchange.
+
+    Raises:
+        EngineError: if `compiled` is requested and numba is not installed, or does not work.
+    """
+    if not isinstance(engine, str):
+        return engine
+    if engine == "plain" or (engine == "auto" and find_spec("numba") is None):
+        return PlainEngine()
+    cache = KernelCache()
+    try:
+        from orderbook.compiled.engine import CompiledEngine  # noqa: PLC0415  numba is heavy, and may be absent
+        from orderbook.compiled.loading import load  # noqa: PLC0415
+
+        load(cache, lambda: _announce_compilation(can_keep=cache.can_keep()))
+        if executes:
+            from orderbook.execution.compiled.loading import load as load_exchange  # noqa: PLC0415
+
+            load_exchange(cache, lambda: _announce_compilation(can_keep=cache.can_keep()))
+        return CompiledEngine()
+    except Exception as error:  # whatever it is, the plain engine has the same results
+        if engine != "auto":
+            raise EngineError(_why_not_compiled(error)) from error
+        _say(f"Continuing with the plain engine: {_why_not_compiled(error)}")
+        return PlainEngine()
+
+
+def engine_for(rows: int, engine: Engine | EngineName, *, executes: bool = False) -> Engine | EngineName:
+    """Return the engine for so many rows: for `auto` the plain one if the compiled one cannot pay off.
+
+    That is if the plain engine runs the rows before the compiled one is loaded, or if it would have to be
+    compiled first and the rows are not a million.
+    """
+    if engine == "auto" and (
+        rows < _FEW_ROWS or (rows < _MANY_ROWS and not preload_engine(engine, executes=executes))
+    ):
+        return "plain"
+    return engine
+
+
+def engine_name(engine: Engine | EngineName) -> str:
+    """Return the name of an engine."""
+    return engine if isinstance(engine, str) else engine.name
+
+
+class _NotCachedError(Exception):
+    """Raised if the compiled code is not in the cache."""
+
+
+def preload_engine(name: str, *, executes: bool = False) -> bool:
+    """Load the compiled engine if a name means it and its code is in the cache; return whether it is loaded.
+
+    Compiles nothing: for a process that waits for another one to compile.
+    """
+    if name == "plain" or find_spec("numba") is None:
+        return False
+
+    def refuse() -> None:
+        raise _NotCachedError
+
+    with suppress(Exception):  # `load_engine` reports what is wrong
+        from orderbook.compiled.loading import load  # noqa: PLC0415  numba is heavy, and may be absent
+
+        load(KernelCache(), refuse)
+        if executes:
+            from orderbook.execution.compiled.loading import load as load_exchange  # noqa: PLC0415
+
+            load_exchange(KernelCache(), refuse)
+        return True
+    return False
+
+
+def _announce_compilation(*, can_keep: bool) -> None:
+    kept = "it is kept for the next time" if can_keep else "no directory can keep it (set XDG_CACHE_HOME)"
+    _say(f"Compiling the fast engine, for about a minute; {kept}.")
+
+
+def _why_not_compiled(error: Exception) -> str:
+    if isinstance(error, ImportError):
+        return f"the compiled engine needs numba, pip install 'booktape[fast]' ({error})"
+    first_line = (str(error).splitlines() or [""])[0]
+    return f"the compiled engine cannot be compiled ({type(error).__name__}: {first_line})"
+
+
+def _say(line: str) -> None:
+    with suppress(OSError, ValueError):  # stderr may be closed
+        sys.stderr.write(f"{line}\n")
+        sys.stderr.flush()

@@ -1,0 +1,40 @@
+"""Keeping the resident memory of a process that runs for months from growing with the peaks of its seals."""
+
+import ctypes
+import os
+from typing import Final
+
+_M_MMAP_THRESHOLD: Final = -3  # of glibc's malloc.h
+_M_ARENA_MAX: Final = -8
+_LARGE_BYTES: Final = 128 * 1024
+
+
+def use_one_heap() -> None:
+    """Allocate all memory from one heap of the C library, for a process that only records.
+
+    Arrow's own pool keeps some MiB of pages after every seal and cannot be made to return all of them. glibc
+    keeps them too: it has a heap per thread and, once a large block was freed, allocates large blocks among
+    small ones. Here large blocks are mapped separately, so that they are returned when they are freed.
+
+    Call it before pyarrow is imported: Arrow reads its variable once, and `pyarrow.set_memory_pool` does not
+    affect its Parquet code.
+    """
+    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # glibc; other C libraries ignore the parameters
+    if mallopt is not None:
+        mallopt(_M_MMAP_THRESHOLD, _LARGE_BYTES)
+        mallopt(_M_ARENA_MAX, 1)
+
+
+def return_freed_memory() -> None:
+    """Return the free memory of Arrow's pool and the C library to the operating system. Milliseconds.
+
+    Every seal frees the journal's rows and Parquet's buffers, but small blocks that remain between them keep
+    the pages around, so that the resident size would grow although nothing leaks.
+    """
+    import pyarrow as pa  # noqa: PLC0415  `use_one_heap` is called before
+
+    pa.default_memory_pool().release_unused()
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # in glibc, not in musl and macOS
+    if trim is not None:
+        trim(0)

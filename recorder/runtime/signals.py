@@ -1,0 +1,127 @@
+"""Stopping a run by Ctrl-C, SIGTERM or `--duration`: what was received is processed before it ends."""
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from orderbook.errors import BooktapeError
+
+if TYPE_CHECKING:  # a replay has no socket
+    from recorder.live.client import FeedReader
+
+
+class InterruptedRunError(BooktapeError):
+    """A signal stopped a run before its end."""
+
+
+@contextmanager
+def on_signals(stop: Callable[[], None]) -> Iterator[None]:
+    """Call `stop` on SIGINT and SIGTERM while the block runs; outside the main thread, change nothing.
+
+    bytewax's own handler of SIGINT loses the items in flight, and SIGTERM would kill the process.
+    """
+
+    def handle(_signal: int, _frame: FrameType | None) -> None:
+        stop()
+
+    in_main = threading.current_thread() is threading.main_thread()
+    before = (
+        {each: signal.signal(each, handle) for each in (signal.SIGINT, signal.SIGTERM)} if in_main else {}
+    )
+    try:
+        yield
+    finally:
+        for each, handler in before.items():
+            if isinstance(handler, _StopsOnce):
+                handler.has_run = True
+            signal.signal(each, handler)
+
+
+class _StopsOnce:
+    """A handler that ends a command before its run, and does nothing from the end of a run on."""
+
+    def __init__(self) -> None:
+        self.has_run = False
+
+    def __call__(self, _signal: int, _frame: FrameType | None) -> None:
+        if not self.has_run:
+            self.has_run = True
+            raise KeyboardInterrupt
+
+
+@contextmanager
+def stops_once() -> Iterator[None]:
+    """Ignore SIGINT and SIGTERM from the end of the block's run on; for a command that ends after the block.
+
+    The first signal stops the run (`on_signals`). A second one, which comes while the result is printed, must
+    not change the exit code. `ignore_repeats` does the same while Python ends.
+    """
+    handler = _StopsOnce()
+    before = {each: signal.signal(each, handler) for each in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        if not handler.has_run:
+            for each, earlier in before.items():
+                signal.signal(each, earlier)
+
+
+def ignore_repeats() -> None:
+    """Ignore what `stops_once` ignores until the process is gone, as Python takes handlers away before."""
+    for each in (signal.SIGINT, signal.SIGTERM):
+        handler = signal.getsignal(each)
+        if isinstance(handler, _StopsOnce) and handler.has_run:
+            signal.signal(each, signal.SIG_IGN)
+
+
+@contextmanager
+def deferred_signals() -> Iterator[threading.Event]:
+    """Defer SIGINT and SIGTERM while the block runs; yield an event that they set."""
+    received = threading.Event()
+    with on_signals(received.set):
+        yield received
+
+
+@contextmanager
+def interruptible(stop: Callable[[], None], consequence: str) -> Iterator[None]:
+    """Stop a run that would end by itself on a signal, and raise once it has drained.
+
+    Raises:
+        InterruptedRunError: if a signal stopped it; the text ends with `consequence`.
+    """
+    interrupted = threading.Event()
+
+    def interrupt() -> None:
+        interrupted.set()
+        stop()
+
+    with on_signals(interrupt):
+        yield
+    if interrupted.is_set():
+        raise InterruptedRunError(f"interrupted; {consequence}")
+
+
+@contextmanager
+def until_stopped(reader: "FeedReader", duration: float | None) -> Iterator[None]:
+    """Stop a reader on a signal or after `duration` seconds, and join it after the block.
+
+    Raises:
+        BaseException: the failure that ended the reader's thread, if any.
+    """
+    timer = threading.Timer(duration, reader.stop) if duration is not None else None
+    with on_signals(reader.interrupt):
+        try:
+            if timer:
+                timer.daemon = True
+                timer.start()
+            yield
+        finally:
+            if timer:
+                timer.cancel()
+            reader.stop()
+            reader.join()
+    if reader.failure is not None:
+        raise reader.failure

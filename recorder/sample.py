@@ -1,0 +1,35 @@
+"""The tape that booktape comes with, and the name under which it is typed and shown."""
+
+from pathlib import Path
+from typing import Final
+
+from orderbook.errors import BooktapeError
+
+SAMPLE: Final = "sample:"
+_ROOT: Final = Path(__file__).parents[1]
+SAMPLE_PATHS: Final = (_ROOT / "booktape" / "sample", _ROOT / "data" / "sample")
+"""Where it is in a wheel, and in a checkout."""
+
+
+def sample() -> Path:
+    """Return the path of the tape that booktape comes with: two products of the Exchange feed.
+
+    Raises:
+        BooktapeError: if it was not installed.
+    """
+    for path in SAMPLE_PATHS:
+        if path.is_dir():
+            return path
+    raise BooktapeError(f"the sample tape is missing from this installation ({SAMPLE_PATHS[0]})")
+
+
+def tape_name(path: Path) -> str:
+    """Return what to call a tape in a text for people: `sample:`, or its path."""
+    from orderbook.display import printable  # noqa: PLC0415  loads numpy, and `--help` names the sample
+
+    return SAMPLE if path in SAMPLE_PATHS else printable(str(path), len(str(path)))
+
+
+def tapes_title(*paths: Path) -> str:
+    """Return the names of tapes and one colon, to begin a line about them."""
+    return f"{', '.join(map(tape_name, paths)).removesuffix(':')}:"

@@ -1,0 +1,118 @@
+"""The connections of a product: when and how each began and ended, and what was wrong with its frames."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import pyarrow as pa
+
+from orderbook.connection_marks import Connected, Disconnected, read_connected, read_disconnected
+from orderbook.facts import Facts
+from orderbook.lags import Lag
+from orderbook.tally import Tally
+from recorder.outages import Outage
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """The facts of one connection; times are recv_time in nanoseconds since 1970.
+
+    Attributes:
+        number: its number; the connections of a product count up by one.
+        opened: how it began: its id, its URL, the products that share it.
+        first_time, last_time: times of its first and last row.
+        closed: how it ended; None if no row tells, because it is still open or its recorder died.
+        faults: number of anomalies of each kind that breaks a connection.
+        lag: the lag of its summaries; None if it has none, or it is not known.
+        is_numbered: whether a frame had a sequence number that was checked.
+        is_counted: whether `faults`, `lag` and `is_numbered` cover all of its rows.
+    """
+
+    number: int
+    opened: Connected
+    first_time: int
+    last_time: int
+    closed: Disconnected | None = None
+    faults: Mapping[str, int] = field(default_factory=dict)
+    lag: Lag | None = None
+    is_numbered: bool = False
+    is_counted: bool = True
+
+
+def outage_at_end(connections: Sequence[Connection], tally: Tally) -> Outage | None:
+    """Return since when nothing was observed if a tape ends without a book; None if one was known, or ever.
+
+    Args:
+        connections: all of the tape.
+        tally: of all rows.
+    """
+    if not connections or tally.last_book is None or tally.last_time is None:
+        return None
+    last, (since, number) = connections[-1], tally.last_book
+    if number == last.number and tally.last_time == last.last_time:
+        return None
+    return Outage(since, tally.last_time, (last.closed or Disconnected()).reason)
+
+
+class ConnectionCollector:
+    """Collects the connections of a product while its rows are read, in order.
+
+    Attributes:
+        first_time, last_time: recv_time of the first and last row so far; None without rows.
+    """
+
+    def __init__(self) -> None:
+        self.first_time: int | None = None
+        self.last_time: int | None = None
+        self._found: list[Connection] = []
+        self._number: int | None = None
+
+    def add(self, rows: pa.RecordBatch) -> None:
+        """Add the next rows, at least one. O(1) if they are frames of the same connection as the row before.
+
+        A connection has a `connected` row at its beginning, and a `disconnected` row at its end at most. A
+        second one tells when the recording was stopped, in the outage that began with the first.
+        """
+        # Without pyarrow.compute: importing it would take a tenth of the time of `inspect`.
+        connection, kind = rows.column("connection"), rows.column("kind")
+        times = rows.column("recv_time").to_numpy().view(np.int64)
+        ends = {connection[0].as_py(), connection[-1].as_py()}
+        if ends != {self._number} or {kind[0].as_py(), kind[-1].as_py()} != {"frame"}:
+            for place in np.flatnonzero(kind.to_numpy(zero_copy_only=False) != "frame").tolist():
+                payload, time = rows.column("payload")[place].as_py(), int(times[place])
+                if kind[place].as_py() == "disconnected":
+                    self._end(time, read_disconnected(payload))
+                    continue
+                self._end(int(times[place - 1]) if place else self.last_time)
+                self._found.append(Connection(connection[place].as_py(), read_connected(payload), time, time))
+        self._number = connection[-1].as_py()
+        self.skip(int(times[0]), int(times[-1]))
+
+    def skip(self, first_time: int, last_time: int) -> None:
+        """Pass over rows that are all frames of the same connection as the row before."""
+        self.first_time = first_time if self.first_time is None else self.first_time
+        self.last_time = last_time
+
+    def _end(self, time: int | None, closed: Disconnected | None = None) -> None:
+        """Set the end of the last connection, unless it was closed."""
+        if self._found and self._found[-1].closed is None and time is not None:
+            self._found[-1] = replace(self._found[-1], last_time=time, closed=closed)
+
+    def connections(self, facts: Facts, uncounted_from: int | None = None) -> tuple[Connection, ...]:
+        """Return the connections so far, in order.
+
+        Args:
+            facts: what their rows tell of them.
+            uncounted_from: the first connection of which these do not cover all rows; None if they cover all.
+        """
+        self._end(self.last_time)
+        return tuple(
+            replace(
+                each,
+                faults=facts.faults.get(each.number, {}),
+                lag=facts.lags.get(each.number),
+                is_numbered=each.number in facts.numbered,
+                is_counted=uncounted_from is None or each.number < uncounted_from,
+            )
+            for each in self._found
+        )

@@ -1,0 +1,97 @@
+"""`_tape.json`: format, feed and products of a tape."""
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Annotated, Final
+
+import msgspec
+
+from orderbook.document import to_json
+from orderbook.venues.base import is_product_id
+from orderbook.venues.rawjson import UNREADABLE
+from orderbook.venues.registry import VENUE_NAMES
+from recorder.tape.errors import NewerTapeError, NotATapeError
+from recorder.tape.format.layout import MANIFEST
+from recorder.tape.store import local as store
+
+FORMAT: Final = 1
+"""The tape format of this version."""
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """The fields of a manifest.
+
+    Attributes:
+        format: version of the tape format.
+        feed: the name of the venue of all frames.
+        products: product ids in the order in which they were added.
+        created: ISO time.
+        software: the program that created the tape, e.g. `booktape 0.1.0`.
+        synthetic: whether a synthetic exchange sent its frames: no price on it was ever quoted.
+        sealed_rows: how many rows each product had sealed when its last recorder ended; never fewer are left.
+    """
+
+    format: int
+    feed: str
+    products: tuple[str, ...]
+    created: str
+    software: str
+    synthetic: bool = False
+    sealed_rows: dict[str, Annotated[int, msgspec.Meta(ge=0, lt=2**62)]] = field(default_factory=dict)
+
+
+class _Version(msgspec.Struct):
+    format: int
+
+
+def write_manifest(tape: Path, manifest: Manifest) -> None:
+    """Write or replace the manifest of a tape atomically."""
+    store.replace_file(tape / MANIFEST, to_json(manifest))
+
+
+def mark_synthetic(tape: Path) -> None:
+    """Say in the manifest of a tape that its frames are synthetic; for its writer."""
+    write_manifest(tape, replace(read_manifest(tape), synthetic=True))
+
+
+def read_manifest(tape: Path) -> Manifest:
+    """Read the manifest of a tape.
+
+    Raises:
+        NotATapeError: if the path is missing or not a tape, or its manifest is unreadable.
+        NewerTapeError: if the format is newer than this version's.
+    """
+    if not store.exists(tape):
+        raise NotATapeError(f"{tape}: no such tape", tape)
+    path = tape / MANIFEST
+    try:
+        text = store.read_file(path)
+    except (FileNotFoundError, NotADirectoryError):
+        raise NotATapeError(f"{tape}: not a tape ({MANIFEST} is missing)", tape) from None
+    except OSError as error:
+        raise NotATapeError(f"{path}: {error.strerror}", tape) from None
+    try:
+        version = msgspec.json.decode(text, type=_Version).format
+        if version > FORMAT:
+            raise NewerTapeError(
+                f"{tape}: tape format {version} is newer than format {FORMAT}, update booktape", tape
+            )
+        manifest = msgspec.json.decode(text, type=Manifest)
+    except UNREADABLE as error:
+        raise NotATapeError(f"{path}: not a tape's manifest ({error})", tape) from None
+    if problem := _problem(manifest):
+        raise NotATapeError(f"{path}: not a tape's manifest ({problem})", tape)
+    return manifest
+
+
+def _problem(manifest: Manifest) -> str:
+    """Return what is wrong with the fields of a manifest; an empty text if nothing is."""
+    products = manifest.products
+    if manifest.format < 1:
+        return f"format {manifest.format}"
+    if manifest.feed not in VENUE_NAMES:
+        return f"feed {manifest.feed!r}"
+    if bad := [product for product in products if not is_product_id(product)]:
+        return f"{bad} are no products"
+    return "it names a product twice" if len(set(products)) < len(products) else ""

@@ -1,0 +1,194 @@
+"""What a tape must hold: its manifest against its directories, its list of segments against its files.
+
+Absent is not empty. What is named and missing, or there and not named, is damage, for every command.
+"""
+
+from bisect import bisect_left
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path, PurePath
+from typing import Final
+
+from recorder.tape.errors import DamagedTapeError
+from recorder.tape.format.journal import journal_paths
+from recorder.tape.format.layout import (
+    JOURNALS,
+    MANIFEST,
+    NEXT_SEGMENT_LIST,
+    PRODUCT,
+    SEGMENT_LIST,
+    SIDECARS,
+    merged_file,
+    product_of,
+)
+from recorder.tape.format.manifest import Manifest, read_manifest, write_manifest
+from recorder.tape.format.segment_entry import SegmentEntry, sealed_rows
+from recorder.tape.format.segment_list import (
+    parse_segment_list,
+    read_segment_list,
+    require_directory,
+    sync_segment_list,
+)
+from recorder.tape.store import local as store
+
+_DAY: Final = "date="
+_SEGMENT: Final = ".parquet"
+
+
+def complete_manifest(tape: Path, problems: list[str] | None = None) -> Manifest:
+    """Return the manifest of a tape, if it names exactly the products of which there are directories.
+
+    Args:
+        tape: directory of the tape.
+        problems: takes a line for each product that is missing or not named; None raises an error instead.
+
+    Raises:
+        NotATapeError, NewerTapeError: if the manifest cannot be read.
+        DamagedTapeError: if products are missing or not named, and `problems` is None.
+    """
+    manifest = read_manifest(tape)
+    if _unnamed(tape, manifest.products):
+        manifest = read_manifest(tape)  # a recorder names a product before it gets rows
+    missing = []
+    for product in manifest.products:
+        try:
+            require_directory(tape / f"{PRODUCT}{product}")
+        except DamagedTapeError as error:
+            missing.append(str(error))
+    unnamed = _unnamed(tape, manifest.products)
+    missing += [
+        f"{path}: has rows, but {MANIFEST} does not name the product; add it to its `products`"
+        for path in unnamed
+    ]
+    known = {*manifest.products, *map(product_of, unnamed)}
+    missing += [
+        f"{tape / MANIFEST}: `sealed_rows` names {product!r}, which is none of its products"
+        for product in sorted(manifest.sealed_rows.keys() - known)
+    ]
+    _report(missing, problems, tape)
+    return manifest
+
+
+def require_no_rows(tape: Path) -> None:
+    """Check that a directory without a manifest has no rows of a tape, so that it may become a tape.
+
+    Raises:
+        DamagedTapeError: if it has some.
+    """
+    for path in _unnamed(tape, ()):
+        raise DamagedTapeError(f"{tape}: {MANIFEST} is missing, but {path.name} has rows; restore it", tape)
+
+
+def note_sealed_rows(tape: Path, products: Iterable[str]) -> None:
+    """Write the number of sealed rows of some products to the manifest; for the tape's writer at its end.
+
+    Raises:
+        OSError: if it cannot be written.
+        TapeError: if the manifest or a list cannot be read.
+    """
+    manifest = read_manifest(tape)
+    rows = {}
+    for product in products:
+        directory = tape / f"{PRODUCT}{product}"
+        sync_segment_list(directory)  # a line must not be less durable than the note of its rows
+        rows[product] = sealed_rows(read_segment_list(directory))
+    noted = {**manifest.sealed_rows, **{each: number for each, number in rows.items() if number}}
+    if noted != manifest.sealed_rows:
+        write_manifest(tape, replace(manifest, sealed_rows=noted))
+
+
+def _unnamed(tape: Path, products: Iterable[str]) -> list[Path]:
+    """Return the directories of other products that have rows."""
+    named = {f"{PRODUCT}{product}" for product in products}
+    found = (name for name in _names(tape) if name.startswith(PRODUCT) and name not in named)
+    return [tape / name for name in found if _has_rows(tape / name)]
+
+
+def _has_rows(product_dir: Path) -> bool:
+    names = _names(product_dir)
+    return (
+        not {SEGMENT_LIST, NEXT_SEGMENT_LIST}.isdisjoint(names)
+        or any(name.startswith(_DAY) for name in names)
+        or bool(_names(product_dir / JOURNALS))
+    )
+
+
+def complete_list(product_dir: Path, problems: list[str] | None = None) -> list[SegmentEntry]:
+    """Return the list of segments of which every file is there, and which lists all files that are.
+
+    A file that waits for its line still has its journal. Files are looked up first, then journals, then
+    lines, so that a recorder or a compaction at work is no problem. O(segments), opens none.
+
+    Args:
+        product_dir: directory of the product.
+        problems: takes a line for each file that is missing or not listed; None raises an error instead.
+
+    Raises:
+        DamagedTapeError: if the list cannot be read; if files are missing or not listed and `problems` is
+            None.
+    """
+    least = read_manifest(product_dir.parent).sealed_rows.get(product_of(product_dir), 0)
+    days = [name for name in _names(product_dir) if name.startswith(_DAY)]
+    files = {f"{day}/{name}" for day in days for name in _names(product_dir / day) if name.endswith(_SEGMENT)}
+    sidecars = _names(product_dir / SIDECARS)
+    waiting = {path.stem for path in journal_paths(product_dir / JOURNALS)}
+    entries = read_segment_list(product_dir)
+    listed = {entry.file for entry in entries}
+    if files - listed:
+        with suppress(FileNotFoundError):  # a compaction lists other files, and has not removed these yet
+            content = store.read_file(product_dir / SEGMENT_LIST)
+            before, _ = parse_segment_list(product_dir / SEGMENT_LIST, content)
+            listed |= {entry.file for entry in before}
+    found = [
+        f"{product_dir / name}: a segment that {SEGMENT_LIST} does not list"
+        for name in sorted(files - listed)
+        if PurePath(name).stem not in waiting and store.exists(product_dir / name)
+    ]
+    known = waiting | {PurePath(name).stem for name in files - listed}
+    found += [
+        f"{product_dir / SIDECARS / name}: belongs to rows that {SEGMENT_LIST} does not list"
+        for name in sidecars[bisect_left(sidecars, f"{sealed_rows(entries):020d}") :]
+        if name[:20].isdecimal() and name[:20] not in known
+    ]
+    found += [
+        f"{product_dir / entry.file}: a sealed segment is missing"
+        for entry in entries
+        if entry.file not in files and _is_missing(product_dir, entry)
+    ]
+    if sealed_rows(entries) < least:
+        found.append(
+            f"{product_dir / SEGMENT_LIST}: has {sealed_rows(entries):,} rows, but {least:,} were sealed"
+        )
+    _report(found, problems, product_dir)
+    return entries
+
+
+def _is_missing(product_dir: Path, entry: SegmentEntry) -> bool:
+    """Tell whether a listed segment is missing: not sealed, renamed or merged since files were looked up."""
+    path = product_dir / entry.file
+    return (
+        not store.exists(merged_file(path))
+        and not store.exists(path)
+        and entry in read_segment_list(product_dir)
+    )
+
+
+def _names(directory: Path) -> list[str]:
+    """Return the names in a directory, in order; none if it does not exist.
+
+    Raises:
+        DamagedTapeError: if it cannot be listed.
+    """
+    try:
+        return store.names_in(directory)
+    except OSError as error:
+        raise DamagedTapeError(f"{directory}: cannot be listed ({error.strerror})", directory) from None
+
+
+def _report(found: list[str], problems: list[str] | None, path: Path) -> None:
+    if problems is not None:
+        problems += found
+    elif found:
+        more = f" (and {len(found) - 1:,} more; `booktape verify` names them)" if len(found) > 1 else ""
+        raise DamagedTapeError(f"{found[0]}{more}", path)

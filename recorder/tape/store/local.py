@@ -1,0 +1,298 @@
+"""The local file system: reading, listing, durable and atomic writes, and locks.
+
+A name never refers to half a file: content is written under another name, synced, and then renamed.
+Only regular files are opened, so that no FIFO is waited for, and nothing is written through a symbolic link.
+Functions raise OSError as the system does: a missing file is a FileNotFoundError.
+"""
+
+import errno
+import hashlib
+import os
+import shutil
+import stat
+from io import FileIO
+from pathlib import Path
+from typing import Any, BinaryIO, Final, cast
+
+import pyarrow.parquet as pq
+from pyarrow import NativeFile
+from pyarrow.fs import LocalFileSystem
+
+from recorder.tape.store.durable import lock, sync_content, sync_directory
+
+PathLike = str | os.PathLike[str]
+
+_ARROW_FILES: Final = LocalFileSystem()
+
+_MODE: Final = 0o666  # of every file that is created, less the umask: no secret is kept on a tape
+_LOCK_MODE: Final = 0o600  # who can open a lock file can keep a recorder from starting
+_BUFFER_BYTES: Final = 1 << 20
+
+
+class ParquetFile(pq.ParquetFile):  # type: ignore[misc]  # pyarrow has no types
+    """A Parquet file at a path that need not be UTF-8: Arrow encodes a text, and takes bytes as they are.
+
+    Args:
+        path: the file.
+        options: as of `pyarrow.parquet.ParquetFile`.
+    """
+
+    def __init__(self, path: Path, **options: Any) -> None:
+        super().__init__(_ARROW_FILES.open_input_file(os.fsencode(path)), **options)
+
+    def close(self, force: bool = True) -> None:
+        """Close the file, which is ours."""
+        super().close(force)
+
+
+def arrow_sink(path: Path) -> NativeFile:
+    """Return a file for Arrow to write, empty; the path need not be UTF-8."""
+    return _ARROW_FILES.open_output_stream(os.fsencode(path))
+
+
+def read_file(path: Path) -> bytes:
+    """Return the content of a file."""
+    with open_file(path) as file:
+        return file.read()
+
+
+def open_file(path: Path) -> BinaryIO:
+    """Open a file for reading from any byte on; it may grow meanwhile, and stays readable when removed."""
+    return os.fdopen(open_regular(path, os.O_RDONLY), "rb", buffering=_BUFFER_BYTES)
+
+
+def open_regular(path: Path, flags: int, mode: int = _MODE) -> int:
+    """Open a file with `os.open` flags; `mode` is that of a file that is created, less the umask.
+
+    Raises:
+        OSError: if it is a FIFO, a device or a directory; if it is not only read, a symbolic link too.
+    """
+    if flags & (os.O_WRONLY | os.O_RDWR):
+        flags |= os.O_NOFOLLOW
+    try:
+        fd = os.open(path, flags | os.O_CLOEXEC | os.O_NONBLOCK, mode)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.ENXIO):  # a link that is not followed, a FIFO without a reader
+            raise OSError(error.errno, "not a regular file", str(path)) from None
+        raise
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise OSError(errno.EINVAL, "not a regular file", str(path))
+    return fd
+
+
+def file_size(file: Path | BinaryIO) -> int:
+    """Return the size in bytes of a file, or of an open one."""
+    return (file.stat() if isinstance(file, Path) else os.fstat(file.fileno())).st_size
+
+
+def file_version(path: Path) -> tuple[int, int, int] | None:
+    """Return a value that changes whenever a file does; None if it is missing."""
+    try:
+        stat = path.stat()
+    except FileNotFoundError:
+        return None
+    return stat.st_ino, stat.st_size, stat.st_mtime_ns
+
+
+def sha256(path: Path) -> str:
+    """Return the SHA-256 of a file, in hex."""
+    with open_file(path) as file:
+        return hashlib.file_digest(cast("FileIO", file), "sha256").hexdigest()
+
+
+def sha256_of(data: bytes) -> str:
+    """Return the SHA-256 of some bytes, in hex."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def leads_to(path: Path, fd: int) -> bool:
+    """Tell whether a path leads to a file that is open: not if it was moved, removed or mounted over."""
+    try:
+        return os.path.samestat(path.stat(), os.fstat(fd))
+    except OSError:
+        return False
+
+
+def exists(path: Path) -> bool:
+    """Tell whether there is a file or directory of this name."""
+    return path.exists()
+
+
+def list_files(directory: Path) -> list[Path]:
+    """Return the files in a directory, in no order."""
+    return list(directory.iterdir())
+
+
+def names_in(directory: Path) -> list[str]:
+    """Return the names in a directory, in order; empty if there is no such directory."""
+    try:
+        return sorted(os.listdir(directory))  # noqa: PTH208  names alone, which cost a tenth of paths
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+def find_files(directory: Path, pattern: str) -> list[Path]:
+    """Return the files below a directory that match a glob pattern, in order; empty if it cannot be read."""
+    return sorted(directory.glob(pattern))
+
+
+def free_bytes(directory: Path) -> int:
+    """Return how many bytes can still be written."""
+    return shutil.disk_usage(directory).free
+
+
+def acquire_lock(path: Path, *, wait: bool) -> FileIO:
+    """Lock a file, created if missing, against other processes; closing what is returned releases the lock.
+
+    Raises:
+        BlockingIOError: if another process holds the lock and `wait` is false.
+    """
+    file = FileIO(open_regular(path, os.O_RDWR | os.O_CREAT, _LOCK_MODE))
+    try:
+        lock(file.fileno(), path, wait=wait)
+    except BaseException:
+        file.close()
+        raise
+    return file
+
+
+def make_directory(path: Path) -> None:
+    """Create a directory and its missing parents; their names are durable on return."""
+    if path.is_dir():
+        return
+    make_directory(path.parent)
+    try:
+        path.mkdir(exist_ok=True)
+    except FileExistsError:
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(path)) from None
+    sync_directory(path.parent)
+
+
+def sync_file(path: Path) -> None:
+    """Make the content of a file durable."""
+    fd = open_regular(path, os.O_RDONLY)
+    try:
+        sync_content(fd)
+    finally:
+        os.close(fd)
+
+
+def aside_path(path: Path) -> Path:
+    """Return the name under which a file is written before it gets its own; other tools skip it.
+
+    >>> aside_path(Path("_tape.json")).name, aside_path(Path("0.parquet")).name
+    ('_tape.json.tmp', '_0.parquet.tmp')
+    """
+    return path.with_name(f"{path.name}.tmp" if path.name.startswith("_") else f"_{path.name}.tmp")
+
+
+def create_empty(path: Path) -> None:
+    """Create an empty file for Arrow to write, in place of one of this name."""
+    os.close(_open_new(path))
+
+
+def _open_new(path: Path, flags: int = 0) -> int:
+    """Create a file in place of one of this name, whatever that is, and open it for writing."""
+    path.unlink(missing_ok=True)
+    return open_regular(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | flags)
+
+
+def replace_file(path: Path, data: bytes) -> None:
+    """Replace the content of a file atomically and durably, or create it."""
+    aside = aside_path(path)
+    fd = _open_new(aside)
+    try:
+        _write_all(fd, data)
+        sync_content(fd)
+    finally:
+        os.close(fd)
+    rename_file(aside, path)
+
+
+def rename_file(path: Path, target: Path) -> None:
+    """Give a file another name in its directory, atomically and durably, in place of a file of that name."""
+    path.replace(target)
+    sync_directory(target.parent)
+
+
+def remove_file(path: Path) -> None:
+    """Remove a file if it exists; durable once its directory is synced."""
+    path.unlink(missing_ok=True)
+
+
+def replace_end(path: Path, offset: int, data: bytes = b"") -> None:
+    """Replace all bytes of a file from an offset on, durably; create the file if it is missing.
+
+    If the data cannot be written, the file ends at the offset.
+    """
+    fd = open_regular(path, os.O_WRONLY | os.O_CREAT)
+    try:
+        os.ftruncate(fd, offset)
+        os.lseek(fd, offset, os.SEEK_SET)
+        _write_or_cut(fd, data, offset)
+        sync_content(fd)
+    finally:
+        os.close(fd)
+    sync_directory(path.parent)
+
+
+class AppendedFile:
+    """A new file that grows by whole pieces, each with one write.
+
+    Attributes:
+        size: its bytes.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Create the file; its name is durable with its first bytes, so that nobody waits for it here.
+
+        Raises:
+            FileExistsError: if it exists.
+        """
+        self.size = 0
+        self._path = path
+        self._synced = 0
+        self._fd = open_regular(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND)
+
+    @property
+    def is_in_place(self) -> bool:
+        """Whether its path still leads to it."""
+        return leads_to(self._path, self._fd)
+
+    def append(self, data: bytes) -> None:
+        """Hand data to the operating system; if that fails, the file is cut back to what it was."""
+        _write_or_cut(self._fd, data, self.size)
+        self.size += len(data)
+
+    def sync(self) -> None:
+        """Make everything appended durable; costs nothing if it is already."""
+        size = self.size  # another thread may append meanwhile
+        if self._synced < size:
+            sync_content(self._fd, data_only=True)
+            if not self._synced:
+                sync_directory(self._path.parent)
+            self._synced = size
+
+    def close(self) -> None:
+        """Make everything durable and close the file."""
+        try:
+            self.sync()
+        finally:
+            os.close(self._fd)
+
+
+def _write_or_cut(fd: int, data: bytes, size: int) -> None:
+    """Write every byte; if that fails, cut the file to its size before."""
+    try:
+        _write_all(fd, data)
+    except OSError:
+        os.ftruncate(fd, size)
+        raise
+
+
+def _write_all(fd: int, data: bytes) -> None:
+    """Write every byte; a single `os.write` may write fewer. If it fails, some may have been written."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]

@@ -1,0 +1,1 @@
+"""Checks of a tape and of runs: inspect, verify, book, index and diff."""

@@ -1,0 +1,161 @@
+"""The result of a verification."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import pyarrow as pa
+
+from orderbook import display
+from orderbook.document import Document
+from orderbook.result import Result
+from orderbook.tally import Tally, TallyDocument, tally_documents
+from recorder.outages import Outage, OutageDocument
+from recorder.sample import tape_name
+from recorder.tape.reader import Tape
+from replay.checking.divergence import ReplayDivergence
+from replay.checking.executions import ExecutionVerdict
+from replay.checking.reconnects import ReconnectAudit
+from replay.checking.verdicts import ConnectionVerdict
+
+VERDICT_SCHEMA: Final = pa.schema(
+    [
+        pa.field("product", pa.string(), nullable=False),
+        pa.field("connection", pa.int64(), nullable=False),
+        pa.field("verdict", pa.string(), nullable=False),
+        pa.field("reason", pa.string(), nullable=False),
+    ]
+)
+"""Columns of `Verification.table`."""
+
+
+class VerifiedProduct(TallyDocument, frozen=True, kw_only=True):
+    """The counts and the recomputed digest of a product, and its connections.
+
+    Attributes:
+        verdicts: the verdict on each connection.
+        audits: an audit of each interruption.
+        outage: since when nothing was observed, if the tape ends without a book.
+    """
+
+    verdicts: list[ConnectionVerdict]
+    audits: list[ReconnectAudit]
+    outage: OutageDocument | None
+
+
+class VerificationDocument(Document, frozen=True):
+    """The JSON form of `Verification`.
+
+    Attributes:
+        tape: directory of the tape.
+        ok: whether nothing is damaged.
+        executions: whether what strategies traded is what their replay trades.
+        products: counts, recomputed digest, verdicts and audits by product.
+    """
+
+    tape: str
+    ok: bool
+    engine: str
+    damage: list[str]
+    divergences: list[ReplayDivergence]
+    feed_faults: list[str]
+    checked_digests: int
+    sidecars: int
+    unindexed: int
+    kept: list[str]
+    torn_bytes: int
+    executions: list[ExecutionVerdict]
+    products: dict[str, VerifiedProduct]
+
+
+@dataclass(slots=True, repr=False)
+class Verification(Result):
+    """The result of a verification.
+
+    Attributes:
+        tape: the tape.
+        engine: name of the engine that ran the books.
+        divergences: the first difference between replay and live of each product that has one.
+        damage: one line for everything that is not as it was written, or differs from live.
+        feed_faults: one line for every kind of fault of the feed itself.
+        tallies: counts and recomputed digest by product.
+        audits: an audit of each interruption, by product.
+        verdicts: the verdict on each connection, by product.
+        outages: since when nothing was observed, by product, where the tape ends without a book.
+        checked_digests: number of live digests that were recomputed and found equal.
+        sidecars, unindexed: number of segments (before compaction) with a right sidecar, and without one.
+        kept: copies of journals in which a record was bad, with rows after it that the tape lacks: a power
+            failure before an fsync, or a byte that went bad.
+        torn_bytes: bytes of incomplete records at the ends of journals: a recorder died or is writing.
+        executions: a verdict on each session of a strategy that traded.
+    """
+
+    tape: Tape
+    engine: str
+    damage: list[str] = field(default_factory=list)
+    divergences: list[ReplayDivergence] = field(default_factory=list)
+    feed_faults: list[str] = field(default_factory=list)
+    tallies: dict[str, Tally] = field(default_factory=dict)
+    audits: dict[str, list[ReconnectAudit]] = field(default_factory=dict)
+    verdicts: dict[str, list[ConnectionVerdict]] = field(default_factory=dict)
+    outages: dict[str, Outage] = field(default_factory=dict)
+    checked_digests: int = 0
+    sidecars: int = 0
+    unindexed: int = 0
+    kept: list[Path] = field(default_factory=list)
+    torn_bytes: int = 0
+    executions: list[ExecutionVerdict] = field(default_factory=list)
+
+    def passes(self, *, strict: bool) -> bool:
+        """Return whether the tape is whole; if `strict`, also without faults and broken connections."""
+        broken = any(each.verdict == "broken" for verdicts in self.verdicts.values() for each in verdicts)
+        return not self.damage and not (strict and (self.feed_faults or broken))
+
+    def summary(self) -> str:
+        """Return one line: whether the tape is whole, and what was checked."""
+        rows = display.plural(sum(tally.rows for tally in self.tallies.values()), "row")
+        digests = display.plural(self.checked_digests, "digest")
+        verdict = self.verdict(is_good=not self.damage)
+        return f"{tape_name(self.tape.path)} {verdict}: {rows} checked, {digests} equal to the recording's"
+
+    @property
+    def without_book(self) -> list[str]:
+        """Products of which the tape holds no snapshot, so that nothing is known of their books."""
+        return [product for product, tally in sorted(self.tallies.items()) if not tally.summaries]
+
+    def verdict(self, *, is_good: bool) -> str:
+        """Return the verdict in words; a tape that holds no book is not called whole."""
+        if not is_good:
+            return "is NOT whole"
+        return (
+            "is undamaged, but holds no book" if len(self.without_book) == len(self.tallies) else "is whole"
+        )
+
+    def table(self) -> pa.Table:
+        """Return the verdict on each connection of each product as a row, columns `VERDICT_SCHEMA`."""
+        return pa.Table.from_pylist(
+            [
+                {"product": product, **msgspec.structs.asdict(verdict)}
+                for product, verdicts in sorted(self.verdicts.items())
+                for verdict in verdicts
+            ],
+            VERDICT_SCHEMA,
+        )
+
+    def _document(self) -> VerificationDocument:
+        return VerificationDocument.of(
+            self,
+            tape=str(self.tape.path),
+            ok=not self.damage,
+            kept=[str(path) for path in self.kept],
+            products={
+                product: VerifiedProduct.of(
+                    counts,
+                    verdicts=self.verdicts.get(product, []),
+                    audits=self.audits.get(product, []),
+                    outage=self.outages[product].document() if product in self.outages else None,
+                )
+                for product, counts in tally_documents(self.tallies).items()
+            },
+        )

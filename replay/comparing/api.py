@@ -1,0 +1,82 @@
+"""`compare`: the numbers of many thresholds from one pass over each tape."""
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+from orderbook.engine import Engine, Watch, both
+from orderbook.engine_names import EngineName
+from recorder.runtime.loading import engine_for, engine_name
+from recorder.tape.reader import Tape, TapeLike
+from replay.comparing.passes import Work, run_passes, run_passes_in_processes, worker_pool
+from replay.comparing.results import Comparison
+from replay.comparing.settings import CompareSettings
+from replay.comparing.sweep.episode_rows import MAX_THRESHOLDS
+from replay.run_dir.writer import run_directory
+from replay.workers.processes import balanced
+
+
+def compare(
+    tapes: Sequence[TapeLike],
+    settings: CompareSettings,
+    *,
+    episodes_of: Sequence[float] | None = None,
+    output: Path | None = None,
+    command: str | None = None,
+    progress: Watch | None = None,
+    watch: Callable[[Path], Watch] | None = None,
+    engine: Engine | EngineName = "auto",
+    processes: int = 1,
+) -> Comparison:
+    """Compare thresholds over tapes, in one pass over each book however many there are.
+
+    Args:
+        tapes: tapes or their paths, each once.
+        settings: what is compared, and how it is split.
+        episodes_of: thresholds whose episodes are written one by one to `output`; None for all if there are
+            at most 50, else for none.
+        output: RUN directory to create: thresholds.parquet, episodes/ and run.json.
+        command: the command line, for run.json.
+        progress: called with each product and step; not if there are several processes.
+        watch: called with each tape; returns a function that is called with each product and step.
+        engine: builds the books.
+        processes: number of processes that share the products.
+
+    Raises:
+        TapeError: if a tape cannot be read.
+        RunError: if `output` exists or cannot be written.
+        InterruptedRunError: if a signal ended the run.
+    """
+    opened = [Tape.open(each) for each in tapes]
+    wanted = settings.products
+    selected = [each.select(wanted) for each in opened]
+    if processes == 1:
+        engine = engine_for(sum(each.sealed_rows(wanted) for each in opened), engine)
+    with ExitStack() as stack:
+        groups = balanced(zip(opened, selected, strict=True), processes) if processes > 1 else []
+        pool = stack.enter_context(worker_pool(groups, engine))  # the processes import and load at once
+        running = pool.ready_engine(engine)
+        started = time.perf_counter()
+        writer = stack.enter_context(run_directory(output)) if output else None
+        if episodes_of is None:
+            episodes_of = settings.thresholds if len(settings.thresholds) <= MAX_THRESHOLDS else ()
+        listed = tuple(episodes_of) if writer else ()
+        work = Work(opened, selected, settings, running, writer, listed)
+        if processes > 1:
+            outcome = run_passes_in_processes(work, groups, pool)
+        else:
+            outcome = run_passes(work, lambda each: both(progress, watch and watch(each.path)))
+        comparison = Comparison(
+            settings,
+            engine_name(running),
+            outcome.tapes,
+            outcome.groups,
+            listed,
+            command,
+            elapsed_s=time.perf_counter() - started,
+        )
+        if writer is not None:
+            writer.write_table("thresholds", comparison.table())
+            writer.write_document(comparison.document())
+    return comparison

@@ -1,0 +1,298 @@
+"""The metrics of `compare`: one entry for each column, in the order of the columns.
+
+JSON, CSV, Parquet, the tables on a terminal and in a report, `--sort` and the table in docs/numbers.md
+take their columns from here. A new metric is an entry here, and a field of `ThresholdStatistics` where it
+is computed. `python -m replay.comparing.metrics` prints the table for docs/numbers.md.
+"""
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any, Final, Literal, NamedTuple
+
+import pyarrow as pa
+
+from orderbook import display
+from orderbook.thresholds import format_threshold
+from orderbook.times import NS
+
+By = Literal["hour", "day", "connection"]
+"""What the numbers can be split by."""
+
+Direction = Literal["ascending", "descending"]
+
+_HORIZON_UNITS: Final = ((3600 * NS, "h"), (60 * NS, "m"), (NS, "s"), (10**6, "ms"), (10**3, "us"), (1, "ns"))
+
+
+def horizon_label(horizon_ns: int) -> str:
+    """Return a horizon in the largest unit that divides it.
+
+    >>> horizon_label(100_000_000), horizon_label(60_000_000_000)
+    ('100ms', '1m')
+    """
+    size, unit = next((size, unit) for size, unit in _HORIZON_UNITS if horizon_ns % size == 0)
+    return f"{horizon_ns // size}{unit}"
+
+
+class Kind(NamedTuple):
+    """What kind of number a metric is: its type, its unit, and how tables for people show it."""
+
+    dtype: pa.DataType
+    unit: str
+    shown_unit: str
+    text: Callable[[Any], str]
+
+
+TEXT: Final = Kind(pa.string(), "-", "", str)
+VERDICT: Final = Kind(pa.string(), "-", "", display.verdict)
+FLAG: Final = Kind(pa.bool_(), "-", "", str)
+COUNT: Final = Kind(pa.int64(), "-", "", display.count)
+THRESHOLD: Final = Kind(pa.float64(), "fraction", "", format_threshold)
+SPREAD: Final = Kind(pa.float64(), "fraction", "bps", display.bps)
+CHANGE: Final = Kind(pa.float64(), "bps", "bps", display.signed)
+BPS: Final = Kind(pa.float64(), "bps", "bps", display.significant)
+SECONDS: Final = Kind(pa.float64(), "s", "s", display.seconds)
+PER_HOUR: Final = Kind(pa.float64(), "1/h", "", display.significant)
+SHARE: Final = Kind(pa.float64(), "-", "%", display.percent)
+BASE: Final = Kind(pa.float64(), "base currency", "", display.significant)
+QUOTE: Final = Kind(pa.float64(), "quote currency", "quote", display.significant)
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One column of a comparison.
+
+    Attributes:
+        name: of the column; `<horizon>` stands for each horizon of the mark-outs.
+        kind: type, unit and format.
+        title: short heading in tables for people; empty if they do not show the metric.
+        definition: of the number, in Markdown.
+        drop: a narrow terminal drops the columns with the highest numbers first, never those with 0; None if
+            no terminal shows it. A report shows every metric that has a title.
+        sort: how `--sort` orders rows by it; None if it cannot.
+        error: name of the metric that is its standard error: tables show both in one cell.
+        needs_fee: whether it is null without a fee.
+        has_bar: whether a terminal draws it as a bar, too.
+    """
+
+    name: str
+    kind: Kind
+    title: str
+    definition: str
+    drop: int | None = 0
+    sort: Direction | None = "descending"
+    error: str = ""
+    needs_fee: bool = False
+    has_bar: bool = False
+
+    @property
+    def heading(self) -> str:
+        """The title with its unit, for tables for people."""
+        return f"{self.title} ({self.kind.shown_unit})" if self.kind.shown_unit else self.title
+
+    def cell(self, row: Mapping[str, Any]) -> str:
+        """Return the value in a row as text: "-" for null, with its standard error if there is one."""
+        value = row[self.name]
+        if value is None:
+            return "-"
+        error = row.get(self.error)
+        return (
+            self.kind.text(value)
+            if error is None
+            else f"{self.kind.text(value)} ±{display.significant(error)}"
+        )
+
+    def at(self, horizon_ns: int) -> "Metric":
+        """Return the metric of one horizon."""
+        names = (self.name, self.title, self.error)
+        name, title, error = (text.replace("<horizon>", horizon_label(horizon_ns)) for text in names)
+        return replace(self, name=name, title=title, error=error)
+
+
+PLACES: Final = (
+    Metric("product", TEXT, "product", "product of the row"),
+    Metric("tape", TEXT, "tape", "tape of the row, null for all together; only with several tapes"),
+    Metric("hour", TEXT, "hour", "start of the UTC hour, null for the whole; only with `--by hour`"),
+    Metric("day", TEXT, "day", "UTC date, null for the whole; only with `--by day`"),
+    Metric("connection", COUNT, "connection", "its number, null for the whole; only with `--by connection`"),
+)
+"""The product, tape and part that a row is about."""
+
+THRESHOLD_METRICS: Final = (
+    Metric("threshold", THRESHOLD, "threshold", "the threshold: 0.001 is 0.1 % or 10 bps", sort="ascending"),
+    Metric("signals", COUNT, "signals", "number of summaries that are above"),
+    Metric("episodes", COUNT, "episodes", "number of episodes"),
+    Metric("time_above_s", SECONDS, "above", "sum of the intervals that are above", drop=3),
+    Metric("observed_s", SECONDS, "", "sum of all intervals", sort=None),
+    Metric("share", SHARE, "share", "`time_above_s` over `observed_s`", has_bar=True),
+    Metric(
+        "duration_p50_s",
+        SECONDS,
+        "p50",
+        "median duration of the episodes. An episode lasts as long as the intervals of its summaries, so one "
+        "that begins with the last summary of a connection lasts 0 s. Percentiles are linear (numpy's)",
+        drop=4,
+    ),
+    Metric("duration_p95_s", SECONDS, "p95", "95th percentile of the durations", drop=6),
+    Metric("duration_max_s", SECONDS, "longest", "longest duration, always exact", drop=5),
+    Metric("mean_relative_spread", SPREAD, "spread", "time-weighted mean spread over the time above", drop=7),
+    Metric("max_relative_spread", SPREAD, "largest", "largest spread of the signals", drop=13),
+    Metric("signals_per_hour", PER_HOUR, "signals/h", "`signals` per hour of observed time", drop=None),
+    Metric("episodes_per_hour", PER_HOUR, "episodes/h", "`episodes` per hour of observed time", drop=9),
+    Metric(
+        "durations_exact",
+        FLAG,
+        "",
+        "whether p50 and p95 are exact. They are up to 100,000 episodes of a product over all thresholds, "
+        "usually far beyond; otherwise they come from a histogram, with errors under 1 %",
+        sort=None,
+    ),
+    Metric("mean_bid_size", BASE, "bid size", "time-weighted mean size at the best bid, time above", drop=11),
+    Metric("mean_ask_size", BASE, "ask size", "time-weighted mean size at the best ask, time above", drop=12),
+    Metric(
+        "mean_touch_value",
+        QUOTE,
+        "smaller",
+        "time-weighted mean of `min(bid price * bid size, ask price * ask size)` over the time above: what "
+        "could trade against both sides at the touch",
+        drop=8,
+    ),
+    Metric(
+        "mean_net_spread_bps",
+        CHANGE,
+        "net",
+        "`mean_relative_spread` less two fees; only with `--fee`",
+        drop=1,
+        needs_fee=True,
+    ),
+    Metric(
+        "net_positive_share",
+        SHARE,
+        "net > 0",
+        "share of the observed time that is above the threshold *and* has a spread greater than two fees; "
+        "only with `--fee`",
+        drop=1,
+        needs_fee=True,
+    ),
+)
+"""What a threshold selects, in the order of `ThresholdStatistics`."""
+
+MARKOUT_METRICS: Final = (
+    Metric(
+        "markout_<horizon>_episodes",
+        COUNT,
+        "<horizon> known",
+        "number of episodes whose mark-out is known",
+        drop=None,
+        sort=None,
+    ),
+    Metric(
+        "markout_<horizon>_left_out",
+        COUNT,
+        "<horizon> left out",
+        "number of episodes whose mark-out is not known: the horizon reaches into an interruption or beyond "
+        "the end of the tape, or a side of the book is empty then",
+        drop=None,
+        sort=None,
+    ),
+    Metric(
+        "markout_<horizon>_mean_bps",
+        CHANGE,
+        "after <horizon>",
+        "the **mark-out**: relative change of the mid price from the first summary of an episode to a "
+        "horizon later, mean over the episodes. The mid at the horizon is that of the last summary at or "
+        "before it",
+        drop=10,
+        error="markout_<horizon>_standard_error_bps",
+    ),
+    Metric(
+        "markout_<horizon>_standard_error_bps",
+        BPS,
+        "",
+        "standard error of that mean: the standard deviation of the sample over the root of the number; "
+        "null below two episodes",
+        sort=None,
+    ),
+    Metric(
+        "markout_<horizon>_mean_abs_bps",
+        BPS,
+        "<horizon> absolute",
+        "mean of the change without its sign",
+        drop=None,
+        sort=None,
+    ),
+)
+"""How the mid price changes after an episode begins, for each horizon, in the order of `MarkOut`."""
+
+QUALITY_METRICS: Final = (
+    Metric(
+        "excluded_s",
+        SECONDS,
+        "excluded",
+        "time between the first and the last row that is in no interval: no book was known",
+        sort=None,
+    ),
+    Metric("interruptions", COUNT, "interr.", "number of connections that follow another one", sort=None),
+    Metric(
+        "crossed",
+        COUNT,
+        "crossed",
+        "number of summaries whose bid is over the ask: a fault of the feed. Their time is observed and "
+        "never above",
+        sort=None,
+    ),
+    Metric(
+        "verdict",
+        VERDICT,
+        "verdict",
+        "worst verdict of the connections: `broken`, `unverifiable` (shown as *no gaps seen*) or `verified`",
+        drop=1,
+        sort=None,
+    ),
+)
+"""How far the other numbers of a row can be trusted, in the order of `Quality`."""
+
+ALL_METRICS: Final = (*PLACES, *THRESHOLD_METRICS, *MARKOUT_METRICS, *QUALITY_METRICS)
+"""Every column that a comparison can have."""
+
+
+@cache
+def threshold_metrics(horizons_ns: tuple[int, ...]) -> tuple[Metric, ...]:
+    """Return the metrics of a threshold, with those of each horizon."""
+    return (
+        *THRESHOLD_METRICS,
+        *(metric.at(horizon) for horizon in horizons_ns for metric in MARKOUT_METRICS),
+    )
+
+
+def sort_columns(horizons_ns: tuple[int, ...]) -> dict[str, Direction]:
+    """Return the columns that rows can be sorted by, each with its direction."""
+    return {metric.name: metric.sort for metric in threshold_metrics(horizons_ns) if metric.sort}
+
+
+def row_schema(horizons_ns: tuple[int, ...], by: By | None, *, has_tapes: bool) -> pa.Schema:
+    """Return the columns of a comparison's rows.
+
+    Args:
+        horizons_ns: of the mark-outs.
+        by: what the rows are split by.
+        has_tapes: whether they are of several tapes.
+    """
+    wanted = {"product", by, "tape" if has_tapes else None}
+    places = (metric for metric in PLACES if metric.name in wanted)
+    columns = (*places, *threshold_metrics(horizons_ns), *QUALITY_METRICS)
+    return pa.schema([(metric.name, metric.kind.dtype) for metric in columns])
+
+
+def markdown_table(metrics: Sequence[Metric] = ALL_METRICS) -> str:
+    """Return metrics as a table in Markdown: column, unit, heading in tables for people, definition."""
+    lines = ["| column | unit | heading | definition |", "|---|---|---|---|"]
+    for metric in metrics:
+        heading = metric.heading if metric.title else "-"
+        lines.append(f"| `{metric.name}` | {metric.kind.unit} | {heading} | {metric.definition} |")
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(markdown_table())

@@ -1,0 +1,1 @@
+"""Any number of thresholds in one pass over a product's summaries; begin reading in `threshold_sweep`."""

@@ -1,0 +1,1 @@
+"""The dataflow of replays: the only modules of replay that import bytewax."""

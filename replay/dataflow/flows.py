@@ -1,0 +1,82 @@
+"""The dataflow of a replay: the recorder's core behind a tape. Its functions build a flow and return it."""
+
+from dataclasses import replace
+
+import bytewax.operators as op
+from bytewax.dataflow import Dataflow
+
+from orderbook.dataflow.operators import order_book
+from orderbook.dataflow.streams import Streams
+from orderbook.engine import Engine
+from orderbook.engine_names import EngineName
+from recorder.runtime.loading import load_engine
+from recorder.tape.reader import Tape, TapeLike
+from replay.dataflow.sources import TapeSource, paced_source
+from replay.running.settings import REPLAY, ReplaySettings
+from replay.running.window import WHOLE, Window
+
+
+def flow(tape: TapeLike, settings: ReplaySettings = REPLAY, engine: Engine | EngineName = "auto") -> Streams:
+    """Return the streams of a tape, for your own operators; `recorder.flow` is the live counterpart.
+
+    Run it in a module with `python -m bytewax.run`: alone, as a cluster (`-i/-a`) or with recovery (`-r`).
+    bytewax handles Ctrl-C there: the process ends at once, possibly with a traceback, and rows in flight are
+    lost. A damaged tape ends the flow with `DamagedTapeError`. In a cluster each process paces its own
+    products.
+
+    Args:
+        tape: the tape, or its path.
+        settings: the part of the tape to replay, and its timing.
+        engine: runs the books.
+
+    Raises:
+        TapeError: if the tape cannot be read or has no such product.
+
+    Example:
+        >>> streams = flow("data/sample")
+        >>> streams.into("print", streams.signals(0.001), print)
+    """
+    opened = Tape.open(tape)
+    settings = replace(settings, products=opened.select(settings.products))
+    source = paced_source(opened, settings)
+    source.raises = True
+    return replay_flow(source, opened.feed, engine, settings.window)
+
+
+def replay_flow(
+    source: TapeSource,
+    feed: str,
+    engine: Engine | EngineName = "auto",
+    window: Window = WHOLE,
+    *,
+    recoverable: bool = True,
+    depth: int = 0,
+    trades: bool = False,
+) -> Streams:
+    """Build the flow of a replay; it has no output yet.
+
+    Args:
+        source: the tape, paced or not.
+        feed: the name of the venue of the tape.
+        engine: runs the books.
+        window: the part to report; the source cuts batches at its edges.
+        recoverable: keep the books in the recovery state; False for a flow that runs without recovery.
+        depth: best levels a side that a step has after every summary; 0 for none.
+        trades: whether a step has the trades; not with `recoverable`.
+    """
+    dataflow = Dataflow("booktape_replay")
+    rows = op.input("tape", dataflow, source)
+    engine, starts = load_engine(engine), source.books
+    steps = order_book(
+        "order_book",
+        rows,
+        engine,
+        feed,
+        recoverable=recoverable,
+        depth=depth,
+        trades=trades,
+        starts=starts,
+    )
+    if window.start is not None:
+        steps = op.filter_value("window", steps, lambda step: window.is_reported(step.span.first_time))
+    return Streams(dataflow, steps, recoverable)

@@ -1,0 +1,124 @@
+"""The report of a comparison or a replay: created before a pass, shown every step, written after it."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from orderbook.engine import Step
+from orderbook.thresholds import DEFAULT_THRESHOLD
+from recorder.tape.reader import Tape
+from replay.comparing.groups import Pass, groups_of
+from replay.comparing.results import Comparison, TapePass
+from replay.comparing.settings import DEFAULT_HORIZONS_NS, CompareSettings
+from replay.comparing.sweep.threshold_sweep import ThresholdSweep
+from replay.report.collect.evidence import EvidenceCollector, Limits
+from replay.report.content import content_of
+from replay.report.render import plotly_source, render, write_page
+from replay.run_dir.writer import refuse_existing
+from replay.running.results import RunResult
+
+
+class Report:
+    """The report of a comparison.
+
+    What would fail after the pass fails at once: a file that exists already, or plotly missing.
+
+    Args:
+        path: file to write.
+        thresholds: the thresholds compared, fractions of the best ask.
+        subjects: number of products over all tapes; they share the space of the file.
+        detail: threshold whose episodes are shown; None for 10 bps, or the middle threshold.
+
+    Raises:
+        RunError: if the file exists already, or its directory does not.
+        ReportError: if plotly is not installed.
+    """
+
+    def __init__(
+        self, path: Path, thresholds: Sequence[float], subjects: int, detail: float | None = None
+    ) -> None:
+        refuse_existing(path)
+        plotly_source()
+        self._path = path
+        self._thresholds = thresholds
+        self._detail = _default_detail(thresholds) if detail is None else detail
+        self._limits = Limits().shared(subjects)
+        self._collectors: dict[Path, EvidenceCollector] = {}
+
+    def watch(self, tape: Path) -> EvidenceCollector:
+        """Return the function to call with each product and step of a tape."""
+        self._collectors[tape] = EvidenceCollector(self._thresholds, self._detail, self._limits)
+        return self._collectors[tape]
+
+    def write(self, comparison: Comparison, sort: str = "threshold") -> None:
+        """Write the file.
+
+        Args:
+            comparison: the numbers of the pass, sorted.
+            sort: the column by which they are sorted.
+
+        Raises:
+            RunError: if the file exists by now.
+            ReportError: if the file cannot be written.
+        """
+        evidence = {tape: collector.finish() for tape, collector in self._collectors.items()}
+        write_page(self._path, render(content_of(comparison, evidence, sort)))
+
+
+class ReplayReport:
+    """The report of a replay: a comparison of its one threshold, computed by the same sweep.
+
+    Args:
+        path: file to write.
+        tape: the tape that is replayed.
+        threshold: fraction of the best ask above which a summary is a signal.
+        products: number of products replayed.
+
+    Raises:
+        RunError: if the file exists already, or its directory does not.
+        ReportError: if plotly is not installed.
+    """
+
+    def __init__(self, path: Path, tape: Tape, threshold: float, products: int) -> None:
+        self._threshold = threshold
+        self._report = Report(path, [threshold], products, threshold)
+        self._tape = tape
+        self._collector = self._report.watch(tape.path)
+        self._sweeps: dict[str, ThresholdSweep] = {}
+
+    def __call__(self, product: str, step: Step) -> None:
+        """Add a step of a product, in seq order."""
+        self._collector(product, step)
+        if product not in self._sweeps:
+            self._sweeps[product] = ThresholdSweep([self._threshold], DEFAULT_HORIZONS_NS)
+        self._sweeps[product].add(step.summaries)
+
+    def write(self, result: RunResult, command: str | None) -> None:
+        """Write the file.
+
+        Args:
+            result: the result of the replay.
+            command: the command line that started it, if one did.
+
+        Raises:
+            RunError: if the file exists by now.
+            ReportError: if the file cannot be written.
+        """
+        settings = CompareSettings((self._threshold,), result.settings.products, result.settings.window)
+        tallies = {product: result.tallies[product] for product in self._sweeps}
+        comparison = Comparison(
+            settings,
+            result.engine,
+            [TapePass(result.tape, tallies, result.synthetic)],
+            groups_of([Pass(self._tape, self._sweeps, tallies)], None),
+            command=command,
+            elapsed_s=result.elapsed_s,
+        )
+        self._report.write(comparison)
+
+
+def _default_detail(thresholds: Sequence[float]) -> float:
+    """Return the threshold to show in detail: the default one if it is compared, else the middle one."""
+    ordered = sorted(thresholds)
+    if DEFAULT_THRESHOLD in ordered or not ordered:
+        return DEFAULT_THRESHOLD
+    return ordered[len(ordered) // 2]

@@ -1,0 +1,141 @@
+"""Everything that a report shows beside the numbers of its thresholds, collected step by step."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, TypeVar
+
+import numpy as np
+import pyarrow as pa
+
+from orderbook.engine import Step
+from orderbook.episodes import intervals
+from replay.comparing.sweep.order_statistics import Floats, Ints
+from replay.report.collect.episodes import LongestEpisodes, Quotes
+from replay.report.collect.gaps import Gaps
+from replay.report.collect.hours import HourShares
+from replay.report.collect.reduction import MinMaxReduction
+
+T = TypeVar("T")
+
+_MIN_ROWS: Final = 2048
+"""Rows processed together: the batches of a paced replay hold one row each."""
+_MAX_HOUR_THRESHOLDS: Final = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much a report keeps and shows of each product.
+
+    Attributes:
+        buckets: number of time buckets of the spread, two points each.
+        episodes: number of the longest episodes, each with up to 160 quotes.
+        gaps: number of intervals without a book.
+        thresholds: number of rows of a table, and of points of a curve.
+    """
+
+    buckets: int = 1500
+    episodes: int = 40
+    gaps: int = 200
+    thresholds: int = 200
+
+    def shared(self, products: int) -> "Limits":
+        """Return the limits for each of several products of one file: together as much as two."""
+        part = 2 / max(products, 2)
+        return Limits(
+            max(round(self.buckets * part), 50),
+            max(round(self.episodes * part), 2),
+            max(round(self.gaps * part), 4),
+            max(round(self.thresholds * part), 8),
+        )
+
+
+class Evidence:
+    """What a report shows of one product beside the numbers of its thresholds.
+
+    Args:
+        thresholds: all thresholds compared, ascending.
+        detail: the threshold whose episodes are shown.
+        limits: how much is kept.
+
+    Attributes:
+        limits: as passed.
+        spreads: relative spread over time.
+        gaps: intervals without a book.
+        hours: time above by hour of the day, for 40 thresholds at most.
+        episodes: the longest episodes above `detail`.
+    """
+
+    def __init__(self, thresholds: Sequence[float], detail: float, limits: Limits) -> None:
+        self.limits = limits
+        self.spreads = MinMaxReduction(limits.buckets)
+        self.gaps = Gaps(limits.gaps)
+        self.hours = HourShares(evenly_chosen(thresholds, _MAX_HOUR_THRESHOLDS))
+        self.episodes = LongestEpisodes(detail, limits.episodes)
+        self._pending: list[pa.RecordBatch] = []
+        self._rows = 0
+        self._last: tuple[Ints, Floats, Ints] = (np.empty(0, np.int64), np.empty(0), np.empty(0, np.int64))
+
+    def add(self, step: Step) -> None:
+        """Add one step of the product, in seq order. O(rows log thresholds)."""
+        if step.summaries.num_rows:
+            self._pending.append(step.summaries)
+            self._rows += step.summaries.num_rows
+        if self._rows >= _MIN_ROWS:
+            self.flush()
+
+    def flush(self) -> None:
+        """Process the pending rows."""
+        if not self._pending:
+            return
+        batch = pa.concat_batches(self._pending)
+        self._pending, self._rows = [], 0
+        times = batch.column("recv_time").view(pa.int64()).to_numpy()
+        connections = batch.column("connection").to_numpy()
+        bids, asks, spreads = (
+            batch.column(name).to_numpy(zero_copy_only=False)  # null becomes NaN
+            for name in ("bid_price", "ask_price", "relative_spread")
+        )
+        self.spreads.add(times, spreads)
+        self.gaps.add(times, connections)
+        self.episodes.add(Quotes(times, bids, asks), spreads, connections)
+        times, spreads, connections = (
+            np.concatenate([before, now])
+            for before, now in zip(self._last, (times, spreads, connections), strict=True)
+        )
+        opening, durations = intervals(times, connections)
+        self.hours.add(times[opening], durations, spreads[opening])
+        self._last = times[-1:], spreads[-1:], connections[-1:]
+
+
+class EvidenceCollector:
+    """Collects the evidence of the products of one tape; call it with each product and step."""
+
+    def __init__(self, thresholds: Sequence[float], detail: float, limits: Limits) -> None:
+        self._thresholds = sorted({*thresholds, detail})
+        self._detail = detail
+        self._limits = limits
+        self._products: dict[str, Evidence] = {}
+
+    def __call__(self, product: str, step: Step) -> None:
+        """Add a step of a product, in seq order."""
+        if product not in self._products:
+            self._products[product] = Evidence(self._thresholds, self._detail, self._limits)
+        self._products[product].add(step)
+
+    def finish(self) -> dict[str, Evidence]:
+        """Return the evidence of each product that has a row."""
+        for evidence in self._products.values():
+            evidence.flush()
+        return self._products
+
+
+def evenly_chosen(values: Sequence[T], limit: int) -> list[T]:
+    """Return at most `limit` of the values, evenly chosen, the first and the last among them.
+
+    >>> evenly_chosen([1, 2, 3, 4, 5], 3)
+    [1, 3, 5]
+    """
+    if len(values) <= limit:
+        return list(values)
+    places = np.unique(np.linspace(0, len(values) - 1, limit).round().astype(int))
+    return [values[place] for place in places.tolist()]

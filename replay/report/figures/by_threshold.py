@@ -1,0 +1,170 @@
+"""Figures of numbers against the threshold, and of the episode durations above one threshold."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from orderbook import display
+from orderbook.thresholds import format_threshold
+from replay.comparing.sweep.statistics import MarkOut, ThresholdStatistics
+from replay.report.collect.episodes import BINS_PER_DECADE, LongestEpisodes
+from replay.report.collect.evidence import evenly_chosen
+from replay.report.figures.chart import Chart, Subject
+from replay.report.figures.style import BLUE, NO_LEGEND, STYLES, Figure
+from replay.report.tables import duration_table, markout_table
+
+_MAX_BARS: Final = 40
+_MAX_MARKED: Final = 60
+_FEW: Final = 6
+"""Up to this count the axis needs a tick at each integer."""
+
+
+def share_chart(subject: Subject) -> Chart | None:
+    """Return the share above against the threshold; None for a single threshold."""
+    if len(subject.rows) < 2:
+        return None
+    reading = "How much of the observed time the spread was above each threshold."
+    return Chart("share", "Share above against the threshold", reading, share_figure(subject.rows))
+
+
+def share_figure(rows: Sequence[ThresholdStatistics]) -> Figure:
+    """Return the share of observed time above against the threshold."""
+    share = [None if row.share is None else row.share * 100 for row in rows]
+    return {
+        "data": [_line("share above", rows, share, 0, "%{y:.4~g} %")],
+        "layout": _against_thresholds(rows, "share of observed time (%)", {"rangemode": "tozero"})
+        | NO_LEGEND,
+    }
+
+
+def duration_chart(subject: Subject) -> Chart | None:
+    """Return the episode durations against the threshold; None for a single threshold."""
+    if len(subject.rows) < 2:
+        return None
+    reading = "An episode is a run of summaries above, within one connection. Logarithmic."
+    title = "Episode durations against the threshold"
+    return Chart("durations", title, reading, duration_figure(subject.rows))
+
+
+def duration_figure(rows: Sequence[ThresholdStatistics]) -> Figure:
+    """Return percentiles of the episode durations against the threshold."""
+    # The axis is logarithmic: an episode of one summary at a connection's end lasts 0 s and cannot be shown.
+    lines = [
+        _line("longest", rows, [row.duration_max_s or None for row in rows], 0, "%{y:.4~g} s"),
+        _line("p95", rows, [row.duration_p95_s or None for row in rows], 1, "%{y:.4~g} s"),
+        _line("p50, the median", rows, [row.duration_p50_s or None for row in rows], 2, "%{y:.4~g} s"),
+    ]
+    return {
+        "data": lines,
+        "layout": _against_thresholds(rows, "duration (s)", {"type": "log", "dtick": "D2"}),
+    }
+
+
+def markout_chart(subject: Subject) -> Chart | None:
+    """Return the mark-outs; None if none were measured."""
+    if not subject.rows or not subject.rows[0].markouts:
+        return None
+    detail = None if subject.evidence is None else subject.evidence.episodes.threshold
+    return Chart(
+        "markouts",
+        "Mark-outs",
+        "The mid's change from each episode's start to a time after it. Bars are one standard error, of two"
+        " episodes at least.",
+        markout_figure(subject.rows),
+        markout_table(subject.rows, detail),
+    )
+
+
+def markout_figure(rows: Sequence[ThresholdStatistics]) -> Figure:
+    """Return the mean mark-outs with their standard errors: against the threshold, one line per horizon.
+
+    If there is only one threshold: against the horizon.
+    """
+    title = "mean change of the mid (bps)"
+    if len(rows) == 1:
+        found = rows[0].markouts
+        line = _line("mean", [], [markout.mean_bps for markout in found], 0, "%{y:.4~g} bps")
+        line |= {"x": [markout.horizon for markout in found], "mode": "markers"}
+        line["error_y"] = _errors(found, BLUE)
+        axis = {"type": "category", "title": {"text": "time after an episode's start"}}
+        return {"data": [line], "layout": {"xaxis": axis, "yaxis": {"title": {"text": title}}, **NO_LEGEND}}
+    shown = evenly_chosen(rows, _MAX_BARS)
+    lines = []
+    for place in range(len(shown[0].markouts) if shown else 0):
+        at_horizon = [row.markouts[place] for row in shown]
+        style = place % len(STYLES)
+        line = _line(
+            at_horizon[0].horizon, shown, [each.mean_bps for each in at_horizon], style, "%{y:.4~g} bps"
+        )
+        lines.append(line | {"error_y": _errors(at_horizon, STYLES[style][0])})
+    return {"data": lines, "layout": _against_thresholds(rows, title, {})}
+
+
+def histogram_chart(subject: Subject) -> Chart | None:
+    """Return the counts of episodes by duration; None if there are no episodes."""
+    if subject.evidence is None or not subject.longest:
+        return None
+    episodes = subject.evidence.episodes
+    return Chart(
+        "histogram",
+        f"How long the episodes above {format_threshold(episodes.threshold)} lasted",
+        f"{display.count(episodes.count)} in all, counted by duration.",
+        histogram_figure(episodes),
+        duration_table(duration_counts(episodes)),
+    )
+
+
+def histogram_figure(episodes: LongestEpisodes) -> Figure:
+    """Return a histogram of the episode durations above the threshold in detail."""
+    found = duration_counts(episodes)
+    labels, counts = [name for name, _ in found], [count for _, count in found]
+    bars: Figure = {"type": "bar", "x": labels, "y": counts, "marker": {"color": BLUE}}
+    bars |= {"text": counts, "textposition": "outside", "cliponaxis": False}
+    few = {"dtick": 1} if max(counts, default=0) <= _FEW else {}
+    return {
+        "data": [bars],
+        "layout": {
+            "xaxis": {"type": "category", "title": {"text": "duration, from (s)"}},
+            "yaxis": {"title": {"text": "episodes"}, "rangemode": "tozero", **few},
+            **NO_LEGEND,
+        },
+    }
+
+
+def duration_counts(episodes: LongestEpisodes) -> list[tuple[str, int]]:
+    """Return the lower edge of each duration bin in seconds, as text, and the number of episodes in it."""
+    found = episodes.durations
+    bins = [number for number in found if number is not None]
+    between = range(min(bins), max(bins) + 1) if bins else range(0)
+    counts = [(f"{10 ** (number / BINS_PER_DECADE):.3g}", found[number]) for number in between]
+    return [("0", found[None]), *counts] if found[None] else counts
+
+
+def _errors(found: Sequence[MarkOut], colour: str) -> Figure:
+    errors = [each.standard_error_bps for each in found]
+    return {"type": "data", "array": errors, "color": colour, "thickness": 1, "width": 3}
+
+
+def _against_thresholds(rows: Sequence[ThresholdStatistics], title: str, axis: Mapping[str, Any]) -> Figure:
+    # Thresholds at equal ratios crowd at the left of a linear axis; their middle one is far from its middle.
+    is_linear = not rows or not rows[0].threshold or rows[len(rows) // 2].threshold * 4 > rows[-1].threshold
+    scale = {} if is_linear else {"type": "log", "dtick": "D2"}
+    return {
+        "xaxis": {"title": {"text": "threshold (bps)"}, **scale},
+        "yaxis": {"title": {"text": title}, **axis},
+    }
+
+
+def _line(
+    name: str, rows: Sequence[ThresholdStatistics], values: Sequence[float | None], style: int, shown: str
+) -> Figure:
+    colour, dash, symbol = STYLES[style]
+    return {
+        "type": "scatter",
+        "mode": "lines+markers" if len(rows) <= _MAX_MARKED else "lines",
+        "name": name,
+        "x": [round(row.threshold * 1e4, 9) for row in rows],
+        "y": values,
+        "line": {"color": colour, "dash": dash, "width": 2},
+        "marker": {"color": colour, "symbol": symbol, "size": 7},
+        "hovertemplate": f"%{{x:g}} bps: {shown}<extra>{name}</extra>",
+    }

@@ -1,0 +1,54 @@
+"""A chart of a section: its figure, the text around it, and the same numbers as a table."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from replay.comparing.sweep.statistics import ThresholdStatistics
+from replay.report.collect.episodes import Episode
+from replay.report.collect.evidence import Evidence
+from replay.report.figures.style import Figure
+from replay.report.tables import Table
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """The numbers from which the charts of a section are made.
+
+    Attributes:
+        id: HTML id of the section.
+        rows: statistics by threshold, ascending.
+        evidence: what was collected; None for a total of several tapes, or a product without rows.
+        longest: the longest episodes above the threshold in detail, in order of time.
+    """
+
+    id: str
+    rows: Sequence[ThresholdStatistics]
+    evidence: Evidence | None
+    longest: Sequence[Episode]
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """One chart, as product.html shows it.
+
+    Attributes:
+        name: the HTML id is that of the section, a hyphen and this name.
+        title: its heading.
+        reading: how to read it, one or two sentences.
+        figure: what report.js draws; None if it draws the episodes.
+        table: the same numbers; None if they are in the table of thresholds.
+        buttons: (action of report.js, label) of each.
+        overview: name of the chart that follows the episode on show; "" if none does.
+        below: a further table below the chart; None if there is none.
+        folded: title under which `below` is folded away; "" if it is open.
+    """
+
+    name: str
+    title: str
+    reading: str
+    figure: Figure | None
+    table: Table | None = None
+    buttons: Sequence[tuple[str, str]] = ()
+    overview: str = ""
+    below: Table | None = None
+    folded: str = ""

@@ -1,0 +1,95 @@
+"""Fills in the templates and writes the file: one page that holds all it needs and requests nothing."""
+
+import base64
+import hashlib
+from importlib import resources
+from pathlib import Path
+from typing import Literal
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from orderbook import display
+from orderbook.errors import BooktapeError
+from recorder.tape.store.durable import sync_content
+from replay.run_dir.unfinished import aside
+from replay.run_dir.writer import refuse_existing
+
+
+class ReportError(BooktapeError):
+    """A report cannot be made."""
+
+
+def plotly_source() -> str:
+    """Return plotly.js, as the Python package `plotly` ships it.
+
+    Raises:
+        ReportError: if the package is not installed.
+    """
+    try:
+        return (resources.files("plotly") / "package_data" / "plotly.min.js").read_text(encoding="utf-8")
+    except (ModuleNotFoundError, FileNotFoundError):
+        raise ReportError("--html needs plotly, which is not installed: pip install plotly") from None
+
+
+def render(content: object, template: Literal["report.html", "backtest.html"] = "report.html") -> str:
+    """Return the page as HTML: the content has what page.html and the template ask for.
+
+    Raises:
+        ReportError: if plotly is not installed.
+    """
+    environment = Environment(
+        loader=PackageLoader("replay.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.policies["json.dumps_kwargs"] = {"allow_nan": False, "separators": (",", ":")}
+    environment.filters["count"] = display.count
+    plotly, script = plotly_source(), _template_file("report.js")
+    # Only these two scripts run and nothing is fetched, even if a defect of ours let markup in.
+    policy = (
+        f"default-src 'none'; script-src {_hash(plotly)} {_hash(script)}; style-src 'unsafe-inline'; "
+        "img-src data: blob:; base-uri 'none'; form-action 'none'"
+    )
+    return environment.get_template(template).render(
+        content=content,
+        policy=policy,
+        style=_template_file("report.css"),
+        plotly=plotly,
+        script=script,
+    )
+
+
+def write_page(path: Path, page: str) -> None:
+    """Write the page beside its place and rename it: never over another file, never half of it.
+
+    Raises:
+        RunError: if the file exists already, or its directory does not.
+        ReportError: if it cannot be written.
+    """
+    refuse_existing(path)
+    try:
+        unfinished = aside(path)
+        # A name that is not UTF-8 is told as everywhere, as \udcff.
+        with unfinished.open("x", encoding="utf-8", errors="backslashreplace") as file:
+            try:
+                file.write(page)
+                file.flush()
+                sync_content(file.fileno())
+                refuse_existing(path)
+                unfinished.rename(path)
+            except BaseException:
+                unfinished.unlink(missing_ok=True)
+                raise
+    except OSError as error:
+        raise ReportError(f"{path}: cannot be written ({error.strerror})") from None
+
+
+def _template_file(name: str) -> str:
+    return (resources.files(__package__) / "templates" / name).read_text(encoding="utf-8").strip()
+
+
+def _hash(script: str) -> str:
+    digest = hashlib.sha256(script.encode()).digest()
+    return f"'sha256-{base64.b64encode(digest).decode()}'"

@@ -1,0 +1,193 @@
+"use strict";
+(function () {
+  const report = JSON.parse(document.getElementById("report-data").textContent);
+  const config = { displayModeBar: false, displaylogo: false, responsive: true, doubleClick: "reset" };
+  const touch = window.matchMedia("(pointer: coarse)").matches;
+  const drawn = new Set();
+  const full = {};  // by plot, the whole range of time
+
+  function isNarrow() { return window.innerWidth < 640; }
+
+  function styled(layout) {
+    const font = { family: "system-ui, sans-serif", size: 12, color: "#7d8894" };
+    const axis = { automargin: true, fixedrange: touch, gridcolor: "#7d8894", zerolinecolor: "#7d8894" };
+    const legend = { orientation: "h", yanchor: "bottom", y: 1.01, x: 0 };
+    return Object.assign({}, layout, {
+      font, legend, autosize: true, hovermode: "closest", dragmode: touch ? false : "zoom",
+      paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
+      margin: Object.assign({ l: isNarrow() ? 44 : 60, r: 16, t: 28, b: 48 }, layout.margin),
+      xaxis: Object.assign({}, axis, layout.xaxis),
+      yaxis: Object.assign({}, axis, layout.yaxis),
+    });
+  }
+
+  function draw(id) {
+    if (drawn.has(id)) return;
+    drawn.add(id);
+    const plot = document.getElementById(id);
+    const figure = report.figures[id] || bookFigure(id, 0);
+    if (!figure) return;
+    Plotly.newPlot(plot, figure.data, styled(figure.layout), config).then(function () {
+      plot.dataset.drawn = "true";
+      plot.on("plotly_relayout", function () { describe(id); });
+    });
+  }
+
+  // The quotes around an episode
+
+  function bookFigure(id, place) {
+    const episode = (report.episodes[id] || [])[place];
+    if (!episode || !episode.x) return null;
+    const line = function (name, y, color, dash) {
+      return {
+        type: "scatter", mode: "lines", name, x: episode.x, y,
+        line: { color, dash, width: 2, shape: "hv" }, hovertemplate: "%{x:.3f} s: %{y}<extra>" + name + "</extra>",
+      };
+    };
+    const shade = {
+      type: "rect", layer: "below", yref: "paper", x0: 0, x1: episode.seconds, y0: 0, y1: 1,
+      fillcolor: "#d9730d", opacity: 0.18, line: { width: 0 },
+    };
+    return {
+      data: [line("best ask", episode.ask, "#d9730d", "solid"), line("best bid", episode.bid, "#2f7ed8", "dash")],
+      layout: {
+        xaxis: { title: { text: "seconds since the episode's start" } },
+        yaxis: { title: { text: "price" }, tickformat: ",.8~f" }, shapes: [shade], showlegend: true,
+      },
+    };
+  }
+
+  function showEpisode(id, place) {
+    const episodes = report.episodes[id];
+    if (!episodes || place < 0 || place >= episodes.length) return;
+    const plot = document.getElementById(id);
+    plot.dataset.episode = String(place);
+    const figure = bookFigure(id, place);
+    drawn.add(id);
+    Plotly.react(plot, figure.data, styled(figure.layout), config).then(function () {
+      plot.dataset.drawn = "true";
+    });
+    document.querySelectorAll('a[data-figure="' + id + '"]').forEach(function (link) {
+      const isShown = Number(link.dataset.episode) === place;
+      link.closest("tr").classList.toggle("shown", isShown);
+      if (isShown) link.setAttribute("aria-current", "true"); else link.removeAttribute("aria-current");
+    });
+    listQuotes(id, episodes[place]);
+    const spread = plot.dataset.overview;
+    if (spread && drawn.has(spread)) {
+      const around = Math.max(5000, 2 * (episodes[place].end_ms - episodes[place].start_ms));
+      setRange(spread, episodes[place].start_ms - around, episodes[place].end_ms + around);
+    }
+    describe(id);
+  }
+
+  function listQuotes(id, episode) {
+    const body = document.querySelector('#' + id + '-quotes tbody');
+    if (!body) return;
+    body.textContent = "";
+    episode.x.forEach(function (second, row) {
+      const line = body.insertRow();
+      [second.toFixed(3), episode.bid[row], episode.ask[row]].forEach(function (value) {
+        const cell = line.insertCell();
+        cell.className = "number";
+        cell.textContent = value === null ? "-" : value;
+      });
+    });
+  }
+
+  // The range of time, by buttons
+
+  function rangeOf(id) {
+    return document.getElementById(id).layout.xaxis.range.map(function (end) {
+      return typeof end === "number" ? end : Date.parse(end.replace(" ", "T") + (end.includes(":") ? "Z" : ""));
+    });
+  }
+
+  function setRange(id, from, to) {
+    const plot = document.getElementById(id);
+    if (!full[id]) full[id] = rangeOf(id);
+    // Plotly accepts numbers for a date axis only after it has recognised it as one.
+    Plotly.relayout(plot, {
+      "xaxis.range": [new Date(from).toISOString().slice(0, -1), new Date(to).toISOString().slice(0, -1)],
+    });
+  }
+
+  const moves = {
+    in: function (from, to) { const part = (to - from) / 4; return [from + part, to - part]; },
+    out: function (from, to) { const part = (to - from) / 2; return [from - part, to + part]; },
+    earlier: function (from, to) { const part = (to - from) / 2; return [from - part, to - part]; },
+    later: function (from, to) { const part = (to - from) / 2; return [from + part, to + part]; },
+  };
+
+  function act(button) {
+    const id = button.dataset.target;
+    const action = button.dataset.action;
+    if (action === "previous" || action === "next") {
+      const place = Number(document.getElementById(id).dataset.episode || 0) + (action === "next" ? 1 : -1);
+      showEpisode(id, place);
+    } else if (action === "all") {
+      Plotly.relayout(document.getElementById(id), { "xaxis.autorange": true });
+    } else {
+      const range = moves[action].apply(null, rangeOf(id));
+      setRange(id, range[0], range[1]);
+    }
+  }
+
+  function describe(id) {
+    const place = document.getElementById(id + "-state");
+    if (!place) return;
+    const episodes = report.episodes[id];
+    if (episodes) {
+      const number = Number(document.getElementById(id).dataset.episode || 0);
+      const episode = episodes[number];
+      place.textContent = "Episode " + (number + 1) + " of " + episodes.length + ", from " + moment(episode.start_ms) +
+        " UTC, " + episode.seconds.toFixed(3) + " s.";
+    } else {
+      const range = rangeOf(id);
+      place.textContent = "Shown: " + moment(range[0]) + " to " + moment(range[1]) + " UTC.";
+    }
+  }
+
+  function moment(ms) { return new Date(ms).toISOString().slice(0, 23).replace("T", " "); }
+
+  // The page
+
+  const ids = Array.from(document.querySelectorAll(".plot")).map(function (plot) { return plot.id; });
+
+  function drawNext(place) {
+    if (place >= ids.length) { document.documentElement.dataset.ready = "true"; return; }
+    draw(ids[place]);
+    if (report.episodes[ids[place]] && report.episodes[ids[place]].length) markFirstEpisode(ids[place]);
+    describe(ids[place]);
+    window.setTimeout(drawNext, 0, place + 1);
+  }
+
+  function markFirstEpisode(id) {
+    listQuotes(id, report.episodes[id][0]);
+    const link = document.querySelector('a[data-figure="' + id + '"][data-episode="0"]');
+    if (link) { link.closest("tr").classList.add("shown"); link.setAttribute("aria-current", "true"); }
+  }
+
+  document.addEventListener("click", function (event) {
+    const button = event.target.closest("button[data-action]");
+    if (button) act(button);
+    const link = event.target.closest("a[data-episode]");
+    if (link) showEpisode(link.dataset.figure, Number(link.dataset.episode));
+  });
+
+  // Paper is narrower than the screen, and printing does not trigger a new layout by itself.
+  window.addEventListener("beforeprint", function () {
+    ids.forEach(function (id) {
+      draw(id);
+      Plotly.relayout(document.getElementById(id), { width: 640, height: 240 });
+    });
+  });
+  window.addEventListener("afterprint", function () {
+    ids.forEach(function (id) {
+      Plotly.relayout(document.getElementById(id), { width: null, height: null, autosize: true });
+    });
+  });
+
+  document.documentElement.classList.add("js");
+  drawNext(0);
+})();

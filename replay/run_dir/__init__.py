@@ -1,0 +1,1 @@
+"""RUN directories: written under another name, renamed when complete, and read again."""

@@ -1,0 +1,147 @@
+"""Writing a RUN directory. It gets its name only when it is complete."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from orderbook.document import to_json
+from orderbook.errors import BooktapeError, reason_of
+from recorder.tape.format.segment_writer import ROW_GROUP_ROWS
+from recorder.tape.store.durable import sync_directory
+from recorder.tape.store.local import ParquetFile, arrow_sink, replace_file, sync_file
+from replay.run_dir.unfinished import release, unfinished_directory
+
+_MAX_SMALL: Final = 256
+"""Small batches to hold before they are combined: each takes kilobytes besides its rows."""
+
+
+class RunError(BooktapeError):
+    """The RUN directory cannot be written, or was not written by a replay.
+
+    Attributes:
+        path: the directory, or the file in it, if one is to blame.
+    """
+
+    def __init__(self, message: str, path: Path | None = None) -> None:
+        super().__init__(message)
+        self.path = path
+
+
+def refuse_existing(run: Path) -> None:
+    """Check that a RUN directory can be made.
+
+    Raises:
+        RunError: if it exists already, or its parent directory does not.
+    """
+    if run.exists() or run.is_symlink():
+        raise RunError(f"{run}: exists already; nothing is overwritten", run)
+    if not run.absolute().parent.is_dir():
+        raise RunError(f"{run}: no directory {run.absolute().parent}", run)
+
+
+@contextmanager
+def run_directory(run: Path) -> Iterator["RunWriter"]:
+    """Yield a writer. The directory gets its name if the block succeeds, and is removed if it fails.
+
+    Raises:
+        RunError: if RUN exists already or cannot be written.
+    """
+    refuse_existing(run)
+    try:
+        with unfinished_directory(run) as directory:
+            writer = RunWriter(directory)
+            yield writer
+            writer.close()
+            refuse_existing(run)
+            release(directory)
+            directory.rename(run)
+            sync_directory(run.absolute().parent)
+    except (OSError, pa.ArrowException) as error:
+        raise RunError(f"{run}: cannot be written ({reason_of(error)})", run) from None
+
+
+class RunWriter:
+    """Writes batches as RUN/<stream>/product=P/<first seq>.parquet, and run.json.
+
+    Rows without a seq are in a file named 0.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self._files: dict[tuple[str, str], _StreamFile] = {}
+
+    def write(self, stream: str, product: str, batch: pa.RecordBatch) -> None:
+        """Append a batch to the file of a stream and product; the first seq names the file.
+
+        Raises:
+            OSError: if it cannot be written.
+        """
+        key = (stream, product)
+        if key not in self._files:
+            folder = self.directory / stream / f"product={product}"
+            folder.mkdir(parents=True)
+            first_seq = batch.column("seq")[0].as_py() if "seq" in batch.schema.names else 0
+            path = folder / f"{first_seq:020d}.parquet"
+            self._files[key] = _StreamFile(path, batch.schema)
+        self._files[key].write(batch)
+
+    def write_table(self, name: str, table: pa.Table) -> None:
+        """Write RUN/<name>.parquet."""
+        with arrow_sink(self.directory / f"{name}.parquet") as sink:
+            pq.write_table(table, sink, compression="zstd", write_page_checksum=True)
+
+    def write_document(self, document: object) -> None:
+        """Write run.json."""
+        replace_file(self.directory / "run.json", to_json(document))
+
+    def close(self) -> None:
+        """Finish and fsync the files of this process, and check that each can be read back.
+
+        Raises:
+            OSError, pyarrow.ArrowException: if a file cannot be finished or read.
+        """
+        for file in self._files.values():
+            file.close()
+            sync_file(file.path)
+            sync_directory(file.path.parent)
+            ParquetFile(file.path).close()
+
+
+class _StreamFile:
+    """One Parquet file with large row groups, though a paced replay's batches hold one row each.
+
+    The footer lists every group and stays in memory until the end.
+    """
+
+    def __init__(self, path: Path, schema: pa.Schema) -> None:
+        self.path = path
+        self._sink = arrow_sink(path)
+        self._file = pq.ParquetWriter(self._sink, schema, compression="zstd", write_page_checksum=True)
+        self._combined: list[pa.RecordBatch] = []
+        self._small: list[pa.RecordBatch] = []
+        self._rows = 0
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        """Append a batch; a full row group is written. O(rows), each copied twice at most."""
+        self._small.append(batch)
+        self._rows += batch.num_rows
+        if self._rows >= ROW_GROUP_ROWS:
+            self._flush()
+        elif len(self._small) >= _MAX_SMALL:
+            self._combined += pa.Table.from_batches(self._small).combine_chunks().to_batches()
+            self._small = []
+
+    def _flush(self) -> None:
+        if self._rows:
+            self._file.write_table(pa.Table.from_batches(self._combined + self._small), self._rows)
+        self._combined, self._small, self._rows = [], [], 0
+
+    def close(self) -> None:
+        """Write the remaining rows and the footer."""
+        self._flush()
+        self._file.close()
+        self._sink.close()

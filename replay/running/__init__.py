@@ -1,0 +1,1 @@
+"""Replaying a tape: settings, timing, window, results."""

@@ -1,0 +1,177 @@
+"""`run`: one replay of a tape, from Python or the command line."""
+
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import pyarrow as pa
+
+from orderbook.engine import Engine, Watch
+from orderbook.engine_names import EngineName
+from orderbook.errors import reason_of
+from orderbook.strategy import StrategyFactory, reads_trades
+from orderbook.tally import Tally
+from recorder.dataflow.running import run_to_end
+from recorder.runtime.loading import engine_for, engine_name, load_engine
+from recorder.runtime.signals import interruptible, on_signals
+from recorder.runtime.strategy_run import StrategyRun
+from recorder.tape.reader import Tape, TapeLike
+from replay.dataflow.flows import replay_flow
+from replay.dataflow.sources import first_reported, paced_source
+from replay.run_dir.writer import RunError, RunWriter, run_directory
+from replay.running.output import RunOutput
+from replay.running.results import RunResult
+from replay.running.settings import REPLAY, ReplaySettings
+from replay.workers.processes import WaitForStart, WorkerPool, balanced, check_picklable
+
+
+def run(
+    tape: TapeLike,
+    settings: ReplaySettings = REPLAY,
+    *,
+    output: Path | None = None,
+    keep: bool = True,
+    progress: Watch | None = None,
+    engine: Engine | EngineName = "auto",
+    strategy: StrategyFactory | None = None,
+) -> RunResult:
+    """Replay a tape through the same book and filter as a live feed.
+
+    Args:
+        tape: the tape, or its path.
+        settings: the part of the tape to replay, and how.
+        output: RUN directory to write; must not exist.
+        keep: keep Arrow tables in the result; False for memory that does not grow with the tape.
+        progress: called with the product and every step; only with one process.
+        engine: `auto`, `compiled`, `plain` or your own; it runs the books.
+        strategy: makes a strategy for each product, see `orderbook.strategy`.
+
+    Raises:
+        TapeError: if the tape cannot be read or has no such product.
+        StrategyError: if the strategy fails.
+        RunError: if `output` exists already or cannot be written.
+        InterruptedRunError: if a signal ended the replay, unless it follows a recording.
+
+    Example:
+        >>> result = run("data/sample", ReplaySettings(threshold=0.001))  # doctest: +SKIP
+        >>> result.summaries["BTC-USD"].to_pandas()  # doctest: +SKIP
+    """
+    opened = Tape.open(tape)
+    settings = replace(settings, products=opened.select(settings.products))
+    with ExitStack() as stack:
+        writer = stack.enter_context(run_directory(output)) if output else None
+        several = settings.processes > 1
+        if not (several or settings.follow):
+            engine = engine_for(opened.sealed_rows(settings.products), engine)
+        if several:
+            check_picklable(strategy)
+        groups = balanced([(opened, settings.products)], settings.processes) if several else []
+        pool = WorkerPool(_replay_part, len(groups), engine_name(engine))
+        stack.enter_context(pool)  # the processes import and load at once
+        part = _Part(opened, settings, writer, keep, pool.ready_engine(engine), strategy)
+        result = _in_processes(pool, part, groups) if several else _replay(part, progress=progress)
+        result.settings = settings
+        if writer:
+            writer.write_document(result.document())
+    return result
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """The share of one process, picklable; `first_time` is due at the start if processes share a clock."""
+
+    tape: Tape
+    settings: ReplaySettings
+    writer: RunWriter | None
+    keep: bool
+    engine: Engine | EngineName
+    strategy: StrategyFactory | None
+    first_time: int | None = None
+
+
+def _in_processes(
+    pool: WorkerPool[_Part, RunResult], whole: _Part, groups: Sequence[tuple[str, ...]]
+) -> RunResult:
+    """Replay groups of products in one process each, on one clock."""
+    settings, started = whole.settings, time.perf_counter()
+    earliest = first_reported(whole.tape, settings.products, settings.window)
+    parts = [
+        replace(whole, settings=replace(settings, products=group, processes=1), first_time=earliest)
+        for group in groups
+    ]
+    result = RunResult(
+        whole.tape.path, settings, engine_name(whole.engine), synthetic=whole.tape.manifest.synthetic
+    )
+    for found in pool.run(parts):
+        result.merge(found)
+    result.elapsed_s = time.perf_counter() - started
+    return result
+
+
+def _replay_part(part: _Part, wait_for_start: WaitForStart) -> RunResult:
+    """Replay a part in a worker process; its files are complete on disk when this returns."""
+    result = _replay(part, wait_for_start)
+    if part.writer is not None:
+        part.writer.close()
+    if result.strategy is not None:
+        result.strategy.write = _discard  # its files and tables stay in this process
+    return result
+
+
+def _discard(_product: str, _rows: pa.RecordBatch) -> None:
+    """Ignore the rows: the run is over."""
+
+
+def _replay(
+    part: _Part, wait_for_start: WaitForStart | None = None, progress: Watch | None = None
+) -> RunResult:
+    settings, engine = part.settings, load_engine(part.engine)
+    wants_trades = part.strategy is not None and reads_trades(part.strategy, settings.products[0])
+    source = paced_source(part.tape, settings, part.first_time)
+    streams = replay_flow(
+        source,
+        part.tape.feed,
+        engine,
+        settings.window,
+        recoverable=False,
+        depth=settings.depth,
+        trades=settings.trades or wants_trades,
+    )
+    result = RunResult(part.tape.path, settings, engine.name, synthetic=part.tape.manifest.synthetic)
+    output = RunOutput(settings.threshold, settings.trades, part.writer, part.keep)
+
+    def cannot_write(error: OSError) -> None:
+        run = part.writer.directory if part.writer else "RUN"
+        source.failure.report(RunError(f"{run}: {reason_of(error)}"))
+
+    if part.writer or part.keep:
+        streams.into("write", streams.steps, output.add, cannot_write)
+    if progress is not None:
+        streams.into("progress", streams.steps, progress, source.failure.report)
+    if part.strategy is not None:
+        result.strategy = StrategyRun(part.strategy, partial(output.add_batch, "strategy"))
+        streams.into("strategy", streams.steps, result.strategy.take, cannot_write)
+    tallies = streams.total("tally", lambda: Tally(settings.threshold))
+    streams.into("result", tallies, result.tallies.__setitem__)
+    # A replay that follows a recording ends with a signal; for any other a signal is an interruption.
+    until = on_signals(source.stop) if settings.follow else interruptible(source.stop, "no run was written")
+    started = time.perf_counter()
+    with until:
+        if source.pacer is not None and wait_for_start is not None:
+            source.pacer.start_at(wait_for_start())
+        run_to_end(streams.flow, source.failure)
+        if result.strategy is not None:
+            try:
+                result.strategy.finish()
+            except OSError as error:
+                cannot_write(error)
+            source.failure.reraise()
+    result.elapsed_s = time.perf_counter() - started
+    result.timing = None if source.pacer is None else source.pacer.timing()
+    for product in settings.products:
+        result.tallies.setdefault(product, Tally(settings.threshold))
+    output.fill(result)
+    return result

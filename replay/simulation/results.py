@@ -1,0 +1,267 @@
+"""The result of a backtest: a row of numbers for each product, setting and queue model."""
+
+import csv
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+import pyarrow as pa
+from msgspec import UNSET
+
+from orderbook.display import plural, printable
+from orderbook.document import Document
+from orderbook.errors import OptionError
+from orderbook.execution.codes import QueueModel
+from orderbook.execution.digest import run_digest
+from orderbook.result import Result
+from recorder.sample import tapes_title
+from replay.simulation.columns import (
+    backtest_schema,
+    flat_part,
+    flat_row,
+    parts_schema,
+    setting_names,
+    sort_columns,
+    sort_rows,
+    table_of,
+)
+from replay.simulation.parts import BacktestPart
+from replay.simulation.rows import BacktestRow
+from replay.simulation.settings import BacktestSettings, BacktestSettingsDocument, plain_settings
+from replay.simulation.sums import digest_of
+
+
+class BacktestTapeDocument(Document, frozen=True):
+    """One tape of a backtest: its digests are those of a backtest of this tape alone.
+
+    Attributes:
+        digest: digest of the summaries, hex.
+        execution_digest: digest of everything that happened to orders, hex.
+    """
+
+    tape: str
+    digest: str
+    execution_digest: str
+
+
+class BacktestDocument(Document, frozen=True, kw_only=True):
+    """The JSON form of `Backtest`, also in RUN/run.json.
+
+    Attributes:
+        tape, digest: directory of the tape, and digest of its summaries, hex; null if there are several.
+        execution_digest: digest of everything that happened to orders, hex; of several tapes over theirs.
+        tapes: each tape, in the order in which they were named.
+        fees: maker and taker in basis points, as given.
+        latency: the model of latency, as given.
+        seed: of random latencies.
+        impact: whether what was taken of a level stays taken.
+        on_break: what interruptions do to resting orders.
+        settings: those of the strategy, one for each lane; `setting` of a row is an index into them.
+        rows: the numbers of each lane.
+        parts: those of each hour, day or connection of each lane, if they are split.
+        run: how it was run.
+    """
+
+    tape: str | None
+    digest: str | None
+    execution_digest: str
+    tapes: list[BacktestTapeDocument]
+    fees: str
+    latency: str
+    seed: int
+    impact: Literal["taken", "none"]
+    on_break: Literal["end", "keep"]
+    settings: list[dict[str, Any]]
+    rows: list[BacktestRow]
+    parts: list[BacktestPart]
+    run: BacktestSettingsDocument
+    elapsed_s: float
+
+
+class BestRow(BacktestRow, frozen=True, kw_only=True):
+    """The row with the largest value of a column; of many settings the best is better by luck alone.
+
+    Attributes:
+        best_by: the column.
+        best_of: number of settings that it is the best of.
+    """
+
+    best_by: str
+    best_of: int
+
+    def __str__(self) -> str:
+        settings = plural(self.best_of, "setting")
+        return f"{self.product}, setting {self.setting}, {self.queue}: the best {self.best_by} of {settings}"
+
+
+@dataclass(slots=True, repr=False)
+class Backtest(Result):
+    """The result of a backtest.
+
+    Attributes:
+        tapes: the tapes, in the order in which they were named, and the digest of the summaries of each.
+        settings: what was run.
+        rows: the numbers of each lane: by product, tape (the total of several last), setting and queue model.
+        parts: the numbers of each part of each lane, if they are split.
+        orders, fills, equity, log: Arrow tables over all products, first column `product`, if they were kept.
+        elapsed_s: wall time in seconds.
+    """
+
+    tapes: tuple[tuple[Path, str], ...]
+    settings: BacktestSettings
+    rows: list[BacktestRow]
+    parts: list[BacktestPart] = field(default_factory=list)
+    orders: pa.Table | None = None
+    fills: pa.Table | None = None
+    equity: pa.Table | None = None
+    log: pa.Table | None = None
+    elapsed_s: float = 0.0
+
+    @property
+    def tape(self) -> Path | None:
+        """Path of the tape, None if there are several."""
+        return self.tapes[0][0] if len(self.tapes) == 1 else None
+
+    @property
+    def digest(self) -> str | None:
+        """Digest of the summaries, hex; None if there are several tapes."""
+        return self.tapes[0][1] if len(self.tapes) == 1 else None
+
+    @property
+    def title(self) -> str:
+        """The names of the tapes and a colon."""
+        return tapes_title(*(path for path, _ in self.tapes))
+
+    @property
+    def execution_digest(self) -> str:
+        """Digest of all that happened to the orders of all lanes, hex; of several tapes over theirs."""
+        digests = [self._execution_digest(str(path)) for path, _ in self.tapes]
+        return digests[0] if len(digests) == 1 else digest_of(digests)
+
+    def _execution_digest(self, tape: str) -> str:
+        return run_digest(
+            (row.product, row.setting, row.queue, row.execution_digest)
+            for row in self.rows
+            if row.tape in {UNSET, tape}
+        )
+
+    @property
+    def totals(self) -> list[BacktestRow]:
+        """The rows of all tapes together, which are all rows if there is one tape."""
+        return [row for row in self.rows if not isinstance(row.tape, str)]
+
+    def values(self, row: BacktestRow) -> Mapping[str, Any]:
+        """Return the settings of the strategy in a row."""
+        return self.settings.settings[row.setting]
+
+    def swept(self) -> list[str]:
+        """Return the names of the settings that differ between lanes."""
+        settings = self.settings.settings
+        names = dict.fromkeys(name for values in settings for name in values)
+        return [name for name in names if len({str(each.get(name)) for each in settings}) > 1]
+
+    def summary(self) -> str:
+        """Return one line: lanes, fills and digest."""
+        fills = sum(row.fills for row in self.totals)
+        what = f"{plural(len(self.totals), 'lane')}, {plural(fills, 'fill')}"
+        return f"{self.title} {what}, execution digest {self.execution_digest[:16]}"
+
+    def sort(self, by: str) -> None:
+        """Sort the rows by a column of `table()`: what names a lane ascending, others largest first.
+
+        Raises:
+            OptionError: if there is no such column.
+        """
+        self._check_column(by)
+        self.rows = [self.rows[place] for place in sort_rows(self._flat_rows(), by)]
+
+    def best(self, by: str = "net", product: str | None = None, queue: QueueModel | None = None) -> BestRow:
+        """Return the row with the largest value of a column, and of how many settings it is the best.
+
+        Of several tapes it is the best over all of them.
+
+        Args:
+            by: column of `table()`.
+            product: product id; None for all.
+            queue: queue model; None for all.
+
+        Raises:
+            OptionError: if there is no such column, or no row with a value.
+        """
+        self._check_column(by)
+        flat = self._flat_rows()
+        known = [
+            place
+            for place, row in enumerate(self.rows)
+            if not isinstance(row.tape, str)
+            and product in {None, row.product}
+            and queue in {None, row.queue}
+            and flat[place][by] is not None
+        ]
+        if not known:
+            raise OptionError(f"no row has a value of {by!r}", option="by", value=by)
+        found = self.rows[max(known, key=lambda place: flat[place][by])]
+        settings = len({self.rows[place].setting for place in known})
+        return BestRow(**msgspec.structs.asdict(found), best_by=by, best_of=settings)
+
+    def table(self) -> pa.Table:
+        """Return a row for each lane, its mark-outs and the settings of its strategy included."""
+        return table_of(
+            self._flat_rows(),
+            backtest_schema(self.settings.lane.markouts, has_tapes=len(self.tapes) > 1),
+            self._setting_names,
+        )
+
+    def parts_table(self) -> pa.Table:
+        """Return a row for each part of each lane, columns `PARTS_SCHEMA` and those of the settings."""
+        rows = [flat_part(part, self.settings.settings[part.setting]) for part in self.parts]
+        return table_of(rows, parts_schema(has_tapes=len(self.tapes) > 1), self._setting_names)
+
+    def csv(self) -> str:
+        """Return the rows as CSV with a header: of the parts, if the lanes are split."""
+        table = self.table() if self.settings.by is None else self.parts_table()
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(map(_csv_cell, table.column_names))
+        writer.writerows(map(_csv_cell, row.values()) for row in table.to_pylist())
+        return text.getvalue()
+
+    @property
+    def _setting_names(self) -> list[str]:
+        return setting_names(self.settings.settings)
+
+    def _flat_rows(self) -> list[dict[str, Any]]:
+        empty = dict.fromkeys(self._setting_names)
+        return [empty | flat_row(row, self.values(row)) for row in self.rows]
+
+    def _check_column(self, by: str) -> None:
+        has_tapes = len(self.tapes) > 1
+        known = sort_columns(self.settings.lane.markouts, self.settings.settings, has_tapes=has_tapes)
+        if by not in known:
+            raise OptionError(f"{by!r} is not one of {', '.join(known)}", option="by", value=by)
+
+    def _document(self) -> BacktestDocument:
+        settings = self.settings
+        return BacktestDocument.of(
+            self,
+            tape=None if self.tape is None else str(self.tape),
+            tapes=[
+                BacktestTapeDocument(str(path), digest, self._execution_digest(str(path)))
+                for path, digest in self.tapes
+            ],
+            fees=settings.fees,
+            latency=settings.latency,
+            seed=settings.lane.seed,
+            impact=settings.lane.impact,
+            on_break=settings.lane.on_break,
+            settings=[plain_settings(each) for each in settings.settings],
+            run=settings.document(),
+        )
+
+
+def _csv_cell(value: object) -> object:
+    """Return a value for CSV; a setting may be a text of others, which must not control a terminal."""
+    return printable(value, len(value)) if isinstance(value, str) else value

@@ -1,0 +1,263 @@
+"""One job in several processes: each works on its own products, and the results are put together.
+
+A book is the work of one process, so N processes take N groups of products. bytewax would distribute the
+products by the hash of their ids; here groups are balanced by bytes, and no row travels between processes.
+
+Every process has its own pipe, and a thread that waits for it. A `ProcessPoolExecutor` has one queue for all
+results: if a process is killed while it writes a result, the caller waits forever.
+"""
+
+import multiprocessing
+import os
+import pickle
+import signal
+import threading
+import time
+import traceback
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from contextlib import AbstractContextManager, suppress
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from typing import Any, Final, Generic, TypeVar
+
+from orderbook.engine import Engine
+from orderbook.engine_names import EngineName
+from orderbook.errors import BooktapeError, OptionError, StepError, explain
+from recorder.runtime.loading import load_engine, preload_engine
+from recorder.runtime.signals import InterruptedRunError, on_signals
+from recorder.tape.reader import Tape
+
+WaitForStart = Callable[[], int]
+"""Block until all processes are ready; return their common start, in nanoseconds of the monotonic clock."""
+
+P = TypeVar("P")
+R = TypeVar("R")
+
+_SPAWN: Final = multiprocessing.get_context("spawn")
+
+_HEAD_START_NS: Final = 20_000_000
+"""Time for the start to reach all processes."""
+
+
+class LostProcessError(BooktapeError):
+    """A process ended without a result."""
+
+
+def balanced(tapes: Iterable[tuple[Tape, Sequence[str]]], number: int) -> list[tuple[str, ...]]:
+    """Divide the products of tapes into at most `number` groups, none empty, of about as many bytes each.
+
+    The largest product comes first; each goes to the group that is smallest so far.
+    """
+    sizes: Counter[str] = Counter()
+    for tape, products in tapes:
+        sizes.update({product: tape.product(product).stored_bytes() for product in products})
+    groups: list[list[str]] = [[] for _ in range(min(number, len(sizes)))]
+    for product in sorted(sizes, key=lambda each: (-sizes[each], each)):
+        min(groups, key=lambda group: sum(sizes[each] for each in group)).append(product)
+    return [tuple(sorted(group)) for group in groups if group]
+
+
+def check_picklable(work: object) -> None:
+    """Refuse work that another process cannot be sent, before one is started.
+
+    Raises:
+        OptionError: if it holds what no other process can import, such as a lambda.
+    """
+    try:
+        pickle.dumps(work)
+    except (pickle.PicklingError, AttributeError, TypeError) as error:
+        reason = f"only with a strategy that another process can import, as module:factory ({error})"
+        raise OptionError(reason, option="processes") from None
+
+
+class WorkerPool(AbstractContextManager["WorkerPool[P, R]"], Generic[P, R]):
+    """Processes that do one job on different products. They start and import when the pool is entered.
+
+    Args:
+        work: a function of a module, so that another process can import it. It must end on SIGTERM. It either
+            calls the `WaitForStart` once in every process or in none.
+        number: how many processes.
+        engine: name of the engine that they load at once, if its compiled code is in the cache.
+    """
+
+    def __init__(self, work: Callable[[P, WaitForStart], R], number: int, engine: str) -> None:
+        self._workers = [_Worker[P, R](work, engine) for _ in range(number)]
+        self._start_ns = 0
+        self._all_ready = threading.Barrier(number or 1, self._set_start)
+
+    def __enter__(self) -> "WorkerPool[P, R]":
+        """Start the processes."""
+        try:
+            for worker in self._workers:
+                worker.start()
+        except OSError as error:
+            self.__exit__()
+            raise LostProcessError(f"cannot start a process: {explain(error)}") from None
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Terminate the processes and wait for their end."""
+        self._stop_all()
+        for worker in self._workers:
+            worker.join()
+
+    def ready_engine(self, engine: Engine | EngineName) -> Engine | EngineName:
+        """Return the engine for the parts: its name if all processes have loaded it, else a ready one.
+
+        Raises:
+            EngineError: if `compiled` is requested and numba is not installed.
+        """
+        have_loaded = [worker.has_loaded() for worker in self._workers]
+        if not isinstance(engine, str):
+            return engine
+        if have_loaded and all(have_loaded):
+            return "compiled"
+        loaded = load_engine(engine)
+        if not have_loaded:
+            return loaded
+        return "compiled" if loaded.name == "compiled" else "plain"  # each process loads its own
+
+    def run(self, parts: Sequence[P]) -> list[R]:
+        """Return the result of each part, in order. A signal or the first failure stops all processes.
+
+        Args:
+            parts: as many as there are processes; they are pickled.
+
+        Raises:
+            BooktapeError: the first failure of a part.
+            InterruptedRunError: if a signal ended the run.
+            LostProcessError: if a process died.
+        """
+        interrupted = threading.Event()
+
+        def interrupt() -> None:
+            interrupted.set()
+            self._stop_all()
+
+        with on_signals(interrupt), ThreadPoolExecutor(len(parts)) as threads:
+            results = [
+                threads.submit(self._run_part, worker, part)
+                for worker, part in zip(self._workers, parts, strict=True)
+            ]
+            ended = wait(results, return_when=FIRST_EXCEPTION).done
+            failure = next((error for each in ended if (error := each.exception()) is not None), None)
+            if failure is not None:
+                self._stop_all()
+        if interrupted.is_set():
+            raise InterruptedRunError("interrupted; nothing was written")
+        if failure is not None:
+            raise failure
+        return [each.result() for each in results]
+
+    def _run_part(self, worker: "_Worker[P, R]", part: P) -> R:
+        try:
+            return worker.run(part, self._wait_for_start)
+        finally:
+            self._all_ready.abort()  # nobody waits for a process that has ended
+
+    def _wait_for_start(self) -> int:
+        with suppress(threading.BrokenBarrierError):
+            self._all_ready.wait()
+        return self._start_ns
+
+    def _set_start(self) -> None:
+        self._start_ns = time.monotonic_ns() + _HEAD_START_NS
+
+    def _stop_all(self) -> None:
+        for worker in self._workers:
+            worker.stop()
+
+
+@dataclass(frozen=True, slots=True)
+class _Done:
+    """The last message of a process that did not fail."""
+
+    result: Any
+
+
+class _Worker(Generic[P, R]):
+    """One process, as its parent sees it.
+
+    It says whether it has loaded the engine, receives its part, may ask once for the start (None), and ends
+    with its result or its failure.
+    """
+
+    def __init__(self, work: Callable[[P, WaitForStart], R], engine: str) -> None:
+        self._pipe, self._theirs = _SPAWN.Pipe()
+        self._process = _SPAWN.Process(target=_run_in_process, args=(self._theirs, work, engine), daemon=True)
+
+    def start(self) -> None:
+        self._process.start()
+        self._theirs.close()  # so that the end of the process ends the pipe
+
+    def has_loaded(self) -> bool:
+        """Block until the process has loaded the engine, or could not."""
+        with suppress(EOFError, OSError):  # it died: `run` will say so
+            return self._pipe.recv() is True
+        return False
+
+    def run(self, part: P, wait_for_start: WaitForStart) -> R:
+        try:
+            self._pipe.send(part)
+            while not isinstance(message := self._pipe.recv(), _Done | BooktapeError):
+                if message is None:
+                    self._pipe.send(wait_for_start())
+        except (EOFError, OSError):
+            self._process.join()
+            raise LostProcessError(
+                f"a process of this run died (exit code {self._process.exitcode})"
+            ) from None
+        if isinstance(message, BooktapeError):
+            raise message
+        result: R = message.result
+        return result
+
+    def stop(self) -> None:
+        if self._process.pid is not None and self._process.is_alive():
+            self._process.terminate()
+
+    def join(self) -> None:
+        if self._process.pid is not None:
+            self._process.join()
+        self._pipe.close()
+
+
+def _run_in_process(pipe: Connection, work: Callable[[Any, WaitForStart], Any], engine: str) -> None:
+    """Run one part in a new process and send its outcome."""
+    # Ctrl-C reaches the whole group of processes; the parent passes it on as SIGTERM.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+    def wait_for_start() -> int:
+        pipe.send(None)
+        start_ns: int = pipe.recv()
+        return start_ns
+
+    try:
+        pipe.send(preload_engine(engine))
+    except OSError:  # the parent has ended
+        return
+    try:
+        try:
+            part = pipe.recv()
+        except (EOFError, OSError):  # the parent has no part for this process
+            return
+        pipe.send(_Done(work(part, wait_for_start)))
+    except BrokenPipeError:  # the parent has ended
+        pass
+    except BooktapeError as error:
+        pipe.send(error)
+    except BaseException as error:  # noqa: BLE001  it would be a traceback on stderr, and a lost process
+        if os.environ.get("BOOKTAPE_TRACEBACK"):
+            traceback.print_exception(error)
+        pipe.send(StepError(explain(error)))
+
+
+def _end_with_parent() -> None:
+    """End this process when its parent has ended: nobody would receive the result."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)

@@ -1,0 +1,127 @@
+"""A backtest of up to 100 lanes beside a replay: `python tests/benchmarks/bench_backtest.py`.
+
+Processor time of one process on one core, all in one run, so the ratios hold on a busy machine.
+"""
+
+import resource
+import statistics
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+import booktape as bt
+from orderbook.engine_names import EngineName
+from orderbook.execution.market_view import MarketView
+from orderbook.execution.wakes import Wakes
+from tests.benchmarks.measuring import describe_machine, parser, print_line, use_one_core
+from tests.benchmarks.tapes import traded_tape
+
+LANES = (1, 12, 100)
+
+
+class Asleep:
+    """A strategy that nothing wakes."""
+
+    wakes = Wakes()
+    woken = 0
+
+    def __init__(self, product: str, number: int) -> None:
+        pass
+
+    def on_event(self, m: MarketView) -> None:
+        """Never called."""
+
+
+class Awake(Asleep):
+    """A strategy that is woken by every change at the top of the book, looks, and does nothing."""
+
+    wakes = Wakes(top=True)
+
+    def on_event(self, m: MarketView) -> None:
+        """Look."""
+        Awake.woken += m.relative_spread > 0
+
+
+def seconds(work: Callable[[], object]) -> float:
+    """Return the processor time of some work."""
+    started = time.process_time()
+    work()
+    return time.process_time() - started
+
+
+def thresholds(lanes: int) -> list[str]:
+    """Return thresholds from 1 to 50 bps: few of them trade often, as in a sweep."""
+    return [f"{1 + 49 * place / max(1, lanes - 1):.3f}bps" for place in range(lanes)]
+
+
+def main() -> None:
+    """Measure and print."""
+    arguments = parser(__doc__.partition(":")[0], runs=3, frames=50_000)
+    arguments.add_argument("--tape", type=Path, help="a tape of one product; default: a synthetic one")
+    options = arguments.parse_args()
+    use_one_core()
+    print_line(describe_machine())
+    tape = bt.open(options.tape or traded_tape(options.frames, options.depth))
+    (product,) = tape.products
+    rows = len(tape.rows(product))
+    print_line(f"{rows:,} rows, {options.depth:,} levels a side; {options.runs} runs, medians of CPU time")
+
+    def strategies(kind: type[Asleep], lanes: int, engine: EngineName) -> Callable[[], object]:
+        numbers: Sequence[int] = range(lanes)
+        return lambda: tape.backtest(kind, sweep={"number": numbers}, keep=False, engine=engine)
+
+    def sweep(lanes: int, engine: EngineName, queue: str = "share") -> Callable[[], object]:
+        return lambda: tape.backtest(
+            sweep={"threshold": thresholds(lanes)}, keep=False, engine=engine, queue=queue
+        )
+
+    works: dict[str, Callable[[], object]] = {
+        "replay": lambda: tape.replay(keep=False, engine="compiled"),
+        "replay, plain engine": lambda: tape.replay(keep=False, engine="plain"),
+        "asleep, 1 lane": strategies(Asleep, 1, "compiled"),
+        "awake, 1 lane": strategies(Awake, 1, "compiled"),
+        "awake, 1 lane, plain engine": strategies(Awake, 1, "plain"),
+        **{f"QuoteWhenWide, lanes: {lanes}": sweep(lanes, "compiled") for lanes in LANES},
+        "QuoteWhenWide, lanes: 1, at 10 bps": lambda: tape.backtest(
+            settings={"threshold": "10bps"}, keep=False, engine="compiled"
+        ),
+        "QuoteWhenWide, lanes: 1, plain engine": sweep(1, "plain"),
+    }
+    for name in ("replay", "asleep, 1 lane"):
+        works[name]()  # compiles
+    runs: dict[str, list[float]] = {name: [] for name in works}
+    wakes: dict[str, list[int]] = {name: [] for name in works}
+    for _ in range(options.runs):
+        for name, work in works.items():
+            Awake.woken = 0
+            runs[name].append(seconds(work))
+            wakes[name].append(Awake.woken)
+    found = {name: statistics.median(times) for name, times in runs.items()}
+    for name, cost in found.items():
+        ratio = cost / found["replay"]
+        print_line(f"{name:38} {cost:7.3f} s, {cost / rows * 1e6:7.2f} us a row, {ratio:6.1f} x replay")
+    one, many = (found[f"QuoteWhenWide, lanes: {lanes}"] for lanes in (1, 100))
+    print_line(f"each further lane: {(many - one) / 99 / rows * 1e9:,.0f} ns a row")
+    print_line(f"100 lanes over 1,000,000 such rows: {many / rows * 1e6:.1f} s")
+    woken = statistics.median(wakes["awake, 1 lane"])
+    each = (found["awake, 1 lane"] - found["asleep, 1 lane"]) / woken
+    print_line(
+        f"a wake of a strategy in Python that only looks: {each * 1e6:.2f} us ({woken / rows:.0%} of rows)"
+    )
+    print_line(f"memory of a lane: {lane_bytes(tape) / 1024:.0f} KiB")
+
+
+def lane_bytes(tape: bt.Tape) -> float:
+    """Return by how much the peak of memory grows with each further lane."""
+    peaks = []
+    for lanes in (1, 1001):
+        tape.backtest(sweep={"threshold": thresholds(lanes)}, keep=False, engine="compiled")
+        peaks.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+    return (peaks[1] - peaks[0]) / 1000
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,287 @@
+"""Showing a recording: a panel that fits the terminal and is never torn, log lines elsewhere."""
+
+import fcntl
+import json
+import os
+import pty
+import re
+import signal
+import struct
+import subprocess
+import sys
+import termios
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from websockets.asyncio.server import ServerConnection
+
+from orderbook.times import parse_time
+from replay.synthetic.exchange import SyntheticExchange
+from replay.synthetic.settings import ExchangeSettings, MarketSettings
+from tests.support.commands import clean_environment, end, free_port, running_booktape
+from tests.support.constants import BTC, ETH, TIMEOUT_S
+from tests.support.rows import read_rows
+from tests.support.scripted_server import ScriptedServer, failing, stall
+
+MARKETS = [MarketSettings(BTC, depth=20), MarketSettings(ETH, mid="1900.00", tick="0.05", depth=20)]
+_ESCAPE = re.compile(r"\x1b\[([0-9;?]*)([A-Za-z])")
+
+
+class Screen:
+    """A terminal as far as the panel uses one: it wraps, moves up, erases, and keeps what scrolls away."""
+
+    def __init__(self, columns: int) -> None:
+        self.columns = columns
+        self.lines: list[str] = [""]
+        self._row = 0
+        self._column = 0
+
+    def write(self, text: str) -> None:
+        """Take output; what it does not know is an error."""
+        position = 0
+        while position < len(text):
+            escape = _ESCAPE.match(text, position)
+            if escape:
+                self._control(escape[1], escape[2])
+                position = escape.end()
+                continue
+            char = text[position]
+            position += 1
+            if char == "\r":
+                self._column = 0
+            elif char == "\n":
+                self._down()
+            else:
+                assert char.isprintable(), repr(text[position - 20 : position + 20])
+                self._put(char)
+
+    def _put(self, char: str) -> None:
+        if self._column == self.columns:
+            self._column = 0
+            self._down()
+        line = self.lines[self._row].ljust(self._column)
+        self.lines[self._row] = line[: self._column] + char + line[self._column + 1 :]
+        self._column += 1
+
+    def _down(self) -> None:
+        self._row += 1
+        if self._row == len(self.lines):
+            self.lines.append("")
+
+    def _control(self, argument: str, command: str) -> None:
+        if command == "A":
+            self._row -= int(argument or 1)
+        elif command == "K" and argument == "2":
+            self.lines[self._row] = ""
+        else:
+            assert command in "mhl", (argument, command)  # colours; whether the cursor is seen
+
+
+class Terminal:
+    """A `booktape` process on a pseudo terminal."""
+
+    def __init__(self, process: subprocess.Popen[str], master: int, columns: int) -> None:
+        self.process = process
+        self.output = ""
+        self._master = master
+        self._columns = columns
+
+    def until(self, condition: Callable[[str], bool]) -> None:
+        """Read until a condition on all output holds."""
+        while not condition(self.output):
+            self._read()
+
+    def finish(self, codes: tuple[int, ...] = (0,)) -> tuple[str, list[str]]:
+        """End the recording by Ctrl-C; return stdout and the lines of the screen."""
+        self.process.send_signal(signal.SIGINT)
+        while True:
+            try:
+                self._read()
+            except OSError:  # the other end is closed
+                break
+        stdout, _ = self.process.communicate(timeout=TIMEOUT_S)
+        assert self.process.returncode in codes, self.output
+        return stdout, self.screen()
+
+    def screen(self) -> list[str]:
+        """Return the lines as a terminal of this width shows them."""
+        screen = Screen(self._columns)
+        screen.write(self.output)
+        return [line.rstrip() for line in screen.lines]
+
+    def _read(self) -> None:
+        data = os.read(self._master, 65536)
+        if not data:
+            raise OSError
+        self.output += data.decode()
+
+
+@contextmanager
+def on_terminal(columns: int, *arguments: object, rows: int = 30) -> Iterator[Terminal]:
+    """Run `booktape` with a terminal of a width as its stdin and stderr."""
+    master, slave = pty.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+    environment = {**clean_environment(), "TERM": "xterm-256color"}
+    environment.pop("LINES", None)
+    command = [sys.executable, "-m", "booktape", *map(str, arguments)]
+    with subprocess.Popen(
+        command, env=environment, stdin=slave, stdout=subprocess.PIPE, stderr=slave, text=True
+    ) as process:
+        os.close(slave)
+        try:
+            yield Terminal(process, master, columns)
+        finally:
+            process.kill()
+            os.close(master)
+
+
+def plain_lines(output: str) -> list[str]:
+    """Return the lines of an output without control sequences."""
+    return re.split(r"[\r\n]+", _ESCAPE.sub("", output))
+
+
+def panels(output: str) -> list[list[str]]:
+    """Return the panels that were drawn: from each heading to the last line under it."""
+    lines = plain_lines(output)
+    starts = [number for number, line in enumerate(lines) if line.lstrip().startswith("product ")]
+    return [lines[one:two] for one, two in pairwise([*starts, len(lines)])]
+
+
+@pytest.mark.parametrize("columns", [80, 100])
+def test_the_panel_fits(tmp_path: Path, columns: int) -> None:
+    """The panel shows each product's rows, bid, ask and more, in lines no wider than the terminal."""
+    tape = tmp_path / "tape"
+    trader = ("--strategy", "booktape.strategies:QuoteWhenWide") if columns == 100 else ()
+    with (
+        SyntheticExchange(MARKETS, ExchangeSettings(rate=200.0, heartbeats=False)) as exchange,
+        on_terminal(columns, "record", BTC, ETH, "-o", tape, "--url", exchange.url, *trader) as terminal,
+    ):
+        exchange.wait_until(lambda: len(exchange.connections) == 2, timeout=30)
+        exchange.wait_until(lambda: all(c.rounds > 40 for c in exchange.connections), timeout=30)
+        seen = len(terminal.output)
+        terminal.until(lambda output: len(panels(output[seen:])) > 1)
+        shown = panels(terminal.output)[-2]
+        stdout, _ = terminal.finish()
+    assert all(len(line) <= columns for line in plain_lines(terminal.output))
+    for word in ("product", "rows", "bid", "ask", "spread", "last update"):
+        assert word in shown[0]
+    if columns == 100:  # a narrow terminal loses columns, never digits
+        assert all(word in shown[0] for word in ("rate", "connections", "anomalies"))
+    for product in (BTC, ETH):
+        line, *paper = [line for line in shown if line.strip().startswith(product)]
+        assert [text.split(":")[0] for text in paper] == [f"{product} on paper (share)"] * bool(trader)
+        rows, *rest = re.findall(r"[0-9][0-9,.]*", line.split(product)[1])
+        assert int(rows.replace(",", "")) > 0
+        if columns == 100:
+            del rest[0]  # the rate: after a stall more than a thousand
+            assert "last trade" in shown[0]
+        bid, ask = (float(each.replace(",", "")) for each in rest[:2])
+        assert bid < ask
+    foot = " ".join(shown[1:])
+    assert all(word in foot for word in ("journal", "sealed", "queue"))
+    assert BTC in stdout
+    assert "\x1b" not in stdout
+
+
+def test_a_warning_stays_whole_above_the_panel(tmp_path: Path) -> None:
+    """A reconnect is logged above the panel in one piece; the panel stays below and leaves no remains."""
+    settings = ExchangeSettings(rate=400.0, drop_after=(60, 60), heartbeats=False)
+    with SyntheticExchange(MARKETS[:1], settings) as exchange:
+        options = ("-o", tmp_path / "tape", "--url", exchange.url)
+        with on_terminal(80, "record", BTC, *options) as terminal:
+            terminal.until(lambda output: output.count("connecting again") == 2)
+            seen = len(terminal.output)
+            terminal.until(lambda output: len(panels(output[seen:])) > 1)
+            _, screen = terminal.finish()
+    text = "".join(screen)
+    told = re.findall(r"WARNING BTC-USD: connection \d ended \(1006\); connecting again in \d\.\d s", text)
+    assert [line.split("connection ")[1][0] for line in told] == ["0", "1"]
+    assert "product" not in text  # the panel is gone at the end, all of it
+    assert "Ctrl-C" not in text
+
+
+def test_many_products_on_a_low_terminal(tmp_path: Path) -> None:
+    """A panel that is higher than the terminal does not run over it line by line."""
+    markets = [MarketSettings(f"P{number}-USD", depth=5) for number in range(12)]
+    products = [market.product for market in markets]
+    with SyntheticExchange(markets, ExchangeSettings(rate=100.0)) as exchange:
+        options = ("-o", tmp_path / "tape", "--url", exchange.url)
+        with on_terminal(100, "record", *products, *options, rows=10) as terminal:
+            terminal.until(lambda output: len(panels(output)) > 2)
+            _, screen = terminal.finish(codes=(0, 1))  # 1 if not all have a book yet
+    assert sum("product" in line for line in screen) == 0
+
+
+def test_log_lines_as_json(tmp_path: Path) -> None:
+    """With --log-json every line, status and warning alike, is a JSON object with time, level and message."""
+    tape = tmp_path / "tape"
+    options = ("-o", tape, "--log-every", "50ms", "--log-json", "--stale-after", "1s")
+    with (
+        ScriptedServer(failing(stall)) as peer,
+        running_booktape("record", BTC, *options, "--url", peer.url) as process,
+    ):
+        assert process.stderr is not None
+        lines = [process.stderr.readline()]
+        while "2 connections" not in lines[-1]:
+            lines.append(process.stderr.readline())
+        _, rest = end(process)
+    entries = [json.loads(line) for line in [*lines, *rest.splitlines()]]
+    assert all(entry.keys() >= {"time", "level", "message"} for entry in entries)
+    assert all(parse_time(entry["time"]) is not None for entry in entries)
+    assert {entry["level"] for entry in entries} == {"INFO", "WARNING"}
+    assert any("ended (4000 stale); connecting again" in entry["message"] for entry in entries)
+    assert read_rows(tape)[-1].kind == "disconnected"
+
+
+def test_a_warning_is_json_too(tmp_path: Path) -> None:
+    """With --log-json the warning that metrics are open is a JSON object with its level like any other."""
+    options = ["-o", tmp_path / "tape", "--log-json", "--metrics-port", free_port()]
+    options += ["--metrics-host", "0.0.0.0"]  # noqa: S104  what is tested
+    with (
+        SyntheticExchange(MARKETS, ExchangeSettings(rate=200.0)) as exchange,
+        running_booktape("record", BTC, *options, "--url", exchange.url) as process,
+    ):
+        exchange.wait_until(lambda: any(c.rounds > 5 for c in exchange.connections), timeout=30)
+        _, stderr = end(process)
+    (entry,) = [json.loads(line) for line in stderr.splitlines()]
+    assert entry["level"] == "WARNING"
+    assert "0.0.0.0" in entry["message"]  # noqa: S104  what is tested
+
+
+@pytest.fixture(params=["full", "gone"])
+def unwritable(request: pytest.FixtureRequest) -> Iterator[int]:
+    """Yield a descriptor to which nothing can be written: a full disk, and a pipe that nobody reads."""
+    if request.param == "full":
+        descriptor = os.open("/dev/full", os.O_WRONLY)
+    else:
+        reader, descriptor = os.pipe()
+        os.close(reader)
+    yield descriptor
+    os.close(descriptor)
+
+
+def test_a_recording_outlives_its_log(tmp_path: Path, unwritable: int) -> None:
+    """If no log line can be written, the recorder reconnects and ends as usual and loses no row."""
+    second = threading.Event()
+    script = failing(stall)
+
+    async def tell(number: int, connection: ServerConnection) -> None:
+        if number:
+            second.set()
+        await script(number, connection)
+
+    options = ("-o", tmp_path / "tape", "--stale-after", "1s", "--json")
+    with ScriptedServer(tell) as peer:
+        command = [sys.executable, "-m", "booktape", "record", BTC, "--url", peer.url, *map(str, options)]
+        with subprocess.Popen(
+            command, env=clean_environment(), stdout=subprocess.PIPE, stderr=unwritable, text=True
+        ) as process:
+            assert second.wait(TIMEOUT_S)
+            process.send_signal(signal.SIGTERM)
+            stdout, _ = process.communicate(timeout=TIMEOUT_S)
+    assert process.returncode == 0
+    assert json.loads(stdout)["products"][BTC]["rows"] == len(read_rows(tmp_path / "tape")) > 0

@@ -1,0 +1,21 @@
+"""The console script, before the command line is loaded."""
+
+import pytest
+
+from tests.support.commands import python
+from tests.support.tapes import Recording
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+@pytest.mark.parametrize("module", ["booktape.cli.main", "recorder.sample"])
+def test_signal_while_modules_load(recording: Recording, name: str, module: str) -> None:
+    """A signal that comes before the command has begun ends it with one line, too, and exit code 1."""
+    code = (
+        "import os, signal, sys\nfrom booktape.__main__ import main\n"
+        "class Finder:\n    def find_spec(self, name, *_):\n"
+        f"        if name == {module!r}:\n            os.kill(os.getpid(), signal.{name})\n"
+        "sys.meta_path.insert(0, Finder())\n"
+        f"sys.argv = ['booktape', 'verify', {str(recording.tape)!r}]\nmain()"
+    )
+    done = python(code)
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", "Error: interrupted\n")

@@ -1,0 +1,95 @@
+"""What docs/ says can be run prints what stands there.
+
+A fenced block of language `console` holds commands after `$ ` and, below each, what it prints on a terminal
+of 100 columns. A line `...` stands for any lines. Below the mark `<!-- numbers vary -->` a number stands for
+any number: what a real socket's timing is in.
+"""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.support.constants import ROOT
+from tests.support.shell import make_workspace, run_commands, run_on_terminal
+
+COLUMNS = 100
+PAGES = sorted((ROOT / "docs").glob("*.md"))
+BLOCK = re.compile(r"(<!-- numbers vary -->\n)?^```(console|python)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\]\((?!https?:)([^)#]+)?(?:#([^)]+))?\)")
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command of a page, and what it prints there."""
+
+    text: str
+    printed: list[str]
+    numbers_vary: bool
+
+
+def commands(page: Path) -> list[Command]:
+    """Return the commands of a page in order."""
+    found = []
+    for mark, language, body in BLOCK.findall(page.read_text(encoding="utf-8")):
+        if language != "console":
+            continue
+        for part in re.split(r"^\$ ", body, flags=re.MULTILINE)[1:]:
+            text, *printed = part.rstrip("\n").split("\n")
+            while text.endswith("\\"):
+                text = f"{text[:-1].rstrip()} {printed.pop(0).strip()}"
+            found.append(Command(text, printed, bool(mark)))
+    return found
+
+
+def shape(line: str, *, numbers_vary: bool) -> str:
+    """Return a line as it is compared."""
+    if not numbers_vary:
+        return line.rstrip()
+    return re.sub(r"\s+", " ", re.sub(r"[0-9a-f]{16,}|[0-9][0-9,.]*", "0", line)).strip()
+
+
+def matches(expected: list[str], printed: list[str]) -> bool:
+    """Tell whether lines are as expected."""
+    if not expected:
+        return not printed
+    if expected[0] == "...":
+        return any(matches(expected[1:], printed[skipped:]) for skipped in range(len(printed) + 1))
+    return bool(printed) and expected[0] == printed[0] and matches(expected[1:], printed[1:])
+
+
+@pytest.mark.timeout(300)  # a dozen processes one after another, and the eight seconds of the demo
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_commands(page: Path, tmp_path: Path) -> None:
+    """Every command of a page, one after another in one directory, prints what the page says."""
+    place = make_workspace(tmp_path)
+    for command in commands(page):
+        printed = run_on_terminal(command.text, place, COLUMNS)
+        found, expected = (
+            [shape(line, numbers_vary=command.numbers_vary) for line in lines]
+            for lines in (printed, command.printed)
+        )
+        assert matches(expected, found), f"$ {command.text}\n" + "\n".join(printed)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_python(page: Path, tmp_path: Path) -> None:
+    """Every example in Python runs, and prints something."""
+    place = make_workspace(tmp_path)
+    for number, (_, language, body) in enumerate(BLOCK.findall(page.read_text(encoding="utf-8"))):
+        if language == "python":
+            (place / f"example{number}.py").write_text(body, encoding="utf-8")
+            assert run_commands(f"python example{number}.py", place)
+
+
+@pytest.mark.parametrize("page", [*PAGES, ROOT / "README.md"], ids=lambda page: page.name)
+def test_links(page: Path) -> None:
+    """Every link inside the project leads somewhere, to a heading too where it names one."""
+    for file, heading in LINK.findall(page.read_text(encoding="utf-8")):
+        target = page.parent / file if file else page
+        assert target.exists(), f"{page.name}: {file}"
+        if heading:
+            titles = re.findall(r"^#+ (.+)$", target.read_text(encoding="utf-8"), re.MULTILINE)
+            names = [re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles]
+            assert heading in names, f"{page.name}: {file}#{heading}"

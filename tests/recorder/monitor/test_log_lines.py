@@ -1,0 +1,83 @@
+"""The log lines of a recording: its status at intervals, and each kind of anomaly once on a connection."""
+
+import logging
+import re
+from pathlib import Path
+
+import pytest
+
+from orderbook.engine import PlainEngine
+from recorder.monitor.log_lines import AnomalyLog
+from replay.synthetic.exchange import SyntheticExchange
+from replay.synthetic.settings import ExchangeSettings, MarketSettings
+from tests.support.commands import end, running_booktape
+from tests.support.constants import BTC, ETH
+from tests.support.oracle import Row
+from tests.support.rows import to_batch
+from tests.support.tapes import snapshot, update
+
+MARKETS = [MarketSettings(BTC, depth=20), MarketSettings(ETH, mid="1900.00", tick="0.05", depth=20)]
+
+
+def full(line: str) -> bool:
+    """Tell whether a line has the trades of both products, and how a strategy stands there."""
+    return line.count(", the last at ") == line.count(" on paper (share): position ") == 2
+
+
+def test_status_lines_on_a_pipe(tmp_path: Path) -> None:
+    """Without a terminal a line with level, rows, prices, trades and sizes comes every --log-every."""
+    trader = ("--strategy", "booktape.strategies:QuoteWhenWide", "--set", "threshold=0bps")
+    options = ("-o", tmp_path / "tape", "--log-every", "100ms", *trader)
+    with (
+        SyntheticExchange(MARKETS, ExchangeSettings(rate=200.0)) as exchange,
+        running_booktape("record", BTC, ETH, *options, "--url", exchange.url) as process,
+    ):
+        assert process.stderr is not None
+        lines = [process.stderr.readline()]
+        while len(lines) < 3 or lines[-1].count(" / ") < 2 or " - / - " in lines[-1] or not full(lines[-1]):
+            lines.append(process.stderr.readline())
+        end(process)
+    for line in lines:
+        assert re.match(r"\d\d:\d\d:\d\d INFO BTC-USD ", line)
+        assert all(word in line for word in ("; ETH-USD ", "rows", "journal ", "sealed ", "queue "))
+        assert "\x1b" not in line
+    numbers = [int(re.findall(r"BTC-USD ([0-9,]+) row", line)[0].replace(",", "")) for line in lines]
+    assert numbers == sorted(numbers)
+    assert numbers[-1] > 0
+    assert re.search(
+        r"; ETH-USD on paper \(share\): position \S+, \d+ open orders?, \d+ fills?, net ", lines[-1]
+    )
+
+
+def test_no_line_before_its_time(tmp_path: Path) -> None:
+    """A recording in which nothing happens says nothing before --log-every."""
+    options = ("-o", tmp_path / "tape", "--log-every", "1h")
+    with (
+        SyntheticExchange(MARKETS, ExchangeSettings(rate=200.0)) as exchange,
+        running_booktape("record", BTC, *options, "--url", exchange.url) as process,
+    ):
+        exchange.wait_until(lambda: any(c.rounds > 20 for c in exchange.connections), timeout=30)
+        _, stderr = end(process)
+    assert stderr == ""
+
+
+def test_an_anomaly_is_logged_once_per_connection(caplog: pytest.LogCaptureFixture) -> None:
+    """The first anomaly of a kind on a connection is logged, on one line whatever the frame holds."""
+    engine, log = PlainEngine(), AnomalyLog()
+    state = engine.start(BTC, "exchange")
+    texts = ["no JSON \x1b[31m", "no JSON either", update(BTC, ("buy", "98", "1")), snapshot(BTC), "again"]
+    with caplog.at_level(logging.WARNING):
+        for connection in range(2):
+            rows = [Row(10 * connection, connection, connection, "connected", "{}")]
+            rows += [
+                Row(10 * connection + number, connection, connection, "frame", text)
+                for number, text in enumerate(texts, 1)
+            ]
+            state, step = engine.step(state, to_batch(rows))
+            log.update(BTC, step)
+            log.update(ETH, step)
+    kinds = [record.getMessage().split(": ")[:2] for record in caplog.records]
+    assert kinds == [
+        [name, kind] for _ in range(2) for name in (BTC, ETH) for kind in ("malformed", "early_update")
+    ]
+    assert all(record.getMessage().isprintable() for record in caplog.records)

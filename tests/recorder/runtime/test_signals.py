@@ -1,0 +1,108 @@
+"""Signals: they stop a run, end one that would end by itself, and are as before when the block is left."""
+
+import signal
+import threading
+
+import pytest
+
+from recorder.runtime.signals import (
+    InterruptedRunError,
+    deferred_signals,
+    ignore_repeats,
+    interruptible,
+    on_signals,
+    stops_once,
+)
+
+BOTH = (signal.SIGINT, signal.SIGTERM)
+
+
+@pytest.mark.parametrize("number", BOTH)
+def test_a_signal_stops_and_handlers_come_back(number: signal.Signals) -> None:
+    """Each signal inside the block calls `stop`; after it the handlers of before are restored."""
+    before = [signal.getsignal(each) for each in BOTH]
+    stops: list[int] = []
+    with on_signals(lambda: stops.append(1)):
+        signal.raise_signal(number)
+        signal.raise_signal(number)
+    assert len(stops) == 2
+    assert [signal.getsignal(each) for each in BOTH] == before
+
+
+def test_a_command_that_has_run_ignores_signals() -> None:
+    """Before the run a signal ends the command; from the end of the run on it does nothing."""
+    before = [signal.getsignal(each) for each in BOTH]
+    try:
+        with pytest.raises(KeyboardInterrupt), stops_once():
+            signal.raise_signal(signal.SIGTERM)
+        stops: list[int] = []
+        with stops_once():
+            with on_signals(lambda: stops.append(1)):
+                signal.raise_signal(signal.SIGTERM)
+            for each in BOTH:
+                signal.raise_signal(each)
+        for each in BOTH:
+            signal.raise_signal(each)
+        ignore_repeats()
+        assert [signal.getsignal(each) for each in BOTH] == [signal.SIG_IGN] * 2
+        assert stops == [1]
+    finally:
+        for each, handler in zip(BOTH, before, strict=True):
+            signal.signal(each, handler)
+
+
+def test_a_command_that_did_not_run_leaves_signals_as_they_were() -> None:
+    """Without a run nothing is ignored after the block."""
+    before = [signal.getsignal(each) for each in BOTH]
+    with stops_once():
+        pass
+    ignore_repeats()
+    assert [signal.getsignal(each) for each in BOTH] == before
+
+
+@pytest.mark.parametrize("number", BOTH)
+def test_a_deferred_signal_is_remembered(number: signal.Signals) -> None:
+    """A signal inside the block ends nothing; the event says that it came."""
+    with deferred_signals() as received:
+        assert not received.is_set()
+        signal.raise_signal(number)
+        assert received.is_set()
+
+
+def interrupted(steps: list[str], number: signal.Signals | None) -> None:
+    """Run a block that drains after a signal."""
+    with interruptible(lambda: steps.append("stop"), "nothing was written"):
+        if number is not None:
+            signal.raise_signal(number)
+        steps.append("drained")
+
+
+@pytest.mark.parametrize("number", BOTH)
+def test_an_interrupted_run_raises_after_it_has_drained(number: signal.Signals) -> None:
+    """The rest of the block runs after the signal, then the error says what follows."""
+    steps: list[str] = []
+    with pytest.raises(InterruptedRunError, match=r"^interrupted; nothing was written$"):
+        interrupted(steps, number)
+    assert steps == ["stop", "drained"]
+
+
+def test_a_run_without_a_signal_ends_quietly() -> None:
+    """Without a signal nothing is stopped and nothing raised."""
+    steps: list[str] = []
+    interrupted(steps, None)
+    assert steps == ["drained"]
+
+
+def test_other_threads_leave_signals_alone() -> None:
+    """Outside the main thread the block runs without a handler, which Python could not set there."""
+    handlers: list[object] = []
+
+    def run() -> None:
+        with on_signals(lambda: None):
+            handlers.extend(signal.getsignal(each) for each in BOTH)
+
+    thread = threading.Thread(target=run)
+    before = [signal.getsignal(each) for each in BOTH]
+    thread.start()
+    thread.join()
+    assert handlers == before

@@ -1,0 +1,243 @@
+"""The report in a real browser without a network: it draws, logs nothing on the console, and can be used."""
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+import replay
+from orderbook.engine import RowSpan, Step
+from orderbook.schema import FLOW_ANOMALY_SCHEMA, FLOW_SUMMARY_SCHEMA, empty_batch
+from orderbook.tally import Tally
+from replay.comparing.results import Comparison, Group, Quality, TapePass
+from replay.comparing.settings import DEFAULT_HORIZONS_NS, CompareSettings
+from replay.comparing.sweep.threshold_sweep import ThresholdSweep
+from replay.report.api import Report
+from tests.support.browser import Page
+from tests.support.commands import invoke, json_of
+from tests.support.constants import SAMPLE, SECOND, START
+from tests.support.tapes import import_frames, update
+
+PRODUCTS = ("BTC-USD", "ETH-USD")
+MAX_BYTES = 6_000_000
+FIGURES = ("spread", "share", "durations", "markouts", "hours", "histogram", "book")
+TAB, ENTER = ("Tab", 9), ("Enter", 13, "\r")
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the report of a comparison; do not change it."""
+    path = tmp_path_factory.mktemp("report") / "report.html"
+    done = invoke(
+        "compare", SAMPLE, "--sweep-log", "0.01bps", "20bps", "20", "--detail=0.03bps", "--html", path
+    )
+    assert (done.exit_code, done.stderr) == (0, f"Report in {path}\n")
+    return path
+
+
+@pytest.fixture(scope="module")
+def replayed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the report of a replay; do not change it."""
+    path = tmp_path_factory.mktemp("replayed") / "report.html"
+    done = invoke("replay", SAMPLE, "--threshold", "4bps", "--html", path)
+    assert (done.exit_code, done.stderr) == (0, f"Report in {path}\n")
+    return path
+
+
+def assert_quiet(page: Page) -> None:
+    """Assert that nothing was logged on the console and nothing requested but the file itself."""
+    assert page.complaints == []
+    assert [url for url in page.requests if not url.startswith("file:")] == []
+
+
+def drawn(page: Page) -> dict[str, int]:
+    """Return how many marks each figure holds: lines, bars or images."""
+    marks = ".plot .scatterlayer path.js-line, .plot .point path, .plot .heatmaplayer image"
+    found: dict[str, int] = page.value(
+        "Object.fromEntries([...document.querySelectorAll('.plot')].map(plot => "
+        f"[plot.id, plot.querySelectorAll(`{marks}`).length]))"
+    )
+    return found
+
+
+def contrasts(page: Page) -> list[tuple[str, float]]:
+    """Return every visible text, in the page and in the figures, with its contrast to its background."""
+    found: list[tuple[str, float]] = page.value(
+        """(() => {
+        const luminance = text => {
+            const [r, g, b] = text.match(/[0-9.]+/g).map(Number).map(value => value / 255)
+                .map(part => part <= 0.03928 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4);
+            return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+        };
+        const ground = element => {
+            for (let at = element; at; at = at.parentElement) {
+                const colour = getComputedStyle(at).backgroundColor;
+                if (colour.startsWith('rgb(')) return luminance(colour);
+            }
+        };
+        const names = 'p, td, th, figcaption, a, summary, dt, dd, button, caption';
+        const texts = [...document.querySelectorAll(names)]
+            .filter(element => element.checkVisibility() && !element.matches('.skip, tr.shown *'))
+            .map(element => [element.textContent, getComputedStyle(element).color, ground(element)]);
+        const labels = [...document.querySelectorAll('.plot text')].filter(label => label.textContent)
+            .map(label => [label.textContent, getComputedStyle(label).fill, ground(label.closest('figure'))]);
+        return [...texts, ...labels].map(([text, colour, ground]) => {
+            const [low, high] = [luminance(colour), ground].sort((a, b) => a - b);
+            return [text, (high + 0.05) / (low + 0.05)];
+        });
+        })()"""
+    )
+    return found
+
+
+@pytest.mark.parametrize("width", [390, 1200])
+def test_draws_everything(page: Page, report: Path, width: int) -> None:
+    """Every figure of every product is drawn, nothing is wider than the screen, all text is legible."""
+    page.open(report, width=width)
+    found = drawn(page)
+    assert set(found) == {f"p{number}-{name}" for number in range(len(PRODUCTS)) for name in FIGURES}
+    assert [name for name, marks in found.items() if not marks] == []
+    assert page.value("document.documentElement.scrollWidth") <= width
+    assert page.value(
+        "[...document.querySelectorAll('.plot .main-svg')].every("
+        "svg => svg.getBoundingClientRect().right <= innerWidth)"
+    )
+    grounds = set()
+    for scheme in ("light", "dark"):
+        page.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+        grounds.add(page.value("getComputedStyle(document.body).backgroundColor"))
+        texts = contrasts(page)
+        assert len(texts) > 500
+        assert [(text, contrast) for text, contrast in texts if contrast < 4.5] == []
+    assert len(grounds) == 2
+    assert_quiet(page)
+
+
+def test_without_a_mouse(page: Page, replayed: Path) -> None:
+    """Tab reaches the buttons, the tables and the list of episodes; Enter on one of them shows it."""
+    page.open(replayed, width=1200)
+    reached: set[str] = set()
+    for _ in range(120):
+        page.press(*TAB)
+        at = page.value("document.activeElement.dataset.action || document.activeElement.localName")
+        reached.add(at)
+        if page.value("document.activeElement.dataset.episode") == "2":
+            break
+    assert {"earlier", "later", "in", "out", "all", "previous", "next", "summary", "div", "a"} <= reached
+    start = page.value("document.activeElement.textContent")
+    assert page.value("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+    page.press(*ENTER)
+    page.until("document.getElementById('p1-book').dataset.episode === '2'")
+    assert page.value("location.hash") == "#p1-book"
+    assert start in page.value("document.getElementById('p1-book-state').textContent")
+    assert page.value("document.activeElement.id") == "p1-book"
+    assert page.value("document.querySelector('a[aria-current]').textContent") == start
+    rows = page.value("document.querySelectorAll('#p1-book-quotes tbody tr').length")
+    assert rows == page.value("document.getElementById('p1-book').data[0].x.length") > 5
+    assert_quiet(page)
+
+
+def test_range_of_time(page: Page, report: Path) -> None:
+    """The buttons move through the time, describe the range shown, and restore the whole range."""
+    page.open(report, width=390)
+    state = "document.getElementById('p0-spread-state').textContent"
+    whole = page.value(state)
+    seen = {whole}
+    for action in ("in", "later", "earlier", "out", "in"):
+        before = page.value(state)
+        page.value(f"document.querySelector('[data-target=p0-spread][data-action={action}]').click()")
+        page.until(f"{state} !== {json.dumps(before)}")
+        seen.add(page.value(state))
+    assert len(seen) >= 4
+    page.value("document.querySelector('[data-target=p0-spread][data-action=all]').click()")
+    page.until(f"{state} === {json.dumps(whole)}")
+    assert_quiet(page)
+
+
+def test_prints(page: Page, report: Path) -> None:
+    """It prints black on white even if the screen is dark; afterwards the screen is as before."""
+    page.open(report, width=1200, scheme="dark")
+    pdf = page.pdf()
+    assert pdf.startswith(b"%PDF-")
+    assert 6 <= len(re.findall(rb"/Type\s*/Page\b", pdf)) <= 14
+    page.until("document.getElementById('p0-share').getBoundingClientRect().width > 900")
+    page.call("Emulation.setEmulatedMedia", media="print")
+    assert page.value("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    assert page.value("getComputedStyle(document.querySelector('.plot .xtick text')).fill") == "rgb(0, 0, 0)"
+    page.call("Emulation.setEmulatedMedia", media="")
+    assert_quiet(page)
+
+
+def test_replay_lists_the_episodes(replayed: Path) -> None:
+    """The report of a replay has one threshold, and lists its episodes in order of time."""
+    text = replayed.read_text(encoding="utf-8")
+    rows = json_of("compare", SAMPLE, "--threshold", "4bps")["rows"]
+    for number, row in enumerate(rows):
+        starts = re.findall(rf'data-figure="p{number}-book" data-episode="\d+">([^<]+)</a>', text)
+        assert len(starts) == row["episodes"]
+        assert starts == sorted(starts)
+
+
+def test_tapes_with_little(page: Page, tmp_path: Path) -> None:
+    """Several tapes have a section each and a total, also if a tape has no book."""
+    empty = import_frames(tmp_path, [(0, update("BTC-USD", ("sell", "101", "2")))])
+    path = tmp_path / "report.html"
+    assert invoke("compare", SAMPLE, empty, "-p", "BTC-USD", "--html", path).exit_code == 0
+    page.open(path, width=390)
+    titles = page.value("[...document.querySelectorAll('h2')].map(title => title.textContent)")
+    assert titles[:3] == ["BTC-USD, sample:", f"BTC-USD, {empty}", "BTC-USD, all tapes"]
+    assert page.value("document.querySelectorAll('#p1 .plot, #p2 .plot').length") > 4
+    assert page.value("document.documentElement.scrollWidth") <= 390
+    assert_quiet(page)
+
+
+def test_from_python(tmp_path: Path) -> None:
+    """A notebook writes the same report with two calls, and its own progress function gets every step too."""
+    path = tmp_path / "report.html"
+    thresholds = [0.0005, 0.001]
+    report = Report(path, thresholds, len(PRODUCTS))
+    rows: dict[str, int] = dict.fromkeys(PRODUCTS, 0)
+
+    def progress(product: str, step: Step) -> None:
+        rows[product] += step.span.rows
+
+    comparison = replay.compare(
+        [SAMPLE], CompareSettings(tuple(thresholds)), progress=progress, watch=report.watch
+    )
+    report.write(comparison)
+    assert rows == {product: tally.rows for product, tally in comparison.tapes[0].tallies.items()}
+    assert comparison.tapes[0].digest in path.read_text(encoding="utf-8")
+
+
+def test_a_day_of_a_thousand_thresholds_is_small(tmp_path: Path) -> None:
+    """The report of a day of two products and 1,000 thresholds is a file under 6 MB."""
+    thresholds = [(number + 1) / 1e6 for number in range(1000)]
+    report = Report(tmp_path / "report.html", thresholds, 2)
+    tape = tmp_path / "tape"
+    watch = report.watch(tape)
+    rows = 200_000
+    random = np.random.default_rng(1)
+    seq = np.arange(rows)
+    times = START + seq * (86_400 * SECOND // rows) + random.integers(0, 1000, rows)
+    spreads = (random.random(rows) ** 4 * 0.002).round(12)
+    prices = (random.random(rows) * 60_000).round(2)
+    columns = {"seq": seq, "recv_time": times, "exchange_time": times, "spread": spreads}
+    columns |= dict.fromkeys(("bid_price", "bid_size", "ask_price", "ask_size"), prices)
+    columns |= {"relative_spread": spreads, "connection": (seq // 300).astype(np.int32)}
+    summaries = pa.RecordBatch.from_pydict(columns, FLOW_SUMMARY_SCHEMA)
+    sweeps, tallies = {}, {}
+    for product in ("BTC-USD", "ETH-USD"):
+        sweeps[product], tallies[product] = ThresholdSweep(thresholds, DEFAULT_HORIZONS_NS), Tally(0.001)
+        step = Step(RowSpan(rows=rows), summaries, empty_batch(FLOW_ANOMALY_SCHEMA), frozenset(), 0, 0)
+        watch(product, step)
+        sweeps[product].add(summaries)
+    comparison = Comparison(CompareSettings(tuple(thresholds)), "plain", [TapePass(tape, tallies)], [])
+    quality = Quality(0.0, 0, 0, "verified", {"verified": 1})
+    for product, sweep in sweeps.items():
+        result = sweep.finish()[-1]
+        comparison.groups.append(Group(tape, product, None, result.statistics, result.spread, quality))
+    report.write(comparison)
+    assert 5_000_000 < (tmp_path / "report.html").stat().st_size < 6_000_000

@@ -1,0 +1,225 @@
+"""Several processes share the products of a replay: the results are those of one process."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from orderbook.errors import BooktapeError
+from recorder.runtime.loading import load_engine
+from recorder.tape.reader import Tape
+from replay.running.api import run
+from replay.running.settings import ReplaySettings
+from replay.workers.processes import LostProcessError, WaitForStart, WorkerPool, balanced
+from tests.support.commands import booktape, invoke, json_of, python, running_booktape
+from tests.support.constants import MS
+from tests.support.tapes import digests_of, import_frames, snapshot, update
+
+PRODUCTS = ("A-USD", "B-USD", "C-USD", "D-USD")
+
+
+@pytest.fixture(scope="module")
+def tape(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a tape of four products, the first as large as the three others."""
+    frames = [(0, snapshot(product)) for product in PRODUCTS]
+    for number in range(600):
+        product = PRODUCTS[0] if number % 2 else PRODUCTS[1 + number // 2 % 3]
+        price = f"99.{number % 7}{number % 3}"
+        frames.append((number * MS, update(product, ("buy", price, str(number % 5)))))
+    return import_frames(tmp_path_factory.mktemp("processes"), frames, segment_rows=100)
+
+
+@pytest.mark.parametrize(
+    "options", [(), ("--speed", "5"), ("--from", "+100ms", "--to", "+400ms", "--speed", "2")]
+)
+def test_results_are_those_of_one_process(tape: Path, options: tuple[str, ...]) -> None:
+    """With any number of processes every count and digest is the same."""
+    alone = json_of("replay", tape, *options)
+    for number in (2,) if options else (2, 9):
+        shared = json_of("replay", tape, *options, "--processes", number)
+        assert shared["products"] == alone["products"]
+        assert digests_of(shared) == digests_of(alone)
+        assert shared["settings"] == {**alone["settings"], "processes": number}
+        if options:
+            assert shared["pacing"].keys() == alone["pacing"].keys()
+
+
+def test_a_run_directory_is_the_same(tape: Path, tmp_path: Path) -> None:
+    """Several processes write the same RUN as one process, with depth and strategy."""
+    options = ("--depth", "2", "--strategy", "booktape.examples.episode_alert:EpisodeAlert")
+    alone = json_of("replay", tape, *options, "-o", tmp_path / "alone")
+    shared = json_of("replay", tape, *options, "--processes", "2", "-o", tmp_path / "shared")
+    assert shared["strategy_digest"] == alone["strategy_digest"]
+    names = [
+        sorted(str(path.relative_to(tmp_path / run)) for path in (tmp_path / run).rglob("*.*"))
+        for run in ("alone", "shared")
+    ]
+    assert names[0] == names[1]
+    assert invoke("diff", tmp_path / "alone", tmp_path / "shared").exit_code == 0
+    assert json.loads((tmp_path / "shared" / "run.json").read_bytes()) == shared
+
+
+def test_tables_come_back(tape: Path) -> None:
+    """From Python, the result has the tables of all products."""
+    alone, shared = (run(tape, ReplaySettings(processes=number)) for number in (1, 2))
+    assert shared.summaries == alone.summaries
+    assert shared.signals == alone.signals
+    assert shared.anomalies == alone.anomalies
+
+
+def test_products_are_balanced_by_bytes(tape: Path) -> None:
+    """The largest product gets a process to itself; no process is without a product."""
+    products = [(Tape.open(tape), PRODUCTS)]
+    assert balanced(products, 2) == [(PRODUCTS[0],), PRODUCTS[1:]]
+    assert sorted(balanced(products, 9)) == [(product,) for product in PRODUCTS]
+    assert balanced(products, 1) == [PRODUCTS]
+
+
+def test_a_comparison_is_that_of_one_process(tape: Path, tmp_path: Path) -> None:
+    """Several processes compare as one does: rows, quality, digests and episodes, over several tapes too."""
+    other = tmp_path / "other"
+    frames = [(0, snapshot(product)) for product in PRODUCTS[1:]]
+    other.mkdir()
+    tapes = tape, import_frames(other, [*frames, (2_000 * MS, update(PRODUCTS[1], ("sell", "101", "0")))])
+    options = ("--threshold", "1bps", "--threshold", "1.05%", "--by", "hour")
+    alone = json_of("compare", *tapes, *options, "-o", tmp_path / "alone")
+    shared = json_of("compare", *tapes, *options, "-o", tmp_path / "shared", "--processes", "3")
+    for name in ("rows", "spread", "quality", "tapes", "episodes_of"):
+        assert shared[name] == alone[name]
+    written = [sorted((tmp_path / run).glob("episodes/*/*.parquet")) for run in ("alone", "shared")]
+    assert [path.relative_to(tmp_path / "alone") for path in written[0]] == [
+        path.relative_to(tmp_path / "shared") for path in written[1]
+    ]
+    assert [pq.read_table(path) for path in written[0]] == [pq.read_table(path) for path in written[1]]
+    assert sum(pq.read_metadata(path).num_rows for path in written[0]) > 0
+
+
+def test_a_damaged_tape_is_reported_once(tape: Path, tmp_path: Path) -> None:
+    """Damage that one process finds ends all of them, with one line and without a RUN."""
+    copied = tmp_path / "tape"
+    shutil.copytree(tape, copied)
+    path = min(copied.glob("product=B-USD/date=*/*.parquet"))
+    path.write_bytes(path.read_bytes()[:-5])
+    done = booktape("replay", copied, "--processes", "3", "-o", tmp_path / "run")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.count("\n") == 1
+    assert path.name in done.stderr
+    assert [each.name for each in tmp_path.iterdir()] == ["tape"]
+
+
+@pytest.mark.parametrize("options", [("--follow",), ("--speed", "1", "--idle-limit", "1s")])
+def test_options_that_need_one_clock_are_refused(tape: Path, options: tuple[str, ...]) -> None:
+    """To follow a recording and to cut silences, one process must see all products."""
+    done = invoke("replay", tape, "--processes", "2", *options)
+    assert done.exit_code == 2
+    assert "--processes" in done.stderr
+
+
+def running_children(pid: int) -> list[int]:
+    """Return the worker processes that a process started, without Python's resource tracker."""
+    pids = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
+    return [int(each) for each in pids if b"spawn_main" in Path(f"/proc/{each}/cmdline").read_bytes()]
+
+
+def is_running(pid: int) -> bool:
+    """Return whether a process runs; a zombie does not."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="ascii")
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return stat.rpartition(")")[2].split()[0] not in "ZX"
+
+
+@pytest.fixture
+def slow_replay(tape: Path, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    """Run a replay of minutes in two processes, and return once both write."""
+    options = ("--speed", "0.001", "--processes", "2", "-o", tmp_path / "run")
+    with running_booktape("replay", tape, *options) as process:
+        while not list(tmp_path.glob("_run.*/summaries")) or len(running_children(process.pid)) < 2:
+            assert process.poll() is None
+        yield process
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_stops_all(
+    slow_replay: subprocess.Popen[str], tmp_path: Path, number: signal.Signals
+) -> None:
+    """A signal ends all processes with one line and exit code 1, and nothing of the RUN is left."""
+    children = running_children(slow_replay.pid)
+    slow_replay.send_signal(number)
+    stdout, stderr = slow_replay.communicate(timeout=60)
+    assert (slow_replay.returncode, stdout, stderr.count("\n")) == (1, "", 2)
+    assert "interrupted" in stderr
+    assert not [child for child in children if is_running(child)]
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_killed_process_is_reported(slow_replay: subprocess.Popen[str], tmp_path: Path) -> None:
+    """If the system kills one process, the others end too and no RUN is published."""
+    os.kill(max(running_children(slow_replay.pid)), signal.SIGKILL)
+    stdout, stderr = slow_replay.communicate(timeout=60)
+    assert (slow_replay.returncode, stdout, stderr.count("\n")) == (1, "", 2)
+    assert "died" in stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_processes_end_with_the_one_that_started_them(slow_replay: subprocess.Popen[str]) -> None:
+    """If the parent is killed, its worker processes end."""
+    children = running_children(slow_replay.pid)
+    slow_replay.kill()
+    slow_replay.communicate(timeout=60)  # which ends only when no process holds the pipes any more
+    assert not [child for child in children if is_running(child)]
+
+
+COMPARE = """
+import sys
+import booktape
+if __name__ == "__main__":
+    print(booktape.open(sys.argv[1]).compare("10bps", processes=2).engine, "numba" in sys.modules)
+"""
+
+
+def test_the_engine_is_loaded_where_it_runs(tape: Path) -> None:
+    """The parent process neither imports the compiler nor loads compiled code: its workers do."""
+    pytest.importorskip("numba")
+    load_engine("compiled")  # kept on disk from here on
+    done = python(COMPARE, tape)
+    assert (done.stdout.split(), done.stderr) == (["compiled", "False"], "")
+
+
+def number_and_start(number: int, wait_for_start: WaitForStart) -> tuple[int, int]:
+    """Return the number of a part and its start."""
+    return number, wait_for_start()
+
+
+def fail_or_die(number: int, wait_for_start: WaitForStart) -> int:
+    """Fail, die, or wait for the others."""
+    if number == 1:
+        raise BooktapeError("the first")
+    if number == 2:
+        os._exit(7)
+    return wait_for_start()
+
+
+def test_all_start_together() -> None:
+    """Every process gets the same start, and results come in the order of the parts."""
+    with WorkerPool(number_and_start, 3, "plain") as pool:
+        found = pool.run([3, 1, 2])
+    assert [number for number, _ in found] == [3, 1, 2]
+    assert len({start for _, start in found}) == 1
+
+
+def test_failures_reach_the_caller() -> None:
+    """The caller gets the exception of a process that failed, and an error for one that died."""
+    with pytest.raises(BooktapeError, match="the first"), WorkerPool(fail_or_die, 2, "plain") as pool:
+        pool.run([0, 1])
+    with pytest.raises(LostProcessError, match="exit code 7"), WorkerPool(fail_or_die, 2, "plain") as pool:
+        pool.run([0, 2])
+    with WorkerPool(fail_or_die, 2, "auto"):
+        pass  # no part is run

@@ -1,0 +1,147 @@
+"""Running `booktape`: as a separate process, or inside the test's process."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+from click.testing import CliRunner, Result
+
+from booktape.cli.main import cli
+from tests.support.constants import ROOT, TIMEOUT_S
+
+Json = dict[str, Any]
+
+
+def clean_environment() -> dict[str, str]:
+    """Return the environment without the variables that change the output or the results.
+
+    The engine is the plain one unless a test asks for another: most processes here see a few hundred frames,
+    and importing numba takes longer than all of them.
+    """
+    unwanted = {
+        "ARROW_DEFAULT_MEMORY_POOL",  # set by a recorder that ran in this process
+        "BOOKTAPE_TRACEBACK",
+        "BYTEWAX_DATAFLOW_API_ENABLED",
+        "COLUMNS",
+        "FORCE_COLOR",
+        "NO_COLOR",
+        "PYTHONDONTWRITEBYTECODE",  # each of hundreds of processes would compile all sources
+    }
+    kept = {name: value for name, value in os.environ.items() if name not in unwanted}
+    return {**kept, "PYTHONPATH": str(ROOT), "BOOKTAPE_ENGINE": "plain"}
+
+
+def booktape(*arguments: object, **options: Any) -> subprocess.CompletedProcess[str]:
+    """Run a `booktape` process to its end; options are those of `subprocess.run`."""
+    return _run(["-m", "booktape", *arguments], options)
+
+
+def python(program: str, *arguments: object, **options: Any) -> subprocess.CompletedProcess[str]:
+    """Run a program in a Python process to its end; options are those of `subprocess.run`."""
+    return _run(["-c", program, *arguments], options)
+
+
+def _run(arguments: Sequence[object], options: dict[str, Any]) -> subprocess.CompletedProcess[str]:
+    options = {"env": clean_environment(), "timeout": TIMEOUT_S, **options}
+    if "stdout" not in options:
+        options |= {"capture_output": True}
+    return subprocess.run([sys.executable, *map(str, arguments)], text=True, check=False, **options)
+
+
+def invoke(*arguments: object) -> Result:
+    """Run a `booktape` command in this process, which is faster; raise what is not a reported error."""
+    done = CliRunner().invoke(cli, [*map(str, arguments)])
+    if done.exception is not None and not isinstance(done.exception, SystemExit):
+        raise done.exception
+    return done
+
+
+def json_of(*arguments: object) -> Json:
+    """Return the JSON document that a command prints; the exit code must be 0 and stderr empty."""
+    done = invoke(*arguments, "--json")
+    assert (done.exit_code, done.stderr) == (0, "")
+    document: Json = json.loads(done.stdout)
+    return document
+
+
+@contextmanager
+def running_booktape(
+    *arguments: object,
+    cwd: Path | None = None,
+    file_size: int | None = None,
+    descriptors: int | None = None,
+    env: Mapping[str, str] | None = None,
+) -> Iterator[subprocess.Popen[str]]:
+    """Run a `booktape` process while the block runs; kill it if it is still running at the end.
+
+    Args:
+        arguments: of the command line.
+        cwd: working directory of the process.
+        file_size: largest size in bytes to which the process can extend a file; Python keeps no compiled
+            module then, as it would not notice that it wrote a part of it.
+        descriptors: most files and sockets that it can have open.
+        env: environment of the process; `clean_environment()` by default.
+    """
+    flags = [] if file_size is None else ["-B"]
+    command = [sys.executable, *flags, "-m", "booktape", *map(str, arguments)]
+    for name, soft in (("RLIMIT_FSIZE", file_size), ("RLIMIT_NOFILE", descriptors)):
+        if soft is None:
+            continue
+        limit = f"resource.setrlimit(resource.{name}, ({soft}, resource.getrlimit(resource.{name})[1]))"
+        code = f"import os, resource, sys; {limit}; os.execv(sys.executable, sys.argv[1:])"
+        command = [sys.executable, "-c", code, *command]
+    process = subprocess.Popen(
+        command,
+        cwd=cwd,
+        env=clean_environment() if env is None else env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        bufsize=1,
+    )
+    with process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def end(
+    process: subprocess.Popen[str], by: signal.Signals | None = signal.SIGTERM, code: int | None = 0
+) -> tuple[str, str]:
+    """Send a process a signal, if any, and return its output when it has ended; None is exit code 0 or 1."""
+    if by is not None:
+        process.send_signal(by)
+    stdout, stderr = process.communicate(timeout=TIMEOUT_S)
+    assert process.returncode in ((0, 1) if code is None else (code,)), stderr
+    assert "Traceback" not in stderr
+    return stdout, stderr
+
+
+def record_process(
+    tape: Path, products: Sequence[str], url: str, until: Callable[[], None], *options: str
+) -> Json:
+    """Record in a process until `until` returns, then stop it by SIGTERM; return the document it printed."""
+    with running_booktape("record", *products, "-o", tape, "--url", url, "--json", *options) as process:
+        until()
+        document: Json = json.loads(end(process)[0])
+    return document
+
+
+def free_ports(number: int) -> list[int]:
+    """Return different ports of 127.0.0.1 on which nothing listens."""
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(number)]
+        return [int(each.getsockname()[1]) for each in sockets]
+
+
+def free_port() -> int:
+    """Return a port of 127.0.0.1 on which nothing listens."""
+    return free_ports(1)[0]

@@ -1,0 +1,32 @@
+"""Assertions on the findings of `verify`."""
+
+import json
+from pathlib import Path
+
+from tests.support import tapes
+from tests.support.commands import Json, invoke
+
+
+def assert_whole(tape: Path) -> Json:
+    """Assert that a tape is whole; return the document."""
+    done = invoke("verify", tape, "--json")
+    assert (done.exit_code, done.stderr) == (0, ""), done.stdout
+    document: Json = json.loads(done.stdout)
+    assert document["ok"] is True
+    assert document["damage"] == []
+    assert document["checked_digests"] == sum(
+        len(tapes.catalog(tape, product)) for product in tapes.products_of(tape)
+    )
+    return document
+
+
+def assert_damaged(tape: Path, name: object) -> list[str]:
+    """Assert that a tape is damaged and that a finding names a file; return the findings."""
+    done = invoke("verify", tape, "--json")
+    assert (done.exit_code, done.stderr) == (1, ""), done.stdout
+    document = json.loads(done.stdout)
+    assert document["ok"] is False
+    damage: list[str] = document["damage"]
+    assert any(str(name) in line for line in damage), damage
+    assert all(len(line.splitlines()) == 1 for line in damage)
+    return damage

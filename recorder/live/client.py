@@ -115,7 +115,7 @@ class FeedReader:
         if not self._stopped.is_set():
             self._stopped_at = time.monotonic()
             self._stopped.set()
-        self._call(self._cancel)
+            self._call(self._cancel)  # once: a second one would interrupt what ends the connections
 
     def resync(self, product: str, step: Step) -> None:
         """End a connection on which a frame of the book was malformed, for a fresh snapshot. Returns at once.

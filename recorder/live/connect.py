@@ -156,7 +156,9 @@ async def open_socket(url: str, connect_to: tuple[str, int] | None) -> ClientCon
 
 async def close_socket(socket: ClientConnection) -> None:
     """Close a connection; break it if the peer does not take part within a second."""
-    with suppress(TimeoutError):
-        async with asyncio.timeout(_CLOSING_S):
-            await socket.close()
-    socket.transport.abort()
+    try:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_CLOSING_S):
+                await socket.close()
+    finally:  # also if it is cancelled: a loop that ends would leave the socket open
+        socket.transport.abort()

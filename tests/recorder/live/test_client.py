@@ -1,11 +1,13 @@
 """The socket thread alone, over real sockets: how it spaces attempts, counts, stops and reports failures."""
 
 import asyncio
+import gc
 import json
 import signal
 import socket
 import struct
 import threading
+import warnings
 import zlib
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Iterator
@@ -166,6 +168,28 @@ def test_a_stop_before_the_start() -> None:
     found.reader.join(10)
     assert found.rows[BTC] == []
     found.reader.stop()  # once more does no harm, and nothing is left to stop
+
+
+def test_a_second_stop_leaves_no_socket_open() -> None:
+    """A stop while a peer that reads nothing is waited for does not end the loop above an open socket."""
+
+    async def read_nothing(_number: int, connection: ServerConnection) -> None:
+        connection.transport.pause_reading()
+        await connection.send(snapshot(BTC))
+        await stall(connection)
+
+    def is_closing() -> bool:
+        return any(row.kind == "disconnected" for row in found.rows[BTC])
+
+    with reading(read_nothing) as (found, _peer):
+        found.until(lambda: found.frames(BTC) > 0)
+        found.reader.stop()
+        found.until(is_closing)
+        found.finish()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        gc.collect()
+    assert [str(each.message) for each in caught if each.category is ResourceWarning] == []
 
 
 def test_endings_are_counted_by_reason() -> None:

@@ -22,6 +22,7 @@ class Connection:
         opened: how it began: its id, its URL, the products that share it.
         first_time, last_time: times of its first and last row.
         closed: how it ended; None if no row tells, because it is still open or its recorder died.
+        has_frames: whether a frame came.
         faults: number of anomalies of each kind that breaks a connection.
         lag: the lag of its summaries; None if it has none, or it is not known.
         is_numbered: whether a frame had a sequence number that was checked.
@@ -33,6 +34,7 @@ class Connection:
     first_time: int
     last_time: int
     closed: Disconnected | None = None
+    has_frames: bool = False
     faults: Mapping[str, int] = field(default_factory=dict)
     lag: Lag | None = None
     is_numbered: bool = False
@@ -44,12 +46,13 @@ def outage_at_end(connections: Sequence[Connection], tally: Tally) -> Outage | N
 
     Args:
         connections: all of the tape.
-        tally: of all rows.
+        tally: of all rows, or of those of a window: then the end of the window is that of the tape.
     """
-    if not connections or tally.last_book is None or tally.last_time is None:
+    if tally.last_book is None or tally.last_time is None:
         return None
-    last, (since, number) = connections[-1], tally.last_book
-    if number == last.number and tally.last_time == last.last_time:
+    since, number = tally.last_book
+    last = next((each for each in reversed(connections) if each.number == tally.last_connection), None)
+    if last is None or (number == last.number and tally.last_time <= last.last_time):
         return None
     return Outage(since, tally.last_time, (last.closed or Disconnected()).reason)
 
@@ -66,6 +69,7 @@ class ConnectionCollector:
         self.last_time: int | None = None
         self._found: list[Connection] = []
         self._number: int | None = None
+        self._with_frames: set[int | None] = set()
 
     def add(self, rows: pa.RecordBatch) -> None:
         """Add the next rows, at least one. O(1) if they are frames of the same connection as the row before.
@@ -78,7 +82,9 @@ class ConnectionCollector:
         times = rows.column("recv_time").to_numpy().view(np.int64)
         ends = {connection[0].as_py(), connection[-1].as_py()}
         if ends != {self._number} or {kind[0].as_py(), kind[-1].as_py()} != {"frame"}:
-            for place in np.flatnonzero(kind.to_numpy(zero_copy_only=False) != "frame").tolist():
+            is_mark = kind.to_numpy(zero_copy_only=False) != "frame"
+            self._with_frames.update(np.unique(connection.to_numpy()[~is_mark]).tolist())
+            for place in np.flatnonzero(is_mark).tolist():
                 payload, time = rows.column("payload")[place].as_py(), int(times[place])
                 if kind[place].as_py() == "disconnected":
                     self._end(time, read_disconnected(payload))
@@ -86,10 +92,12 @@ class ConnectionCollector:
                 self._end(int(times[place - 1]) if place else self.last_time)
                 self._found.append(Connection(connection[place].as_py(), read_connected(payload), time, time))
         self._number = connection[-1].as_py()
-        self.skip(int(times[0]), int(times[-1]))
+        self.skip(int(times[0]), int(times[-1]), frames=kind[-1].as_py() == "frame")
 
-    def skip(self, first_time: int, last_time: int) -> None:
-        """Pass over rows that are all frames of the same connection as the row before."""
+    def skip(self, first_time: int, last_time: int, *, frames: bool = True) -> None:
+        """Pass over rows that begin no connection; `frames` tells whether the last of them is a frame."""
+        if frames:
+            self._with_frames.add(self._number)
         self.first_time = first_time if self.first_time is None else self.first_time
         self.last_time = last_time
 
@@ -109,6 +117,7 @@ class ConnectionCollector:
         return tuple(
             replace(
                 each,
+                has_frames=each.number in self._with_frames,
                 faults=facts.faults.get(each.number, {}),
                 lag=facts.lags.get(each.number),
                 is_numbered=each.number in facts.numbered,

@@ -119,7 +119,7 @@ def _add_row_group(segment: SealedSegment, group: int, collector: ConnectionColl
     with naming_damage(segment.path):
         light = file.read_row_group(group, ["recv_time", "kind"], use_threads=False)
         times = light.column("recv_time").to_numpy().view(np.int64)
-        remaining = _end_of_marks(light.column("kind"))
+        marked = remaining = _end_of_marks(light.column("kind"))
         if remaining:
             columns = ["recv_time", "connection", "kind", "payload"]
             for rows in file.iter_batches(min(remaining, _FEW_ROWS), [group], columns, use_threads=False):
@@ -128,7 +128,7 @@ def _add_row_group(segment: SealedSegment, group: int, collector: ConnectionColl
                 if remaining <= 0:
                     break
         if len(times):
-            collector.skip(int(times[0]), int(times[-1]))
+            collector.skip(int(times[0]), int(times[-1]), frames=len(times) > marked)
 
 
 def _end_of_marks(kinds: pa.ChunkedArray) -> int:

@@ -91,6 +91,8 @@ def _broken(connection: Connection, in_rows: NumberFaults | None) -> str:
 def _unknown(venue: Venue, connection: Connection, in_rows: NumberFaults | None) -> str:
     """Return why a connection cannot be verified; an empty text if it can."""
     closed = connection.closed or Disconnected()
+    if not connection.has_frames:
+        return "no frame came"
     if closed.code == ENDED_BY_US and closed.reason in WITHOUT_BOOK:
         return f"it had no book ({closed.reason})"
     if not venue.is_numbered:

@@ -7,7 +7,7 @@ from typing import get_args
 
 from orderbook.tally import Tally
 from orderbook.times import NS
-from recorder.tape.connections import Connection
+from recorder.tape.connections import Connection, outage_at_end
 from recorder.tape.reader import Tape
 from replay.checking.inspect import ProductInspection, inspect_product
 from replay.checking.verdicts import ConnectionVerdict, Verdict, worst
@@ -50,7 +50,8 @@ def _groups_of_tape(found: Pass, product: str, by: By | None) -> Iterator[Group]
     for result in found.sweeps[product].finish():
         quality = _quality(result, tally, inspected, by)
         label = None if result.part is None else part_label(result.part, by)
-        yield Group(found.tape.path, product, label, result.statistics, result.spread, quality)
+        outage = outage_at_end(inspected.overview.connections, tally) if label is None else None
+        yield Group(found.tape.path, product, label, result.statistics, result.spread, quality, outage)
 
 
 def _groups_of_all(

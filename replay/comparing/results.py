@@ -21,6 +21,7 @@ from orderbook.document import Document
 from orderbook.errors import OptionError
 from orderbook.result import Result
 from orderbook.tally import Tally, TallyDocument, products_with_rows, tally_documents
+from recorder.outages import Outage
 from recorder.runtime.version import software_version
 from recorder.sample import tapes_title
 from replay.checking.verdicts import Verdict
@@ -59,6 +60,7 @@ class Group:
         statistics: one entry for each threshold.
         spread: distribution of the relative spread.
         quality: how far to trust the numbers.
+        outage: the outage with which the tape ends; None without one, and for parts and totals of tapes.
     """
 
     tape: Path | None
@@ -67,6 +69,7 @@ class Group:
     statistics: list[ThresholdStatistics]
     spread: SpreadStatistics
     quality: Quality
+    outage: Outage | None = None
 
 
 class TapeDocument(Document, frozen=True):

@@ -61,6 +61,9 @@ class Report:
             ReportError: if the file cannot be written.
         """
         evidence = {tape: collector.finish() for tape, collector in self._collectors.items()}
+        for group in comparison.groups:
+            if group.tape is not None and group.outage is not None:
+                evidence[group.tape][group.product].gaps.end(group.outage.start, group.outage.end)
         write_page(self._path, render(content_of(comparison, evidence, sort)))
 
 

@@ -1,5 +1,6 @@
 """A recording that is stopped in an outage: how long nothing was observed is known everywhere."""
 
+import re
 import signal
 from pathlib import Path
 
@@ -69,6 +70,13 @@ def test_an_outage_that_lasts_until_the_stop_is_told(tmp_path: Path) -> None:
     assert json_of("verify", tape, "--json")["products"][BTC]["outage"]["seconds"] == 7195.0
     verified = invoke("verify", tape)
     assert (verified.exit_code, "not observed for the last 7,195.000 s" in verified.stdout) == (0, True)
+    for command in ("replay", "compare"):
+        page, early = tmp_path / f"{command}.html", tmp_path / f"{command}-early.html"
+        assert invoke(command, tape, "--threshold", "1bps", "--html", page).exit_code == 0
+        listed = page.read_text().partition("Time without a book")[2].partition("</table>")[0]
+        assert re.search(r"<td[^>]*>7,195\.000</td>\s*<td[^>]*>1</td>", listed), command
+        assert invoke(command, tape, "--to", "4s", "--threshold", "1bps", "--html", early).exit_code == 0
+        assert "Time without a book" not in early.read_text()
     absent = invoke("book", tape, "-p", BTC, "--at", "3600s")
     assert "when the recording was stopped" in absent.stderr
 

@@ -1,4 +1,4 @@
-"""The time without a book: from the last summary of a connection to the first one of the next."""
+"""The time without a book: from the last summary of a connection to the first one of the next, or the end."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ class Gap:
     """An interval without a book, or several joined into one; times are nanoseconds since 1970.
 
     Attributes:
-        start, end: recv_time of the summaries before and after it.
+        start, end: recv_time of the summaries before and after it; of the last row, if no summary follows.
         interruptions: number of intervals joined.
         excluded_ns: time without a book in it; less than its length if several were joined.
     """
@@ -47,6 +47,10 @@ class Gaps:
             if len(self._found) > self._limit:
                 self._join_nearest()
         self._last = int(times[-1]), int(connections[-1])
+
+    def end(self, start: int, end: int) -> None:
+        """Add the outage with which the recording ends, after the last summary."""
+        self._found.append(Gap(start, end, 1, end - start))
 
     def found(self) -> list[Gap]:
         """Return the gaps in order of time."""

@@ -46,7 +46,8 @@ def naively(rows: Sequence[Row]) -> list[Connection]:
         mine = [row for row in rows if row.connection == number]
         closed = read_disconnected(mine[-1].payload) if mine[-1].kind == "disconnected" else None
         opened = read_connected(mine[0].payload)
-        found.append(Connection(number, opened, mine[0].recv_time, mine[-1].recv_time, closed))
+        came = any(row.kind == "frame" for row in mine)
+        found.append(Connection(number, opened, mine[0].recv_time, mine[-1].recv_time, closed, came))
     return found
 
 

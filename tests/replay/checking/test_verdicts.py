@@ -44,6 +44,10 @@ def numbered(*numbers: int | None) -> list[str]:
     return [frame(number, kind="update" if place else "snapshot") for place, number in enumerate(numbers)]
 
 
+LATER = {
+    "exchange": [(7200 * SECOND, snapshot(BTC))],
+    "advanced": [(7200 * SECOND, frame(0, kind="snapshot"))],
+}
 CROSSED = [*numbered(0, 1), frame(2, ask="98")]
 
 
@@ -193,6 +197,16 @@ def test_a_connection_without_a_book_is_called_so(tmp_path: Path) -> None:
     """A connection that its recorder ended for want of a snapshot says nothing of gaps."""
     tape = unsealed(tmp_path, "exchange", ['{"type":"heartbeat"}'], ending="no snapshot")
     assert both(tape) == [("unverifiable", "it had no book (no snapshot)")]
+
+
+@pytest.mark.parametrize("feed", ["exchange", "advanced"])
+@pytest.mark.parametrize("ending", ["stopped", "no snapshot", None])
+def test_a_connection_without_a_frame_is_called_so(tmp_path: Path, feed: str, ending: str | None) -> None:
+    """Nothing is said of the gaps or the numbers of a connection on which nothing came, sealed or not."""
+    tape = unsealed(tmp_path, feed, [], ending=ending)
+    assert both(tape) == [("unverifiable", "no frame came")]
+    import_captures([tapes.write_capture(tmp_path / "more.jsonl", LATER[feed])], tape)
+    assert both(tape)[0] == ("unverifiable", "no frame came")
 
 
 def test_an_open_connection_has_a_verdict(tmp_path: Path) -> None:

@@ -53,13 +53,14 @@ class TapeWriter(AbstractContextManager["TapeWriter"]):
             now_ns: wall clock, for segments that end by age alone.
 
         Raises:
-            TapeError: if the disk is nearly full, or cannot be written.
+            TapeError: if the disk is nearly full, or cannot be written, or two products differ in case alone.
             LockedTapeError: if another process is writing to the tape.
             NotATapeError: if the path is something else, or a tape of another feed.
             UnknownProductError: if a name is not a product id.
         """
         for product in products:
             product_dir(path, product)  # refuse a bad name before anything is created
+        _require_other_names(path, (), products)
         lock = _lock(path)
         try:
             manifest = _add_to_manifest(path, feed, products, software, now_ns)
@@ -177,10 +178,27 @@ def _add_to_manifest(
         )
     new = tuple(product for product in products if product not in manifest.products)
     if new:
+        _require_other_names(path, manifest.products, new)
         _make_directories(path, new)
         manifest = replace(manifest, products=manifest.products + new)
         write_manifest(path, manifest)
     return manifest
+
+
+def _require_other_names(path: Path, known: Sequence[str], new: Sequence[str]) -> None:
+    """Refuse new products that differ from another one in case alone, wherever the tape is.
+
+    File systems that ignore case would give both one directory, now or when the tape is copied to one.
+    """
+    spellings = {product.lower(): product for product in known}
+    for product in new:
+        other = spellings.setdefault(product.lower(), product)
+        if other != product:
+            raise TapeError(
+                f"{path}: {product} and {other} would share a directory where names ignore case: name {other}"
+                f" alone, or write {product} to another tape",
+                path,
+            )
 
 
 def _make_directories(path: Path, products: Sequence[str]) -> None:

@@ -7,7 +7,7 @@ import pyarrow.dataset as ds
 import pytest
 
 from recorder.settings import SealPolicy
-from recorder.tape.errors import LockedTapeError, NotATapeError
+from recorder.tape.errors import LockedTapeError, NotATapeError, TapeError
 from recorder.tape.reader import Tape
 from recorder.tape.writer import TapeWriter
 from tests.support.constants import BTC, START
@@ -83,6 +83,20 @@ def test_a_tape_of_another_feed_is_refused(tmp_path: Path) -> None:
     tape = write_tape(tmp_path / "tape", frames(2))
     with pytest.raises(NotATapeError, match="exchange"):
         TapeWriter.open(tape, "advanced", [BTC], "test 0")
+    with open_writer(tape):
+        pass
+
+
+def test_products_that_differ_in_case_alone_are_refused(tmp_path: Path) -> None:
+    """They would share a directory on a disk that ignores case; nothing is created or changed for them."""
+    with pytest.raises(TapeError, match="btc-usd and BTC-USD would share a directory"):
+        open_writer(tmp_path / "new", BTC, "btc-usd")
+    assert not (tmp_path / "new").exists()
+    tape = write_tape(tmp_path / "tape", frames(2))
+    with pytest.raises(TapeError, match="btc-usd and BTC-USD would share a directory"):
+        open_writer(tape, "btc-usd", "ETH-USD")
+    assert Tape.open(tape).manifest.products == (BTC,)
+    assert [each.name for each in tape.glob("product=*")] == [f"product={BTC}"]
     with open_writer(tape):
         pass
 

@@ -1,9 +1,10 @@
 """What is odd about a connection and leaves its book as it is: counted by its recorder, told everywhere."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Final
 
 from orderbook.display import count
+from orderbook.venues.base import Venue
 
 ODDITIES: Final = {
     "trades_unacknowledged": "{} without an acknowledgement of the trades",
@@ -29,3 +30,17 @@ def oddity_lines(counts: Mapping[str, int]) -> Iterator[str]:
             what = f"{count(number)} {noun}{'s' * (number != 1)}"
             said = ODDITIES.get(name)
             yield f"{what} of kind {name}" if said is None else said.format(what)
+
+
+def is_foreign(venue: Venue, text: str, named: Collection[str], subscribed: Collection[str]) -> bool:
+    """Tell whether a frame of the book or of trades is about products alone that were not asked for.
+
+    Args:
+        venue: the venue of the frame.
+        text: the frame.
+        named: the products that it names.
+        subscribed: the products that its connection asked for.
+    """
+    if not named or any(product in subscribed for product in named):
+        return False
+    return venue.holds_book(text) or any(word in text for word in venue.trade_words)

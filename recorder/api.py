@@ -225,7 +225,8 @@ def import_captures(paths: Sequence[Path], tape: Path, settings: ImportSettings 
         with interruptible(rows.stop, f"{tape} holds what was imported so far, sealed"):
             source = CaptureSource(rows, writer, failure)
             recording.run(source, failure, Syncing(writer, failure.report), watch)
-        return replace(recording.result(rows.clamped, rows.gaps, found.torn()), lags=lags)
+        oddities = {product: dict(odd) for product, odd in sorted(rows.oddities.items())}
+        return replace(recording.result(rows.clamped, rows.gaps, found.torn()), lags=lags, oddities=oddities)
 
 
 class _Recording:

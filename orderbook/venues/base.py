@@ -117,6 +117,7 @@ class Venue:
         keyed_channels: the channels that need an API key.
         heartbeat_channels: the names by which heartbeats can be subscribed to, the documented one first.
         acknowledgement: the kind (see `kind`) of the message that acknowledges a subscription.
+        acknowledged: text to the products that it says are subscribed to; None if it is no acknowledgement.
         acknowledges_first: whether the acknowledgement comes before the snapshots.
         is_numbered: whether all messages of a connection, over all of its products, are numbered one by one
             (`sequence_num`). If not, missing messages cannot be detected. Heartbeats of a numbered
@@ -158,6 +159,7 @@ class Venue:
     keyed_channels: frozenset[str] = frozenset()
     heartbeat_channels: tuple[str, ...]
     acknowledgement: str
+    acknowledged: Callable[[str], frozenset[str] | None]
     acknowledges_first: bool
     is_numbered: bool
     reader: int

@@ -1,6 +1,7 @@
 """The rows of captures: the same that a recording of their connections would have written."""
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping
 from itertools import islice
 from typing import Final
 
@@ -9,6 +10,7 @@ from msgspec import UNSET
 
 from orderbook.connection_marks import Connected, Disconnected, encode_mark
 from orderbook.continuity import is_gap
+from orderbook.oddities import is_foreign
 from orderbook.schema import Kind
 from orderbook.times import NS
 from orderbook.venues.registry import venue
@@ -35,9 +37,15 @@ class _OpenConnection:
     Attributes:
         last_number, gaps: the last sequence_num of any product, and the gaps before it.
         clamped: by product, number of rows whose time was raised, and by how much at most.
+        oddities: by product, see `orderbook.oddities`.
+
+    Args:
+        subscribed: the products that it asked for; none if that is not known.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, subscribed: Collection[str] = ()) -> None:
+        self.subscribed = subscribed
+        self.oddities: dict[str, Counter[str]] = {}
         self.last_number: int | None = None
         self.gaps = 0
         self.clamped: dict[str, tuple[int, int]] = {}
@@ -57,6 +65,7 @@ class _OpenConnection:
             self.gaps if is_counted else UNSET,
             rows or UNSET,
             most / NS if rows else UNSET,
+            dict(self.oddities.get(product, {})) or UNSET,
         )
 
 
@@ -66,6 +75,7 @@ class CaptureRows:
     Attributes:
         clamped: number of rows whose time was before that of the product's last row, and was raised to it.
         gaps: number of gaps in sequence_num, which counts the frames of a connection over all its products.
+        oddities: by product, numbers of what was odd and left the book as it is, see `orderbook.oddities`.
     """
 
     def __init__(
@@ -80,6 +90,7 @@ class CaptureRows:
         self._open = _OpenConnection()
         self.clamped = 0
         self.gaps = 0
+        self.oddities: dict[str, Counter[str]] = {}
         self._stopped = False
 
     def stop(self) -> None:
@@ -113,20 +124,23 @@ class CaptureRows:
     def _rows(self, capture: Capture) -> Iterator[tuple[str, Received]]:
         """Yield (product, row) for every frame and for the start and end of every connection."""
         products = capture.products
+        subscribed = iter(capture.subscribed)
         is_open = False
         time = 0
         for time, frame in read_capture(capture.path, self._settings.capture_format, _end_here):
             if self._stopped:
                 break
             if not is_open and frame is not None:
-                is_open, self._open = True, _OpenConnection()
+                is_open, self._open = True, _OpenConnection(next(subscribed))
                 opened = encode_mark(Connected(new_connection_id(), capture.path.name, list(products)))
                 for product in products:
                     self._connection[product] += 1
                     yield product, self._row(product, time, "connected", opened)
             if frame is not None:
                 self._check_sequence(frame)
-                for product in self._venue.products_named(frame) or products:
+                named = self._venue.products_named(frame)
+                self._check_subscribed(frame, named)
+                for product in named or products:
                     yield product, self._row(product, time, "frame", frame)
             elif is_open:
                 yield from self._end(products, time, "a disconnect in the capture")
@@ -143,6 +157,14 @@ class CaptureRows:
             self.gaps += is_gap(self._open.last_number, number)
             self._open.gaps += is_gap(self._open.last_number, number)
             self._open.last_number = number
+
+    def _check_subscribed(self, frame: str, named: tuple[str, ...]) -> None:
+        """Count a frame of products that were not asked for, under each of them."""
+        subscribed = self._open.subscribed
+        if subscribed and is_foreign(self._venue, frame, named, subscribed):
+            for product in named:
+                self._open.oddities.setdefault(product, Counter())["foreign_frames"] += 1
+                self.oddities.setdefault(product, Counter())["foreign_frames"] += 1
 
     def _end(self, products: tuple[str, ...], time: int, reason: str) -> Iterator[tuple[str, Received]]:
         for product in products:

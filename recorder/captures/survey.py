@@ -24,6 +24,7 @@ class Capture:
         times: by product, the last time of a frame that names it.
         firsts: by product, the first frame that names it.
         went_back: by how much the time of a row was before that of the product's row before, at most.
+        subscribed: by connection, the products that its acknowledgements list; none if it has none.
         torn_bytes: bytes of an incomplete end, which is left out; None if the capture is whole.
     """
 
@@ -33,7 +34,9 @@ class Capture:
     times: dict[str, int] = field(default_factory=dict)
     firsts: dict[str, FrameId] = field(default_factory=dict)
     went_back: int = 0
+    subscribed: list[frozenset[str]] = field(default_factory=list)
     torn_bytes: int | None = None
+    _is_open: bool = False
 
     @property
     def products(self) -> tuple[str, ...]:
@@ -46,6 +49,9 @@ class Capture:
 
     def add(self, time: int, frame: str, named: Collection[str]) -> None:
         """Add a frame and the products that it names."""
+        if not self._is_open:
+            self._is_open = True
+            self.subscribed.append(frozenset())
         if self.first_time < 0:
             self.first_time = self.common_time = time
         last = max((self.last_time(product) for product in named or self.times), default=self.common_time)
@@ -56,6 +62,14 @@ class Capture:
             self.times[product] = max(time, self.last_time(product))
             if product not in self.firsts:
                 self.firsts[product] = frame_id(time, frame)
+
+    def subscribe(self, products: Collection[str]) -> None:
+        """Note what an acknowledgement lists."""
+        self.subscribed[-1] |= frozenset(products)
+
+    def disconnect(self) -> None:
+        """Note that the connection ended; the next frame opens another one."""
+        self._is_open = False
 
     def tear(self, size: int) -> None:
         """Note that the capture ends with so many bytes of an incomplete line."""
@@ -98,8 +112,11 @@ def survey(paths: Sequence[Path], settings: ImportSettings) -> Survey:
         on_torn = capture.tear if settings.torn_end else None
         for time, frame in read_capture(path, settings.capture_format, on_torn):
             if frame is None:
+                capture.disconnect()
                 continue
             capture.add(time, frame, dict.fromkeys(name for read in readers for name in read(frame)))
+            for each in venues:
+                capture.subscribe(each.acknowledged(frame) or ())
             if settings.feed is None:
                 for each in venues:
                     if each.holds_book(frame):

@@ -10,6 +10,7 @@ from typing import Final
 from orderbook.continuity import is_gap
 from orderbook.display import printable
 from orderbook.events import TradeFrame
+from orderbook.oddities import is_foreign
 from orderbook.trades import TradeWatch
 from orderbook.venues.base import Venue
 from recorder.live.book_liveness import BookLiveness, ProductPast
@@ -162,8 +163,7 @@ class ConnectionCheck:
 
     def _note_foreign(self, text: str) -> None:
         """Count a frame of the book or of trades if it is of other products alone."""
-        named = self._venue.products_named(text)
-        if named and self._product not in named:
+        if is_foreign(self._venue, text, self._venue.products_named(text), (self._product,)):
             self.oddities["foreign_frames"] += 1
 
     def _check_subscription(self, text: str, now: float) -> Refusal | None:

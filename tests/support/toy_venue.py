@@ -40,6 +40,13 @@ def decode(text: str, product: str) -> Frame:
     return BookFrame([event] if fields["p"] == product else [], None, number)
 
 
+def acknowledged(text: str) -> frozenset[str] | None:
+    """Return the products that an acknowledgement lists; None if it is none."""
+    fields = _fields(text)
+    channels = fields.get("have", {}).values()
+    return frozenset(name for listed in channels for name in listed) if fields.get("k") == "ok" else None
+
+
 class ToyServer:
     """One connection."""
 
@@ -97,6 +104,7 @@ VENUE = Venue(
     book_channels=("depth",),
     heartbeat_channels=("beat",),
     acknowledgement="ok",
+    acknowledged=acknowledged,
     acknowledges_first=True,
     is_numbered=True,
     reader=1_000,

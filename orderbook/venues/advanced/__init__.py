@@ -25,7 +25,8 @@ VENUE = Venue(
     book_channels=("level2",),
     # Some clients (cryptofeed) subscribe to heartbeats by their name on Exchange.
     heartbeat_channels=("heartbeats", "heartbeat"),
-    acknowledgement="subscriptions",
+    acknowledgement=decoder.ACKNOWLEDGEMENT,
+    acknowledged=decoder.acknowledged,
     acknowledges_first=False,
     is_numbered=True,
     reader=1,

@@ -22,8 +22,9 @@ from orderbook.venues.coinbase.frames import (
     other_frame,
     try_envelope,
 )
-from orderbook.venues.rawjson import decode, string
+from orderbook.venues.rawjson import UNREADABLE, decode, string
 
+ACKNOWLEDGEMENT: Final = "subscriptions"
 BOOK_SIGN: Final = '"l2_data"'
 """What a frame of the book contains, unless its channel is escaped."""
 
@@ -36,6 +37,16 @@ class Change(msgspec.Struct, gc=False):
     new_quantity: str
 
 
+class _Subscriptions(msgspec.Struct):
+    subscriptions: dict[str, list[str]]
+
+
+class _Acknowledgement(msgspec.Struct):
+    channel: str
+    events: list[_Subscriptions]
+
+
+_ACKNOWLEDGEMENT = msgspec.json.Decoder(_Acknowledgement)
 _CHANGES = msgspec.json.Decoder(list[Change])
 _OBJECTS = msgspec.json.Decoder(list[dict[str, Raw]])
 
@@ -67,6 +78,25 @@ def holds_snapshot(text: str) -> bool:
     envelope = try_envelope(text)
     # The type of an event is in the raw events; the fields of a level have other values.
     return string(envelope.channel) == "l2_data" and b'"snapshot"' in bytes(envelope.events)
+
+
+def acknowledged(text: str) -> frozenset[str] | None:
+    """Return the products that an acknowledgement lists, of any channel; see `Venue.acknowledged`.
+
+    The channel of heartbeats has no products: it lists itself.
+
+    >>> acknowledged('{"channel":"subscriptions","events":[{"subscriptions":{"level2":["BTC-USD"]}}]}')
+    frozenset({'BTC-USD'})
+    """
+    if ACKNOWLEDGEMENT not in text:
+        return None
+    try:
+        told = _ACKNOWLEDGEMENT.decode(text)
+    except UNREADABLE:
+        return None
+    channels = [channel for event in told.events for channel in event.subscriptions.items()]
+    named = frozenset(product for name, listed in channels for product in listed if product != name)
+    return named if told.channel == ACKNOWLEDGEMENT else None
 
 
 def book_time(text: str, product: str) -> int | None:

@@ -21,8 +21,9 @@ from orderbook.venues.coinbase.frames import (
     other_frame,
     try_envelope,
 )
-from orderbook.venues.rawjson import decode, integer, string
+from orderbook.venues.rawjson import UNREADABLE, decode, integer, string
 
+ACKNOWLEDGEMENT: Final = "subscriptions"
 UPDATE_SIGN: Final = '"l2update"'
 BOOK_SIGNS: Final = (UPDATE_SIGN, '"snapshot"')
 """What a frame of the book contains, unless its type is escaped."""
@@ -34,6 +35,16 @@ class _Heartbeat(msgspec.Struct):
     sequence: Raw = ABSENT
 
 
+class _Channel(msgspec.Struct):
+    product_ids: list[str] | None = None
+
+
+class _Acknowledgement(msgspec.Struct):
+    type: str
+    channels: list[_Channel]
+
+
+_ACKNOWLEDGEMENT = msgspec.json.Decoder(_Acknowledgement)
 _HEARTBEAT = msgspec.json.Decoder(_Heartbeat)
 _LEVELS = msgspec.json.Decoder(list[tuple[str, str]])
 _CHANGES = msgspec.json.Decoder(list[tuple[str, str, str]])
@@ -70,6 +81,22 @@ def holds_book(text: str) -> bool:
 def holds_snapshot(text: str) -> bool:
     """Tell whether a text is a snapshot."""
     return string(try_envelope(text).type) == "snapshot"
+
+
+def acknowledged(text: str) -> frozenset[str] | None:
+    """Return the products that an acknowledgement lists, of any channel; see `Venue.acknowledged`.
+
+    >>> acknowledged('{"type":"subscriptions","channels":[{"name":"level2","product_ids":["BTC-USD"]}]}')
+    frozenset({'BTC-USD'})
+    """
+    if ACKNOWLEDGEMENT not in text:
+        return None
+    try:
+        told = _ACKNOWLEDGEMENT.decode(text)
+    except UNREADABLE:
+        return None
+    named = frozenset(product for channel in told.channels for product in channel.product_ids or ())
+    return named if told.type == ACKNOWLEDGEMENT else None
 
 
 def activity(text: str, product: str) -> int | None:

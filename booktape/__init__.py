@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from booktape.recording import record as record
     from booktape.tape import Tape as Tape
     from booktape.tape import open as open  # noqa: A004
+    from booktape.walking import walk_forward as walk_forward
     from orderbook.book import OrderBookState as OrderBookState
     from orderbook.errors import BooktapeError as BooktapeError
     from orderbook.errors import OptionError as OptionError
@@ -62,6 +63,7 @@ if TYPE_CHECKING:
     from replay.running.window import EmptyWindowError as EmptyWindowError
     from replay.serving.served_tape import ServeError as ServeError
     from replay.simulation.results import Backtest as Backtest
+    from replay.simulation.walking import WalkForward as WalkForward
     from replay.workers.processes import LostProcessError as LostProcessError
 
     __version__: str
@@ -74,6 +76,7 @@ _MODULES = {
     "booktape.execution": ("Execution",),
     "booktape.recording": ("flow", "import_", "live", "record"),
     "booktape.tape": ("Tape", "open"),
+    "booktape.walking": ("walk_forward",),
     "orderbook.book": ("OrderBookState",),
     "orderbook.errors": (
         *("BooktapeError", "OptionError", "StepError", "ThresholdError", "TimeError"),
@@ -107,6 +110,7 @@ _MODULES = {
     "replay.running.window": ("EmptyWindowError",),
     "replay.serving.served_tape": ("ServeError",),
     "replay.simulation.results": ("Backtest",),
+    "replay.simulation.walking": ("WalkForward",),
     "replay.workers.processes": ("LostProcessError",),
 }
 _HOMES = {name: module for module, names in _MODULES.items() for name in names}

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from booktape import arguments
 from booktape.arguments import PathLike, ProductsLike, TableLike
 from booktape.execution import (
+    MARKOUTS,
     Execution,
     check_products,
     check_settings,
@@ -31,9 +32,10 @@ if TYPE_CHECKING:
     from orderbook.engine import Engine, Step
     from orderbook.execution.codes import QueueModel
     from orderbook.execution.numbers import NumberLike
+    from recorder.tape.reader import Tape as StoredTape
     from replay.comparing.metrics import By
     from replay.simulation.results import Backtest
-    from replay.simulation.settings import TraderFactory
+    from replay.simulation.settings import BacktestSettings, TraderFactory
 
 
 def backtest(
@@ -58,7 +60,7 @@ def backtest(
     cash: NumberLike | None = None,
     base: NumberLike | None = None,
     equity_every: DurationLike = "1s",
-    markouts: DurationLike | Sequence[DurationLike] = "1s,5s,30s",
+    markouts: DurationLike | Sequence[DurationLike] = MARKOUTS,
     by: By | None = None,
     sort: str = "product",
     engine: Engine | EngineName = "auto",
@@ -118,18 +120,10 @@ def backtest(
         RunError: if `output` or `html` exists or cannot be written.
         EngineError: if the compiled engine is requested and does not work here.
     """
-    from recorder.tape.reader import Tape as StoredTape
     from replay.simulation.api import backtest as run
     from replay.simulation.columns import sort_columns
-    from replay.simulation.orders_file import OrderTables, read_orders
-    from replay.simulation.settings import MOST_LANES, BacktestSettings
 
     directory = arguments.optional_output(output, "output")
-    paths = arguments.paths_of(tapes, "tapes", arguments.tape_path)
-    if not paths or len({realpath(path) for path in paths}) < len(paths):
-        raise OptionError("name one tape or several, each once", option="tapes", value=tapes)
-    if len(paths) > 1:
-        refuse_offsets(start, end)
     report_path = arguments.optional_output(html, "html")
     workers = arguments.whole_number(processes, "processes", 1, 64)
     if workers > 1 and report_path is not None:
@@ -137,6 +131,74 @@ def backtest(
     arguments.flag(keep, "keep")
     engine = arguments.engine_of(engine)
     execution = Execution(fees, latency, report, queue, seed, impact, on_break, tick, lot, cash, base)
+    stored = _open(tapes)
+    run_settings = backtest_settings(
+        stored,
+        strategy,
+        settings,
+        sweep,
+        orders=orders,
+        products=products,
+        start=start,
+        end=end,
+        execution=execution,
+        equity_every=equity_every,
+        markouts=markouts,
+        by=by,
+    )
+    lane, values = run_settings.lane, run_settings.settings
+    arguments.choice(sort, "sort", sort_columns(lane.markouts, values, has_tapes=len(stored) > 1))
+    page = None
+    if report_path is not None:
+        from replay.report.backtest import BacktestReport
+
+        page = BacktestReport(report_path)
+    result = run(
+        stored,
+        run_settings,
+        output=directory,
+        keep=keep,
+        progress=arguments.optional_function(progress, "progress"),
+        processes=workers,
+        watch=None if page is None else page.watch,
+        engine=engine,
+    )
+    result.sort(sort)
+    if page is not None:
+        page.write(result, command)
+    return result
+
+
+def _open(tapes: PathLike | Iterable[PathLike]) -> list[StoredTape]:
+    from recorder.tape.reader import Tape as StoredTape
+
+    paths = arguments.paths_of(tapes, "tapes", arguments.tape_path)
+    if not paths or len({realpath(path) for path in paths}) < len(paths):
+        raise OptionError("name one tape or several, each once", option="tapes", value=tapes)
+    return [StoredTape.open(path) for path in paths]
+
+
+def backtest_settings(
+    stored: Sequence[StoredTape],
+    strategy: TraderFactory | str | None,
+    settings: Mapping[str, Any] | Iterable[str],
+    sweep: Mapping[str, Iterable[Any]] | Iterable[str],
+    *,
+    orders: PathLike | TableLike | None,
+    products: ProductsLike | None,
+    start: TimeLike | None,
+    end: TimeLike | None,
+    execution: Execution,
+    equity_every: DurationLike,
+    markouts: DurationLike | Sequence[DurationLike],
+    by: By | None,
+) -> BacktestSettings:
+    """Return what is run on tapes, checked; the arguments are those of `backtest`."""
+    from replay.simulation.orders_file import OrderTables, read_orders
+    from replay.simulation.settings import MOST_LANES, BacktestSettings
+
+    if len(stored) > 1:
+        refuse_offsets(start, end)
     queues = queue_models(execution)
     if orders is not None and (strategy is not None or settings or sweep):
         raise OptionError("not with a strategy: the table says what is sent", option="orders", value=orders)
@@ -150,11 +212,9 @@ def backtest(
         make, who = trader_factory(strategy)
         values = combined_settings(settings, sweep, is_worked=strategy is None)
         check_settings(make, values[0], who)
-    arguments.choice(sort, "sort", sort_columns(lane.markouts, values, has_tapes=len(paths) > 1))
     if len(values) * len(queues) > MOST_LANES:
         reason = f"{len(values) * len(queues):,} lanes are more than {MOST_LANES:,}"
         raise OptionError(reason, option="sweep", value=len(values))
-    stored = [StoredTape.open(path) for path in paths]
     chosen = arguments.products_of(products)
     names, held = (
         tuple(dict.fromkeys(product for each in stored for product in each.select(some)))
@@ -162,39 +222,21 @@ def backtest(
     )
     if orders is not None:
         check_products("orders", tables.products(), held)
-    page = None
-    if report_path is not None:
-        from replay.report.backtest import BacktestReport
-
-        page = BacktestReport(report_path)
-    result = run(
-        stored,
-        BacktestSettings(
-            make,
-            who,
-            values,
-            queues,
-            lane,
-            rules_of=product_rules(execution, names, held),
-            products=names if len(stored) == 1 else chosen,
-            window=window_of_all(stored, start, end, chosen),
-            begins_at_once=orders is not None,
-            fees=fees,
-            latency=str(latency),
-            inferred=inferred_settings(execution),
-            by=arguments.choice(by, "by", (None, "hour", "day", "connection")),
-        ),
-        output=directory,
-        keep=keep,
-        progress=arguments.optional_function(progress, "progress"),
-        processes=workers,
-        watch=None if page is None else page.watch,
-        engine=engine,
+    return BacktestSettings(
+        make,
+        who,
+        values,
+        queues,
+        lane,
+        rules_of=product_rules(execution, names, held),
+        products=names if len(stored) == 1 else chosen,
+        window=window_of_all(stored, start, end, chosen),
+        begins_at_once=orders is not None,
+        fees=execution.fees,
+        latency=str(execution.latency),
+        inferred=inferred_settings(execution),
+        by=arguments.choice(by, "by", (None, "hour", "day", "connection")),
     )
-    result.sort(sort)
-    if page is not None:
-        page.write(result, command)
-    return result
 
 
 def _table_or_path(orders: PathLike | TableLike) -> pa.Table | Path:

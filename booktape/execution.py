@@ -62,6 +62,9 @@ class Execution:
 
 PAPER: Final = Execution()
 
+MARKOUTS: Final = "1s,5s,30s"
+"""Times after a fill at which the mid is compared by default."""
+
 
 def queue_models(execution: Execution) -> tuple[QueueModel, ...]:
     """Return the queue models, each once.
@@ -83,7 +86,7 @@ def queue_models(execution: Execution) -> tuple[QueueModel, ...]:
 def lane_settings(
     execution: Execution,
     equity_every: DurationLike = "1s",
-    markouts: DurationLike | Sequence[DurationLike] = "1s,5s,30s",
+    markouts: DurationLike | Sequence[DurationLike] = MARKOUTS,
 ) -> LaneSettings:
     """Return the settings that all lanes share.
 

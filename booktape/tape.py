@@ -17,6 +17,7 @@ from booktape.backtesting import backtest as backtest_tape
 from booktape.comparing import compare as compare_tapes
 from booktape.execution import trader_factory
 from booktape.replaying import replay as replay_tape
+from booktape.walking import walk_forward as walk_forward_on
 from booktape.windows import time_on
 from booktape.windows import window as window_on
 from orderbook.engine_names import EngineName
@@ -206,6 +207,7 @@ class Tape:
     replay = _method(replay_tape)
     compare = _method(compare_tapes)
     backtest = _method(backtest_tape)
+    walk_forward = _method(walk_forward_on)
 
     def verify(
         self, *, engine: Engine | EngineName = "auto", strategy: TraderFactory | str | None = None

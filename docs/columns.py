@@ -18,6 +18,7 @@ from replay.checking.ladder import LADDER_SCHEMA
 from replay.checking.verification import VERDICT_SCHEMA
 from replay.simulation.columns import PARTS_SCHEMA, backtest_schema
 from replay.simulation.tables import EQUITY_SCHEMA, EVENTS_SCHEMA, LOG_SCHEMA, ORDERS_SCHEMA, fills_schema
+from replay.simulation.walking import WALK_SCHEMA
 
 
 class Column(NamedTuple):
@@ -165,6 +166,17 @@ COLUMNS: Final[Mapping[str, Column]] = {
     "price": Column("quote currency", "price of the level"),
     "size": Column("base currency", "size at the level"),
     "cumulative_size": Column("base currency", "sum of the sizes from the best level to this one"),
+    "fit_from": Column("UTC", "where the part to fit begins"),
+    "judge_from": Column("UTC", "where the part to judge begins, and that to fit ends"),
+    "judge_to": Column("UTC", "where the part to judge ends"),
+    "WALK_SCHEMA.setting": Column("-", "index of the setting that was chosen; null if none had a value"),
+    "in_sample": Column("as `choose`", "its value in the part to fit"),
+    "out_of_sample": Column("as `choose`", "its value in the part to judge; null if it had none"),
+    "rank": Column("-", "how many settings were better in the part to judge, plus one"),
+    "WALK_SCHEMA.fills": Column("-", "its fills in the part to judge"),
+    "WALK_SCHEMA.net": Column("quote currency", "its net profit in the part to judge; null without a book"),
+    "net_median": Column("quote currency", "that of the middle setting"),
+    "net_best": Column("quote currency", "that of the best setting, which nobody could have known"),
     "stream": Column("-", "`rows` of a tape; `summaries`, `signals`, `anomalies` and others of a RUN"),
     "rows_a": Column("-", "rows of A"),
     "rows_b": Column("-", "rows of B"),
@@ -186,6 +198,7 @@ TABLES: Final = (
     ("RunResult.table and Recorded.table", "TALLY_SCHEMA", TALLY_SCHEMA),
     ("Backtest.table", "BACKTEST_SCHEMA", backtest_schema((10**9,))),
     ("Backtest.parts_table", "PARTS_SCHEMA", PARTS_SCHEMA),
+    ("WalkForward.table", "WALK_SCHEMA", WALK_SCHEMA),
     ("Backtest.orders", "ORDERS_SCHEMA", ORDERS_SCHEMA),
     ("Backtest.fills", "FILLS_SCHEMA", fills_schema((10**9,))),
     ("Backtest.equity", "EQUITY_SCHEMA", EQUITY_SCHEMA),

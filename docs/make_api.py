@@ -21,9 +21,30 @@ from orderbook.schema import FLOW_ANOMALY_SCHEMA
 
 PAGE: Final = Path(__file__).parent / "api.md"
 
-FUNCTIONS: Final = ("open", "sample", "record", "live", "flow", "import_", "compare", "backtest", "diff")
+FUNCTIONS: Final = (
+    "open",
+    "sample",
+    "record",
+    "live",
+    "flow",
+    "import_",
+    "compare",
+    "backtest",
+    "walk_forward",
+    "diff",
+)
 RESULTS: Final = (
-    *("Recorded", "RunResult", "Comparison", "Backtest", "Verification", "Inspection", "Ladder", "Diff"),
+    *(
+        "Recorded",
+        "RunResult",
+        "Comparison",
+        "Backtest",
+        "WalkForward",
+        "Verification",
+        "Inspection",
+        "Ladder",
+        "Diff",
+    ),
 )
 TUTORIAL: Final = (
     *("CoinbaseSource", "OrderBookState", "OrderBookSummary", "Strategy", "MarketView", "Wakes", "Execution"),

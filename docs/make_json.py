@@ -19,7 +19,17 @@ from docs.make_api import RESULTS, first_line, members, prose, section
 from replay.comparing.metrics import ALL_METRICS
 
 PAGE: Final = Path(__file__).parent / "json.md"
-COMMANDS: Final = ("record`, `import", "replay", "compare", "backtest", "verify", "inspect", "book", "diff")
+COMMANDS: Final = (
+    "record`, `import",
+    "replay",
+    "compare",
+    "backtest",
+    "backtest --walk",
+    "verify",
+    "inspect",
+    "book",
+    "diff",
+)
 
 _WORDS = {"str": "text", "int": "integer", "float": "number", "bool": "boolean", "NoneType": "null"}
 _WORDS |= {"Any": "any value", "UnsetType": "absent"}

@@ -286,6 +286,7 @@ TESTED_ELSEWHERE = {
     "booktape/recording.py": "tests/api/test_usage.py",
     "booktape/replaying.py": "tests/api/test_usage.py",
     "booktape/tape.py": "tests/api/test_usage.py",
+    "booktape/walking.py": "tests/replay/simulation/test_walking.py",
     "booktape/backtesting.py": "tests/replay/simulation/test_api.py",
     "booktape/execution.py": "tests/replay/simulation/test_api.py",
     "replay/simulation/": "tests/replay/simulation/test_api.py",

@@ -13,6 +13,7 @@ from booktape.cli.options import (
     command,
     command_line,
     engine_option,
+    execution_of,
     execution_options,
     html_option,
     json_option,
@@ -25,6 +26,10 @@ from booktape.cli.options import (
     settings_option,
     window_options,
 )
+from booktape.execution import MARKOUTS
+from booktape.walking import walk_forward
+
+_FLAGS = {"output": "-o", "markouts": "--markout"}
 
 
 @command("booktape backtest sample: --sweep threshold=5bps,10bps --queue back,share,front")
@@ -79,6 +84,18 @@ from booktape.cli.options import (
     metavar="COLUMN",
     help="Column of --csv that orders the rows: what names a lane ascending, others largest first.",
 )
+@click.option(
+    "--walk",
+    metavar="FIT:JUDGE",
+    help="Choose settings on a part such as 1d, judge them on the next, such as 1h, and roll on: 1d:1h.",
+)
+@option(
+    walk_forward,
+    "choose",
+    "--choose",
+    metavar="COLUMN",
+    help="With --walk: column of --csv whose largest value chooses.",
+)
 @output_option
 @engine_option
 @processes_option
@@ -91,6 +108,8 @@ def backtest(
     processes: int,
     as_json: bool,
     as_csv: bool,
+    walk: str | None,
+    choose: str,
     **options: Any,
 ) -> None:
     """Run a strategy with simulated orders over TAPEs: queues, fills, fees and money.
@@ -105,6 +124,11 @@ def backtest(
 
     if as_json and as_csv:
         raise click.UsageError("--json and --csv exclude each other")
+    if walk is not None:
+        _walk(tapes, walk, choose, products, processes, options, as_json=as_json, as_csv=as_csv)
+        return
+    if choose != "net":
+        raise click.UsageError("--choose is only for --walk")
     # Several processes report no steps.
     with nullcontext() if processes > 1 else progress_bar(tapes, products, "backtest") as advance:
         result = booktape.backtest(
@@ -123,3 +147,46 @@ def backtest(
     else:
         print_backtest(stdout(), result, options["sort"])
         name_files(output=options["output"], html=options["html"])
+
+
+def _walk(
+    tapes: tuple[Path, ...],
+    walk: str,
+    choose: str,
+    products: tuple[str, ...],
+    processes: int,
+    options: dict[str, Any],
+    *,
+    as_json: bool,
+    as_csv: bool,
+) -> None:
+    """Choose settings on one part of a tape and judge them on the next."""
+    from booktape.console.terminal import print_json, stdout
+    from booktape.console.walking import print_walk, steps_bar
+
+    if len(tapes) > 1:
+        raise click.UsageError("--walk goes over one tape")
+    of_whole = {"orders": None, "by": None, "sort": "product", "output": None, "html": None}
+    of_whole["markouts"] = MARKOUTS
+    for name, default in of_whole.items():
+        if options.pop(name) != default:
+            flag = _FLAGS.get(name, f"--{name}")
+            raise click.UsageError(f"--walk and {flag} exclude each other")
+    execution = execution_of(options)
+    with steps_bar() as progress:
+        result = booktape.walk_forward(
+            tapes[0],
+            walk=walk,
+            choose=choose,
+            products=products,
+            processes=processes,
+            progress=progress,
+            execution=execution,
+            **options,
+        )
+    if as_json:
+        print_json(result.document())
+    elif as_csv:
+        sys.stdout.write(result.csv())
+    else:
+        print_walk(stdout(), result)

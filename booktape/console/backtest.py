@@ -110,18 +110,18 @@ def _cells(row: BacktestRow) -> tuple[str, ...]:
         f"{row.orders:,}",
         f"{row.fills:,}",
         _filled(row),
-        _money(row.net),
-        _money(row.fees),
+        money(row.net),
+        money(row.fees),
         f"{row.position:.4g}",
-        _money(row.drawdown),
-        _money(row.turnover),
+        money(row.drawdown),
+        money(row.turnover),
     )
 
 
 def _part_cells(part: BacktestPart) -> tuple[str, ...]:
     return (
         *(str(part.part), "", f"{part.fills:,}", ""),
-        *(_money(part.net), _money(part.fees), f"{part.position:.4g}", "", _money(part.turnover)),
+        *(money(part.net), money(part.fees), f"{part.position:.4g}", "", money(part.turnover)),
     )
 
 
@@ -136,7 +136,8 @@ def _filled(row: BacktestRow) -> str:
     return f"{row.fill_ratio * 100:.0f} % filled ({bounds})"
 
 
-def _money(value: float | None) -> str:
+def money(value: float | None) -> str:
+    """Return an amount of the quote currency with four significant digits, or cents."""
     return "-" if value is None else f"{value:,.2f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
@@ -181,7 +182,7 @@ def _best(result: Backtest) -> Iterator[str]:
         values = ", ".join(f"{name}={value}" for name, value in result.values(best).items())
         luck = "so some of it is luck" if best.fills else "and it was never filled"
         yield (
-            f"Best net of {product}: {_money(best.net)} with {values}, {best.queue}: the best of "
+            f"Best net of {product}: {money(best.net)} with {values}, {best.queue}: the best of "
             f"{display.plural(best.best_of, 'setting')}, {luck}"
         )
 

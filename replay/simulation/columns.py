@@ -1,5 +1,7 @@
 """The columns of a backtest for people and programs: a row for each lane, and for each part of one."""
 
+import csv
+import io
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
@@ -7,7 +9,9 @@ from typing import Any, Final
 import msgspec
 import pyarrow as pa
 
+from orderbook.display import printable
 from orderbook.schema import columns
+from orderbook.times import format_optional
 from replay.simulation.parts import BacktestPart
 from replay.simulation.rows import BacktestRow
 from replay.simulation.tables import horizon_name
@@ -85,6 +89,11 @@ def sort_columns(
     return (*backtest_schema(horizons, has_tapes=has_tapes).names, *setting_names(settings))
 
 
+def number_columns(horizons: Sequence[int]) -> tuple[str, ...]:
+    """Return the columns of one tape that are numbers of a lane, not what names it."""
+    return tuple(each.name for each in backtest_schema(horizons) if each.name not in _ASCENDING)
+
+
 def sort_rows(rows: list[dict[str, Any]], by: str) -> list[int]:
     """Return the places of rows in the order of a column: what names a lane ascending, others largest first.
 
@@ -127,6 +136,26 @@ def table_of(rows: list[dict[str, Any]], schema: pa.Schema, settings: Iterable[s
     """Return rows as a table; settings are texts."""
     names = [pa.field(name, pa.string()) for name in settings]
     return pa.Table.from_pylist(rows, pa.schema([*schema, *names]))
+
+
+def csv_of(table: pa.Table) -> str:
+    """Return a table as CSV with a header."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(map(_csv_cell, table.column_names))
+    writer.writerows(zip(*map(_csv_cells, table.columns), strict=True))
+    return text.getvalue()
+
+
+def _csv_cells(column: pa.ChunkedArray) -> list[object]:
+    """Return values for CSV: times as ISO texts; a setting must not control a terminal."""
+    if pa.types.is_timestamp(column.type):
+        return [format_optional(time) for time in column.cast(pa.int64()).to_pylist()]
+    return [_csv_cell(value) for value in column.to_pylist()]
+
+
+def _csv_cell(value: object) -> object:
+    return printable(value, len(value)) if isinstance(value, str) else value
 
 
 def _settings(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,7 +1,5 @@
 """The result of a backtest: a row of numbers for each product, setting and queue model."""
 
-import csv
-import io
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +9,7 @@ import msgspec
 import pyarrow as pa
 from msgspec import UNSET
 
-from orderbook.display import plural, printable
+from orderbook.display import plural
 from orderbook.document import Document
 from orderbook.errors import OptionError
 from orderbook.execution.codes import QueueModel
@@ -20,6 +18,7 @@ from orderbook.result import Result
 from recorder.sample import tapes_title
 from replay.simulation.columns import (
     backtest_schema,
+    csv_of,
     flat_part,
     flat_row,
     parts_schema,
@@ -159,9 +158,7 @@ class Backtest(Result):
 
     def swept(self) -> list[str]:
         """Return the names of the settings that differ between lanes."""
-        settings = self.settings.settings
-        names = dict.fromkeys(name for values in settings for name in values)
-        return [name for name in names if len({str(each.get(name)) for each in settings}) > 1]
+        return self.settings.swept()
 
     def summary(self) -> str:
         """Return one line: lanes, fills and digest."""
@@ -222,12 +219,7 @@ class Backtest(Result):
 
     def csv(self) -> str:
         """Return the rows as CSV with a header: of the parts, if the lanes are split."""
-        table = self.table() if self.settings.by is None else self.parts_table()
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(map(_csv_cell, table.column_names))
-        writer.writerows(map(_csv_cell, row.values()) for row in table.to_pylist())
-        return text.getvalue()
+        return csv_of(self.table() if self.settings.by is None else self.parts_table())
 
     @property
     def _setting_names(self) -> list[str]:
@@ -260,8 +252,3 @@ class Backtest(Result):
             settings=[plain_settings(each) for each in settings.settings],
             run=settings.document(),
         )
-
-
-def _csv_cell(value: object) -> object:
-    """Return a value for CSV; a setting may be a text of others, which must not control a terminal."""
-    return printable(value, len(value)) if isinstance(value, str) else value

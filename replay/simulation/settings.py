@@ -93,6 +93,11 @@ class BacktestSettings:
         rates = str(self.lane.fees)
         return rates if f"{self.fees.removesuffix('bps').strip()} bps" == rates else f"{rates} ({self.fees})"
 
+    def swept(self) -> list[str]:
+        """Return the names of the settings of the strategy that differ between lanes."""
+        names = dict.fromkeys(name for values in self.settings for name in values)
+        return [name for name in names if len({str(each.get(name)) for each in self.settings}) > 1]
+
     def document(self) -> BacktestSettingsDocument:
         """Return the JSON form."""
         return BacktestSettingsDocument(

@@ -85,6 +85,7 @@ def results() -> dict[str, Result]:
         "RunResult": tape.replay(threshold="10bps"),
         "Comparison": tape.compare("1bps:60bps:1bps"),
         "Backtest": tape.backtest(),
+        "WalkForward": tape.walk_forward(walk="20s:20s"),
         "Verification": tape.verify(),
         "Inspection": tape.inspect(),
         "Ladder": tape.book("BTC-USD", at="+1m"),

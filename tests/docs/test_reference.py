@@ -38,6 +38,7 @@ def test_documents_have_their_types(tmp_path: Path) -> None:
         tape.compare("1bps", by="day", fee="1bps"),
         bt.compare([tape, tmp_path / "tape"], "1bps"),
         tape.backtest(end="+2s"),
+        tape.walk_forward(walk="5s:5s", end="+12s"),
         tape.verify(),
         tape.inspect(),
         tape.book("BTC-USD", at="+2s"),

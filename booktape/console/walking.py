@@ -1,0 +1,97 @@
+"""The result of a walk on a terminal: what was chosen, and what it came to afterwards."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from booktape.console.backtest import money
+from booktape.console.columns import Column, fitted_table
+from booktape.console.terminal import stderr
+from orderbook import display
+from replay.simulation.walking import WalkForward, WalkStep
+
+_SHOWN_STEPS: Final = 500
+
+
+@contextmanager
+def steps_bar() -> Iterator[Callable[[int, int], None] | None]:
+    """Yield a function to call with the number of a step and of all; None if stderr is not a terminal."""
+    console = stderr()
+    if not console.is_terminal:
+        yield None
+        return
+    columns = (
+        TextColumn("walk"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("steps"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task("walk", total=None)
+        yield lambda step, steps: progress.update(task, completed=step, total=steps)
+
+
+def print_walk(console: Console, result: WalkForward) -> None:
+    """Print a row for each step, and below them the sums of what was judged."""
+    settings, plan = result.settings, result.plan
+    console.print(
+        f"{result.title} strategy {settings.name}, fees {settings.fees_text}, latency {settings.latency}; "
+        f"the largest {plan.by} of {display.plural(result.trials, 'setting')} over "
+        f"{display.seconds(plan.fit / 1e9)} is judged on the next {display.seconds(plan.judge / 1e9)}"
+    )
+    shown = result.steps[:_SHOWN_STEPS]
+    names = result.swept()
+    columns = [
+        Column("product", side="left", drop=3 if len({step.product for step in shown}) == 1 else 0),
+        Column("queue", side="left", drop=4 if len(settings.queues) == 1 else 0),
+        Column("judged from", "UTC", side="left", drop=1),
+        *(Column(name, "chosen", side="left") for name in names),
+        Column(plan.by, "in sample"),
+        Column(plan.by, "out of sample"),
+        Column("rank", drop=2),
+        Column("fills", drop=5),
+        *([] if plan.by == "net" else [Column("its net", "out of sample", drop=6)]),
+        Column("median net", "out of sample", drop=7),
+        Column("best net", "out of sample", drop=8),
+    ]
+    console.print(fitted_table(console, columns, [_cells(result, step, names) for step in shown]))
+    if len(result.steps) > len(shown):
+        left_out = display.plural(len(result.steps) - len(shown), "step")
+        console.print(f"{left_out} left out: --json and --csv have all of them")
+    for line in _totals(result):
+        console.print(line)
+
+
+def _cells(result: WalkForward, step: WalkStep, names: list[str]) -> tuple[str, ...]:
+    values = result.values(step)
+    return (
+        step.product,
+        step.queue,
+        step.judge_from[:19].replace("T", " "),
+        *(str(values.get(name, "-")) for name in names),
+        money(step.in_sample),
+        money(step.out_of_sample),
+        "-" if step.rank is None else f"{step.rank} of {result.trials}",
+        "-" if step.fills is None else f"{step.fills:,}",
+        *([] if result.plan.by == "net" else [money(step.net)]),
+        money(step.net_median),
+        money(step.net_best),
+    )
+
+
+def _totals(result: WalkForward) -> Iterator[str]:
+    """Yield what all parts to judge come to, beside what nobody had to choose or could have known."""
+    for total in result.totals():
+        if not total.steps:
+            yield f"{total.product}, {total.queue}: no part could be judged, as no book was known"
+            continue
+        steps = display.plural(total.steps, "part")
+        yield (
+            f"{total.product}, {total.queue}: net {money(total.net)} out of sample over {steps}, "
+            f"{total.profitable} of them above 0; the median setting came to {money(total.net_median)}, the "
+            f"best of each part, which nobody could have known, to {money(total.net_best)}"
+        )

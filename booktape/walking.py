@@ -1,0 +1,107 @@
+"""`Tape.walk_forward`: check the arguments, make one call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from booktape import arguments
+from booktape.arguments import PathLike, ProductsLike
+from booktape.backtesting import backtest_settings
+from booktape.execution import MARKOUTS, PAPER, Execution
+from orderbook.engine_names import EngineName
+from orderbook.errors import OptionError
+from orderbook.time_input import DurationLike, TimeLike
+
+if TYPE_CHECKING:
+    from orderbook.engine import Engine
+    from replay.simulation.settings import TraderFactory
+    from replay.simulation.walking import WalkForward
+
+
+def walk_forward(
+    tape: PathLike,
+    strategy: TraderFactory | str | None = None,
+    *,
+    walk: str | tuple[DurationLike, DurationLike],
+    choose: str = "net",
+    settings: Mapping[str, Any] | Iterable[str] = (),
+    sweep: Mapping[str, Iterable[Any]] | Iterable[str] = (),
+    products: ProductsLike | None = None,
+    start: TimeLike | None = None,
+    end: TimeLike | None = None,
+    execution: Execution = PAPER,
+    equity_every: DurationLike = "1s",
+    engine: Engine | EngineName = "auto",
+    processes: int = 1,
+    progress: Callable[[int, int], None] | None = None,
+) -> WalkForward:
+    """Choose settings of a strategy on one part of a tape, judge them on the next, and roll on.
+
+    Every part is a backtest of its own: it begins flat, with the book as it stood. What is chosen has not
+    seen the part that it is judged on.
+
+    Args:
+        tape: the tape.
+        strategy: as of `backtest`.
+        walk: lengths of the part to fit and of the part to judge, such as `1d:1h`; each step goes on by the
+            second.
+        choose: the column of a backtest whose largest value chooses, such as `net` or `sharpe`.
+        settings: settings of the strategy, by name, or texts such as `size=0.01`.
+        sweep: several values of settings, as of `backtest`: there must be something to choose among.
+        products: product ids; None for all of the tape.
+        start: where the first part begins; None for the first row.
+        end: where the last part ends; None for the last row.
+        execution: how the orders are simulated: fees, latency, queue model and so on.
+        equity_every: how often equity is sampled.
+        engine: what runs the books and the orders; all give the same results.
+        processes: number of processes that share the products; no result depends on it.
+        progress: called before each step with its number from 0, and the number of steps.
+
+    Raises:
+        OptionError: if an argument cannot be used, or the tape is too short for one step.
+        TapeError: if the tape cannot be read or has no such product.
+        StrategyError: if a strategy cannot be made, or raises.
+        EngineError: if the compiled engine is requested and does not work here.
+    """
+    from recorder.tape.reader import Tape as StoredTape
+    from replay.simulation.columns import number_columns
+    from replay.simulation.walking import WalkPlan
+    from replay.simulation.walking import walk_forward as run
+
+    fit, judge = _lengths(walk)
+    workers = arguments.whole_number(processes, "processes", 1, 64)
+    engine = arguments.engine_of(engine)
+    stored = StoredTape.open(arguments.tape_path(tape))
+    found = backtest_settings(
+        [stored],
+        strategy,
+        settings,
+        sweep,
+        orders=None,
+        products=products,
+        start=start,
+        end=end,
+        execution=execution,
+        equity_every=equity_every,
+        markouts=MARKOUTS,
+        by=None,
+    )
+    if len(found.settings) < 2:
+        raise OptionError("there is nothing to choose among: sweep a setting", option="sweep", value=sweep)
+    arguments.choice(choose, "choose", number_columns(found.lane.markouts))
+    return run(
+        stored,
+        found,
+        WalkPlan(fit, judge, choose),
+        processes=workers,
+        engine=engine,
+        progress=arguments.optional_function(progress, "progress"),
+    )
+
+
+def _lengths(walk: str | tuple[DurationLike, DurationLike]) -> tuple[int, int]:
+    """Return the lengths of the parts in nanoseconds."""
+    with arguments.naming("walk", walk, "'1d:1h', the part to fit and the part to judge"):
+        fit, judge = walk.split(":") if isinstance(walk, str) else walk
+        return round(arguments.seconds(fit, "walk") * 1e9), round(arguments.seconds(judge, "walk") * 1e9)

@@ -44,6 +44,7 @@ def backtest(
     *,
     settings: Mapping[str, Any] | Iterable[str] = (),
     sweep: Mapping[str, Iterable[Any]] | Iterable[str] = (),
+    random: int | None = None,
     orders: PathLike | TableLike | None = None,
     products: ProductsLike | None = None,
     start: TimeLike | None = None,
@@ -83,6 +84,7 @@ def backtest(
         settings: settings of the strategy, by name, or texts such as `size=0.01`.
         sweep: several values of settings, by name, or texts such as `size=0.01,0.02` and
             `threshold=1bps:5bps:1bps`: every combination is run.
+        random: run so many of the combinations, drawn by `seed`; None for all.
         orders: a table of orders in place of a strategy: a Parquet or Arrow file, or a table of pyarrow,
             polars or pandas.
         products: product ids; None for all of the tape.
@@ -93,7 +95,7 @@ def backtest(
             `file:PATH` with a duration a line.
         report: from an event at the exchange to its report.
         queue: the queue model that decides what fills, or several, also as `back,share,front`.
-        seed: of random latencies.
+        seed: of random latencies, and of a random choice of settings.
         impact: `taken`: what was taken of a level stays taken; `none`: it is offered again at once.
         on_break: `end`: an interruption ends resting orders; `keep`: they stay, at the back.
         tick: smallest step of prices, also by product; None takes it from the first book.
@@ -137,6 +139,7 @@ def backtest(
         strategy,
         settings,
         sweep,
+        random=random,
         orders=orders,
         products=products,
         start=start,
@@ -184,6 +187,7 @@ def backtest_settings(
     settings: Mapping[str, Any] | Iterable[str],
     sweep: Mapping[str, Iterable[Any]] | Iterable[str],
     *,
+    random: int | None,
     orders: PathLike | TableLike | None,
     products: ProductsLike | None,
     start: TimeLike | None,
@@ -200,7 +204,7 @@ def backtest_settings(
     if len(stored) > 1:
         refuse_offsets(start, end)
     queues = queue_models(execution)
-    if orders is not None and (strategy is not None or settings or sweep):
+    if orders is not None and (strategy is not None or settings or sweep or random is not None):
         raise OptionError("not with a strategy: the table says what is sent", option="orders", value=orders)
     lane = lane_settings(execution, equity_every, markouts)
     if orders is not None:
@@ -210,7 +214,7 @@ def backtest_settings(
         who, values = None, tables.settings
     else:
         make, who = trader_factory(strategy)
-        values = combined_settings(settings, sweep, is_worked=strategy is None)
+        values = combined_settings(settings, sweep, is_worked=strategy is None, drawn=random, seed=lane.seed)
         check_settings(make, values[0], who)
     if len(values) * len(queues) > MOST_LANES:
         reason = f"{len(values) * len(queues):,} lanes are more than {MOST_LANES:,}"

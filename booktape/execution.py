@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import timedelta
 from io import TextIOWrapper
+from math import prod
 from pathlib import Path
+from random import Random
 from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
 from booktape import arguments
@@ -27,6 +29,8 @@ WORKED: Final = "booktape.strategies:QuoteWhenWide"
 WORKED_SWEEP: Final[Mapping[str, tuple[str, ...]]] = {"threshold": ("0bps", "1bps", "2bps", "5bps")}
 """Settings that a backtest compares if it names neither a strategy nor settings."""
 
+_MOST_COMBINATIONS: Final = 10**18
+
 
 @dataclass(frozen=True, slots=True)
 class Execution:
@@ -38,7 +42,7 @@ class Execution:
             `file:PATH` with a duration a line.
         report: from an event at the exchange to its report.
         queue: the queue model that decides what fills, or several, also as `back,share,front`.
-        seed: of random latencies.
+        seed: of random latencies, and of a random choice of settings.
         impact: `taken`: what was taken of a level stays taken; `none`: it is offered again at once.
         on_break: `end`: an interruption ends resting orders; `keep`: they stay, at the back.
         tick: smallest step of prices, also by product; None takes it from the first book.
@@ -218,8 +222,21 @@ def combined_settings(
     sweep: Mapping[str, Iterable[Any]] | Iterable[str],
     *,
     is_worked: bool,
+    drawn: int | None = None,
+    seed: int = 0,
 ) -> tuple[Mapping[str, Any], ...]:
-    """Return every combination of settings; those of the worked strategy if nothing is said about it."""
+    """Return combinations of settings; those of the worked strategy if nothing is said about it.
+
+    Args:
+        settings: one value a name.
+        sweep: several values a name.
+        is_worked: whether the strategy is the worked one, not named by the user.
+        drawn: draw so many combinations at random; None for all.
+        seed: of the draw.
+
+    Raises:
+        OptionError: if a text cannot be read, a name is there twice, or the combinations are too many.
+    """
     from orderbook.execution.options import combinations, parse_setting, parse_sweep
 
     fixed = _by_name(settings, "settings", "size=0.01", parse_setting)
@@ -233,7 +250,23 @@ def combined_settings(
         if not several or name in fixed:
             reason = f"{name} is set and swept" if several else f"{name} has no value"
             raise OptionError(f"{reason}: give it values in one place", option="sweep", value=name)
-    return combinations(fixed, swept)
+    return combinations(fixed, swept, _numbers(prod(map(len, swept.values())), drawn, seed))
+
+
+def _numbers(count: int, drawn: int | None, seed: int) -> Sequence[int]:
+    """Return which of so many combinations are run, before any is made: all, or some drawn at random."""
+    from replay.simulation.settings import MOST_LANES
+
+    if count > _MOST_COMBINATIONS:
+        reason = f"these are more than {_MOST_COMBINATIONS:,} combinations: sweep fewer values"
+        raise OptionError(reason, option="sweep", value=count)
+    wanted = count if drawn is None else min(count, arguments.whole_number(drawn, "random", 1))
+    if wanted > MOST_LANES:
+        reason = f"{wanted:,} combinations are more than {MOST_LANES:,}: draw some of them at random"
+        raise OptionError(reason, option="sweep" if drawn is None else "random", value=wanted)
+    if wanted == count:
+        return range(count)
+    return sorted(Random(seed).sample(range(count), wanted))  # noqa: S311  no secret: the same draw again
 
 
 def _by_name(

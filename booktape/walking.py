@@ -27,6 +27,7 @@ def walk_forward(
     choose: str = "net",
     settings: Mapping[str, Any] | Iterable[str] = (),
     sweep: Mapping[str, Iterable[Any]] | Iterable[str] = (),
+    random: int | None = None,
     products: ProductsLike | None = None,
     start: TimeLike | None = None,
     end: TimeLike | None = None,
@@ -49,6 +50,7 @@ def walk_forward(
         choose: the column of a backtest whose largest value chooses, such as `net` or `sharpe`.
         settings: settings of the strategy, by name, or texts such as `size=0.01`.
         sweep: several values of settings, as of `backtest`: there must be something to choose among.
+        random: choose among so many of the combinations, drawn by the seed of `execution`; None for all.
         products: product ids; None for all of the tape.
         start: where the first part begins; None for the first row.
         end: where the last part ends; None for the last row.
@@ -78,6 +80,7 @@ def walk_forward(
         strategy,
         settings,
         sweep,
+        random=random,
         orders=None,
         products=products,
         start=start,

@@ -52,6 +52,14 @@ _FLAGS = {"output": "-o", "markouts": "--markout"}
 )
 @option(
     backtest_tape,
+    "random",
+    "--random",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Run N of the combinations, drawn by --seed.",
+)
+@option(
+    backtest_tape,
     "orders",
     "--orders",
     metavar="FILE",

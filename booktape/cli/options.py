@@ -194,7 +194,7 @@ execution_options = grouped(
         metavar="MODEL[,MODEL...]",
         help="Queue models, back, share, front: lower bound, estimate and upper bound of what is filled.",
     ),
-    option(Execution, "seed", "--seed", type=click.IntRange(0), help="Seed of random latencies."),
+    option(Execution, "seed", "--seed", type=click.IntRange(0), help="Seed of random latencies and draws."),
     option(
         Execution,
         "impact",

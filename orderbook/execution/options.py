@@ -1,9 +1,8 @@
 """Fees, latencies, settings and sweeps of a backtest as people write them."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
-from itertools import product
 from typing import Any, Final
 
 from orderbook.errors import OptionError
@@ -172,11 +171,20 @@ def _value(text: str) -> Any:
 
 
 def combinations(
-    fixed: Mapping[str, Any], sweep: Mapping[str, Iterable[Any]]
+    fixed: Mapping[str, Any], sweep: Mapping[str, Sequence[Any]], numbers: Iterable[int]
 ) -> tuple[Mapping[str, Any], ...]:
-    """Return all settings: the fixed ones with every combination of the swept ones, the last varying fastest.
+    """Return settings: the fixed ones with combinations of the swept ones; the last varies fastest.
 
-    >>> combinations({"size": 1}, {"a": (1, 2), "b": (3,)})
-    ({'size': 1, 'a': 1, 'b': 3}, {'size': 1, 'a': 2, 'b': 3})
+    >>> combinations({"size": 1}, {"a": (1, 2), "b": (3, 4)}, [0, 3])
+    ({'size': 1, 'a': 1, 'b': 3}, {'size': 1, 'a': 2, 'b': 4})
     """
-    return tuple(dict(fixed) | dict(zip(sweep, values, strict=True)) for values in product(*sweep.values()))
+    return tuple({**fixed, **_combination(sweep, number)} for number in numbers)
+
+
+def _combination(sweep: Mapping[str, Sequence[Any]], number: int) -> dict[str, Any]:
+    """Return one combination by its number, of which the last name is the lowest digit."""
+    chosen = {}
+    for name, values in reversed(list(sweep.items())):
+        number, place = divmod(number, len(values))
+        chosen[name] = values[place]
+    return {name: chosen[name] for name in sweep}

@@ -146,6 +146,10 @@ def test_real_orders_of_captures(capture: str, tmp_path: Path) -> None:
         (["--sweep", "threshold=1bps:2bsp:1bps"], "in one unit"),
         (["--sweep", "threshold=lbps:2bps:1bps"], "LOW:HIGH:STEP"),
         (["--set", "size=1", "--sweep", "size=1,2"], "set and swept"),
+        (["--sweep", "size=1:9999:1", "--sweep", "limit=1:9999:1"], "99,980,001 combinations are more than"),
+        ([each for n in range(5) for each in ("--sweep", f"a{n}=1:9999:1")], "sweep fewer values"),
+        (["--sweep", "size=1:9999:1", "--sweep", "limit=1:9999:1", "--random", "20000"], "more than 10,000"),
+        (["--random", "0"], "--random"),
         (["--latency", "-1"], "--latency"),
         (["--latency", "file:nowhere.txt"], "nowhere.txt"),
         (["--latency", "file:/dev/zero"], "not a regular file"),
@@ -245,6 +249,36 @@ def test_sorting_by_any_column() -> None:
     assert best.best_of == 6
     assert str(best) == f"{ETH}, setting {best.setting}, share: the best net of 6 settings"
     assert best.net == max(row.net for row in result.rows if row.net is not None)
+
+
+def test_a_random_choice_of_settings() -> None:
+    """It is a part of the sweep, none twice, the same with the same seed, and its lanes are those there."""
+    tape, sweep = bt.open("sample:"), {"threshold": ("0bps", "1bps", "2bps"), "inside": (0, 1, 2)}
+    options: dict[str, Any] = {"products": ETH, "sweep": sweep, "end": "+20s"}
+    whole = tape.backtest(**options)
+    digests = {tuple(whole.values(row).items()): row.execution_digest for row in whole.rows}
+    drawn = [tape.backtest(**options, random=4, seed=seed) for seed in (1, 1, 3)]
+    for result in drawn:
+        found = {tuple(result.values(row).items()): row.execution_digest for row in result.rows}
+        assert len(found) == len(result.rows) == 4
+        assert found.items() <= digests.items()
+    same, again, other = (result.settings.settings for result in drawn)
+    assert same == again != other
+    assert tape.backtest(**options, random=100).settings.settings == whole.settings.settings
+    many = {f"a{number}": range(1000) for number in range(5)}  # 10^15 of them are never listed
+    assert len(bt.open("sample:").backtest(Anything, sweep=many, random=3, end="+1s").rows) == 6
+
+
+class Anything:
+    """A strategy that takes any settings and does nothing."""
+
+    wakes = bt.Wakes()
+
+    def __init__(self, _product: str, **_settings: int) -> None:
+        pass
+
+    def on_event(self, m: bt.MarketView) -> None:
+        """Never called."""
 
 
 def test_several_processes_give_the_same(tmp_path: Path) -> None:

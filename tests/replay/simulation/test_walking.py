@@ -1,4 +1,4 @@
-"""Walk-forward: every part is a backtest of its own, nothing is left out between parts, refusals are clear."""
+"""Walk-forward: every part is a backtest of its own, none is left out, and refusals are clear."""
 
 import json
 from pathlib import Path

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from booktape.backtesting import backtest as backtest
     from booktape.comparing import compare as compare
+    from booktape.comparing import diff as diff
     from booktape.demo import DemoError as DemoError
-    from booktape.diffing import diff as diff
     from booktape.execution import Execution as Execution
     from booktape.recording import flow as flow
     from booktape.recording import import_ as import_
@@ -38,12 +38,12 @@ if TYPE_CHECKING:
     from orderbook.summaries import OrderBookSummary as OrderBookSummary
     from recorder.captures.formats import CaptureError as CaptureError
     from recorder.dataflow.sources import CoinbaseSource as CoinbaseSource
+    from recorder.installed import sample as sample
     from recorder.live.endpoint import FeedError as FeedError
     from recorder.monitor.metrics import MetricsError as MetricsError
     from recorder.results import Recorded as Recorded
     from recorder.runtime.loading import EngineError as EngineError
     from recorder.runtime.signals import InterruptedRunError as InterruptedRunError
-    from recorder.sample import sample as sample
     from recorder.tape.errors import DamagedTapeError as DamagedTapeError
     from recorder.tape.errors import LockedTapeError as LockedTapeError
     from recorder.tape.errors import NewerTapeError as NewerTapeError
@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from replay.checking.ladder import NoBookError as NoBookError
     from replay.checking.verification import Verification as Verification
     from replay.comparing.results import Comparison as Comparison
+    from replay.processes import LostProcessError as LostProcessError
     from replay.report.render import ReportError as ReportError
     from replay.run_dir.writer import RunError as RunError
     from replay.running.results import RunResult as RunResult
@@ -64,15 +65,13 @@ if TYPE_CHECKING:
     from replay.serving.served_tape import ServeError as ServeError
     from replay.simulation.results import Backtest as Backtest
     from replay.simulation.walking import WalkForward as WalkForward
-    from replay.workers.processes import LostProcessError as LostProcessError
 
     __version__: str
 
 _MODULES = {
     "booktape.backtesting": ("backtest",),
-    "booktape.comparing": ("compare",),
+    "booktape.comparing": ("compare", "diff"),
     "booktape.demo": ("DemoError",),
-    "booktape.diffing": ("diff",),
     "booktape.execution": ("Execution",),
     "booktape.recording": ("flow", "import_", "live", "record"),
     "booktape.tape": ("Tape", "open"),
@@ -97,7 +96,7 @@ _MODULES = {
         *("DamagedTapeError", "LockedTapeError", "NewerTapeError", "NotATapeError", "TapeError"),
         "UnknownProductError",
     ),
-    "recorder.sample": ("sample",),
+    "recorder.installed": ("sample",),
     "replay.checking.ladder": ("Ladder", "NoBookError"),
     "replay.checking.diff.api": ("DiffError",),
     "replay.checking.diff.results": ("Diff",),
@@ -111,7 +110,7 @@ _MODULES = {
     "replay.serving.served_tape": ("ServeError",),
     "replay.simulation.results": ("Backtest",),
     "replay.simulation.walking": ("WalkForward",),
-    "replay.workers.processes": ("LostProcessError",),
+    "replay.processes": ("LostProcessError",),
 }
 _HOMES = {name: module for module, names in _MODULES.items() for name in names}
 
@@ -121,7 +120,7 @@ __all__ = sorted([*_HOMES, "__version__"])  # noqa: PLE0605  the names above, a 
 def __getattr__(name: str) -> Any:
     """Load a name on its first use: `import booktape` waits for neither Arrow nor Bytewax."""
     if name == "__version__":
-        from recorder.runtime.version import software_version
+        from recorder.installed import software_version
 
         return software_version()
     if name not in _HOMES:

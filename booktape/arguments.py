@@ -13,11 +13,11 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, TypeVar, get_args
 
-from orderbook.engine_names import EngineName
 from orderbook.errors import BooktapeError, OptionError
 from orderbook.thresholds import DEFAULT_THRESHOLD, ThresholdLike, parse_threshold, parse_thresholds
 from orderbook.time_input import DurationLike, parse_duration
-from recorder.sample import SAMPLE, SAMPLE_PATHS, sample
+from recorder.installed import SAMPLE, SAMPLE_PATHS, sample
+from recorder.settings import EngineName
 from recorder.tape.errors import NotATapeError
 
 if TYPE_CHECKING:

@@ -22,9 +22,9 @@ from booktape.execution import (
     trader_factory,
 )
 from booktape.windows import refuse_offsets, window_of_all
-from orderbook.engine_names import EngineName
 from orderbook.errors import OptionError
 from orderbook.time_input import DurationLike, TimeLike
+from recorder.settings import EngineName
 
 if TYPE_CHECKING:
     import pyarrow as pa

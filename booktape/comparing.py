@@ -1,4 +1,4 @@
-"""`compare`: check the arguments, make one call, write the report."""
+"""`compare` thresholds, `diff` tapes or RUNs: check the arguments, make one call, write the report."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING
 from booktape import arguments
 from booktape.arguments import PathLike, ProductsLike
 from booktape.windows import refuse_offsets, window_of_all
-from orderbook.engine_names import EngineName
 from orderbook.errors import OptionError
 from orderbook.thresholds import ThresholdLike
 from orderbook.time_input import DurationLike, TimeLike
+from recorder.settings import EngineName
 from replay.comparing import DEFAULT_MARKOUTS
 
 if TYPE_CHECKING:
     from orderbook.engine import Engine, Step
+    from replay.checking.diff.results import Diff
     from replay.comparing.metrics import By
     from replay.comparing.results import Comparison
 
@@ -155,3 +156,40 @@ def _several(thresholds: ThresholdLike | Iterable[ThresholdLike]) -> tuple[Thres
 
 def _listed(episodes: ThresholdLike | Iterable[ThresholdLike]) -> tuple[float, ...]:
     return () if episodes == [] else arguments.thresholds_of(episodes, "episodes")
+
+
+def diff(
+    a: PathLike,
+    b: PathLike,
+    *,
+    products: ProductsLike | None = None,
+    ignore: str | Iterable[str] = (),
+    frames: bool = False,
+) -> Diff:
+    """Compare two tapes, or two RUN directories, row by row.
+
+    Args:
+        a: a tape or a RUN directory.
+        b: another one of the same kind.
+        products: product ids; None for all.
+        ignore: columns that are not compared, e.g. `recv_time`.
+        frames: compare the payloads of the frames of two tapes alone, in their order: when and on which
+            connection they came does not matter.
+
+    Raises:
+        OptionError: if there is no such column to ignore.
+        DiffError: if one is neither a tape nor a RUN, or one is a tape and the other a RUN.
+        TapeError: if a tape cannot be read, or neither has such a product.
+        RunError: if a RUN cannot be read.
+    """
+    from replay.checking.diff.api import diff as run
+
+    first, second = arguments.tape_path(a, "a"), arguments.tape_path(b, "b")
+    columns = arguments.texts_of(ignore, "ignore", "recv_time")
+    return run(
+        first,
+        second,
+        products=arguments.products_of(products),
+        ignore=columns,
+        frames=arguments.flag(frames, "frames"),
+    )

@@ -20,9 +20,9 @@ from booktape.console.results import print_inspection, print_run, print_verifica
 from booktape.console.tallies import heading, quality, tally_table
 from booktape.console.terminal import log_to_stderr, stdout
 from orderbook.engine import Engine
-from orderbook.engine_names import EngineName
 from orderbook.errors import BooktapeError
 from recorder.runtime.loading import load_engine, preload_engine
+from recorder.settings import EngineName
 from replay.run_dir.writer import refuse_existing
 from replay.synthetic.exchange import SyntheticExchange
 from replay.synthetic.settings import ExchangeSettings, thin_market, tight_market

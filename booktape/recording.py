@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, cast, get_args
 from booktape import arguments
 from booktape.arguments import PathLike, ProductsLike, SizeLike
 from booktape.execution import PAPER, Execution, paper_settings, require_defaults
-from orderbook.engine_names import EngineName
 from orderbook.errors import OptionError
 from orderbook.thresholds import ThresholdLike, format_threshold
 from orderbook.time_input import DurationLike, format_duration
@@ -23,6 +22,7 @@ from recorder.settings import (
     SEAL,
     CaptureFormat,
     ConnectionSettings,
+    EngineName,
     ImportSettings,
     LiveSettings,
     RecordSettings,

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 from booktape import arguments
 from booktape.arguments import PathLike, ProductsLike, SpeedLike
 from booktape.windows import window
-from orderbook.engine_names import EngineName
 from orderbook.errors import OptionError
 from orderbook.thresholds import ThresholdLike, format_threshold
 from orderbook.time_input import DurationLike, TimeLike
+from recorder.settings import EngineName
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -79,7 +79,7 @@ def replay(
         RunError: if `output` or `html` exists or cannot be written.
     """
     from orderbook.engine import both
-    from recorder.sample import tape_name, tapes_title
+    from recorder.installed import tape_name, tapes_title
     from recorder.tape.reader import Tape as StoredTape
     from replay.running.api import run
     from replay.running.settings import ReplaySettings

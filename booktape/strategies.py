@@ -3,9 +3,9 @@
 from typing import Final
 
 from orderbook.errors import OptionError
-from orderbook.execution.compiled_strategy import Quotes
 from orderbook.execution.market_view import MarketView
 from orderbook.execution.numbers import NumberLike, order_units, units_to_decimal
+from orderbook.execution.table import Quotes
 from orderbook.execution.wakes import Wakes
 from orderbook.thresholds import ThresholdLike, parse_threshold
 from orderbook.venues.base import Side

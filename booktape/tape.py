@@ -20,9 +20,9 @@ from booktape.replaying import replay as replay_tape
 from booktape.walking import walk_forward as walk_forward_on
 from booktape.windows import time_on
 from booktape.windows import window as window_on
-from orderbook.engine_names import EngineName
 from orderbook.errors import BooktapeError, reason_of
 from orderbook.time_input import DurationLike, TimeLike
+from recorder.settings import EngineName
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -277,7 +277,7 @@ class Tape:
             TapeError: if the tape cannot be read or written, is being indexed or compacted, or if `verify`
                 finds damage in what would be merged; then nothing is changed.
         """
-        from replay.checking.merging import checked_compact
+        from replay.checking.files import checked_compact
 
         with self._writing("compacted"):
             return checked_compact(self._path)

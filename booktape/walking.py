@@ -9,9 +9,9 @@ from booktape import arguments
 from booktape.arguments import PathLike, ProductsLike
 from booktape.backtesting import backtest_settings
 from booktape.execution import MARKOUTS, PAPER, Execution
-from orderbook.engine_names import EngineName
 from orderbook.errors import OptionError
 from orderbook.time_input import DurationLike, TimeLike
+from recorder.settings import EngineName
 
 if TYPE_CHECKING:
     from orderbook.engine import Engine

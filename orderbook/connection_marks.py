@@ -37,7 +37,7 @@ class Disconnected(msgspec.Struct, frozen=True):
             if one product alone has the connection, or no frame has a number.
         clamped, clamped_s: number of rows whose time was before that of the product's row before and was
             raised to it, and by how many seconds at most; not set if there is none.
-        oddities: what was odd and left the book as it is, see `orderbook.oddities`; not set if nothing was.
+        oddities: what was odd and left the book as it is, see `orderbook.anomalies`; not set if nothing was.
     """
 
     code: int | None = None

@@ -1,15 +1,18 @@
 """The one rule of continuity: the messages of a connection are numbered one by one.
 
 It holds for venues with `Venue.is_numbered`, over all products of a connection together. The compiled kernel
-has the same rule of its own, in `orderbook.compiled.kernel`.
+has the same rule of its own, in `orderbook.compiled.kernel`. Trades have numbers of a product instead, which
+may come out of order: `SeenIds`.
 """
 
 from array import array
+from bisect import bisect_right
 from typing import Final, NamedTuple
 from zlib import crc32
 
 import numpy as np
 
+_MOST_RANGES: Final = 1024
 _MAX_NUMBER: Final = 2**62
 """No connection counts so far; a larger number is out of order."""
 
@@ -79,3 +82,50 @@ class SharedNumbers:
         steps, is_other_text = np.diff(numbers[order]), np.diff(texts[order]) != 0
         missing = int((steps[steps > 0] - 1).sum())
         return NumberFaults(missing, self._disordered + int(np.count_nonzero((steps == 0) & is_other_text)))
+
+
+class SeenIds:
+    """The trade_ids that a connection has shown. They count up by one, so a few ranges hold them all.
+
+    Adding is O(1), or O(ranges) out of order.
+    """
+
+    __slots__ = ("_ends", "_starts")
+
+    def __init__(self) -> None:
+        self._starts: list[int] = []  # the ranges, in order and apart
+        self._ends: list[int] = []  # each is the number after the last of its range
+
+    @property
+    def next_number(self) -> int | None:
+        """The number after the largest; None if there is none yet."""
+        return self._ends[-1] if self._ends else None
+
+    def add_up_to(self, number: int) -> None:
+        """Add all numbers from `next_number`, which must be known, to before another one."""
+        self._ends[-1] = number
+
+    def add(self, number: int) -> bool:
+        """Add a number; return whether it is new.
+
+        With too many ranges the first two are joined, and what lies between counts as seen.
+
+        >>> seen = SeenIds()
+        >>> [seen.add(number) for number in (7, 8, 10, 8, 9, 9, 11)]
+        [True, True, True, False, True, False, True]
+        """
+        starts, ends = self._starts, self._ends
+        if ends and number == ends[-1]:
+            ends[-1] += 1
+            return True
+        place = bisect_right(starts, number)
+        if place and number < ends[place - 1]:
+            return False
+        starts.insert(place, number)
+        ends.insert(place, number + 1)
+        for left in (place, place - 1):
+            if 0 <= left < len(starts) - 1 and ends[left] == starts[left + 1]:
+                del ends[left], starts[left + 1]
+        if len(starts) > _MOST_RANGES:
+            del ends[0], starts[1]
+        return True

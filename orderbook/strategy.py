@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from orderbook.digest.rows import is_packable
+from orderbook.digest import is_packable
 from orderbook.errors import BooktapeError, first_line
 
 

@@ -10,12 +10,11 @@ import pyarrow as pa
 from msgspec import UNSET, UnsetType
 
 from orderbook.anomalies import ANOMALY_KINDS, BREAKING_KINDS
-from orderbook.digest.summaries import Digest
+from orderbook.digest import Digest
 from orderbook.document import Document
 from orderbook.engine import Step
 from orderbook.episodes import ObservedTime
-from orderbook.facts import Facts, no_facts
-from orderbook.lags import add_lags
+from orderbook.facts import Facts, add_lags, no_facts
 from orderbook.schema import TIME, columns
 from orderbook.thresholds import is_above
 from orderbook.times import format_optional

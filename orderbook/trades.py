@@ -13,13 +13,13 @@ import numpy as np
 import pyarrow as pa
 
 from orderbook.connection_marks import read_connected
+from orderbook.continuity import SeenIds
 from orderbook.decimals import PRICE_UNITS, price_to_float, size_to_float
-from orderbook.digest.rows import RowDigest
+from orderbook.digest import RowDigest
 from orderbook.display import plural
 from orderbook.events import MalformedError, Trade, TradeFrame
 from orderbook.execution.market_rows import NO_TIME, MarketRows
 from orderbook.schema import FLOW_TRADE_SCHEMA, TIME, TRADE_SCHEMA, empty_batch, to_arrays
-from orderbook.seen_ids import SeenIds
 from orderbook.venues.base import Venue
 
 _NO_TRADES: Final = empty_batch(FLOW_TRADE_SCHEMA)

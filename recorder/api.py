@@ -10,7 +10,7 @@ from pathlib import Path
 from orderbook.display import printable
 from orderbook.engine import Engine, Step, Watch
 from orderbook.errors import reason_of
-from orderbook.lags import Lag, last_lag, wider
+from orderbook.facts import Lag, last_lag, wider
 from orderbook.strategy import StrategyError
 from orderbook.tally import Tally
 from recorder.captures.capture_rows import CaptureRows
@@ -20,18 +20,17 @@ from recorder.dataflow.flows import RowSource, SummaryOutput, live_flow, log_los
 from recorder.dataflow.running import FirstFailure, run_to_end
 from recorder.dataflow.sinks import TapeSink
 from recorder.dataflow.sources import CaptureSource, CoinbaseSource
+from recorder.installed import software
 from recorder.live.backlog import Backlog
 from recorder.live.client import FeedReader
 from recorder.live.endpoint import FeedError
 from recorder.live.journaling import Journaling, Syncing
-from recorder.monitor.clock_log import ClockLog
-from recorder.monitor.log_lines import AnomalyLog
+from recorder.monitor.log_lines import AnomalyLog, ClockLog
 from recorder.monitor.status import Observer, RecorderStatus, RecordingView
 from recorder.results import Recorded
 from recorder.runtime.loading import load_engine
 from recorder.runtime.signals import deferred_signals, interruptible, until_stopped
 from recorder.runtime.strategy_thread import LiveStrategy, Outlets, StrategyThread
-from recorder.runtime.version import software
 from recorder.settings import IMPORT, LIVE, RECORD, ImportSettings, LiveSettings, RecordSettings
 from recorder.tape.errors import TapeError
 from recorder.tape.format.manifest import mark_synthetic

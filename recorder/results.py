@@ -8,15 +8,15 @@ from typing import Any
 import pyarrow as pa
 
 from orderbook import display
-from orderbook.digest.summaries import run_digest
+from orderbook.anomalies import oddity_lines
+from orderbook.digest import run_digest
 from orderbook.document import Document
-from orderbook.lags import Lag, clock_fault
-from orderbook.oddities import oddity_lines
+from orderbook.facts import Lag, clock_fault
 from orderbook.result import Result
 from orderbook.tally import Tally, TallyDocument, tally_documents, tally_table
-from recorder.outages import Outage, OutageDocument
 from recorder.runtime.strategy_run import StrategyDocument
 from recorder.runtime.strategy_thread import LiveStrategy
+from recorder.tape.connections import Outage, OutageDocument
 
 
 class RecordedDocument(Document, frozen=True):
@@ -70,7 +70,7 @@ class Recorded(Result):
         failures: by product, why it was given up, or why no book of it was received.
         lags: the lags of the rows of captures, by product, one of each batch.
         outages: by product, the outage in which the recording was stopped.
-        oddities: by product, numbers of what was odd and left the book as it is, see `orderbook.oddities`.
+        oddities: by product, numbers of what was odd and left the book as it is, see `orderbook.anomalies`.
     """
 
     tape: Path

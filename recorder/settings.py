@@ -10,7 +10,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
-from orderbook.engine_names import EngineName
 from orderbook.thresholds import DEFAULT_THRESHOLD
 from orderbook.times import NS
 from orderbook.venues.registry import DEFAULT_VENUE
@@ -18,6 +17,10 @@ from orderbook.venues.registry import DEFAULT_VENUE
 if TYPE_CHECKING:  # the command line takes its defaults from here, and must not wait for Arrow
     from orderbook.engine import Engine
     from recorder.live.credentials import Credentials
+
+EngineName = Literal["auto", "compiled", "plain"]
+"""`auto` is `compiled` if numba is installed, else `plain`; both give the same results to the last bit."""
+
 
 CaptureFormat = Literal["jsonl", "cryptofeed", "tardis"]
 """Formats of captures, see `recorder.captures.formats`."""

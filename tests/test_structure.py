@@ -84,7 +84,7 @@ def test_front_door() -> None:
 
 
 CLI_MAY_IMPORT = {
-    *("orderbook.display", "orderbook.engine_names", "orderbook.errors", "orderbook.time_input"),
+    *("orderbook.display", "orderbook.errors", "orderbook.time_input"),
     *("orderbook.thresholds", "orderbook.venues.registry", "recorder.runtime.memory"),
     *("recorder.runtime.signals", "recorder.settings"),
 }
@@ -280,7 +280,6 @@ TESTED_ELSEWHERE = {
     "booktape/cli/": "tests/booktape/test_cli.py",  # every command and option
     "booktape/comparing.py": "tests/api/test_usage.py",
     "booktape/console/": "tests/booktape/test_cli.py",  # what the commands print
-    "booktape/diffing.py": "tests/api/test_usage.py",
     "booktape/demo.py": "tests/booktape/test_cli.py",
     "booktape/examples/": "tests/replay/running/test_strategies.py",
     "booktape/recording.py": "tests/api/test_usage.py",
@@ -299,7 +298,6 @@ TESTED_ELSEWHERE = {
     "orderbook/strategy.py": "tests/replay/running/test_strategies.py",
     "orderbook/venues/": "tests/orderbook/test_tracker.py",  # decoders, on random frames, against the oracle
     "recorder/__init__.py": "tests/recorder/dataflow/test_flows.py",
-    "recorder/runtime/version.py": "tests/api/test_exports.py",
     "recorder/tape/errors.py": "tests/recorder/tape/test_reader.py",
     "recorder/live/progress.py": "tests/recorder/live/test_client.py",
     "recorder/tape/format/segment_entry.py": "tests/recorder/tape/format/test_segment_list.py",

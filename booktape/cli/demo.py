@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from booktape.cli.options import command, engine_option
-from orderbook.engine_names import EngineName
+from recorder.settings import EngineName
 
 
 @command("booktape demo --output demo-tape")

@@ -37,9 +37,8 @@ def live(products: tuple[str, ...], threshold: str | None, everything: bool, **o
     its orders are printed, and at the end its result on stderr: nothing is sent anywhere.
     """
     from booktape.arguments import THRESHOLD
-    from booktape.console.lines import echo_rows, echo_summaries
     from booktape.console.streams import drop_when_blocked
-    from booktape.console.terminal import log_to_stderr, stderr
+    from booktape.console.terminal import echo_rows, echo_summaries, log_to_stderr, stderr
     from recorder.runtime.signals import stops_once
 
     drop_when_blocked()

@@ -10,22 +10,17 @@ import click
 
 import booktape
 from booktape.cli.backtest import backtest
-from booktape.cli.book import book
-from booktape.cli.compact import compact
+from booktape.cli.checking import book, compact, diff, index, inspect, verify
 from booktape.cli.compare import compare
 from booktape.cli.demo import demo
-from booktape.cli.diff import diff
 from booktape.cli.import_ import import_
-from booktape.cli.index import index
-from booktape.cli.inspect import inspect
 from booktape.cli.live import live
 from booktape.cli.options import param_of
 from booktape.cli.record import record
 from booktape.cli.replay import replay
 from booktape.cli.serve import serve
-from booktape.cli.verify import verify
 from booktape.console import streams
-from booktape.console.plain import never_fail
+from booktape.console.streams import never_fail
 from orderbook.errors import BooktapeError, OptionError, explain
 from recorder.runtime.signals import ignore_repeats
 

@@ -17,8 +17,8 @@ from booktape.backtesting import backtest
 from booktape.execution import Execution
 from booktape.recording import record
 from booktape.replaying import replay
-from orderbook.engine_names import EngineName
 from orderbook.venues.registry import VENUE_NAMES
+from recorder.settings import EngineName
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -114,11 +114,10 @@ def record(
     On a tape on which it has traded before with the same settings, it goes on from there.
     """
     from booktape.arguments import THRESHOLD, seconds
-    from booktape.console.lines import echo_rows, echo_summaries
     from booktape.console.panel import reporting
     from booktape.console.results import print_recorded
     from booktape.console.streams import drop_when_blocked
-    from booktape.console.terminal import log_to_stderr, print_result
+    from booktape.console.terminal import echo_rows, echo_summaries, log_to_stderr, print_result
     from recorder.runtime.signals import stops_once
 
     interval = seconds(log_every, "log_every")

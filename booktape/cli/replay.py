@@ -98,10 +98,9 @@ def replay(
     RUN/strategy, with --depth RUN/depth: after every summary bid_price_1, bid_size_1, ask_price_1, ask_size_1
     to N, 1 the best; with --trades RUN/trades. What has no rows has no directory.
     """
-    from booktape.console.lines import echo_summaries
     from booktape.console.progress import progress_bar
     from booktape.console.results import print_run
-    from booktape.console.terminal import log_to_stderr, print_result
+    from booktape.console.terminal import echo_summaries, log_to_stderr, print_result
 
     opened = booktape.open(tape)
     log_to_stderr(logging.WARNING if as_json else logging.INFO)

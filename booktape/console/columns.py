@@ -10,7 +10,7 @@ from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
-from booktape.console.plain import plain_for
+from booktape.console.streams import plain_for
 
 _GAP = 2  # blanks between columns
 

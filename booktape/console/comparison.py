@@ -12,10 +12,10 @@ from rich.console import Console
 from rich.console import Group as Renderables
 
 from booktape.console.columns import Column, fitted_table
-from booktape.console.plain import plain_for
+from booktape.console.streams import plain_for
 from booktape.console.tallies import absences, heading, quality
 from orderbook import display
-from recorder.sample import tape_name
+from recorder.installed import tape_name
 from replay.comparing.default_thresholds import nothing_above
 from replay.comparing.metrics import QUALITY_METRICS, TEXT, VERDICT, Metric, threshold_metrics
 from replay.comparing.results import Comparison, Group, block_of

@@ -13,7 +13,7 @@ from booktape.console.tallies import absences, heading, quality, tally_table
 from orderbook import display
 from orderbook.display import printable
 from orderbook.thresholds import format_threshold
-from recorder.sample import tape_name
+from recorder.installed import tape_name
 
 if TYPE_CHECKING:  # imported by the caller anyway: `inspect` must not wait for bytewax
     from orderbook.tally import Tally

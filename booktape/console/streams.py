@@ -1,9 +1,11 @@
 """Output that never waits: what a terminal or a pipe does not take in time is dropped and counted.
 
 `record` and `live` print while they receive. A terminal in copy mode, a pipe that nobody reads or a `less` at
-its top blocks whoever writes to it; here that is a thread of its own.
+its top blocks whoever writes to it; here that is a thread of its own. Of characters that a stream cannot take
+plain ones are printed: `+-` for a plus-minus sign, `#` for a bar.
 """
 
+import codecs
 import os
 import sys
 import threading
@@ -20,6 +22,10 @@ PATIENCE_S: Final = 0.5
 
 
 _WRITE_BYTES: Final = 4096  # a pipe takes as many whole or not at all, so that what it took is known
+
+_PLAIN: Final = {"\u00b1": "+-", "\u25b4": "^", "\u25be": "v", "\u2588": "#", "\u258c": "#"}
+"""Plain replacements of the characters that we print; any other character is escaped."""
+_HANDLER: Final = "booktape.plain"
 
 
 class DroppingStream:
@@ -180,3 +186,29 @@ def finish() -> None:
         stream = getattr(sys, name)
         if isinstance(stream, DroppingStream):
             setattr(sys, name, stream.original)
+
+
+def plain_for(encoding: str, text: str) -> str:
+    """Return a text that an encoding can hold.
+
+    >>> plain_for("ascii", "3 \u00b1 1 \u25b4"), len(plain_for("utf-8", "3 \u00b1 1"))
+    ('3 +- 1 ^', 5)
+    """
+    return text if text.isascii() else text.encode(encoding, _HANDLER).decode(encoding)
+
+
+def never_fail(stream: TextIO) -> None:
+    """Let a stream print every text, whatever its encoding."""
+    if hasattr(stream, "reconfigure"):
+        stream.reconfigure(errors=_HANDLER)
+
+
+def _replace(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    found = error.object[error.start : error.end]
+    plain = (_PLAIN.get(each) or each.encode("ascii", "backslashreplace").decode() for each in found)
+    return "".join(plain), error.end
+
+
+codecs.register_error(_HANDLER, _replace)

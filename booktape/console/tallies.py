@@ -11,7 +11,7 @@ from orderbook.anomalies import ANOMALY_KINDS
 from orderbook.display import count, percent, plural, seconds, span
 from orderbook.tally import Tally
 from orderbook.thresholds import format_threshold
-from recorder.sample import tape_name
+from recorder.installed import tape_name
 from recorder.tape.reader import Tape
 from replay.checking.absence import why_no_summary
 from replay.running.window import Window

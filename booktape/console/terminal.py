@@ -1,4 +1,4 @@
-"""The two consoles and the log: results go to stdout, everything else goes to stderr.
+"""The two consoles, lines as they happen, and the log: results go to stdout, everything else goes to stderr.
 
 Piped, everything is plain text without control codes, and as wide as it needs to be.
 """
@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TypeVar
 
+import click
+import pyarrow as pa
 from rich.console import Console, ConsoleOptions, ConsoleRenderable, RenderHook
 from rich.segment import Segment
 
-from orderbook.display import printable_lines
+from orderbook.display import printable_lines, row_lines, summary_line, summary_rows
 from orderbook.document import encode, to_json
 from orderbook.result import Result
 from orderbook.times import format_time
@@ -123,3 +125,15 @@ class _JsonFormatter(logging.Formatter):
             "message": record.getMessage(),
         }
         return encode(line).decode()
+
+
+def echo_summaries(product: str, summaries: pa.RecordBatch, *, to_stderr: bool) -> None:
+    """Print summaries."""
+    for row in summary_rows(summaries):
+        click.echo(summary_line(product, row), err=to_stderr)
+
+
+def echo_rows(product: str, rows: pa.RecordBatch, *, to_stderr: bool) -> None:
+    """Print rows of a strategy."""
+    for line in row_lines(product, rows):
+        click.echo(line, err=to_stderr)

@@ -5,7 +5,7 @@ One contract, two engines: the plain decoder, book and tracker define what a fra
     through the plain decoder and tracker onto the same book, so no input changes a result.
 
     layout     every register and array
-    jit        how functions are compiled
+    jit        how functions are compiled, each of them once
     words      words of memory; eight bytes as one
     scan       JSON bytes: strings, keys, skipping values that are not used
     numbers    prices and sizes; the floats nearest to them

@@ -6,10 +6,12 @@ passed in. Without fast-math floats round as IEEE requires. `NUMBA_BOUNDSCHECK=1
 `NUMBA_DISABLE_JIT=1` runs all of it as plain Python.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Final, TypeVar, cast
 
 import numba
+from numba.core import codegen
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -17,6 +19,10 @@ OPTIONS: Final[dict[str, Any]] = {"_nrt": False, "nogil": True, "error_model": "
 
 _INNER: Final[dict[str, Any]] = OPTIONS | {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 """Of functions that Python never calls; a wrapper would have to return what Python cannot take."""
+
+_WRAPPER: Final = "_ZN7cpython"
+"""How the name of a wrapper for Python begins."""
+_NEEDED: Final = ("finalize", "_get_module_for_linking", "_finalize_dynamic_globals", "add_linking_library")
 
 
 def inner(function: F) -> F:
@@ -33,3 +39,51 @@ def inlined(function: F) -> F:
 def record_of(function: F) -> F:
     """Put a function that returns a record into each of its callers as it is: no call can return one."""
     return cast(F, numba.njit(**_INNER, inline="always")(function))
+
+
+@contextmanager
+def compiled_once() -> Iterator[None]:
+    """Compile entries, and only these, while the context is open: half a minute instead of several.
+
+    numba makes machine code of each function, with all that it calls, although only the entries are ever run;
+    so a function five calls deep is optimised and compiled five times. Here only a function with a wrapper
+    for Python is compiled; what it calls, directly or not, is linked into it first. numba has no public way
+    to do that; if its inside is another one than expected, it compiles as it always does.
+    """
+    library: Any = codegen.JITCodeLibrary
+    generator: Any = codegen.JITCPUCodegen
+    if not all(hasattr(library, name) for name in _NEEDED) or not hasattr(generator, "set_env"):
+        yield
+        return
+    finalize, set_env = library.finalize, generator.set_env
+
+    def finalize_entries(self: Any) -> None:
+        if any(function.name.startswith(_WRAPPER) for function in self._final_module.functions):
+            self._linking_libraries = _all_below(self)
+            finalize(self)
+        else:
+            self._finalize_dynamic_globals()
+            self._final_module._CPUCodeLibrary__library = self  # noqa: SLF001  # as numba does
+            self._finalized = True
+
+    def set_env_of_entries(self: Any, name: str, env: Any) -> None:
+        if self._engine.get_global_value_address(name):
+            set_env(self, name, env)
+
+    library.finalize, generator.set_env = finalize_entries, set_env_of_entries
+    try:
+        yield
+    finally:
+        library.finalize, generator.set_env = finalize, set_env
+
+
+def _all_below(library: Any) -> list[Any]:
+    """Return all libraries that a library calls, directly or not, each once."""
+    found: dict[int, Any] = {}
+    waiting = list(library._linking_libraries)  # noqa: SLF001
+    while waiting:
+        each = waiting.pop()
+        if id(each) not in found:
+            found[id(each)] = each
+            waiting.extend(each._linking_libraries)  # noqa: SLF001
+    return list(found.values())

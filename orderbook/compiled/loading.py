@@ -35,7 +35,7 @@ from orderbook.compiled import (
     times,
     words,
 )
-from orderbook.compiled.linking import compiled_once
+from orderbook.compiled.jit import compiled_once
 from orderbook.execution import market_rows
 from orderbook.execution import numbers as execution_numbers
 from orderbook.venues import compiled_readers

@@ -1,4 +1,7 @@
-"""A table of orders as a strategy: each row is a request at a time, decided before the tape is read."""
+"""Strategies that the compiled exchange runs without Python: a table of orders, and quotes in numbers.
+
+Each row of a table is a request at a time, decided before the tape is read.
+"""
 
 from collections.abc import Sequence
 from typing import Final, Literal, NamedTuple
@@ -128,3 +131,18 @@ def _fault_of_new(row: TableRow, named: set[str]) -> str | None:
     except ValueError as error:
         return str(error)
     return "it has no price" if row.price is None else None
+
+
+class Quotes(NamedTuple):
+    """`booktape.strategies.QuoteWhenWide` in numbers, what it gives as `compiled`.
+
+    Attributes:
+        threshold: the relative spread above which it quotes.
+        size, limit: of an order and of the position, in units of 1e-8.
+        inside: ticks inside the best bid and ask.
+    """
+
+    threshold: float
+    size: int
+    limit: int
+    inside: int

@@ -8,9 +8,9 @@ from typing import Final
 import pyarrow as pa
 from msgspec import UNSET
 
+from orderbook.anomalies import is_foreign
 from orderbook.connection_marks import Connected, Disconnected, encode_mark
 from orderbook.continuity import is_gap
-from orderbook.oddities import is_foreign
 from orderbook.schema import Kind
 from orderbook.times import NS
 from orderbook.venues.registry import venue
@@ -37,7 +37,7 @@ class _OpenConnection:
     Attributes:
         last_number, gaps: the last sequence_num of any product, and the gaps before it.
         clamped: by product, number of rows whose time was raised, and by how much at most.
-        oddities: by product, see `orderbook.oddities`.
+        oddities: by product, see `orderbook.anomalies`.
 
     Args:
         subscribed: the products that it asked for; none if that is not known.
@@ -75,7 +75,7 @@ class CaptureRows:
     Attributes:
         clamped: number of rows whose time was before that of the product's last row, and was raised to it.
         gaps: number of gaps in sequence_num, which counts the frames of a connection over all its products.
-        oddities: by product, numbers of what was odd and left the book as it is, see `orderbook.oddities`.
+        oddities: by product, numbers of what was odd and left the book as it is, see `orderbook.anomalies`.
     """
 
     def __init__(

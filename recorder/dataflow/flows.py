@@ -22,7 +22,6 @@ from bytewax.operators import KeyedStream
 from orderbook.dataflow.operators import order_book
 from orderbook.dataflow.streams import Streams
 from orderbook.engine import Engine, Step, Watch
-from orderbook.engine_names import EngineName
 from orderbook.errors import reason_of
 from recorder.dataflow.running import FirstFailure
 from recorder.dataflow.sinks import TapeSink
@@ -31,7 +30,7 @@ from recorder.live.credentials import credentials_for
 from recorder.live.endpoint import endpoint
 from recorder.runtime.loading import load_engine
 from recorder.runtime.strategy_thread import StrategyThread
-from recorder.settings import CONNECTION, LIVE, ConnectionSettings
+from recorder.settings import CONNECTION, LIVE, ConnectionSettings, EngineName
 from recorder.tape.writer import TapeWriter
 
 Item = tuple[str, pa.RecordBatch]

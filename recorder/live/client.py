@@ -33,8 +33,8 @@ from recorder.live.credentials import credentials_for
 from recorder.live.endpoint import FeedError, endpoint
 from recorder.live.progress import ProductProgress
 from recorder.live.queue import Received, ReceiveQueue
-from recorder.outages import Outage
 from recorder.settings import SYNTHETIC_SERVER, ConnectionSettings
+from recorder.tape.connections import Outage
 from recorder.tape.row_batches import Position
 
 log = logging.getLogger(__name__)
@@ -178,7 +178,7 @@ class FeedReader:
         return dict(self._endings[product])
 
     def oddities(self, product: str) -> dict[str, int]:
-        """Return what was odd about the connections of a product and ended none; see `orderbook.oddities`."""
+        """Return what was odd about the connections of a product and ended none: `ODDITIES` by number."""
         found = self._products.get(product)
         return {} if found is None else dict(found.all_oddities)
 

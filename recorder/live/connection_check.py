@@ -7,10 +7,10 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Final
 
+from orderbook.anomalies import is_foreign
 from orderbook.continuity import is_gap
 from orderbook.display import printable
 from orderbook.events import TradeFrame
-from orderbook.oddities import is_foreign
 from orderbook.trades import TradeWatch
 from orderbook.venues.base import Venue
 from recorder.live.book_liveness import BookLiveness, ProductPast
@@ -61,7 +61,7 @@ class ConnectionCheck:
 
     Attributes:
         book: whether the book is live.
-        oddities: what was odd so far and ends nothing, see `orderbook.oddities`.
+        oddities: what was odd so far and ends nothing, see `orderbook.anomalies`.
     """
 
     def __init__(

@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections import Counter
 
-from orderbook.oddities import oddity_lines
+from orderbook.anomalies import oddity_lines
 from recorder.live.book_liveness import ProductPast
 from recorder.live.clock import Clock, ClockReading
 from recorder.live.connection_check import ConnectionCheck, Ending
@@ -39,7 +39,7 @@ class ProductProgress:
 
     @property
     def all_oddities(self) -> Counter[str]:
-        """What was odd about its connections and ended none; see `orderbook.oddities`."""
+        """What was odd about its connections and ended none; see `orderbook.anomalies`."""
         return self._past_oddities + self.oddities
 
     def take_oddities(self) -> Counter[str]:

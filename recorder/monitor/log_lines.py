@@ -1,17 +1,25 @@
-"""The log lines of a running recording: anomalies of the feed, and its status from time to time."""
+"""The log lines of a running recording: anomalies, its status from time to time, and clocks that differ."""
 
 import logging
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
 
 from orderbook import display
 from orderbook.display import printable
 from orderbook.engine import Step
+from orderbook.facts import clock_fault, duration, last_lag
+from orderbook.times import NS
+from recorder.live.clock import Clock
 from recorder.monitor.status import RecordingView
 from recorder.settings import LOG_EVERY_S
 
 log = logging.getLogger(__name__)
+
+_STEP_S: Final = 5.0
+"""Seconds by which clocks may differ without a line."""
 
 
 class AnomalyLog:
@@ -77,3 +85,45 @@ def status_line(view: RecordingView) -> str:
     queued = display.size(view.reader.queue.queued_bytes)
     total = f"journal {display.size(journal)}, sealed {display.size(sealed)}, queue {queued}"
     return "; ".join([*parts, total])
+
+
+class ClockLog:
+    """Logs once for each connection if its recv_time is wrong, and every step of the machine's clock.
+
+    recv_time never goes back: it continues from the tape's last row and then counts the time that passes. So
+    a wrong clock stays in it as long as its connection, and a clock that was ahead for longer.
+
+    Args:
+        wall: the machine's clock, nanoseconds since 1970.
+        monotonic: a clock that is never set.
+    """
+
+    def __init__(self, wall: Clock = time.time_ns, monotonic: Clock = time.monotonic_ns) -> None:
+        self._wall = wall
+        self._monotonic = monotonic
+        self._offset = wall() - monotonic()
+        self._told: set[tuple[str, int | None, str]] = set()
+
+    def update(self, product: str, step: Step) -> None:
+        """Log what is new in a step of a product. O(1)."""
+        now, span = self._wall(), step.span
+        offset = now - self._monotonic()
+        if abs(moved := offset - self._offset) > _STEP_S * NS:
+            log.warning(
+                "the clock was set %s by %s; recv_time goes on without that until a connection ends",
+                "forward" if moved > 0 else "back",
+                duration(abs(moved) / NS),
+            )
+            self._offset = offset
+        if span.last_time is not None and (ahead := span.last_time - now) > _STEP_S * NS:
+            continued = f"the tape's last row is {duration(ahead / NS)} ahead of the clock"
+            self._tell(product, span.last_connection, "ahead", f"{continued}; recv_time continues from there")
+        lag = last_lag(step.summaries)
+        if lag is not None and (fault := clock_fault((lag, lag))):
+            self._tell(product, span.last_connection, "lag", fault)
+
+    def _tell(self, product: str, connection: int | None, what: str, line: str) -> None:
+        """Log a line, once for each connection."""
+        if (product, connection, what) not in self._told:
+            self._told.add((product, connection, what))
+            log.warning("%s: %s", product, line)

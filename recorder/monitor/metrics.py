@@ -9,8 +9,8 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from orderbook.anomalies import ODDITIES
 from orderbook.errors import BooktapeError
-from orderbook.oddities import ODDITIES
 from recorder.monitor.metrics_server import MetricsServer
 from recorder.monitor.status import RecordingView
 from recorder.settings import METRICS_HOST

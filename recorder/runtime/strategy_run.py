@@ -4,8 +4,7 @@ from collections.abc import Callable, Mapping
 
 import pyarrow as pa
 
-from orderbook.digest.rows import RowDigest
-from orderbook.digest.summaries import run_digest
+from orderbook.digest import RowDigest, run_digest
 from orderbook.display import plural
 from orderbook.document import Document
 from orderbook.engine import Step

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from orderbook.digest.summaries import Checks
+from orderbook.digest import Checks
 from orderbook.facts import all_facts
 from recorder.tape.errors import LockedTapeError
 from recorder.tape.format.layout import (

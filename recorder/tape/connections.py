@@ -1,16 +1,64 @@
-"""The connections of a product: when and how each began and ended, and what was wrong with its frames."""
+"""The connections of a product: when and how each began and ended, and what was wrong with its frames.
+
+An *outage* is what came after the last of them, if a recording was stopped while it had no book.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
+from orderbook import display
 from orderbook.connection_marks import Connected, Disconnected, read_connected, read_disconnected
-from orderbook.facts import Facts
-from orderbook.lags import Lag
+from orderbook.document import Document
+from orderbook.facts import Facts, Lag
 from orderbook.tally import Tally
-from recorder.outages import Outage
+from orderbook.times import NS, format_time
+
+
+class OutageDocument(Document, frozen=True):
+    """The JSON form of `Outage`.
+
+    Attributes:
+        from_, to: ISO times of the last summary and of the stop.
+        seconds: time between the two, in which nothing was observed.
+        reason: why no book came back.
+    """
+
+    from_: str
+    to: str
+    seconds: float
+    reason: str
+
+
+class Outage(NamedTuple):
+    """The time from the last summary of a product to the end of its recording, on another connection or none.
+
+    Attributes:
+        start, end: in nanoseconds since 1970.
+        reason: why no book came back; may be empty.
+    """
+
+    start: int
+    end: int
+    reason: str
+
+    def line(self, product: str) -> str:
+        """Return what happened, for people."""
+        seconds = display.seconds((self.end - self.start) / NS)
+        because = f" ({display.printable(self.reason)})" if self.reason else ""
+        return (
+            f"{product}: not observed for the last {seconds} s: no book since "
+            f"{display.time_of_day(self.start)} UTC{because}"
+        )
+
+    def document(self) -> OutageDocument:
+        """Return the JSON form."""
+        return OutageDocument(
+            format_time(self.start), format_time(self.end), (self.end - self.start) / NS, self.reason
+        )
 
 
 @dataclass(frozen=True, slots=True)

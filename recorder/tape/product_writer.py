@@ -14,7 +14,7 @@ from typing import Final
 
 import pyarrow as pa
 
-from orderbook.digest.summaries import Digest
+from orderbook.digest import Digest
 from orderbook.tally import Tally
 from orderbook.times import format_time
 from recorder.runtime.memory import return_freed_memory

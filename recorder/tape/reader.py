@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from orderbook.venues.base import Venue
 from orderbook.venues.registry import venue
-from recorder.sample import tapes_title
+from recorder.installed import tapes_title
 from recorder.tape.errors import DamagedTapeError, UnknownProductError
 from recorder.tape.format.journal import JournalReader, journal_paths
 from recorder.tape.format.layout import JOURNALS, merged_file, product_dir

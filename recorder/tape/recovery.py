@@ -3,7 +3,7 @@
 from bisect import bisect_right
 from dataclasses import dataclass
 
-from orderbook.digest.summaries import Digest, RowChecks
+from orderbook.digest import Digest, RowChecks
 from orderbook.engine import Engine
 from orderbook.tally import Tally
 from orderbook.thresholds import DEFAULT_THRESHOLD

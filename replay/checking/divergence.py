@@ -3,7 +3,7 @@
 import msgspec
 import numpy as np
 
-from orderbook.digest.summaries import BLOCK, Digest, RowChecks
+from orderbook.digest import BLOCK, Digest, RowChecks
 from orderbook.display import printable
 from recorder.tape.format.segment_entry import SegmentEntry
 from recorder.tape.format.sidecars import read_checks

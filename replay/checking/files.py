@@ -1,10 +1,23 @@
-"""The check of a product's files: checksums, the list of segments and the journals. It replays nothing."""
+"""The check of a product's files, and of what a compaction merges.
 
+Checksums, the list of segments and the journals are checked without a replay. What is merged is replayed,
+too: it must be what was written, or the evidence would be gone.
+"""
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import replace
+
+from orderbook.engine import Engine
+from recorder.runtime.loading import engine_for, load_engine
+from recorder.tape.compaction import Compacted, compact
 from recorder.tape.errors import DamagedTapeError
 from recorder.tape.format.journal import damaged_copies
-from recorder.tape.format.segment_entry import SegmentEntry
-from recorder.tape.reader import ProductTape
+from recorder.tape.format.segment_entry import SegmentEntry, parts_of
+from recorder.tape.format.sidecars import start_in
+from recorder.tape.reader import ProductTape, Tape, TapeLike
 from recorder.tape.store import local as store
+from replay.checking.replayed import ReplayCheck
 from replay.checking.verification import Verification
 
 
@@ -42,3 +55,46 @@ def check_journals(tape: ProductTape, found: Verification) -> None:
             found.damage.append(f"{journal.path}: a bad record after row {extent.last_seq}")
         else:
             found.torn_bytes += extent.torn
+
+
+def checked_compact(tape: TapeLike) -> dict[str, Compacted]:
+    """Merge the sealed segments of each day of each product into one, if `verify` finds no fault in them.
+
+    Raises:
+        LockedTapeError: if another compaction or indexing of the tape is running.
+        DamagedTapeError: if a segment, or what the list says of it, is not what its rows say; then nothing
+            was changed.
+        TapeError: if the tape cannot be read.
+        OSError: if it cannot be written; the tape is as it was.
+    """
+    opened = Tape.open(tape)
+    engine = load_engine(engine_for(opened.sealed_rows(), "auto"))
+
+    def check(product: ProductTape, entries: Sequence[SegmentEntry], days: Sequence[range]) -> None:
+        for day in days:
+            _check_day(opened, product, entries, day, engine)
+
+    return compact(opened, check)
+
+
+def _check_day(
+    opened: Tape, tape: ProductTape, entries: Sequence[SegmentEntry], day: range, engine: Engine
+) -> None:
+    """Check some consecutive segments, by replay from the book and the digest before them."""
+    found = Verification(opened, engine.name)
+    chosen = [entries[number] for number in day]
+    found.damage += filter(None, (problem_of(tape, entry) for entry in chosen))
+    if not found.damage:
+        before = entries[day[0] - 1] if day[0] else None
+        # A book that the list does not know may be wrong, so nothing is judged by it.
+        parts = [part if part.book_sha256 else replace(part, before="") for part in parts_of(entries)]
+        chain_seq = before.chain_seq if before else 0
+        number = bisect_right(parts, chain_seq, key=lambda part: part.first_seq) - 1
+        check = ReplayCheck(tape, engine, found, None)
+        check.begin(start_in(tape.directory, opened.feed, parts, number), before)
+        check.check_sealed(chosen[-1].next_seq)
+    if found.damage:
+        more = f" (and {len(found.damage) - 1:,} more)" if len(found.damage) > 1 else ""
+        raise DamagedTapeError(
+            f"{found.damage[0]}{more}; nothing was merged, see `booktape verify`", tape.directory
+        )

@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 
 from orderbook.engine import Engine
-from orderbook.engine_names import EngineName
 from recorder.runtime.loading import engine_for, load_engine
+from recorder.settings import EngineName
 from recorder.tape.compaction import list_books, maintenance_lock
 from recorder.tape.errors import DamagedTapeError
 from recorder.tape.format.layout import SEGMENT_LIST

@@ -14,7 +14,7 @@ from orderbook.schema import TIME
 from orderbook.times import format_optional, format_time
 from orderbook.trades import TradeReader, TradeTally, subscribes_to_trades
 from orderbook.venues.base import Venue
-from recorder.sample import tapes_title
+from recorder.installed import tapes_title
 from recorder.tape.connections import Connection
 from recorder.tape.format.executions import read_executions
 from recorder.tape.overview import Overview, overview

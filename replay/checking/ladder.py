@@ -12,12 +12,12 @@ from orderbook.decimals import PRICE_UNITS
 from orderbook.display import time_of_day
 from orderbook.document import Document
 from orderbook.engine import Engine
-from orderbook.engine_names import EngineName
 from orderbook.errors import BooktapeError
 from orderbook.result import Result
 from orderbook.times import format_time
+from recorder.installed import tapes_title
 from recorder.runtime.loading import engine_for, load_engine
-from recorder.sample import tapes_title
+from recorder.settings import EngineName
 from recorder.tape.reader import ProductTape, Tape, TapeLike
 from replay.checking.absence import why_no_book
 from replay.running.window import Window, start_before

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from orderbook.digest.summaries import Digest, RowChecks
+from orderbook.digest import Digest, RowChecks
 from orderbook.engine import Engine
 from orderbook.facts import Facts, no_facts
 from orderbook.tally import Tally

@@ -8,10 +8,10 @@ import pyarrow as pa
 from msgspec import UNSET
 
 from orderbook import display
+from orderbook.anomalies import oddity_lines
 from orderbook.connection_marks import Connected, Disconnected, read_connected
 from orderbook.continuity import NumberFaults, SharedNumbers
-from orderbook.lags import clock_fault
-from orderbook.oddities import oddity_lines
+from orderbook.facts import clock_fault
 from orderbook.venues.base import Venue
 from recorder.live.connection_check import ENDED_BY_US, WITHOUT_BOOK
 from recorder.settings import MAX_CLAMP_S

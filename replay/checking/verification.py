@@ -11,8 +11,8 @@ from orderbook import display
 from orderbook.document import Document
 from orderbook.result import Result
 from orderbook.tally import Tally, TallyDocument, tally_documents
-from recorder.outages import Outage, OutageDocument
-from recorder.sample import tape_name
+from recorder.installed import tape_name
+from recorder.tape.connections import Outage, OutageDocument
 from recorder.tape.reader import Tape
 from replay.checking.divergence import ReplayDivergence
 from replay.checking.executions import ExecutionVerdict

@@ -5,10 +5,10 @@ from contextlib import suppress
 
 from orderbook.anomalies import FEED_FAULTS
 from orderbook.engine import Engine
-from orderbook.engine_names import EngineName
 from orderbook.errors import OptionError
 from orderbook.tally import Tally
 from recorder.runtime.loading import engine_for, load_engine
+from recorder.settings import EngineName
 from recorder.tape.connections import outage_at_end
 from recorder.tape.errors import DamagedTapeError
 from recorder.tape.format.segment_entry import sealed_rows

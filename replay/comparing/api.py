@@ -6,15 +6,15 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from orderbook.engine import Engine, Watch, both
-from orderbook.engine_names import EngineName
 from recorder.runtime.loading import engine_for, engine_name
+from recorder.settings import EngineName
 from recorder.tape.reader import Tape, TapeLike
 from replay.comparing.passes import Work, run_passes, run_passes_in_processes, worker_pool
 from replay.comparing.results import Comparison
 from replay.comparing.settings import CompareSettings
 from replay.comparing.sweep.episode_rows import MAX_THRESHOLDS
+from replay.processes import balanced
 from replay.run_dir.writer import run_directory
-from replay.workers.processes import balanced
 
 
 def compare(

@@ -12,9 +12,9 @@ from typing import Final
 
 from orderbook.display import bps
 from orderbook.engine import Engine
-from orderbook.engine_names import EngineName
 from orderbook.thresholds import format_threshold
 from orderbook.times import parse_time
+from recorder.settings import EngineName
 from recorder.tape.format.segment_entry import parts_of
 from recorder.tape.overview import overview
 from recorder.tape.reader import ProductTape, Tape

@@ -6,13 +6,13 @@ from dataclasses import dataclass, replace
 import pyarrow as pa
 
 from orderbook.engine import Engine, Step
-from orderbook.engine_names import EngineName
 from orderbook.errors import reason_of
 from orderbook.tally import Tally
 from orderbook.thresholds import DEFAULT_THRESHOLD
 from recorder.dataflow.running import run_to_end
 from recorder.runtime.loading import engine_name, load_engine
 from recorder.runtime.signals import interruptible
+from recorder.settings import EngineName
 from recorder.tape.reader import Tape
 from replay.comparing.groups import Pass, groups_of
 from replay.comparing.results import Group, TapePass
@@ -21,8 +21,8 @@ from replay.comparing.sweep.episode_rows import EpisodeRows
 from replay.comparing.sweep.threshold_sweep import ThresholdSweep
 from replay.dataflow.flows import replay_flow
 from replay.dataflow.sources import TapeSource
+from replay.processes import WaitForStart, WorkerPool
 from replay.run_dir.writer import RunError, RunWriter
-from replay.workers.processes import WaitForStart, WorkerPool
 
 StepReader = Callable[[str, Step], None]
 """A function that is called with each product and step."""

@@ -15,15 +15,14 @@ import numpy as np
 import pyarrow as pa
 from msgspec import UNSET, UnsetType
 
-from orderbook.digest.summaries import run_digest
+from orderbook.digest import run_digest
 from orderbook.display import plural
 from orderbook.document import Document
 from orderbook.errors import OptionError
 from orderbook.result import Result
 from orderbook.tally import Tally, TallyDocument, products_with_rows, tally_documents
-from recorder.outages import Outage
-from recorder.runtime.version import software_version
-from recorder.sample import tapes_title
+from recorder.installed import software_version, tapes_title
+from recorder.tape.connections import Outage
 from replay.checking.verdicts import Verdict
 from replay.comparing.metrics import QUALITY_METRICS, row_schema, sort_columns, threshold_metrics
 from replay.comparing.settings import CompareSettings, CompareSettingsDocument

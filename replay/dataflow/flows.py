@@ -8,8 +8,8 @@ from bytewax.dataflow import Dataflow
 from orderbook.dataflow.operators import order_book
 from orderbook.dataflow.streams import Streams
 from orderbook.engine import Engine
-from orderbook.engine_names import EngineName
 from recorder.runtime.loading import load_engine
+from recorder.settings import EngineName
 from recorder.tape.reader import Tape, TapeLike
 from replay.dataflow.sources import TapeSource, paced_source
 from replay.running.settings import REPLAY, ReplaySettings

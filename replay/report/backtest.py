@@ -11,7 +11,7 @@ import pyarrow as pa
 from msgspec import UNSET
 
 from orderbook import display
-from recorder.sample import tape_name
+from recorder.installed import tape_name
 from replay.comparing.results import versions
 from replay.report.collect.equity import EquityCollector, LaneKey
 from replay.report.collect.evidence import evenly_chosen

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from orderbook import display
 from orderbook.thresholds import format_threshold
-from recorder.sample import tape_name
+from recorder.installed import tape_name
 from replay.comparing.default_thresholds import nothing_above
 from replay.comparing.results import Comparison, Group, versions
 from replay.comparing.sweep.spread_times import QUANTILES

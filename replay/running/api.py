@@ -10,7 +10,6 @@ from pathlib import Path
 import pyarrow as pa
 
 from orderbook.engine import Engine, Watch
-from orderbook.engine_names import EngineName
 from orderbook.errors import reason_of
 from orderbook.strategy import StrategyFactory, reads_trades
 from orderbook.tally import Tally
@@ -18,14 +17,15 @@ from recorder.dataflow.running import run_to_end
 from recorder.runtime.loading import engine_for, engine_name, load_engine
 from recorder.runtime.signals import interruptible, on_signals
 from recorder.runtime.strategy_run import StrategyRun
+from recorder.settings import EngineName
 from recorder.tape.reader import Tape, TapeLike
 from replay.dataflow.flows import replay_flow
 from replay.dataflow.sources import first_reported, paced_source
+from replay.processes import WaitForStart, WorkerPool, balanced, check_picklable
 from replay.run_dir.writer import RunError, RunWriter, run_directory
 from replay.running.output import RunOutput
 from replay.running.results import RunResult
 from replay.running.settings import REPLAY, ReplaySettings
-from replay.workers.processes import WaitForStart, WorkerPool, balanced, check_picklable
 
 
 def run(

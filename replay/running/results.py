@@ -6,14 +6,14 @@ from pathlib import Path
 import msgspec
 import pyarrow as pa
 
-from orderbook.digest.summaries import run_digest
+from orderbook.digest import run_digest
 from orderbook.display import plural
 from orderbook.document import Document
 from orderbook.result import Result
 from orderbook.tally import Tally, TallyDocument, products_with_rows, tally_documents, tally_table
 from orderbook.thresholds import format_threshold
+from recorder.installed import tapes_title
 from recorder.runtime.strategy_run import StrategyDocument, StrategyRun
-from recorder.sample import tapes_title
 from replay.running.lateness import PacingDocument, Timing
 from replay.running.settings import ReplaySettings, SettingsDocument
 

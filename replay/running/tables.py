@@ -5,10 +5,10 @@ from collections.abc import Iterator
 import pyarrow as pa
 
 from orderbook.engine import Engine
-from orderbook.engine_names import EngineName
 from orderbook.schema import FLOW_SUMMARY_SCHEMA, FLOW_TRADE_SCHEMA, TAPE_SCHEMA
 from orderbook.trades import TradeReader
 from recorder.runtime.loading import engine_for, load_engine
+from recorder.settings import EngineName
 from recorder.tape.format.sidecars import Start
 from recorder.tape.reader import Tape
 from replay.running.window import Window, start_before

@@ -11,13 +11,14 @@ from pathlib import Path
 import pyarrow as pa
 from msgspec import UNSET, UnsetType
 
-from orderbook.digest.summaries import run_digest
+from orderbook.digest import run_digest
 from orderbook.engine import Engine, Watch
-from orderbook.engine_names import EngineName
 from orderbook.tally import Tally, products_with_rows
 from recorder.runtime.loading import engine_for, engine_name, load_engine
 from recorder.runtime.signals import interruptible
+from recorder.settings import EngineName
 from recorder.tape.reader import Tape, TapeLike
+from replay.processes import WaitForStart, WorkerPool, balanced, check_picklable
 from replay.run_dir.writer import RunWriter, run_directory
 from replay.simulation.parts import BacktestPart
 from replay.simulation.passes import Write, run_product
@@ -25,7 +26,6 @@ from replay.simulation.results import Backtest
 from replay.simulation.rows import BacktestRow, row_of
 from replay.simulation.settings import BacktestSettings
 from replay.simulation.sums import LaneSums, sums_of, total
-from replay.workers.processes import WaitForStart, WorkerPool, balanced, check_picklable
 
 
 def backtest(

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from orderbook.digest.summaries import run_digest
+from orderbook.digest import run_digest
 from orderbook.display import plural
 from orderbook.engine import PlainEngine
 from orderbook.execution.codes import QueueModel

@@ -15,7 +15,7 @@ from orderbook.errors import OptionError
 from orderbook.execution.codes import QueueModel
 from orderbook.execution.digest import run_digest
 from orderbook.result import Result
-from recorder.sample import tapes_title
+from recorder.installed import tapes_title
 from replay.simulation.columns import (
     backtest_schema,
     csv_of,

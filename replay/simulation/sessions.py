@@ -6,7 +6,7 @@ from orderbook.execution.latency import FeedLatency, FixedLatency, Latency, Tabl
 from orderbook.execution.numbers import MILLION, MONEY_UNITS, UNITS
 from orderbook.execution.options import parse_latency
 from orderbook.execution.settings import Fees, LaneSettings, ProductRules
-from recorder.runtime.version import software
+from recorder.installed import software
 from recorder.tape.errors import DamagedTapeError
 from recorder.tape.format.executions import Session
 from replay.simulation.settings import BacktestSettings, TraderFactory, plain_settings

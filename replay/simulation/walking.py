@@ -16,13 +16,13 @@ import pyarrow as pa
 from orderbook.display import plural
 from orderbook.document import Document
 from orderbook.engine import Engine
-from orderbook.engine_names import EngineName
 from orderbook.errors import OptionError
 from orderbook.execution.codes import QueueModel
 from orderbook.result import Result
 from orderbook.schema import TIME, columns
 from orderbook.times import format_time, parse_time
-from recorder.sample import tapes_title
+from recorder.installed import tapes_title
+from recorder.settings import EngineName
 from recorder.tape.overview import overview
 from recorder.tape.reader import Tape
 from replay.running.window import Window

@@ -13,9 +13,9 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import booktape as bt
-from orderbook.engine_names import EngineName
 from orderbook.execution.market_view import MarketView
 from orderbook.execution.wakes import Wakes
+from recorder.settings import EngineName
 from tests.benchmarks.measuring import describe_machine, parser, print_line, use_one_core
 from tests.benchmarks.tapes import traded_tape
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from booktape import arguments
 from orderbook.errors import OptionError
-from recorder.sample import sample
+from recorder.installed import sample
 from recorder.tape.errors import NotATapeError
 
 UNITS = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}

@@ -9,7 +9,7 @@ from functools import cache
 import pyarrow as pa
 import pytest
 
-from orderbook.digest.summaries import Digest
+from orderbook.digest import Digest
 from orderbook.engine import PlainEngine
 from orderbook.schema import TAPE_SCHEMA
 from tests.support import oracle

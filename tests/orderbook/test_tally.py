@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orderbook.engine import PlainEngine
-from orderbook.lags import Lags
+from orderbook.facts import Lags
 from orderbook.tally import Tally, tally_table
 from tests.orderbook.test_tracker import SETTINGS
 from tests.support import oracle

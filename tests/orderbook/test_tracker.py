@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
-from orderbook.digest.summaries import Digest, run_digest
+from orderbook.digest import Digest, run_digest
 from orderbook.engine import PlainEngine
 from orderbook.schema import FLOW_ANOMALY_SCHEMA, FLOW_SUMMARY_SCHEMA
 from orderbook.venues.registry import VENUE_NAMES

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from orderbook.digest.summaries import run_digest
+from orderbook.digest import run_digest
 from orderbook.tally import Tally
 from orderbook.times import NS
 from recorder.results import Recorded

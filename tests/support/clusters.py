@@ -13,7 +13,7 @@ from bytewax.dataflow import Dataflow
 
 import replay
 from booktape.examples.episode_alert import EpisodeAlert
-from orderbook.digest.rows import RowDigest
+from orderbook.digest import RowDigest
 from orderbook.tally import Tally
 from orderbook.thresholds import DEFAULT_THRESHOLD
 from recorder.tape.reader import Tape

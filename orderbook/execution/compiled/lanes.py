@@ -19,8 +19,7 @@ from orderbook.execution.compiled.loading import Run
 from orderbook.execution.compiled.market import LOAD
 from orderbook.execution.compiled.markouts import Markouts
 from orderbook.execution.compiled.memory import Memory
-from orderbook.execution.compiled.tables import table_words
-from orderbook.execution.compiled_strategy import Quotes
+from orderbook.execution.compiled.strategies import table_words
 from orderbook.execution.lane import ENDLESS, Trader
 from orderbook.execution.latency import (
     Draws,
@@ -34,7 +33,7 @@ from orderbook.execution.market import Touch
 from orderbook.execution.market_rows import NO_TIME, TRADES, MarketRows, book_changes
 from orderbook.execution.results import sample_of
 from orderbook.execution.settings import LaneSettings, ProductRules
-from orderbook.execution.table import OrdersTable
+from orderbook.execution.table import OrdersTable, Quotes
 from orderbook.execution.wakes import WakeRules, Wakes, Why
 from orderbook.strategy import StrategyError
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from orderbook.digest.summaries import BLOCK, Digest
+from orderbook.digest import BLOCK, Digest
 from orderbook.facts import Facts, Faults, all_facts
 from orderbook.times import parse_time
 from recorder.tape.errors import DamagedTapeError

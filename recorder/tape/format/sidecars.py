@@ -2,7 +2,7 @@
 
 - `<first_seq>.book`: the book before the segment's first row; `booktape index` rebuilds it. It stays when a
   compaction merges the segment, so reading can begin at each original segment.
-- `<first_seq>.checks`: a checksum of each row's summary as it was recorded (`orderbook.digest.summaries`).
+- `<first_seq>.checks`: a checksum of each row's summary as it was recorded (`orderbook.digest`).
 
 A sidecar carries the digest of the summaries that it belongs to, and is compressed with a checksum. The list
 of segments has the SHA-256 of each book. A sidecar is treated as missing if it is cut, of other rows, not the
@@ -18,7 +18,7 @@ import msgspec
 import numpy as np
 import zstandard
 
-from orderbook.digest.summaries import Checks
+from orderbook.digest import Checks
 from orderbook.tracker import is_saved_state
 from orderbook.venues.rawjson import UNREADABLE
 from recorder.tape.format.layout import book_file, checks_file, product_of

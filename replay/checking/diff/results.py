@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from orderbook.document import Document
 from orderbook.result import Result
-from recorder.sample import tape_name, tapes_title
+from recorder.installed import tape_name, tapes_title
 from replay.checking.diff.row_differences import RowDifference, StreamDiff, StreamDocument
 
 Sort = Literal["tapes", "RUNs", "backtests"]

@@ -8,8 +8,7 @@ from orderbook.thresholds import format_threshold
 from replay.comparing.sweep.statistics import MarkOut, ThresholdStatistics
 from replay.report.collect.episodes import BINS_PER_DECADE, LongestEpisodes
 from replay.report.collect.evidence import evenly_chosen
-from replay.report.figures.chart import Chart, Subject
-from replay.report.figures.style import BLUE, NO_LEGEND, STYLES, Figure
+from replay.report.figures.chart import BLUE, NO_LEGEND, STYLES, Chart, Figure, Subject
 from replay.report.tables import duration_table, markout_table
 
 _MAX_BARS: Final = 40

@@ -1,13 +1,35 @@
-"""A chart of a section: its figure, the text around it, and the same numbers as a table."""
+"""A chart of a section: its figure and colours, the text around it, and the same numbers as a table.
+
+A figure is plain data that Plotly draws. Lines of different colours also differ in dash and marker. The other
+looks are in report.css and report.js.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, Final
 
 from replay.comparing.sweep.statistics import ThresholdStatistics
 from replay.report.collect.episodes import Episode
 from replay.report.collect.evidence import Evidence
-from replay.report.figures.style import Figure
 from replay.report.tables import Table
+
+Figure = dict[str, Any]
+
+# A contrast of at least 3 to 1 on white and on near black.
+BLUE: Final = "#2f7ed8"
+ORANGE: Final = "#d9730d"
+GREEN: Final = "#2a9d5c"
+VIOLET: Final = "#9b6dd6"
+GREY: Final = "#7d8894"
+STYLES: Final = (
+    (BLUE, "solid", "circle"),
+    (ORANGE, "dash", "square"),
+    (GREEN, "dot", "diamond"),
+    (VIOLET, "dashdot", "triangle-up"),
+    (GREY, "longdash", "x"),
+)
+
+NO_LEGEND: Final = {"showlegend": False}
 
 
 @dataclass(frozen=True, slots=True)

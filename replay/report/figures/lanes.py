@@ -6,8 +6,7 @@ from typing import Final
 
 from orderbook import display
 from orderbook.execution.codes import QUEUE_MODELS, QueueModel
-from replay.report.figures.chart import Chart
-from replay.report.figures.style import BLUE, GREEN, NO_LEGEND, ORANGE, STYLES, Figure
+from replay.report.figures.chart import BLUE, GREEN, NO_LEGEND, ORANGE, STYLES, Chart, Figure
 from replay.report.tables import Table
 from replay.simulation.rows import BacktestRow
 

@@ -10,8 +10,7 @@ from replay.report.collect.episodes import AROUND_NS, Episode
 from replay.report.collect.evidence import Evidence, evenly_chosen
 from replay.report.collect.gaps import Gap
 from replay.report.collect.hours import HOURS, HourShares
-from replay.report.figures.chart import Chart, Subject
-from replay.report.figures.style import BLUE, GREY, NO_LEGEND, ORANGE, Figure
+from replay.report.figures.chart import BLUE, GREY, NO_LEGEND, ORANGE, Chart, Figure, Subject
 from replay.report.tables import episodes_table, gaps_table, hours_table, quotes_table, spread_table
 
 _MAX_LINES: Final = 7

@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from orderbook.digest.summaries import BLOCK
+from orderbook.digest import BLOCK
 from orderbook.engine import PlainEngine
 from recorder.api import import_captures
 from recorder.settings import ImportSettings, SealPolicy

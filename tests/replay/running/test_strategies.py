@@ -17,9 +17,9 @@ import pytest
 import booktape as bt
 import replay
 from booktape.examples.episode_alert import EpisodeAlert
-from orderbook.digest.rows import RowDigest
-from orderbook.engine_names import EngineName
+from orderbook.digest import RowDigest
 from orderbook.strategy import CheckedStrategy, StrategyError
+from recorder.settings import EngineName
 from recorder.tape.reader import Tape
 from replay.running.results import RunResult
 from replay.running.settings import ReplaySettings

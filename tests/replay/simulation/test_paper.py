@@ -12,12 +12,12 @@ import pytest
 
 import booktape as bt
 from booktape.execution import paper_settings
-from orderbook.engine_names import EngineName
 from orderbook.execution.market_view import MarketView
 from orderbook.execution.wakes import Wakes
 from orderbook.strategy import StrategyError
 from recorder.api import record
 from recorder.results import Recorded
+from recorder.settings import EngineName
 from recorder.tape.format.executions import read_executions
 from recorder.tape.reader import Tape
 from recorder.tape.row_batches import Position

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from recorder.sample import sample, tape_name, tapes_title
+from recorder.installed import sample, tape_name, tapes_title
 
 
 def test_names() -> None:

@@ -23,10 +23,10 @@ from multiprocessing.connection import Connection
 from typing import Any, Final, Generic, TypeVar
 
 from orderbook.engine import Engine
-from orderbook.engine_names import EngineName
 from orderbook.errors import BooktapeError, OptionError, StepError, explain
 from recorder.runtime.loading import load_engine, preload_engine
 from recorder.runtime.signals import InterruptedRunError, on_signals
+from recorder.settings import EngineName
 from recorder.tape.reader import Tape
 
 WaitForStart = Callable[[], int]

@@ -1,4 +1,4 @@
-"""The tape that booktape comes with, and the name under which it is typed and shown."""
+"""What is installed: the version, and the tape that booktape comes with."""
 
 from pathlib import Path
 from typing import Final
@@ -9,6 +9,21 @@ SAMPLE: Final = "sample:"
 _ROOT: Final = Path(__file__).parents[1]
 SAMPLE_PATHS: Final = (_ROOT / "booktape" / "sample", _ROOT / "data" / "sample")
 """Where it is in a wheel, and in a checkout."""
+
+
+def software_version() -> str:
+    """Return the installed version of booktape, `0` if it is not installed."""
+    from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415  a fifth of what `--help` takes
+
+    try:
+        return version("booktape")
+    except PackageNotFoundError:
+        return "0"
+
+
+def software() -> str:
+    """Return the name and version of the software for a tape's manifest."""
+    return f"booktape {software_version()}"
 
 
 def sample() -> Path:

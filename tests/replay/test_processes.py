@@ -14,9 +14,9 @@ import pytest
 from orderbook.errors import BooktapeError
 from recorder.runtime.loading import load_engine
 from recorder.tape.reader import Tape
+from replay.processes import LostProcessError, WaitForStart, WorkerPool, balanced
 from replay.running.api import run
 from replay.running.settings import ReplaySettings
-from replay.workers.processes import LostProcessError, WaitForStart, WorkerPool, balanced
 from tests.support.commands import booktape, invoke, json_of, python, running_booktape
 from tests.support.constants import MS
 from tests.support.tapes import digests_of, import_frames, snapshot, update

@@ -1,1 +1,0 @@
-"""One job in several processes."""

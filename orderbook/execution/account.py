@@ -23,6 +23,7 @@ class Account:
         realised: profit of what was bought and sold again, without fees.
         cost: what the position cost, negative of a short one.
         turnover: sum of the values of all fills.
+        first_cost: value of the position of the start, None until it is known.
     """
 
     def __init__(self, cash: int | None = None, base: int | None = None) -> None:
@@ -31,18 +32,12 @@ class Account:
         self.position = base or 0
         self.fees = self.realised = self.cost = self.turnover = 0
         self._first_cash = self.cash
-        self._first_cost: int | None = None if self.position else 0
-
-    def copy(self) -> "Account":
-        """Return the account as it is now; as often as a lane is filled, so it is made by hand."""
-        copied = Account.__new__(Account)
-        copied.__dict__.update(self.__dict__)
-        return copied
+        self.first_cost: int | None = None if self.position else 0
 
     @property
     def start(self) -> int:
         """Equity at the start: cash, and a first position at the first mid (down to a unit)."""
-        return self._first_cash + (self._first_cost or 0)
+        return self._first_cash + (self.first_cost or 0)
 
     @property
     def free_cash(self) -> int | None:
@@ -57,12 +52,12 @@ class Account:
     @property
     def is_valued(self) -> bool:
         """Whether a position of the start has its value."""
-        return self._first_cost is not None
+        return self.first_cost is not None
 
     def value_start(self, mid_twice: int) -> None:
         """Value a position of the start at the first mid, or the first price, that is known."""
-        if self._first_cost is None:
-            self.cost = self._first_cost = self.position * mid_twice // 2
+        if self.first_cost is None:
+            self.cost = self.first_cost = self.position * mid_twice // 2
 
     def fill(self, side: Side, price: int, size: int, fee: int) -> None:
         """Book a fill."""

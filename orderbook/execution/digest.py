@@ -15,30 +15,23 @@ from orderbook.execution.numbers import MONEY_UNITS
 
 _WORD = 2**64
 _PACKED = struct.Struct("<9q")
-_ROW = struct.Struct("72s")
 
 
 class ExecutionDigest:
-    """The digest of one lane so far; it can be copied and continued."""
+    """The digest of one lane so far; it can be continued.
 
-    __slots__ = ("_chain", "events")
+    Args:
+        chain: the digest so far, 32 bytes.
+    """
 
-    def __init__(self) -> None:
-        self._chain = bytes(32)
-        self.events = 0
+    __slots__ = ("_chain",)
+
+    def __init__(self, chain: bytes = bytes(32)) -> None:
+        self._chain = chain
 
     def add(self, event: Event) -> None:
         """Add the next event."""
         self._chain = sha256(self._chain + pack(event)).digest()
-        self.events += 1
-
-    def add_packed(self, rows: memoryview) -> None:
-        """Add events that are packed already, 72 bytes each."""
-        chain = self._chain
-        for (row,) in _ROW.iter_unpack(rows):
-            chain = sha256(chain + row).digest()
-        self._chain = chain
-        self.events += len(rows) // _PACKED.size
 
     def hexdigest(self) -> str:
         """Return the digest as 64 hex digits."""

@@ -6,7 +6,6 @@ applies the row, and `see` does what follows from it. In one row the orders come
 are due, then the strategy is woken once. So the tape alone decides, live as in a replay.
 """
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol
 
@@ -28,6 +27,7 @@ from orderbook.execution.rows import BookRow, BreakRow, TapeRow, TradeRow
 from orderbook.execution.schedule import Arrival, LateEnd, Report, Schedule, Timer
 from orderbook.execution.settings import LaneSettings, ProductRules
 from orderbook.execution.table import OrdersTable
+from orderbook.execution.totals import LaneTotals
 from orderbook.execution.wakes import NOTHING, WakeRules, Wakes, Why
 from orderbook.execution.watched import Watched
 from orderbook.strategy import StrategyError
@@ -86,7 +86,6 @@ class Lane:
         rows: results that are whole; the caller takes them away.
         requests: number of requests so far.
         listen: called with each event of its orders and each row of its log, as they happen.
-        refused_amends: number of refused amends so far, by reason.
     """
 
     def __init__(
@@ -106,14 +105,15 @@ class Lane:
         self.rows = LaneRows()
         self.requests = 0
         self.listen: Callable[[Event | LogRow], None] | None = None
-        self.refused_amends: Counter[Code] = Counter()
+        self._totals = LaneTotals(settings.equity_every, settings.markouts)
+        self._last_over: Order | None = None
         self._market = market
         self._trader = trader
         self._settings = settings
         self._name = f"{name}, {product}"
         self._draws = Draws(settings.seed, product)
         self._schedule = Schedule()
-        self._markouts = Markouts(market, settings.markouts, self.rows.fills)
+        self._markouts = Markouts(market, settings.markouts, self._keep_fill)
         self._wakes = WakeRules(trader.wakes)
         self._grid = market.grid(settings.equity_every)
         self._sampled = self._grid.end
@@ -136,6 +136,12 @@ class Lane:
     def broken(self) -> Broken:
         """What interruptions did."""
         return self.exchange.broken
+
+    @property
+    def totals(self) -> LaneTotals:
+        """Its sums so far."""
+        self._count_last()
+        return self._totals
 
     @property
     def wakes(self) -> Wakes:
@@ -252,7 +258,7 @@ class Lane:
     def _late_end(self, order: Order) -> None:
         self.exchange.close(order)
         if order.end is Code.CANCELLED:
-            self.rows.orders.append(order)
+            self._keep_order(order)
 
     def _tell(self, reports: Sequence[Event], trades: Sequence[Trade], why: Why) -> None:
         """Deliver reports, and wake the strategy if it asked for this moment."""
@@ -311,14 +317,18 @@ class Lane:
             how = (event.number, event.time, event.side, event.price, event.size, event.fill)
             self._markouts.add(FillRow(self._fills, *how, self._market.touch.mid_twice))
             self._fills += 1
+            if event.fill.is_maker:
+                self._totals.fills_maker += 1
+            else:
+                self._totals.fills_taker += 1
             self._sample(event.time, "fill")
         elif order is not None and event.code.ends_order:
             if event.code is Code.CANCELLED and order.late_book_time is not None:
                 self._schedule.push(event.time + LATE, LateEnd(order))
             else:
-                self.rows.orders.append(order)
+                self._keep_order(order)
         elif event.code.refuses_amend:
-            self.refused_amends[event.code] += 1
+            self._totals.refused_amends[event.code] += 1
         if self.listen is not None:
             self.listen(event)
 
@@ -347,4 +357,21 @@ class Lane:
         )
 
     def _keep_sample(self, time: int, connection: int, why: SampleWhy, touch: Touch) -> None:
-        self.rows.samples.append(sample_of(self.account, time, connection, why, touch))
+        sample = sample_of(self.account, time, connection, why, touch)
+        self.rows.samples.append(sample)
+        self._totals.add_sample(sample)
+
+    def _keep_order(self, order: Order) -> None:
+        self.rows.orders.append(order)
+        self._count_last()
+        self._last_over = order
+
+    def _count_last(self) -> None:
+        """Count the last order that is over; until the next one it may be filled under other models."""
+        if self._last_over is not None:
+            self._totals.add_order(self._last_over)
+            self._last_over = None
+
+    def _keep_fill(self, fill: FillRow) -> None:
+        self.rows.fills.append(fill)
+        self._totals.add_fill(fill)

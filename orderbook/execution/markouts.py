@@ -1,7 +1,7 @@
 """The mid after each fill: known if the connection is observed until the horizon, as in `compare`."""
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from orderbook.execution.market import Market
 from orderbook.execution.results import FillRow
@@ -13,13 +13,13 @@ class Markouts:
     Args:
         market: the book, for its mid.
         horizons: ns after a fill, ascending.
-        whole: where fills go once every horizon is known or cannot be.
+        whole: called with each fill once every horizon is known or cannot be.
 
     Attributes:
         next_due: when the next mark-out is due, None if none is: the first book row after it tells the mid.
     """
 
-    def __init__(self, market: Market, horizons: Sequence[int], whole: list[FillRow]) -> None:
+    def __init__(self, market: Market, horizons: Sequence[int], whole: Callable[[FillRow], None]) -> None:
         self.next_due: int | None = None
         self._market = market
         self._horizons = horizons
@@ -29,7 +29,7 @@ class Markouts:
     def add(self, fill: FillRow) -> None:
         """Follow a fill."""
         if not self._horizons:
-            self._whole.append(fill)
+            self._whole(fill)
         for pending in self._pending:
             pending.append(fill)
         self._look()
@@ -56,7 +56,7 @@ class Markouts:
         fill = pending.popleft()
         fill.later_mids.append(mid_twice)
         if len(fill.later_mids) == len(self._horizons):
-            self._whole.append(fill)
+            self._whole(fill)
 
     def _look(self) -> None:
         """Note when the next mark-out is due."""

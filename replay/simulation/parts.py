@@ -80,7 +80,7 @@ class LaneParts:
         """Add rows that are whole. O(rows)."""
         if self._by is None:
             return
-        for sample in rows.each_sample:
+        for sample in rows.samples:
             self._mid_twice = Touch(sample.bid, sample.ask).mid_twice or self._mid_twice
             part = self._part(sample.time, sample.connection)
             part.last, part.mid_twice = sample, self._mid_twice

@@ -1,6 +1,5 @@
 """The pass of a backtest over a product: its rows through all lanes, and what comes out of them."""
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -12,7 +11,7 @@ from orderbook.engine import Engine, PlainEngine, State, Step, Watch
 from orderbook.errors import BooktapeError, OptionError, first_line
 from orderbook.execution.account import Account
 from orderbook.execution.breaks import Broken
-from orderbook.execution.codes import Code, QueueModel
+from orderbook.execution.codes import QueueModel
 from orderbook.execution.digest import ExecutionDigest
 from orderbook.execution.events import Event
 from orderbook.execution.lane import Lane, Trader
@@ -20,6 +19,7 @@ from orderbook.execution.market import Market, Touch
 from orderbook.execution.product import ProductLanes
 from orderbook.execution.results import LaneRows, LogRow
 from orderbook.execution.settings import LaneSettings, ProductRules
+from orderbook.execution.totals import LaneTotals
 from orderbook.execution.wakes import WakeRules, Wakes
 from orderbook.strategy import StrategyError
 from orderbook.tally import Tally
@@ -31,7 +31,6 @@ from replay.running.window import start_before
 from replay.simulation import tables
 from replay.simulation.parts import LaneParts
 from replay.simulation.settings import BacktestSettings
-from replay.simulation.statistics import LaneStatistics
 
 Write: TypeAlias = Callable[[str, str, pa.RecordBatch], None]
 """Called with a stream (`orders`, `fills`, `equity` or `log`), a product and rows."""
@@ -47,11 +46,14 @@ Made: TypeAlias = tuple[Trader, LaneSettings, str]
 class LaneResult(Protocol):
     """What comes of a lane, whichever engine ran it."""
 
-    account: Account
-    digest: ExecutionDigest
     rows: LaneRows
-    refused_amends: Counter[Code]
 
+    @property
+    def account(self) -> Account: ...  # noqa: D102
+    @property
+    def digest(self) -> ExecutionDigest: ...  # noqa: D102
+    @property
+    def totals(self) -> LaneTotals: ...  # noqa: D102
     @property
     def broken(self) -> Broken: ...  # noqa: D102
     @property
@@ -90,12 +92,11 @@ class Shown(Protocol):
 
 @dataclass(slots=True)
 class LaneRun:
-    """A lane in a backtest: its place in the results, and its numbers."""
+    """A lane in a backtest, and its place in the results."""
 
     setting: int
     queue: QueueModel
     lane: LaneResult
-    statistics: LaneStatistics
     parts: LaneParts
 
 
@@ -146,7 +147,8 @@ class ProductPass:
         if engine is None or engine.name == PlainEngine.name:
             lanes, shown = _plain(product, settings, state, listen)
         else:
-            lanes, shown = _compiled(product, settings, state, engine)
+            keeps_rows = write is not None or settings.by is not None
+            lanes, shown = _compiled(product, settings, state, engine, keeps_rows=keeps_rows)
         self.run = ProductRun(product, Tally(DEFAULT_THRESHOLD), lanes, shown)
         self._write = write
         self._fills = tables.fills_schema(settings.lane.markouts)
@@ -176,9 +178,8 @@ class ProductPass:
         self._take()
 
     def _take(self) -> None:
-        """Count the rows that are whole, write them if they are wanted, and drop them."""
+        """Write the rows that are whole if they are wanted, and drop them."""
         for each in self.run.lanes:
-            each.statistics.add(each.lane.rows)
             each.parts.add(each.lane.rows)
             if self._write is not None:
                 for stream, batch in _batches(each, self._fills):
@@ -242,7 +243,7 @@ def _plain(
 
 
 def _compiled(
-    product: str, settings: BacktestSettings, state: State, engine: Engine
+    product: str, settings: BacktestSettings, state: State, engine: Engine, *, keeps_rows: bool
 ) -> tuple[list[LaneRun], Shown]:
     """Return the same, of the compiled exchange."""
     from orderbook.execution.compiled.loading import kernel_entry  # noqa: PLC0415  numba is heavy, and may be absent
@@ -261,7 +262,15 @@ def _compiled(
             lanes.append(_lane_run(place, of_lane, lane, settings))
 
     shown = CompiledProduct(
-        engine, state, kernel_entry(), rules, settings.lane, make, take, at_once=settings.begins_at_once
+        engine,
+        state,
+        kernel_entry(),
+        rules,
+        settings.lane,
+        make,
+        take,
+        at_once=settings.begins_at_once,
+        keeps_rows=keeps_rows,
     )
     return lanes, shown
 
@@ -275,8 +284,7 @@ def _made(product: str, settings: BacktestSettings) -> Iterator[tuple[int, Made]
 
 
 def _lane_run(number: int, of_lane: LaneSettings, lane: LaneResult, settings: BacktestSettings) -> LaneRun:
-    statistics = LaneStatistics(of_lane.equity_every, of_lane.markouts)
-    return LaneRun(number, of_lane.queue, lane, statistics, LaneParts(settings.by))
+    return LaneRun(number, of_lane.queue, lane, LaneParts(settings.by))
 
 
 def _trader(settings: BacktestSettings, product: str, values: Mapping[str, Any]) -> Trader:
@@ -309,11 +317,11 @@ def _named(values: Mapping[str, Any]) -> str:
 def _batches(run: LaneRun, fills: pa.Schema) -> Iterator[tuple[str, pa.RecordBatch]]:
     """Yield the rows of a lane that are whole, by stream."""
     rows, place = run.lane.rows, (run.setting, run.queue)
-    if rows.orders or rows.order_runs:
-        yield "orders", tables.orders_batch(*place, rows.each_order)
+    if rows.orders:
+        yield "orders", tables.orders_batch(*place, rows.orders)
     if rows.fills:
         yield "fills", tables.fills_batch(*place, rows.fills, fills)
     if rows.samples:
-        yield "equity", tables.equity_batch(*place, rows.each_sample)
+        yield "equity", tables.equity_batch(*place, rows.samples)
     if rows.log:
         yield "log", tables.log_batch(*place, rows.log)

@@ -10,7 +10,16 @@ from orderbook.execution.codes import QueueModel
 from orderbook.times import format_optional
 from replay.simulation.passes import ProductRun
 from replay.simulation.settings import BacktestSettings
-from replay.simulation.statistics import HorizonDocument, money, money_of_twice, size
+from replay.simulation.statistics import (
+    HorizonDocument,
+    markout_documents,
+    money,
+    money_of_twice,
+    ratio,
+    sharpe,
+    sharpe_hourly,
+    size,
+)
 from replay.simulation.sums import LaneSums, sums_of
 from replay.simulation.tables import horizon_name
 
@@ -107,23 +116,24 @@ class BacktestRow(Document, frozen=True, kw_only=True):
 
 def row_of(sums: LaneSums, settings: BacktestSettings, tape: str | UnsetType | None) -> BacktestRow:
     """Return the numbers of a lane, rounded once; `tape` names its tape if there are several."""
-    statistics = sums.statistics
-    sharpe, samples, error = statistics.sharpe()
+    totals = sums.totals
+    by_marks, error = sharpe(totals)
     interrupted, through, traded = sums.interrupted
-    amends = {code.word: number for code, number in sorted(sums.refused_amends.items())}
+    refused = {code.word: number for code, number in sorted(totals.ends.items()) if code.is_refusal}
+    amends = {code.word: number for code, number in sorted(totals.refused_amends.items())}
     return BacktestRow(
         product=sums.product,
         tape=tape,
         setting=sums.setting,
         queue=sums.queue,
-        orders=statistics.ends.total(),
-        refused=statistics.refused() | amends,
-        fills=statistics.fills_maker + statistics.fills_taker,
-        fills_maker=statistics.fills_maker,
-        fills_taker=statistics.fills_taker,
-        fill_ratio=statistics.ratio(statistics.done),
-        fill_ratio_back=statistics.ratio(statistics.filled["back"]),
-        fill_ratio_front=statistics.ratio(statistics.filled["front"]),
+        orders=totals.ends.total(),
+        refused=refused | amends,
+        fills=totals.fills_maker + totals.fills_taker,
+        fills_maker=totals.fills_maker,
+        fills_taker=totals.fills_taker,
+        fill_ratio=ratio(totals.done, totals.accepted),
+        fill_ratio_back=ratio(totals.filled["back"], totals.accepted),
+        fill_ratio_front=ratio(totals.filled["front"], totals.accepted),
         turnover=money(sums.turnover),
         fees=money(sums.fees),
         realised=money(sums.realised),
@@ -133,16 +143,16 @@ def row_of(sums: LaneSums, settings: BacktestSettings, tape: str | UnsetType | N
         net=money_of_twice(sums.net_twice),
         net_exit=None if sums.net_exit is None else money(sums.net_exit),
         position=size(sums.position),
-        position_max=size(statistics.position_max),
-        position_min=size(statistics.position_min),
-        drawdown=money(statistics.drawdown_twice) / 2,
-        time_in_position_s=statistics.time_in_position / 1e9,
+        position_max=size(totals.position_max),
+        position_min=size(totals.position_min),
+        drawdown=money(totals.fall_twice) / 2,
+        time_in_position_s=totals.time_in_position / 1e9,
         observed_s=sums.observed_ns / 1e9,
-        sharpe=sharpe,
-        sharpe_samples=samples,
+        sharpe=by_marks,
+        sharpe_samples=totals.of_marks.count,
         sharpe_standard_error=error,
-        sharpe_hourly=statistics.sharpe_hourly(),
-        markouts={horizon_name(horizon): each for horizon, each in statistics.markouts().items()},
+        sharpe_hourly=sharpe_hourly(totals),
+        markouts={horizon_name(horizon): each for horizon, each in markout_documents(totals).items()},
         interrupted_size=size(interrupted),
         interrupted_through=through,
         interrupted_traded=traded,

@@ -1,17 +1,16 @@
 """The exact numbers of a lane, on one tape or added up over several."""
 
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 
-from orderbook.execution.codes import Code, QueueModel
+from orderbook.execution.codes import QueueModel
 from orderbook.execution.latency import Latency
 from orderbook.execution.market import Touch
 from orderbook.execution.settings import ProductRules
-from replay.simulation.passes import LaneRun, ProductRun
+from orderbook.execution.totals import LaneTotals
+from replay.simulation.passes import LaneResult, ProductRun
 from replay.simulation.settings import BacktestSettings
-from replay.simulation.statistics import LaneStatistics
 
 _BATCHED_NS = 100_000_000
 """A latency below this is less than what a batched channel shows."""
@@ -34,8 +33,7 @@ class LaneSums:
     product: str
     setting: int
     queue: QueueModel
-    statistics: LaneStatistics
-    refused_amends: Counter[Code]
+    totals: LaneTotals
     observed_ns: int
     turnover: int
     fees: int
@@ -62,8 +60,9 @@ def sums_of(run: ProductRun, settings: BacktestSettings, tape: int) -> Iterator[
     """Yield the numbers of all lanes of a product on a tape."""
     market = run.shown.market
     for found in run.lanes:
-        lane, marked = found.lane, found.statistics.last_known
-        account, broken = lane.account, lane.broken
+        lane = found.lane
+        account, totals, broken = lane.account, lane.totals, lane.broken
+        marked = totals.last_known
         touch = Touch(marked.bid, marked.ask) if marked else Touch(None, None)
         equity_twice, equity_exit = account.equity_twice(touch.mid_twice), account.equity_exit(*touch)
         yield LaneSums(
@@ -71,8 +70,7 @@ def sums_of(run: ProductRun, settings: BacktestSettings, tape: int) -> Iterator[
             product=run.product,
             setting=found.setting,
             queue=found.queue,
-            statistics=found.statistics,
-            refused_amends=lane.refused_amends,
+            totals=totals,
             observed_ns=run.tally.observed_ns,
             turnover=account.turnover,
             fees=account.fees,
@@ -91,7 +89,7 @@ def sums_of(run: ProductRun, settings: BacktestSettings, tape: int) -> Iterator[
             tick=market.tick,
             shown_tick=market.shown_tick,
             shown_lot=market.shown_lot,
-            caveats=frozenset(_caveats(run, found, settings)),
+            caveats=frozenset(_caveats(run, found.lane, totals, settings)),
             digest=lane.digest.hexdigest(),
         )
 
@@ -99,9 +97,9 @@ def sums_of(run: ProductRun, settings: BacktestSettings, tape: int) -> Iterator[
 def total(lanes: list[LaneSums]) -> LaneSums:
     """Return one lane over several tapes: each began flat, and nothing spans two."""
     first = lanes[0]
-    statistics = LaneStatistics.of(first.statistics)
+    totals = LaneTotals(first.totals.equity_every, first.totals.horizons)
     for each in lanes:
-        statistics.merge(each.statistics)
+        totals.merge(each.totals)
     size, through, traded = map(sum, zip(*(each.interrupted for each in lanes), strict=True))
     ticks, shown_ticks, shown_lots = (
         {getattr(each, name) for each in lanes} for name in ("tick", "shown_tick", "shown_lot")
@@ -111,8 +109,7 @@ def total(lanes: list[LaneSums]) -> LaneSums:
         product=first.product,
         setting=first.setting,
         queue=first.queue,
-        statistics=statistics,
-        refused_amends=sum((each.refused_amends for each in lanes), Counter()),
+        totals=totals,
         observed_ns=sum(each.observed_ns for each in lanes),
         turnover=sum(each.turnover for each in lanes),
         fees=sum(each.fees for each in lanes),
@@ -147,15 +144,17 @@ def _sum(values: Iterator[int | None]) -> int | None:
     return sum(known) if known else None
 
 
-def _caveats(run: ProductRun, found: LaneRun, settings: BacktestSettings) -> Iterator[str]:
+def _caveats(
+    run: ProductRun, lane: LaneResult, totals: LaneTotals, settings: BacktestSettings
+) -> Iterator[str]:
     """Yield what limits the numbers of a lane; `rows.CAVEATS` has the meanings."""
     if not run.shown.watch.had_trades:
         yield "no_trades"
     if run.shown.watch.gaps:
         yield "trade_gaps"
-    if found.lane.broken.size:
+    if lane.broken.size:
         yield "interruptions"
-    if found.statistics.exceeds_level:
+    if totals.exceeds_level:
         yield "size"
     if _is_short(settings.lane.latency):
         yield "latency"
@@ -164,7 +163,7 @@ def _caveats(run: ProductRun, found: LaneRun, settings: BacktestSettings) -> Ite
         yield "tick"
     if market.shown_lot and market.shown_lot % rules.lot:
         yield "lot"
-    if found.lane.account.position and market.touch.mid_twice is None:
+    if lane.account.position and market.touch.mid_twice is None:
         yield "mark"
 
 

@@ -144,7 +144,9 @@ def run_plain(case: Case, rules: ProductRules, made: Iterable[Made]) -> list[tup
 def run_compiled(case: Case, rules: ProductRules, made: Sequence[Made], cut: int) -> list[tuple[Any, ...]]:
     """Return what comes of lanes in the compiled exchange, in batches of so many rows."""
     shared = made[0][1]
-    lanes = CompiledLanes(kernel_entry(), BTC, rules, every=shared.equity_every, horizons=shared.markouts)
+    lanes = CompiledLanes(
+        kernel_entry(), BTC, rules, every=shared.equity_every, horizons=shared.markouts, keeps_rows=True
+    )
     lanes.begin([(make(), each, "strategy") for make, each in made])
     rows = list(_accepted(rows_of(case)))
     for start in range(0, len(rows), cut):
@@ -184,15 +186,15 @@ def _outcome(lane: Any) -> tuple[Any, ...]:
             *(each.filled, each.sent, each.arrived, each.rested, each.ahead_at_rest),
             *(each.ended, each.end, each.amends),
         )
-        for each in rows.each_order
+        for each in rows.orders
     ]
     return (
         [(row.time, row.seq, row.values) for row in rows.log],
         orders,
         [dataclasses.astuple(each) for each in rows.fills],
-        list(rows.each_sample),
+        list(rows.samples),
         (account.cash, account.position, account.fees, account.realised, account.turnover, account.start),
         (broken.size, broken.through, broken.traded),
-        lane.refused_amends,
-        (lane.digest.events, lane.digest.hexdigest()),
+        lane.totals,
+        lane.digest.hexdigest(),
     )

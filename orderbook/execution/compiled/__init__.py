@@ -3,26 +3,30 @@
 It gives what `orderbook.execution` gives, to the last unit of cash and queue and in the digest; each module
 says of which one it is the twin. Prices, sizes and money are integers here too.
 
-    layout      every record and table
-    wide        money in two words
-    pool        chains of nodes, orders and reports
-    sizes       the book: changes in, sizes out
-    places      the place of an order in its queue
-    taking      what the book offers, and what was taken
-    gate        why an order is refused
-    exchange    the orders of a lane
-    events      what the exchange says
-    latency     how long a request travels
-    requests    what is sent and what is due
-    strategies  tables of orders, and `QuoteWhenWide`
-    lane        the order of events
-    market      what the tape shows
-    kernel      rows through market and lanes
-    loading     the compiled entry
-    memory      the owner of all memory
-    desk        a strategy in Python
-    harvest     events as results, money and digest
-    markouts    the mid after each fill
-    lanes       all of it for a batch
-    product     all of it for a product
+    layout         every record and table
+    wide           money in two words
+    pool           chains of nodes, orders and reports
+    sizes          the book: changes in, sizes out
+    places         the place of an order in its queue
+    taking         what the book offers, and what was taken
+    gate           why an order is refused
+    exchange       the orders of a lane
+    account        the money of a lane, and the sums of its orders
+    digest         the execution digest
+    samples        what a lane is worth, and when
+    events         what the exchange says
+    latency        how long a request travels
+    requests       what is sent and what is due
+    strategies     tables of orders, and `QuoteWhenWide`
+    lane           the order of events
+    market         what the tape shows
+    kernel         rows through market and lanes
+    loading        the compiled entry
+    memory         the owner of all memory
+    desk           a strategy in Python
+    lane_settings  a lane's settings as the kernel reads them
+    harvest        the sums of a lane, and its rows if they are wanted
+    markouts       the mid after each fill
+    lanes          all of it for a batch
+    product        all of it for a product
 """

@@ -8,9 +8,13 @@ from orderbook.compiled.jit import inlined, inner, record_of
 from orderbook.compiled.words import get_word, set_word
 from orderbook.execution.codes import Code
 from orderbook.execution.compiled import wide
+from orderbook.execution.compiled.account import account_at, add_order, book_fill, count, value_start
+from orderbook.execution.compiled.digest import add_event
+from orderbook.execution.compiled.layout import FILL as FILL_SAMPLE
 from orderbook.execution.compiled.layout import (
     MOST_RESTING,
     NO_ONE,
+    PYTHON,
     TAKE,
     copy_record,
     event_ref,
@@ -20,17 +24,19 @@ from orderbook.execution.compiled.layout import (
 )
 from orderbook.execution.compiled.places import leave
 from orderbook.execution.compiled.pool import drop_order, new_report, order_at
+from orderbook.execution.compiled.samples import sample, take_marks
 
 _0: Final[Any] = np.uint64(0)
 _FILL: Final = int(Code.FILL)
 _FILLED: Final = int(Code.FILLED)
 _TOO_LATE: Final = int(Code.TOO_LATE)
+_FIRST_OF_AMEND: Final = int(Code.AMEND_NO_BOOK)
 
 
 @record_of
 def next_event(x: Any) -> Any:
-    """Return the row of the log that is filled next."""
-    return event_ref(x.events_at, x.events)
+    """Return the event that is made next; only fills are kept."""
+    return event_ref(x.fills_at, x.fills)
 
 
 @inlined
@@ -47,8 +53,9 @@ def lane_at(x: Any, number: int) -> Any:
 
 @inner
 def _say(x: Any, number: int) -> None:
-    """Finish a row of the log, and let it be reported."""
+    """Finish an event: it goes into the digest, and will be reported."""
     market, lane, event = x, lane_at(x, number), next_event(x)
+    add_event(x, account_at(x, number), event)
     event.lane = number
     event.seq = market.seq
     event.connection = market.connection
@@ -66,12 +73,15 @@ def _say(x: Any, number: int) -> None:
         else:
             event_ref(x.reports, lane.report_last).next = report
         lane.report_last = report
-    market.events += 1
+    if event.code == _FILL:
+        market.fills += 1
+    elif event.code >= _FIRST_OF_AMEND:
+        count(account_at(x, number), event.code)
 
 
 @inlined
 def _begin(x: Any, now: int, code: int, order_number: int) -> None:
-    """Begin the next row of the log."""
+    """Begin the next event."""
     event = next_event(x)
     event.time = now
     event.code = code
@@ -104,11 +114,14 @@ def tell_too_late(x: Any, number: int, now: int, order_number: int) -> None:
 
 @inner
 def finish_order(x: Any, order_number: int) -> None:
-    """Write an order to the results: nothing happens to it any more."""
+    """Count an order, and keep it if it is wanted: nothing happens to it any more."""
     market, order = x, order_at(x, order_number)
+    lane = lane_at(x, order.lane)
     leave(x, order)
-    copy_record(x.done_at, market.done, order)
-    market.done += 1
+    add_order(account_at(x, order.lane), order, lane.queue)
+    if market.keeps_rows or lane.strategy == PYTHON:  # which asks for its name
+        copy_record(x.done_at, market.done, order)
+        market.done += 1
     order.is_over = 1
     drop_order(x, order_number)
 
@@ -139,7 +152,7 @@ def tell_filled(  # noqa: PLR0917
     """Say that an order was filled, and that it is over if nothing is left."""
     if size == 0:
         return
-    lane, order = lane_at(x, number), order_at(x, order_number)
+    lane, order, account = lane_at(x, number), order_at(x, order_number), account_at(x, number)
     is_maker = by != TAKE
     value_high, value_low = wide.product(price, size)
     fee_high, fee_low = wide.fee_of(value_high, value_low, lane.maker if is_maker else lane.taker)
@@ -153,14 +166,17 @@ def tell_filled(  # noqa: PLR0917
     event.fee_high, event.fee_low = fee_high, fee_low
     event.by = by
     event.ahead_back, event.ahead_share = back, share
+    event.fill = account.fills_maker + account.fills_taker
     _say(x, number)
-    cost_high, cost_low = value_high, value_low
-    if order.side == 1:
-        cost_high, cost_low = wide.negative(cost_high, cost_low)
-    cost_high, cost_low = wide.add(cost_high, cost_low, fee_high, fee_low)
-    cost_high, cost_low = wide.negative(cost_high, cost_low)
-    lane.cash_high, lane.cash_low = wide.add(lane.cash_high, lane.cash_low, cost_high, cost_low)
-    lane.position += size if order.side == 0 else -size
+    if is_maker:
+        account.fills_maker += 1
+    else:
+        account.fills_taker += 1
+    take_marks(x, number, now)
+    if not account.is_valued:
+        value_start(account, x.first_mid or 2 * price)
+    book_fill(account, order.side, price, size, (value_high, value_low), (fee_high, fee_low))
+    sample(x, number, FILL_SAMPLE, now, x.connection, x.bid, x.ask)
     if left_of(lane, order) == 0:
         end(x, number, now, _FILLED, order_number)
 

@@ -8,6 +8,7 @@ from orderbook.compiled.jit import inner
 from orderbook.execution.arrivals import MOST_OPEN
 from orderbook.execution.codes import Code
 from orderbook.execution.compiled import wide
+from orderbook.execution.compiled.account import account_at
 from orderbook.execution.compiled.events import lane_at, left_of
 from orderbook.execution.compiled.layout import LIMIT, MARKET_ORDER, MOST_RESTING, load
 from orderbook.execution.compiled.pool import order_at
@@ -96,12 +97,12 @@ def _late_refusal(x: Any, number: int, order: Any, price: int, size: int, limit:
 @inner
 def _has_funds(x: Any, number: int, order: Any, size: int, value_high: int, value_low: int, but: int) -> Any:  # noqa: PLR0917
     """Tell whether cash or base suffices, with what the resting orders hold taken off."""
-    lane = lane_at(x, number)
+    lane, account = lane_at(x, number), account_at(x, number)
     if (order.side == 0 and not lane.limits_cash) or (order.side == 1 and not lane.limits_base):
         return True
     rate = max(lane.maker, lane.taker, 0)
     held = 0
-    free_high, free_low = lane.cash_high, lane.cash_low
+    free_high, free_low = account.cash_high, account.cash_low
     first = MOST_RESTING * number
     for place in range(first, first + lane.resting):
         other_number = load(x.resting, place)
@@ -113,7 +114,7 @@ def _has_funds(x: Any, number: int, order: Any, size: int, value_high: int, valu
             high, low = wide.negative(high, low)
             free_high, free_low = wide.add(free_high, free_low, high, low)
     if order.side == 1:
-        return bool(lane.position - held >= size)
+        return bool(account.position - held >= size)
     cost_high, cost_low = _cost(value_high, value_low, rate)
     return not wide.is_less(free_high, free_low, cost_high, cost_low)
 

@@ -1,9 +1,7 @@
-"""What the kernel has written, as the results of each lane: `results.LaneRows`, money and digest."""
+"""What the kernel has written, as the results of each lane: its sums, and rows if they are wanted."""
 
-from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any, Final
 
 import numpy as np
@@ -12,22 +10,21 @@ import numpy.typing as npt
 from orderbook.execution.account import Account
 from orderbook.execution.breaks import Broken
 from orderbook.execution.codes import CODES, QUEUE_MODELS, Code, FilledBy, QueueModel
-from orderbook.execution.compiled.layout import EVENT, NEVER, ORDER, UNKNOWN, places_of
+from orderbook.execution.compiled.layout import ORDER, UNKNOWN, places_of
+from orderbook.execution.compiled.memory import Memory
 from orderbook.execution.digest import ExecutionDigest
 from orderbook.execution.events import Fill
-from orderbook.execution.market import Touch
-from orderbook.execution.numbers import MONEY_UNITS
 from orderbook.execution.orders import Kind, Order
-from orderbook.execution.results import FillRow, GridRun, LaneRows, Marks, OrderRun, sample_of
+from orderbook.execution.results import FillRow, LaneRows, Sample, SampleWhy
+from orderbook.execution.settings import LaneSettings
+from orderbook.execution.totals import HOUR, KnownMid, LaneTotals, MarkoutSums, Moves
 from orderbook.venues.base import Side
 
 SIDES: Final[tuple[Side, ...]] = ("bid", "ask")
 KINDS: Final[tuple[Kind, ...]] = ("limit", "ioc", "market")
 FILLED_BY: Final[tuple[FilledBy, ...]] = ("take", "take", "trade", "through", "cross", "late")
+SAMPLED: Final[tuple[SampleWhy, ...]] = ("grid", "fill", "break", "end")
 _WORD: Final = 2**64
-_FEW_MARKS: Final = 8
-"""So many samples are made sooner one by one than looked at in arrays."""
-_PACKED: Final = ("time", "code", "number", "side", "price", "size", "is_maker")
 
 
 _NUMBER, _SIDE, _KIND, _POST_ONLY, _PRICE, _SIZE, _SENT, _FILLED = places_of(
@@ -36,118 +33,106 @@ _NUMBER, _SIDE, _KIND, _POST_ONLY, _PRICE, _SIZE, _SENT, _FILLED = places_of(
 _ARRIVED, _RESTED, _AHEAD_AT_REST, _ENDED, _END, _AMENDS, _LATE_BOOK_TIME = places_of(
     ORDER, *("arrived", "rested", "ahead_at_rest", "ended", "end", "amends", "late_book_time")
 )
-_TIME, _FILL_NUMBER, _FILL_SIDE, _FILL_PRICE, _FILL_SIZE, _IS_MAKER, _FEE_HIGH, _FEE_LOW = places_of(
-    EVENT, *("time", "number", "side", "price", "size", "is_maker", "fee_high", "fee_low")
-)
-_BY, _SEQ, _CONNECTION, _AHEAD_BACK, _AHEAD_SHARE, _BID, _ASK = places_of(
-    EVENT, *("by", "seq", "connection", "ahead_back", "ahead_share", "bid", "ask")
-)
 
 
-class CompiledLane:
-    """One lane as its results are made.
-
-    Args:
-        queue: the queue model.
-        name_of: returns the name of an order that is over, by its number; None if no order has one.
-        account: its money.
-
-    Attributes:
-        digest: the execution digest so far.
-        rows: results that are whole; the caller takes them away.
-        broken: what interruptions did.
-        resting: how many orders rest.
-        refused_amends: number of refused amends so far, by reason.
-    """
-
-    def __init__(
-        self, queue: QueueModel, name_of: Callable[[int], str | None] | None, account: Account
-    ) -> None:
-        self.account = account
-        self.digest = ExecutionDigest()
-        self.rows = LaneRows()
-        self.broken: Broken = BrokenSums()
-        self.queue: QueueModel = queue
-        self.resting = 0
-        self.name_of = name_of
-        self.refused_amends: Counter[Code] = Counter()
-        self.fills = 0
-
-
-@dataclass(slots=True)
 class BrokenSums:
     """What interruptions may have done to the orders that they ended, see `breaks.BrokenOrders`."""
 
-    size: int = 0
-    through: int = 0
-    traded: int = 0
+    def __init__(self, lane: Any) -> None:
+        self.size, self.through, self.traded = (
+            int(lane[name]) for name in ("broken_size", "broken_through", "broken_traded")
+        )
 
 
-@dataclass(slots=True)
-class Batch:
-    """What the kernel wrote in a batch, copied.
+class CompiledLane:
+    """One lane as its results are read out of the memory of the kernel.
+
+    Args:
+        memory: the memory.
+        number: of the lane.
+        settings: those of the lane.
 
     Attributes:
-        events, done: records, in order.
-        marks: of the grid, (n, `MARK`).
-        breaks: interruptions of a known book, (n, `BREAK`).
-        first_mid: twice the first mid that is known, 0 before; and the time of it.
+        rows: results that are whole; the caller takes them away.
+        markouts: sums of its mark-outs by horizon, as maker and as taker.
+        name_of: returns the name of an order that is over, by its number; None if no order has one.
     """
 
-    events: npt.NDArray[Any]
-    done: npt.NDArray[Any]
-    marks: npt.NDArray[np.int64]
-    breaks: npt.NDArray[np.int64]
-    first_mid: int
-    first_mid_time: int
+    def __init__(self, memory: Memory, number: int, settings: LaneSettings) -> None:
+        self.rows = LaneRows()
+        self.markouts = {each: (MarkoutSums(), MarkoutSums()) for each in settings.markouts}
+        self.name_of: Callable[[int], str | None] | None = None
+        self._memory = memory
+        self._number = number
+        self._settings = settings
+
+    @property
+    def resting(self) -> int:
+        """How many orders rest."""
+        return int(self._memory.lanes[self._number]["resting"])
+
+    @property
+    def broken(self) -> Broken:
+        """What interruptions did."""
+        return BrokenSums(self._memory.lanes[self._number])
+
+    @property
+    def digest(self) -> ExecutionDigest:
+        """The execution digest so far."""
+        chain = self._memory.accounts[self._number]["chain"]
+        return ExecutionDigest(chain.astype(">u4").tobytes())
+
+    @property
+    def account(self) -> Account:
+        """Its money."""
+        record = self._memory.accounts[self._number]
+        account = Account(self._settings.cash, self._settings.base)
+        account.position = int(record["position"])
+        account.first_cost = _wide(record, "first_cost") if record["is_valued"] else None
+        for name in ("cash", "fees", "realised", "cost", "turnover"):
+            setattr(account, name, _wide(record, name))
+        return account
+
+    @property
+    def totals(self) -> LaneTotals:
+        """Its sums so far."""
+        record, moves = self._memory.accounts[self._number], self._memory.moves
+        totals = LaneTotals(self._settings.equity_every, self._settings.markouts)
+        counts = {code: int(record["counts"][code]) for code in Code if record["counts"][code]}
+        totals.ends = Counter({code: counts[code] for code in counts if code.ends_order})
+        totals.refused_amends = Counter({code: counts[code] for code in counts if code.refuses_amend})
+        totals.fills_maker, totals.fills_taker = int(record["fills_maker"]), int(record["fills_taker"])
+        totals.accepted, totals.done = (_pair(*record[name]) for name in ("accepted", "done"))
+        filled = record["filled"].reshape(-1, 2)
+        totals.filled = {model: _pair(*words) for model, words in zip(QUEUE_MODELS, filled, strict=True)}
+        totals.exceeds_level = bool(record["exceeds_level"])
+        totals.position_max, totals.position_min = int(record["position_max"]), int(record["position_min"])
+        totals.time_in_position = int(record["time_in_position"])
+        totals.fall_twice = _wide(record, "fall")
+        if record["known_bid"]:
+            totals.last_known = KnownMid(*(int(record[f"known_{name}"]) for name in ("time", "bid", "ask")))
+        totals.of_marks = _moves(moves[2 * self._number], totals.equity_every)
+        totals.of_hours = _moves(moves[2 * self._number + 1], HOUR)
+        totals.markouts = self.markouts
+        return totals
+
+    def add_orders(self, done: npt.NDArray[Any], *, keeps_rows: bool) -> None:
+        """Take orders that are over; their names are asked for now, as strategies forget them."""
+        rows = done.view(np.int64).reshape(-1, ORDER.itemsize // 8).tolist()
+        names = [self.name_of and self.name_of(row[_NUMBER]) for row in rows]
+        if keeps_rows:
+            self.rows.orders += [
+                _order(self._settings.queue, row, name) for row, name in zip(rows, names, strict=True)
+            ]
 
 
-def harvest(lanes: Sequence[CompiledLane], batch: Batch) -> list[list[FillRow]]:
-    """Add a batch to the results of all lanes; return the new fills of each, whose mark-outs are to come."""
-    marks = Marks(batch.marks)
-    breaks = [tuple(each) for each in batch.breaks.tolist()]
-    fills: list[list[FillRow]] = []
-    done_of, events_of = _by_lane(batch.done, len(lanes)), _by_lane(batch.events, len(lanes))
-    for lane, done, events in zip(lanes, done_of, events_of, strict=True):
-        if len(done):
-            lane.rows.order_runs.append(_orders(lane, done))
-        if len(events):
-            lane.digest.add_packed(packed(events))
-            codes = events["code"]
-            if (codes >= Code.AMEND_NO_BOOK).any():
-                refused = codes[codes >= Code.AMEND_NO_BOOK].tolist()
-                lane.refused_amends.update(map(CODES.__getitem__, refused))
-            events = events[codes == Code.FILL]  # noqa: PLW2901  the only ones that are looked at
-        words = events.view(np.int64).reshape(-1, EVENT.itemsize // 8)
-        fills.append(_book(lane, words.tolist(), marks, breaks, batch))
-    return fills
-
-
-def _by_lane(records: npt.NDArray[Any], lanes: int) -> list[npt.NDArray[Any]]:
-    """Return the records of each lane, in order."""
-    if lanes == 0:
-        return []
-    if lanes == 1 or not len(records):
-        return [records] * lanes
-    order = np.argsort(records["lane"], kind="stable")
-    ends = np.searchsorted(records["lane"][order], np.arange(1, lanes))
-    return np.split(records[order], ends)
-
-
-def packed(events: npt.NDArray[Any]) -> memoryview:
-    """Return events as they are in the digest, see `digest.pack`."""
-    words = np.zeros((len(events), 9), np.int64)
-    for column, name in enumerate(_PACKED):
-        words[:, column] = events[name]
-    high, low = events["fee_high"], events["fee_low"]
-    if not high.any() and (low >= 0).all():
-        words[:, 7], words[:, 8] = np.divmod(low, MONEY_UNITS)
-    else:
-        for row, fee in enumerate(map(wide, high.tolist(), low.tolist())):
-            if fee:
-                whole, words[row, 8] = divmod(fee, MONEY_UNITS)
-                words[row, 7] = (whole + _WORD // 2) % _WORD - _WORD // 2
-    return memoryview(words.tobytes())
+def _moves(record: Any, every: int) -> Moves:
+    moves = Moves(every, int(record["count"]), _wide(record, "total"))
+    moves.squares = sum(int(word) % _WORD << 64 * place for place, word in enumerate(record["squares"]))
+    if record["last"] != UNKNOWN:
+        moves.first = int(record["first"])
+        moves.last = int(record["last"]), int(record["connection"]), _wide(record, "equity")
+    return moves
 
 
 def wide(high: int, low: int) -> int:
@@ -155,25 +140,19 @@ def wide(high: int, low: int) -> int:
     return high * _WORD + low % _WORD
 
 
+def _pair(high: Any, low: Any) -> int:
+    return wide(int(high), int(low))
+
+
+def _wide(record: Any, name: str) -> int:
+    return _pair(record[f"{name}_high"], record[f"{name}_low"])
+
+
 def _known(value: int) -> int | None:
     return None if value == UNKNOWN else value
 
 
-def _orders(lane: CompiledLane, done: npt.NDArray[Any]) -> OrderRun:
-    """Return orders that are over; their names are asked for now, as strategies forget them."""
-    names = None if lane.name_of is None else [lane.name_of(number) for number in done["number"].tolist()]
-    words = done.view(np.int64).reshape(-1, ORDER.itemsize // 8)
-
-    def make() -> list[Order]:
-        rows = words.tolist()
-        return [_order(lane, row, name) for row, name in zip(rows, names or [None] * len(rows), strict=True)]
-
-    filled, ahead = done["filled"], done["ahead_at_rest"]
-    of_lane = filled[:, QUEUE_MODELS.index(lane.queue)]
-    return OrderRun(done["end"], done["size"], filled, of_lane, np.maximum(ahead, -1), make)
-
-
-def _order(lane: CompiledLane, done: list[int], name: str | None) -> Order:
+def _order(queue: QueueModel, done: list[int], name: str | None) -> Order:
     """Return an order that is over."""
     order = Order(
         done[_NUMBER],
@@ -183,7 +162,7 @@ def _order(lane: CompiledLane, done: list[int], name: str | None) -> Order:
         done[_POST_ONLY] != 0,
         done[_PRICE],
         done[_SIZE],
-        lane.queue,
+        queue,
         done[_SENT],
         {"back": done[_FILLED], "share": done[_FILLED + 1], "front": done[_FILLED + 2]},
     )
@@ -194,73 +173,61 @@ def _order(lane: CompiledLane, done: list[int], name: str | None) -> Order:
     return order
 
 
-def _book(
-    lane: CompiledLane,
-    events: list[list[int]],
-    marks: Marks,
-    breaks: list[tuple[int, ...]],
-    batch: Batch,
-) -> list[FillRow]:
-    """Book the fills of a batch; take the samples of the grid, of interruptions and of fills in order."""
-    fills: list[FillRow] = []
-    mark = interruption = 0
-    account, samples = lane.account, lane.rows.samples
-    for event in events:
-        time, seq = event[_TIME], event[_SEQ]
-        while interruption < len(breaks) and breaks[interruption][5] <= seq:
-            mark = _sample_break(lane, marks, mark, breaks[interruption])
-            interruption += 1
-        mark = _sample_grid(lane, marks, mark, time)
-        touch = Touch(event[_BID] or None, event[_ASK] or None)
-        fill = _fill(lane, event, touch)
-        if batch.first_mid and batch.first_mid_time <= time:
-            account.value_start(batch.first_mid)
-        account.fill(fill.side, fill.price, fill.size, fill.how.fee)
-        fills.append(fill)
-        samples.append(sample_of(account, time, fill.how.connection, "fill", touch))
-    for each in breaks[interruption:]:
-        mark = _sample_break(lane, marks, mark, each)
-    _sample_grid(lane, marks, mark, NEVER)
-    if batch.first_mid:
-        account.value_start(batch.first_mid)
-    return fills
+_FILL_FIELDS: Final = (
+    *("fill", "number", "time", "side", "price", "size", "by", "is_maker", "fee_high", "fee_low"),
+    *("seq", "connection", "ahead_back", "ahead_share", "bid", "ask"),
+)
 
 
-def _fill(lane: CompiledLane, event: list[int], touch: Touch) -> FillRow:
-    price, size = event[_FILL_PRICE], event[_FILL_SIZE]
-    how = Fill(
-        FILLED_BY[event[_BY]],
-        event[_IS_MAKER] != 0,
-        price * size,
-        wide(event[_FEE_HIGH], event[_FEE_LOW]),
-        event[_SEQ],
-        event[_CONNECTION],
-        event[_AHEAD_BACK],
-        event[_AHEAD_SHARE],
-    )
-    lane.fills += 1
-    side = SIDES[event[_FILL_SIDE] - 1]
-    return FillRow(lane.fills - 1, event[_FILL_NUMBER], event[_TIME], side, price, size, how, touch.mid_twice)
+def fill_rows(fills: npt.NDArray[Any], later_mids: npt.NDArray[np.int64]) -> list[FillRow]:
+    """Return fills as rows.
+
+    Args:
+        fills: records of `EVENT`.
+        later_mids: (fills, horizons), twice the mid, 0 if it is not known.
+    """
+    columns = (fills[name].tolist() for name in _FILL_FIELDS)
+    return [
+        FillRow(
+            fill,
+            number,
+            time,
+            SIDES[side - 1],
+            price,
+            size,
+            Fill(FILLED_BY[by], is_maker != 0, price * size, wide(high, low), *how),
+            bid + ask if bid and ask else None,
+            [mid or None for mid in mids],
+        )
+        for fill, number, time, side, price, size, by, is_maker, high, low, *how, bid, ask, mids in zip(
+            *columns, later_mids.tolist(), strict=True
+        )
+    ]
 
 
-def _sample_grid(lane: CompiledLane, marks: Marks, mark: int, before: int) -> int:
-    """Sample the marks from a number on that are before a time; return the number of the next one."""
-    rows = marks.rows
-    if mark == len(rows) or rows[mark][0] >= before:
-        return mark
-    last = len(rows) if before == NEVER else bisect_left(rows, [before])
-    if last - mark < _FEW_MARKS:
-        for time, connection, bid, ask in rows[mark:last]:
-            touch = Touch(bid or None, ask or None)
-            lane.rows.samples.append(sample_of(lane.account, time, connection, "grid", touch))
-    else:
-        lane.rows.samples.append(GridRun(marks, mark, last, lane.account.copy()))
-    return last
+def sample_rows(samples: npt.NDArray[Any]) -> list[Sample]:
+    """Return samples as rows; `samples` are records of `SAMPLE`."""
+    columns = (samples[name].tolist() for name in ("time", "connection", "why", "bid", "ask", "position"))
+    money = (_wide_column(samples, name) for name in ("cash", "fees", "realised", "equity", "exit"))
+    return [
+        Sample(
+            time,
+            connection,
+            SAMPLED[why],
+            bid or None,
+            ask or None,
+            position,
+            cash,
+            fees,
+            realised,
+            equity_twice if bid and ask else None,
+            equity_exit if bid and ask else None,
+        )
+        for time, connection, why, bid, ask, position, cash, fees, realised, equity_twice, equity_exit in zip(
+            *columns, *money, strict=True
+        )
+    ]
 
 
-def _sample_break(lane: CompiledLane, marks: Marks, mark: int, interruption: tuple[int, ...]) -> int:
-    time, connection, bid, ask, _, _ = interruption
-    mark = _sample_grid(lane, marks, mark, time)
-    touch = Touch(bid or None, ask or None)
-    lane.rows.samples.append(sample_of(lane.account, time, connection, "break", touch))
-    return mark
+def _wide_column(records: npt.NDArray[Any], name: str) -> list[int]:
+    return list(map(wide, records[f"{name}_high"].tolist(), records[f"{name}_low"].tolist()))

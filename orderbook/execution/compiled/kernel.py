@@ -7,11 +7,13 @@ import numpy as np
 from orderbook.compiled.jit import inner
 from orderbook.execution.compiled import lane as lanes
 from orderbook.execution.compiled import market as shown
+from orderbook.execution.compiled.account import account_at
 from orderbook.execution.compiled.events import lane_at
 from orderbook.execution.compiled.exchange import resting_number
 from orderbook.execution.compiled.layout import (
     DONE,
     END_TAPE,
+    LACKS_MARKS,
     LACKS_ROOM,
     NEEDS_TICK,
     NEVER,
@@ -33,6 +35,7 @@ from orderbook.execution.compiled.layout import (
 from orderbook.execution.compiled.places import settle_old
 from orderbook.execution.compiled.pool import free_report, order_at
 from orderbook.execution.compiled.requests import send, send_order, wake_at
+from orderbook.execution.compiled.samples import take_marks
 from orderbook.execution.compiled.sizes import next_price, size_at
 from orderbook.execution.compiled.strategies import next_row_time
 from orderbook.execution.compiled.taking import best_of
@@ -41,9 +44,12 @@ from orderbook.execution.market_rows import BOOK
 _0: Final[Any] = np.uint64(0)
 
 # What of a row comes next.
-_ADVANCE: Final = 0
-_APPLY: Final = 1
-SEE: Final = 2
+_TAKE_MARKS: Final = 0
+_ADVANCE: Final = 1
+_APPLY: Final = 2
+SEE: Final = 3
+
+_MANY_MARKS: Final = 512
 
 
 @inner
@@ -96,12 +102,27 @@ def _take_inbox(x: Any) -> None:
 
 
 @inner
+def _take_marks(x: Any) -> Any:
+    """Let all lanes sample the marks so far; return why that ended."""
+    market = x
+    while market.lane < market.lanes:
+        account = account_at(x, market.lane)
+        market.needed = market.marks - account.marks_taken
+        if market.keeps_rows and x.samples_at_room - market.samples < market.needed:
+            return LACKS_ROOM
+        take_marks(x, market.lane, NEVER)
+        account.marks_taken = 0
+        market.lane += 1
+    market.lane = market.marks = 0
+    return DONE
+
+
+@inner
 def _advance(x: Any, time: int) -> Any:
     """Let all lanes do what is due before a row of this time."""
     market = x
     if not shown.pass_time(x, time):
-        market.needed = 0
-        return LACKS_ROOM
+        return LACKS_MARKS
     if market.next_due >= time:
         return DONE
     while market.lane < market.lanes:
@@ -184,6 +205,11 @@ def _run_row(x: Any, row: int) -> Any:
     """Run the next row from the phase in which it is; return why that ended."""
     market = x
     kind = load_byte(x.kind_of, row)
+    if market.phase == _TAKE_MARKS:
+        why = _take_marks(x) if market.marks >= _MANY_MARKS else DONE
+        if why != DONE:
+            return why
+        market.phase = _ADVANCE
     if market.phase == _ADVANCE:
         time = load(x.time_of, row)
         if row == market.begin_row and not market.has_begun:
@@ -202,7 +228,7 @@ def _run_row(x: Any, row: int) -> Any:
     why = _see(x, row, kind) if market.has_begun else DONE
     if why != DONE:
         return why
-    market.phase = _ADVANCE
+    market.phase = _TAKE_MARKS
     return DONE
 
 
@@ -223,4 +249,5 @@ def run(address: int) -> int:
         if why != DONE:
             return why
         market.row += 1
-    return DONE
+    ended = _take_marks(x)
+    return int(ended)

@@ -7,6 +7,7 @@ import numpy as np
 from orderbook.compiled.jit import inlined, inner
 from orderbook.execution.codes import Code
 from orderbook.execution.compiled import exchange, requests, wide
+from orderbook.execution.compiled.account import account_at, value_start
 from orderbook.execution.compiled.events import lane_at
 from orderbook.execution.compiled.layout import (
     AMEND,
@@ -27,7 +28,10 @@ from orderbook.execution.compiled.layout import (
     load_int,
     store,
 )
+from orderbook.execution.compiled.layout import BREAK as BREAK_SAMPLE
+from orderbook.execution.compiled.layout import END as END_SAMPLE
 from orderbook.execution.compiled.pool import drop_order, free_report, order_at
+from orderbook.execution.compiled.samples import sample, take_marks
 from orderbook.execution.compiled.strategies import next_row_time, quote_when_wide, send_row
 from orderbook.execution.compiled.taking import best_of, levels_within, market_limit
 from orderbook.execution.lane import MOST_ACTIONS
@@ -65,7 +69,9 @@ def lacks_room(x: Any, number: int, times: int, levels: int) -> Any:
     market, lane = x, lane_at(x, number)
     orders = lane.resting + lane.late_count
     needed = 2 * ((times + 2) * orders + levels + 8) + market.prints
-    room = min(x.events_at_room - market.events, x.done_at_room - market.done, market.free_nodes)
+    room = min(x.fills_at_room - market.fills, x.done_at_room - market.done, market.free_nodes)
+    if market.keeps_rows:
+        room = min(room, x.samples_at_room - market.samples - market.marks)
     if lane.hears:
         room = min(room, market.free_reports)
     market.needed = needed
@@ -250,7 +256,7 @@ def advance(x: Any, number: int, before: int) -> Any:
         if time >= before or what == requests.NOTHING:
             store(x.due, number, time)
             return DONE
-        levels = _levels_of_arrival(x, lane, x.events_at_room) if what == requests.ARRIVAL else 0
+        levels = _levels_of_arrival(x, lane, x.fills_at_room) if what == requests.ARRIVAL else 0
         if lacks_room(x, number, 1, levels):
             return LACKS_ROOM
         lane.at_moment = lane.at_moment + 1 if time == lane.acted else 0
@@ -311,9 +317,9 @@ def _levels_of_book(x: Any, number: int) -> Any:
             ask = order.price
     levels = 0
     if bid and market.ask and market.ask <= bid:
-        levels += levels_within(x, 0, bid, x.events_at_room)
+        levels += levels_within(x, 0, bid, x.fills_at_room)
     if ask and market.bid and market.bid >= ask:
-        levels += levels_within(x, 1, ask, x.events_at_room)
+        levels += levels_within(x, 1, ask, x.fills_at_room)
     return levels * max(lane.resting, 1) if lane.forgets else levels
 
 
@@ -325,10 +331,6 @@ def _see_orders(x: Any, number: int, kind: int, has_snapshot: bool) -> Any:
         if lacks_room(x, number, 1, _levels_of_book(x, number)):
             return False
         exchange.see_book(x, number, has_snapshot)
-    elif kind == BREAK:
-        if lacks_room(x, number, 1, 0):
-            return False
-        exchange.interrupt(x, number)
     else:
         first, last = load_int(x.first_trade, market.row), load_int(x.first_trade, market.row + 1)
         if lacks_room(x, number, last - first, 0):
@@ -349,6 +351,16 @@ def _see_orders(x: Any, number: int, kind: int, has_snapshot: bool) -> Any:
 
 
 @inner
+def _see_break(x: Any, number: int) -> None:
+    """The connection begins or ends: sample the book that was known, and end or keep the orders."""
+    market = x
+    if market.was_known:
+        take_marks(x, number, market.time)
+        sample(x, number, BREAK_SAMPLE, market.time, market.connection, market.was_bid, market.was_ask)
+    exchange.interrupt(x, number)
+
+
+@inner
 def see(x: Any, number: int, kind: int, has_snapshot: bool) -> Any:
     """Show a lane a row that the market has applied; return why that ended."""
     market, lane = x, lane_at(x, number)
@@ -362,7 +374,11 @@ def see(x: Any, number: int, kind: int, has_snapshot: bool) -> Any:
         or lane.broken_first != NO_ONE
         or lane.untraded_first != NO_ONE
     )
-    if is_concerned and kind != 0 and not _see_orders(x, number, kind, has_snapshot):
+    if kind == BREAK:
+        if lacks_room(x, number, 1, 0):
+            return LACKS_ROOM
+        _see_break(x, number)
+    elif is_concerned and kind != 0 and not _see_orders(x, number, kind, has_snapshot):
         return LACKS_ROOM
     now = market.time
     lane.now = now
@@ -378,6 +394,16 @@ def see(x: Any, number: int, kind: int, has_snapshot: bool) -> Any:
     if lane.scheduled != scheduled:
         note_due(x, number)
     return ended
+
+
+@inner
+def _value_end(x: Any, number: int) -> None:
+    """Take the last sample of a lane."""
+    market, account = x, account_at(x, number)
+    if not account.is_valued and market.first_mid:
+        value_start(account, market.first_mid)
+    take_marks(x, number, NEVER)
+    sample(x, number, END_SAMPLE, market.time, market.connection, market.bid, market.ask)
 
 
 @inner
@@ -413,4 +439,5 @@ def finish(x: Any, number: int) -> Any:
         else:
             exchange.end_late(x, number)
         what, _ = requests.next_due(x, lane)
+    _value_end(x, number)
     return DONE

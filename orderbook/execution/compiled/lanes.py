@@ -1,6 +1,6 @@
 """All lanes of a product through the kernel: `lanes.Lanes` and `market.Market` for rows as arrays."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, TypeAlias
 
 import numpy as np
@@ -8,38 +8,27 @@ import numpy.typing as npt
 
 from orderbook.book import Levels
 from orderbook.events import Trade
-from orderbook.execution.account import Account
-from orderbook.execution.codes import QUEUE_MODELS
 from orderbook.execution.compiled import layout
 from orderbook.execution.compiled.desk import Desk
-from orderbook.execution.compiled.harvest import Batch, CompiledLane, harvest
+from orderbook.execution.compiled.harvest import CompiledLane, fill_rows, sample_rows
 from orderbook.execution.compiled.kernel import SEE
-from orderbook.execution.compiled.layout import BREAK, MARK, NEVER, NO_ONE, TOUCH, UNKNOWN
+from orderbook.execution.compiled.lane_settings import set_account, set_lane, set_wakes, words
+from orderbook.execution.compiled.layout import NEVER, NO_ONE, TOUCH
 from orderbook.execution.compiled.loading import Run
 from orderbook.execution.compiled.market import LOAD
-from orderbook.execution.compiled.markouts import Markouts
+from orderbook.execution.compiled.markouts import Markouts, add_markouts, markouts_bps
 from orderbook.execution.compiled.memory import Memory
 from orderbook.execution.compiled.strategies import table_words
 from orderbook.execution.lane import ENDLESS, Trader
-from orderbook.execution.latency import (
-    Draws,
-    FeedLatency,
-    FixedLatency,
-    Latency,
-    TableLatency,
-    UniformLatency,
-)
+from orderbook.execution.latency import Draws
 from orderbook.execution.market import Touch
 from orderbook.execution.market_rows import NO_TIME, TRADES, MarketRows, book_changes
-from orderbook.execution.results import sample_of
 from orderbook.execution.settings import LaneSettings, ProductRules
 from orderbook.execution.table import OrdersTable, Quotes
-from orderbook.execution.wakes import WakeRules, Wakes, Why
 from orderbook.strategy import StrategyError
 
 ReadTrades: TypeAlias = Callable[[int], Sequence[Trade]]
 
-_WORD: Final = 2**64
 _WOKEN, _WHY, _HEARD_BEFORE, _ROW, _PHASE = layout.places_of(
     layout.MARKET, *("woken", "why", "heard_before", "row", "phase")
 )
@@ -56,6 +45,7 @@ class CompiledLanes:
         rules: of the product.
         every: the grid of samples, ns.
         horizons: of the mark-outs, ns.
+        keeps_rows: whether orders, fills and samples are kept as rows, not only their sums.
 
     Attributes:
         lanes: the results of each lane.
@@ -71,6 +61,7 @@ class CompiledLanes:
         *,
         every: int,
         horizons: Sequence[int],
+        keeps_rows: bool,
     ) -> None:
         self.tick = rules.tick
         self.shown_tick: int | None = None
@@ -81,16 +72,17 @@ class CompiledLanes:
         self._lot = rules.lot
         self._memory = Memory(run)
         self._markouts = Markouts(horizons)
-        self._parts: list[tuple[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any]]] = []
+        self._keeps_rows = keeps_rows
         self._desks: list[Desk | None] = []
         self._rows: MarketRows | None = None
         self._read_trades: ReadTrades | None = None
         market = self._memory.market
         market["tick"], market["lot"], market["collar"] = rules.tick or 0, rules.lot, rules.collar
-        market["min_funds_high"], market["min_funds_low"] = _words(rules.min_funds)
+        market["min_funds_high"], market["min_funds_low"] = words(rules.min_funds)
         market["band"] = -1 if rules.band is None else rules.band
         market["every"] = every
         market["begin_row"] = NEVER
+        market["keeps_rows"] = keeps_rows
 
     def begin(self, traders: Sequence[tuple[Trader, LaneSettings, str]]) -> None:
         """Make the lanes: of each its strategy, its settings, and what errors call it."""
@@ -99,9 +91,10 @@ class CompiledLanes:
         latencies: list[int] = []
         for number, (trader, settings, name) in enumerate(traders):
             state = self._memory.lanes[number]
-            _set_lane(state, number, settings, Draws(settings.seed, self._product), latencies)
-            _set_wakes(state, trader.wakes)
-            lane = CompiledLane(settings.queue, None, Account(settings.cash, settings.base))
+            set_lane(state, number, settings, Draws(settings.seed, self._product), latencies)
+            set_wakes(state, trader.wakes)
+            set_account(self._memory.accounts[number], settings)
+            lane = CompiledLane(self._memory, number, settings)
             self.lanes.append(lane)
             desk = None
             quotes = getattr(trader, "compiled", None)
@@ -114,7 +107,7 @@ class CompiledLanes:
                 state["strategy"], state["hears"] = layout.QUOTES, 1
                 state["threshold"], state["size"], state["limit"], state["inside"] = quotes
                 state["known_position"] = settings.base or 0
-                state["known_cash_high"], state["known_cash_low"] = _words(settings.cash or 0)
+                state["known_cash_high"], state["known_cash_low"] = words(settings.cash or 0)
             else:
                 state["strategy"], state["hears"] = layout.PYTHON, 1
                 log, place = lane.rows.log.append, f"{name}, {self._product}"
@@ -172,22 +165,18 @@ class CompiledLanes:
         self._memory.set_rows(rows)
         self._memory.market["begin_row"] = NEVER if begin_row is None else begin_row
         self._run_rows()
-        fills = self._harvest()
+        self._take()
         touches = self._memory.table("touches")[: TOUCH * len(rows.seq)]
-        self._markouts.see(
-            rows, touches, [(new, lane.rows.fills) for new, lane in zip(fills, self.lanes, strict=True)]
-        )
+        self._take_fills(*self._markouts.see(rows, touches))
+        self._forget()
 
     def finish(self) -> None:
         """End the tape for all lanes."""
         market = self._memory.market
         market["task"], market["lane"] = layout.END_TAPE, 0
         self._run_rows()
-        self._harvest()
-        self._markouts.end()
-        for lane in self.lanes:
-            time, connection = int(market["time"]), int(market["connection"])
-            lane.rows.samples.append(sample_of(lane.account, time, connection, "end", self.touch))
+        self._take()
+        self._take_fills(*self._markouts.end())
 
     def _run_rows(self) -> None:
         """Call the kernel until it has run all rows."""
@@ -196,6 +185,8 @@ class CompiledLanes:
             if why == layout.LACKS_ROOM:
                 self._take()
                 memory.make_room()
+            elif why == layout.LACKS_MARKS:
+                memory.make_room_for_marks()
             elif why == layout.LACKS_BOOK:
                 memory.make_room_in_book()
             elif why == layout.NEEDS_TICK:
@@ -239,112 +230,45 @@ class CompiledLanes:
     def _take(self) -> None:
         """Take away what the kernel has written."""
         memory, market = self._memory, self._memory.market
-        self._parts.append(
-            (
-                memory.table("events_at")[: market["events"]].copy(),
-                memory.table("done_at")[: market["done"]].copy(),
-                memory.table("marks_at")[: MARK * market["marks"]].copy(),
-            )
-        )
-        market["events"] = market["done"] = market["marks"] = 0
+        fills = memory.table("fills_at")[: market["fills"]]
+        self._markouts.add(fills.copy())
+        for number, orders in _by_lane(memory.table("done_at")[: market["done"]]):
+            self.lanes[number].add_orders(orders, keeps_rows=self._keeps_rows)
+        for number, samples in _by_lane(memory.table("samples_at")[: market["samples"]]):
+            self.lanes[number].rows.samples += sample_rows(samples)
+        market["fills"] = market["done"] = market["samples"] = 0
 
-    def _harvest(self) -> list[list[Any]]:
-        self._take()
-        events, done, marks = (
-            parts[0] if len(parts) == 1 else np.concatenate(parts) for parts in zip(*self._parts, strict=True)
-        )
-        self._parts.clear()
-        market = self._memory.market
-        breaks = self._memory.table("breaks_at")[: BREAK * market["breaks"]]
-        batch = Batch(
-            events,
-            done,
-            marks.reshape(-1, MARK),
-            breaks.reshape(-1, BREAK),
-            int(market["first_mid"]),
-            int(market["first_mid_time"]),
-        )
-        market["breaks"] = 0
-        fills = harvest(self.lanes, batch)
+    def _take_fills(self, fills: npt.NDArray[Any], later_mids: npt.NDArray[np.int64]) -> None:
+        """Count fills whose mark-outs are known, and keep them if they are wanted."""
+        bps = markouts_bps(fills, later_mids)
+        for number, which in _places_by_lane(fills):
+            lane, of_lane = self.lanes[number], fills[which]
+            add_markouts(lane.markouts, of_lane, bps[which])
+            if self._keeps_rows:
+                lane.rows.fills += fill_rows(of_lane, later_mids[which])
+
+    def _forget(self) -> None:
+        """Let strategies in Python forget what is over."""
+        time = int(self._memory.market["time"])
         for desk in self._desks:
             if desk is not None:
-                desk.forget(int(market["time"]))
-        for lane, state in zip(self.lanes, self._memory.lanes, strict=True):
-            lane.resting = int(state["resting"])
-            lane.broken.size, lane.broken.through, lane.broken.traded = (
-                int(state[name]) for name in ("broken_size", "broken_through", "broken_traded")
-            )
-        return fills
+                desk.forget(time)
+
+
+def _places_by_lane(records: npt.NDArray[Any]) -> Iterator[tuple[int, npt.NDArray[np.intp]]]:
+    """Yield each lane that has records, and their places in order."""
+    if len(records):
+        of_lane = records["lane"]
+        order = np.argsort(of_lane, kind="stable")
+        numbers, first = np.unique(of_lane[order], return_index=True)
+        yield from zip(numbers.tolist(), np.split(order, first[1:]), strict=True)
+
+
+def _by_lane(records: npt.NDArray[Any]) -> Iterator[tuple[int, npt.NDArray[Any]]]:
+    """Yield each lane that has records, and these in order."""
+    return ((number, records[places]) for number, places in _places_by_lane(records))
 
 
 def _named_by(table: OrdersTable) -> Callable[[int], str]:
     names = table.names
     return lambda number: names[number - 1]
-
-
-def _set_wakes(lane: Any, wakes: Wakes) -> None:
-    """Write what wakes the strategy of a lane."""
-    rules = WakeRules(wakes)
-    why = Why(0)
-    for is_wanted, each in (
-        (wakes.top, Why.TOP),
-        (wakes.book, Why.BOOK),
-        (wakes.trades, Why.TRADES),
-        (wakes.fills, Why.FILLS),
-        (wakes.reports, Why.REPORTS),
-        (rules.spread is not None, Why.SPREAD),
-    ):
-        why |= each if is_wanted else Why(0)
-    lane["wakes"], lane["every"] = why, rules.every
-    lane["spread"] = rules.spread or 0.0
-
-
-def _set_lane(lane: Any, number: int, settings: LaneSettings, draws: Draws, latencies: list[int]) -> None:
-    """Write the settings of a lane."""
-    lane["number"] = number
-    lane["queue"] = QUEUE_MODELS.index(settings.queue)
-    lane["keeps"], lane["forgets"] = settings.on_break == "keep", settings.impact == "none"
-    lane["maker"], lane["taker"] = settings.fees.maker, settings.fees.taker
-    lane["limits_cash"], lane["limits_base"] = settings.cash is not None, settings.base is not None
-    lane["cash_high"], lane["cash_low"] = _words(settings.cash or 0)
-    lane["position"] = settings.base or 0
-    lane["report"] = settings.report
-    lane["draws"] = _signed(draws.start)
-    lane["latency"], lane["low"], lane["span"], table = _latency(settings.latency)
-    lane["table_start"] = len(latencies)
-    latencies.extend(table)
-    for name in ("late_first", "late_last", "taken_first", "arrival_first", "arrival_last", "report_first"):
-        lane[name] = NO_ONE
-    for name in ("report_last", "heard_first", "heard_last", "timer_first", "broken_first", "untraded_first"):
-        lane[name] = NO_ONE
-    lane["own_first"] = lane["own_last"] = NO_ONE
-    lane["timer"] = lane["timer_number"] = NEVER
-    lane["broken_book_time"] = UNKNOWN
-
-
-def _latency(latency: Latency) -> tuple[int, int, int, tuple[int, ...]]:
-    """Return a model of latency as the kernel has it: its number, two numbers and a table.
-
-    Raises:
-        TypeError: if the kernel does not have it.
-    """
-    if isinstance(latency, FixedLatency):
-        return layout.FIXED, latency.ns, 0, ()
-    if isinstance(latency, UniformLatency):
-        return layout.UNIFORM, latency.low, latency.high - latency.low + 1, ()
-    if isinstance(latency, TableLatency):
-        return layout.DRAWN, 0, len(latency.table), latency.table
-    if isinstance(latency, FeedLatency):
-        return layout.FEED, latency.base, latency.factor, ()
-    raise TypeError(f"{latency!r} is not a latency of the compiled exchange")
-
-
-def _signed(word: int) -> int:
-    """Return the int64 of the same 64 bits."""
-    return (word + _WORD // 2) % _WORD - _WORD // 2
-
-
-def _words(number: int) -> tuple[int, int]:
-    """Return a number as two words, see `wide`."""
-    high, low = divmod(number, _WORD)
-    return high, _signed(low)

@@ -29,8 +29,6 @@ NODE: Final = 8
 """Words of a node; the first chains it to the next."""
 MARK: Final = 4
 """Words of a mark of the grid: time, connection, best bid and ask."""
-BREAK: Final = 6
-"""Words of a break: those of a mark, the time of the last book row before it, its seq."""
 TOUCH: Final = 2
 REQUEST: Final = 6
 """Words of a request: what, number of the order or side, kind, post_only, price, size."""
@@ -59,8 +57,11 @@ TABLES: Final = (
     *("orders", "nodes", "reports"),
     # Trades that the book does not show yet; the orders that a row meets, sorted.
     *("prints_at", "met"),
-    # What happened, and orders that are over; marks of the grid, breaks, the best prices after each row.
-    *("events_at", "done_at", "marks_at", "breaks_at", "touches"),
+    # What each lane has come to, see `account`, and how its equity moved: from mark to mark, by the hour.
+    *("accounts", "moves_at"),
+    # Fills, orders that are over and samples of equity, until Python takes them; marks of the grid, the best
+    # prices after each row; the words that are hashed.
+    *("fills_at", "done_at", "samples_at", "marks_at", "touches", "hashed"),
     # Rows of tables of orders; durations that are drawn; requests of the strategy that was woken, and
     # prices and sizes that it asked for.
     *("table", "latencies", "inbox_at", "ladder"),
@@ -84,9 +85,10 @@ MARKET: Final = _record(
     *_words("seen_bid seen_bid_size seen_ask seen_ask_size"),  # the top that strategies were woken for
     *_words("first_mid first_mid_time"),  # twice the first mid that is known, since the lanes began
     *_words("every next_mark"),  # the grid of samples
+    *_words("keeps_rows"),  # whether orders and samples are wanted, not their sums alone
     *_words("next_due"),  # when the next lane has something to do
     # How much is used of what is filled.
-    *_words("prints events done marks breaks inbox"),
+    *_words("prints fills done samples marks inbox"),
     *_words("free_order free_orders free_node free_nodes free_report free_reports"),
     floats=("relative_spread",),
 )
@@ -97,8 +99,6 @@ LANE: Final = _record(
     *_words("queue keeps forgets maker taker limits_cash limits_base report"),
     *_words("latency low span table_start draws"),
     *_words("wakes every strategy hears"),
-    # Money as at the exchange; only what limits orders.
-    *_words("cash_high cash_low position"),
     # Requests and orders.
     *_words("requests last_arrival scheduled accepted sent"),
     *_words("resting late_count late_first late_last taken_first"),
@@ -134,9 +134,34 @@ ORDER: Final = _record(
     ),
 )
 
+ACCOUNT: Final = _record(
+    # Money as at the exchange, see `account.Account`.
+    *_words("cash_high cash_low position fees_high fees_low realised_high realised_low"),
+    *_words("cost_high cost_low turnover_high turnover_low is_valued first_cost_high first_cost_low"),
+    ("chain", 8),  # the execution digest, 32 bits a word
+    # Sums, see `totals.LaneTotals`: of orders and refused amends by code, and of sizes in two words.
+    ("counts", 48),
+    *(("accepted", 2), ("done", 2), ("filled", 6)),
+    *_words("exceeds_level fills_maker fills_taker position_max position_min"),
+    # Samples: marks that are taken, the last mark, the last book with a mid.
+    *_words("marks_taken mark_time mark_connection mark_position time_in_position"),
+    *_words("known_time known_bid known_ask has_highest highest_high highest_low fall_high fall_low"),
+)
+
+MOVES: Final = _record(
+    *_words("first last connection equity_high equity_low count total_high total_low"), ("squares", 4)
+)
+"""How equity moved between marks, see `totals.Moves`; equity is kept twice over."""
+
+SAMPLE: Final = _record(
+    *_words("lane time connection why bid ask position cash_low cash_high fees_low fees_high"),
+    *_words("realised_low realised_high equity_low equity_high exit_low exit_high"),
+)
+"""A row of RUN/equity, see `results.Sample`."""
+
 EVENT: Final = _record(
     *_words("lane time code number side price size is_maker fee_high fee_low"),
-    *_words("by seq connection ahead_back ahead_share bid ask"),
+    *_words("by seq connection ahead_back ahead_share bid ask fill"),
     # Of a report: the order, when it is due, the running number of the action, and the next one.
     *_words("order due action next"),
 )
@@ -160,6 +185,12 @@ TRADE: Final = 2
 THROUGH: Final = 3
 CROSS: Final = 4
 LATE: Final = 5
+
+# Why there is a sample, see `results.SampleWhy`.
+GRID: Final = 0
+FILL: Final = 1
+BREAK: Final = 2
+END: Final = 3
 
 # Models of latency.
 FIXED: Final = 0
@@ -186,6 +217,7 @@ TELL_LEVELS: Final = 4
 DONE: Final = 0
 LACKS_ROOM: Final = 1
 LACKS_BOOK: Final = 2
+LACKS_MARKS: Final = 6
 NEEDS_TICK: Final = 3
 WAKE: Final = 4
 ENDLESS: Final = 5
@@ -205,8 +237,11 @@ ITEMS: Final[dict[str, Any]] = dict.fromkeys(TABLES, np.dtype(np.int64)) | {
     "lanes_at": LANE,
     "orders": ORDER,
     "reports": EVENT,
-    "events_at": EVENT,
+    "accounts": ACCOUNT,
+    "moves_at": MOVES,
+    "fills_at": EVENT,
     "done_at": ORDER,
+    "samples_at": SAMPLE,
 }
 """What each table holds."""
 
@@ -296,3 +331,6 @@ book_at: Final = _record_at(book_layout.BOOK_REGISTERS)
 lane_ref: Final = _record_at(LANE)
 order_ref: Final = _record_at(ORDER)
 event_ref: Final = _record_at(EVENT)
+account_ref: Final = _record_at(ACCOUNT)
+moves_ref: Final = _record_at(MOVES)
+sample_ref: Final = _record_at(SAMPLE)

@@ -10,6 +10,8 @@ from orderbook.compiled import layout as book_layout
 from orderbook.compiled.loading import KernelStore, compiled
 from orderbook.execution import market_rows
 from orderbook.execution.compiled import (
+    account,
+    digest,
     events,
     exchange,
     gate,
@@ -21,6 +23,7 @@ from orderbook.execution.compiled import (
     places,
     pool,
     requests,
+    samples,
     sizes,
     strategies,
     taking,
@@ -33,6 +36,7 @@ Run: TypeAlias = Callable[[int], int]
 _SOURCES: Final = (
     *(jit, book_layout, words, numbers, blocks, near, levels, market_rows),
     *(layout, wide, pool, sizes, places, taking, events, gate, exchange, latency, requests),
+    *(account, digest, samples),
     *(strategies, lane, market, kernel),
 )
 _ENTRY: Final = types.int64(types.int64)

@@ -7,7 +7,6 @@ import numpy as np
 from orderbook.compiled.jit import inlined, inner
 from orderbook.compiled.numbers import price_to_float
 from orderbook.execution.compiled import sizes
-from orderbook.execution.compiled.layout import BREAK as BREAK_WORDS
 from orderbook.execution.compiled.layout import (
     DONE,
     LACKS_BOOK,
@@ -114,15 +113,6 @@ def _see_trades(x: Any, row: int) -> None:
 @inner
 def _see_break(x: Any) -> None:
     market = x
-    if market.was_known and market.has_begun:
-        at = BREAK_WORDS * market.breaks
-        store(x.breaks_at, at, market.time)
-        store(x.breaks_at, at + 1, market.connection)
-        store(x.breaks_at, at + 2, market.was_bid)
-        store(x.breaks_at, at + 3, market.was_ask)
-        store(x.breaks_at, at + 4, market.was_book_row)
-        store(x.breaks_at, at + 5, market.seq)
-        market.breaks += 1
     sizes.clear(x)
     market.is_known = 0
     market.bid = market.ask = market.bid_size = market.ask_size = 0

@@ -1,15 +1,18 @@
 """The mid after each fill, for the fills of all lanes at once: `markouts.Markouts` on arrays."""
 
 from collections.abc import Sequence
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
-from orderbook.execution.compiled.layout import TOUCH
+from orderbook.execution.compiled.layout import EVENT, TOUCH
 from orderbook.execution.market_rows import BOOK, BREAK, MarketRows
-from orderbook.execution.results import FillRow
+from orderbook.execution.totals import MARKOUT_UNITS, MarkoutSums
 
 _Int64 = npt.NDArray[np.int64]
+_EXACT: Final = 2**53
+"""Integers up to here are exact floats, so a quotient of two of them is rounded once."""
 
 
 class Markouts:
@@ -21,7 +24,9 @@ class Markouts:
 
     def __init__(self, horizons: Sequence[int]) -> None:
         self._horizons = horizons
-        self._pending: list[tuple[FillRow, list[FillRow]]] = []  # a fill, and where it goes once it is whole
+        self._fills = np.zeros(0, EVENT)
+        self._mids = np.zeros((0, len(horizons)), np.int64)  # twice the mid, 0 if it is not known
+        self._told = np.zeros(0, np.int64)  # how many of them have been told, each in turn
         self._is_known = False
         self._touch = (0, 0)
         self._book_row = 0
@@ -30,22 +35,27 @@ class Markouts:
         """Begin with the book as it stands."""
         self._touch, self._is_known = touch, is_known
 
-    def see(
-        self, rows: MarketRows, touches: _Int64, fills: Sequence[tuple[list[FillRow], list[FillRow]]]
-    ) -> None:
-        """Take the rows of a batch: what they tell of the fills so far, and of those of the batch.
+    def add(self, fills: npt.NDArray[Any]) -> None:
+        """Follow fills, records of `EVENT`."""
+        if len(fills):
+            self._fills = np.concatenate((self._fills, fills))
+            self._mids = np.concatenate((self._mids, np.zeros((len(fills), len(self._horizons)), np.int64)))
+            self._told = np.concatenate((self._told, np.zeros(len(fills), np.int64)))
+
+    def see(self, rows: MarketRows, touches: _Int64) -> tuple[npt.NDArray[Any], _Int64]:
+        """Take the rows of a batch, whose fills have been added; return the fills that are whole now.
 
         Args:
             rows: the rows.
             touches: best bid and ask after each.
-            fills: of each lane its new fills, and where they go once they are whole.
+
+        Returns:
+            Records of `EVENT`, and (fills, horizons): twice the mid, 0 if it is not known.
         """
-        self._pending += [(fill, whole) for new, whole in fills for fill in new]
         (at,) = np.nonzero((rows.kind == BOOK) | (rows.kind == BREAK))
         if len(at):
             self._tell(rows, touches.reshape(-1, TOUCH), at)
-        if not self._horizons:
-            self._take_whole()
+        return self._take_whole()
 
     def _tell(self, rows: MarketRows, touches: _Int64, at: npt.NDArray[np.int64]) -> None:
         is_book = rows.kind[at] == BOOK
@@ -56,7 +66,7 @@ class Markouts:
         last_book = np.maximum.accumulate(np.where(is_book, rows.time[at], self._book_row))
         last_book = np.concatenate(([self._book_row], last_book[:-1]))
         books, breaks = is_book & was_known, ~is_book & was_known
-        if self._pending and self._horizons:
+        if len(self._fills):
             self._resolve(
                 (at[books], rows.time[at[books]], mids[books]),
                 (at[breaks], rows.seq[at[breaks]], mids[breaks], last_book[breaks]),
@@ -70,9 +80,7 @@ class Markouts:
     def _resolve(self, books: tuple[_Int64, ...], breaks: tuple[_Int64, ...]) -> None:
         book_at, book_time, book_mid = books
         break_at, break_seq, break_mid, break_last = breaks
-        fills = [fill for fill, _ in self._pending]
-        times = np.array([fill.time for fill in fills], np.int64)
-        seqs = np.array([fill.how.seq for fill in fills], np.int64)
+        times, seqs = self._fills["time"], self._fills["seq"]
         next_break = np.searchsorted(break_seq, seqs, "right")
         never = np.iinfo(np.int64).max
         ends_at = np.append(break_at, never)[next_break]
@@ -85,25 +93,65 @@ class Markouts:
             in_time = due <= np.append(break_last, 0)[next_break]
             told = np.where(is_cut, np.where(in_time, np.append(break_mid, 0)[next_break], 0), told)
             is_told = (told_at < never) | is_cut
-            for fill, mid, is_known in zip(fills, told.tolist(), is_told.tolist(), strict=True):
-                if is_known and len(fill.later_mids) == number:
-                    fill.later_mids.append(mid or None)
-        self._take_whole()
+            is_told &= self._told == number
+            self._mids[is_told, number] = told[is_told]
+            self._told[is_told] += 1
 
-    def _take_whole(self) -> None:
-        pending = []
-        for fill, whole in self._pending:
-            if len(fill.later_mids) == len(self._horizons):
-                whole.append(fill)
-            else:
-                pending.append((fill, whole))
-        self._pending = pending
+    def _take_whole(self) -> tuple[npt.NDArray[Any], _Int64]:
+        is_whole = self._told == len(self._horizons)
+        whole = self._fills[is_whole], self._mids[is_whole]
+        self._fills, self._mids, self._told = (
+            each[~is_whole] for each in (self._fills, self._mids, self._told)
+        )
+        return whole
 
-    def end(self) -> None:
-        """The tape ends."""
+    def end(self) -> tuple[npt.NDArray[Any], _Int64]:
+        """End the tape; return the fills that are left, as `see` does."""
         bid, ask = self._touch
-        mid = bid + ask if bid and ask else None
-        for fill, _ in self._pending:
-            for horizon in self._horizons[len(fill.later_mids) :]:
-                fill.later_mids.append(mid if fill.time + horizon <= self._book_row else None)
-        self._take_whole()
+        mid = bid + ask if bid and ask else 0
+        for number, horizon in enumerate(self._horizons):
+            is_told = self._told == number
+            in_time = self._fills["time"] + horizon <= self._book_row
+            self._mids[is_told, number] = np.where(in_time, mid, 0)[is_told]
+            self._told[is_told] += 1
+        return self._take_whole()
+
+
+def markouts_bps(fills: npt.NDArray[Any], later_mids: _Int64) -> npt.NDArray[np.float64]:
+    """Return by how much each mid is better for us than the price of the fill, see `results.FillRow`.
+
+    Args:
+        fills: records of `EVENT`.
+        later_mids: (fills, horizons), twice the mid, 0 if it is not known.
+
+    Returns:
+        (fills, horizons), in basis points, the nearest floats; NaN if the mid is not known.
+    """
+    sign = np.where(fills["side"] == 1, 1, -1)[:, np.newaxis]
+    twice = 2 * fills["price"][:, np.newaxis]
+    moves = np.where(later_mids == 0, 0, sign * (later_mids - twice))
+    bps: npt.NDArray[np.float64] = moves * 10_000.0 / twice
+    for place in zip(*np.nonzero((np.abs(moves) > _EXACT // 10_000) | (twice > _EXACT)), strict=True):
+        bps[place] = int(moves[place]) * 10_000 / int(twice[place[0], 0])
+    bps[later_mids == 0] = np.nan
+    return bps
+
+
+def add_markouts(
+    sums: dict[int, tuple[MarkoutSums, MarkoutSums]],
+    fills: npt.NDArray[Any],
+    bps: npt.NDArray[np.float64],
+) -> None:
+    """Add fills of a lane, records of `EVENT`, to its sums by horizon; `bps` are their mark-outs."""
+    if not sums:
+        return
+    sides = fills["is_maker"] != 0, fills["is_maker"] == 0
+    values = list(map(int.__mul__, fills["price"].tolist(), fills["size"].tolist()))
+    units = np.rint(bps * MARKOUT_UNITS)
+    is_known = ~np.isnan(bps)
+    for number, of_horizon in enumerate(sums.values()):
+        for each, which in zip(of_horizon, sides, strict=True):
+            (known,) = np.nonzero(which & is_known[:, number])
+            left_out = int(np.count_nonzero(which)) - len(known)
+            markouts = list(map(int, units[known, number].tolist()))
+            each.add(markouts, [values[place] for place in known.tolist()], left_out)

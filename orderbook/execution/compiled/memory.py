@@ -10,14 +10,24 @@ from orderbook.compiled.book import CompiledBook
 from orderbook.compiled.layout import CHANGE
 from orderbook.compiled.loading import kernels
 from orderbook.execution.compiled import layout
-from orderbook.execution.compiled.layout import BREAK, ITEMS, MARK, MOST_RESTING, NO_ONE, NODE, REQUEST, TOUCH
+from orderbook.execution.compiled.digest import HASHED
+from orderbook.execution.compiled.layout import (
+    ITEMS,
+    MARK,
+    MOST_RESTING,
+    NO_ONE,
+    NODE,
+    REQUEST,
+    TOUCH,
+    UNKNOWN,
+)
 from orderbook.execution.compiled.loading import Run
 from orderbook.execution.compiled.places import PRINT
-from orderbook.execution.market_rows import BREAK as BREAK_ROW
 from orderbook.execution.market_rows import MarketRows
 
-_FIRST_EVENTS: Final = 1 << 13
+_FIRST_FILLS: Final = 1 << 11
 _FIRST_DONE: Final = 1 << 11
+_FIRST_SAMPLES: Final = 1 << 12
 _FIRST_NODES: Final = 1 << 11
 _FIRST_MARKS: Final = 1 << 10
 _FIRST_LEVELS: Final = 64
@@ -51,9 +61,10 @@ class Memory:
         for table, item in ITEMS.items():
             self.set(table, np.zeros(0, item))
         self.lanes = self.set("lanes_at", np.zeros(0, layout.LANE))
-        self.set("events_at", np.zeros(_FIRST_EVENTS, layout.EVENT))
+        self.set("fills_at", np.zeros(_FIRST_FILLS, layout.EVENT))
         self.set("done_at", np.zeros(_FIRST_DONE, layout.ORDER))
         self.set("marks_at", np.zeros(_FIRST_MARKS * MARK, np.int64))
+        self.set("hashed", np.zeros(HASHED, np.int64))
         self.set("met", np.zeros(4 * MOST_RESTING, np.int64))
         self.set("prints_at", np.zeros(64 * PRINT, np.int64))
         self._inbox = self.set("inbox_at", np.zeros(16 * REQUEST, np.int64)).data
@@ -80,6 +91,10 @@ class Memory:
         """Make so many lanes."""
         self.lanes = self.set("lanes_at", np.zeros(number, layout.LANE))
         self.lane_words = self.lanes.view(np.int64).data
+        self.accounts = self.set("accounts", np.zeros(number, layout.ACCOUNT))
+        self.accounts["mark_time"] = UNKNOWN
+        self.moves = self.set("moves_at", np.zeros(2 * number, layout.MOVES))
+        self.moves["last"] = UNKNOWN
         self.set("resting", np.zeros(number * MOST_RESTING, np.int64))
         self.set("due", np.full(number, layout.NEVER))
         self.market["lanes"] = number
@@ -115,11 +130,8 @@ class Memory:
             self.set("scratch", np.zeros(2 * CHANGE * changes, np.int64))
         if TOUCH * count > len(self.table("touches")):
             self.set("touches", np.zeros(TOUCH * count, np.int64))
-        breaks = BREAK * int(np.count_nonzero(rows.kind == BREAK_ROW))
-        if breaks > len(self.table("breaks_at")):
-            self.set("breaks_at", np.zeros(breaks, np.int64))
         market = self.market
-        market["row"], market["rows"], market["phase"], market["lane"], market["breaks"] = 0, count, 0, 0, 0
+        market["row"], market["rows"], market["phase"], market["lane"] = 0, count, 0, 0
 
     def add_requests(self, requests: list[tuple[int, ...]]) -> None:
         """Hand over what the strategy that was woken asks for."""
@@ -141,9 +153,12 @@ class Memory:
         """Make the room that the kernel lacks; what it has written must have been taken away."""
         market = self.market
         needed = int(market["needed"])
-        for table in ("events_at", "done_at"):
-            if len(self.table(table)) < needed:
-                self.set(table, np.zeros(2 * needed, ITEMS[table]))
+        taken = {"fills_at": needed, "done_at": needed}
+        if market["keeps_rows"]:
+            taken["samples_at"] = needed + int(market["marks"])
+        for table, least in taken.items():
+            if len(self.table(table)) < least:
+                self.set(table, np.zeros(2 * least, ITEMS[table]))
         for table, pool in _POOLS.items():
             if market[f"free_{pool}s"] < (8 if table == "orders" else needed):
                 self._enlarge_pool(table, max(needed, len(self.table(table)) // self._width(table)))
@@ -156,6 +171,11 @@ class Memory:
             larger = np.zeros(2 * PRINT * needed, np.int64)
             larger[: len(prints)] = prints
             self.set("prints_at", larger)
+
+    def make_room_for_marks(self) -> None:
+        """Double the marks that can wait until all lanes have taken them."""
+        marks = self.table("marks_at")
+        self.set("marks_at", np.concatenate((marks, np.zeros_like(marks))))
 
     def make_room_in_book(self) -> None:
         """Make the room that the book lacks for the changes of the next row."""

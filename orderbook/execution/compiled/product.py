@@ -34,6 +34,7 @@ class CompiledProduct:
         take: called with the lanes once they are there.
         at_once: whether the lanes begin with the first row that they are shown, as tables of orders do;
             else with the first row that has a summary.
+        keeps_rows: whether orders, fills and samples are kept as rows, not only their sums.
 
     Attributes:
         watch: judges the trades.
@@ -52,6 +53,7 @@ class CompiledProduct:
         take: Callable[[Sequence[CompiledLane]], None],
         *,
         at_once: bool = False,
+        keeps_rows: bool,
     ) -> None:
         self.watch = TradeWatch(state.product, state.venue)
         self.trades = self.sizes_cut = 0
@@ -62,7 +64,12 @@ class CompiledProduct:
         self._begins_at_once = at_once
         self._has_begun = False
         self._lanes = CompiledLanes(
-            run, state.product, rules, every=shared.equity_every, horizons=shared.markouts
+            run,
+            state.product,
+            rules,
+            every=shared.equity_every,
+            horizons=shared.markouts,
+            keeps_rows=keeps_rows,
         )
         levels = engine.levels(state)
         if levels is not None:

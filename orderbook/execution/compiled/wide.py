@@ -11,6 +11,7 @@ _32: Final[Any] = np.uint64(32)
 _HALF: Final[Any] = np.uint64(0xFFFFFFFF)
 _0: Final[Any] = np.uint64(0)
 _1: Final[Any] = np.uint64(1)
+_63: Final[Any] = np.uint64(63)
 _MILLION: Final[Any] = np.uint64(MILLION)
 _BASE: Final[Any] = np.uint64(1 << 32)
 
@@ -41,6 +42,22 @@ def negative(high: Any, low: Any) -> Any:
     """Return the number with the other sign."""
     flipped = ~np.uint64(low) + _1
     return ~high + (1 if flipped == _0 else 0), np.int64(flipped)
+
+
+@inlined
+def less(high: Any, low: Any, other_high: Any, other_low: Any) -> Any:
+    """Return a difference."""
+    other_high, other_low = negative(other_high, other_low)
+    return add(high, low, other_high, other_low)
+
+
+@inlined
+def times(a: int, b: int) -> Any:
+    """Return the product of a number with a sign and one that is not negative."""
+    high, low = product(abs(a), b)
+    if a < 0:
+        high, low = negative(high, low)
+    return high, low
 
 
 @inlined
@@ -77,31 +94,65 @@ def fee_of(value_high: Any, value_low: Any, rate: Any) -> Any:
 
 
 @inner
-def share_of(amount: int, part: int, whole: int) -> Any:
-    """Return amount * part // whole, numbers that are not negative; amount is at most the whole."""
-    high, low = product(amount, part)
-    if high == 0:
-        return np.int64(np.uint64(low) // np.uint64(whole))
-    # Knuth's division by two digits of 32 bits; the quotient fits because amount <= whole.
-    divisor, upper, lower = np.uint64(whole), np.uint64(high), np.uint64(low)
-    while divisor >> np.uint64(63) == _0:
+def _divided(high: Any, low: Any, divisor: Any) -> Any:
+    """Return quotient and rest of two words without a sign by one that is above the high word."""
+    if high == _0:
+        return low // divisor, low % divisor
+    # Knuth's division by two digits of 32 bits.
+    shift = _0
+    while divisor >> _63 == _0:
         divisor <<= _1
-        upper = (upper << _1) | (lower >> np.uint64(63))
-        lower <<= _1
+        high = (high << _1) | (low >> _63)
+        low <<= _1
+        shift += _1
     divisor_high, divisor_low = divisor >> _32, divisor & _HALF
-    digit = upper // divisor_high
-    rest = upper - digit * divisor_high
-    while digit >= _BASE or digit * divisor_low > ((rest << _32) | (lower >> _32)):
+    digit = high // divisor_high
+    rest = high - digit * divisor_high
+    while digit >= _BASE or digit * divisor_low > ((rest << _32) | (low >> _32)):
         digit -= _1
         rest += divisor_high
         if rest >= _BASE:
             break
-    middle = ((upper << _32) | (lower >> _32)) - digit * divisor
+    middle = ((high << _32) | (low >> _32)) - digit * divisor
     last = middle // divisor_high
     rest = middle - last * divisor_high
-    while last >= _BASE or last * divisor_low > ((rest << _32) | (lower & _HALF)):
+    while last >= _BASE or last * divisor_low > ((rest << _32) | (low & _HALF)):
         last -= _1
         rest += divisor_high
         if rest >= _BASE:
             break
-    return np.int64((digit << _32) + last)
+    return (digit << _32) + last, (((middle << _32) | (low & _HALF)) - last * divisor) >> shift
+
+
+@inner
+def share_of(amount: int, part: int, whole: int) -> Any:
+    """Return amount * part // whole, numbers that are not negative; amount is at most the whole."""
+    high, low = product(amount, part)
+    quotient, _ = _divided(np.uint64(high), np.uint64(low), np.uint64(whole))
+    return np.int64(quotient)
+
+
+@inner
+def part_of(high: int, low: int, part: int, whole: int) -> Any:
+    """Return a number * part // whole, none of them negative; the part is at most the whole."""
+    upper_high, upper_low = product(high, part)
+    carried, lowest = product(low, part)
+    upper_high, upper_low = add(upper_high, upper_low, 0, carried)
+    divisor = np.uint64(whole)
+    quotient, rest = _divided(np.uint64(upper_high), np.uint64(upper_low), divisor)
+    lower, _ = _divided(rest, np.uint64(lowest), divisor)
+    return np.int64(quotient), np.int64(lower)
+
+
+@inner
+def whole_and_part(high: int, low: int, unit: int) -> Any:
+    """Return number // unit, its low word, and number % unit, which is not negative."""
+    is_negative = high < 0
+    if is_negative:
+        high, low = negative(high, low)
+    divisor = np.uint64(unit)
+    quotient, rest = _divided(np.uint64(high) % divisor, np.uint64(low), divisor)
+    whole, part = np.int64(quotient), np.int64(rest)
+    if is_negative:
+        return (-whole - 1, unit - part) if part else (-whole, part)
+    return whole, part

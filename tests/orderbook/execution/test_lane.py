@@ -265,7 +265,7 @@ def test_samples() -> None:
         at(3500, "other"),
     ]
     lane = run(lines, Wakes(top=True), on_event)
-    samples = [(sample.time // MS, sample.why, sample.equity_twice) for sample in lane.rows.each_sample]
+    samples = [(sample.time // MS, sample.why, sample.equity_twice) for sample in lane.rows.samples]
     loss = -2 * 10**14  # twice half a spread of 0.02, in 1e-16
     assert samples == [
         (500, "fill", loss),
@@ -274,7 +274,7 @@ def test_samples() -> None:
         (3000, "grid", loss),
         (3500, "end", loss),
     ]
-    assert next(lane.rows.each_sample).equity_exit == loss
+    assert lane.rows.samples[0].equity_exit == loss
 
 
 def test_markouts_are_known_while_the_connection_is_observed() -> None:

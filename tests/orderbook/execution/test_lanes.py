@@ -94,7 +94,7 @@ def outcomes(lanes: Sequence[Lane]) -> list[tuple[Any, ...]]:
     return [
         (
             lane.digest.hexdigest(),
-            list(lane.rows.each_sample),
+            lane.rows.samples,
             lane.rows.fills,
             lane.rows.log,
             [(order.number, order.filled, order.sent, order.ended, order.end) for order in lane.rows.orders],

@@ -1,0 +1,141 @@
+"""What a lane is worth at each mark of the grid, fill, break and at the end, in compiled code.
+
+The marks are noted for all lanes at once, and a lane takes them before the next thing that happens to its
+money; so what costs something for each lane and row is nothing. See `lane.Lane` and `totals.LaneTotals`.
+"""
+
+from typing import Any, Final
+
+import numpy as np
+
+from orderbook.compiled.jit import inlined, inner
+from orderbook.compiled.words import get_word, set_word
+from orderbook.execution.compiled import wide
+from orderbook.execution.compiled.account import account_at
+from orderbook.execution.compiled.layout import GRID, MARK, UNKNOWN, load, moves_ref, sample_ref
+from orderbook.execution.totals import HOUR
+
+_0: Final[Any] = np.uint64(0)
+_1: Final[Any] = np.uint64(1)
+
+
+@inner
+def take_marks(x: Any, number: int, before: int) -> None:
+    """Sample the lane at the marks before a time that it has not taken."""
+    market, account = x, account_at(x, number)
+    while account.marks_taken < market.marks:
+        at = MARK * account.marks_taken
+        time, connection = load(x.marks_at, at), load(x.marks_at, at + 1)
+        if time >= before:
+            return
+        account.marks_taken += 1
+        sample(x, number, GRID, time, connection, load(x.marks_at, at + 2), load(x.marks_at, at + 3))
+
+
+@inner
+def sample(x: Any, number: int, why: int, time: int, connection: int, bid: int, ask: int) -> None:  # noqa: PLR0917
+    """Take a sample of a lane at the best prices of a moment."""
+    account = account_at(x, number)
+    is_known = bid != 0 and ask != 0
+    high: Any = np.int64(0)
+    low: Any = np.int64(0)
+    if is_known:
+        high, low = _equity_twice(account, bid + ask)
+        account.known_time, account.known_bid, account.known_ask = time, bid, ask
+    account.position_max = max(account.position_max, account.position)
+    account.position_min = min(account.position_min, account.position)
+    if why == GRID:
+        if account.mark_time != UNKNOWN and account.mark_connection == connection and account.mark_position:
+            account.time_in_position += time - account.mark_time
+        account.mark_time, account.mark_connection = time, connection
+        account.mark_position = account.position
+        if is_known:
+            _note_fall(account, high, low)
+            _add_move(moves_ref(x.moves_at, 2 * number), x.every, time, connection, high, low)
+            if time % HOUR == 0:
+                _add_move(moves_ref(x.moves_at, 2 * number + 1), HOUR, time, connection, high, low)
+    if x.keeps_rows:
+        _keep(x, number, why, time, connection, bid, ask, high, low)
+
+
+@inlined
+def _equity_twice(account: Any, mid_twice: int) -> Any:
+    high, low = wide.times(account.position, mid_twice)
+    high, low = wide.add(high, low, account.cash_high, account.cash_low)
+    return wide.add(high, low, account.cash_high, account.cash_low)
+
+
+@inlined
+def _note_fall(account: Any, high: int, low: int) -> None:
+    """Note how far equity is below its highest mark."""
+    if not account.has_highest or wide.is_less(account.highest_high, account.highest_low, high, low):
+        account.has_highest = 1
+        account.highest_high, account.highest_low = high, low
+        return
+    high, low = wide.less(account.highest_high, account.highest_low, high, low)
+    if wide.is_less(account.fall_high, account.fall_low, high, low):
+        account.fall_high, account.fall_low = high, low
+
+
+@inner
+def _add_move(moves: Any, every: int, time: int, connection: int, high: int, low: int) -> None:
+    """Add a mark of equity, see `totals.Moves`."""
+    if time % every:
+        return
+    if moves.last == UNKNOWN:
+        moves.first = time
+    elif moves.last + every == time and moves.connection == connection:
+        move_high, move_low = wide.less(high, low, moves.equity_high, moves.equity_low)
+        moves.count += 1
+        moves.total_high, moves.total_low = wide.add(moves.total_high, moves.total_low, move_high, move_low)
+        if move_high < 0:
+            move_high, move_low = wide.negative(move_high, move_low)
+        if move_high or move_low:
+            _add_square(moves.squares, move_high, move_low)
+    moves.last, moves.connection = time, connection
+    moves.equity_high, moves.equity_low = high, low
+
+
+@inlined
+def _add_at(words: Any, place: int, value: Any) -> None:
+    """Add a word without a sign to a number of four words, from one of them on, the lowest first."""
+    added = np.uint64(value)
+    while added and place < 4:
+        total = np.uint64(get_word(words, place)) + added
+        added = _1 if total < added else _0
+        set_word(words, place, np.int64(total))
+        place += 1
+
+
+@inner
+def _add_square(squares: Any, high: int, low: int) -> None:
+    """Add the square of a number of two words that is not negative."""
+    upper, lower = wide.product(low, low)
+    _add_at(squares, 0, lower)
+    _add_at(squares, 1, upper)
+    if high:
+        upper, lower = wide.product(high, low)
+        for _ in range(2):
+            _add_at(squares, 1, lower)
+            _add_at(squares, 2, upper)
+        upper, lower = wide.product(high, high)
+        _add_at(squares, 2, lower)
+        _add_at(squares, 3, upper)
+
+
+@inner
+def _keep(  # noqa: PLR0917
+    x: Any, number: int, why: int, time: int, connection: int, bid: int, ask: int, high: int, low: int
+) -> None:
+    """Keep a sample as a row."""
+    market, account = x, account_at(x, number)
+    row = sample_ref(x.samples_at, market.samples)
+    row.lane, row.time, row.connection, row.why, row.bid, row.ask = number, time, connection, why, bid, ask
+    row.position = account.position
+    row.cash_low, row.cash_high = account.cash_low, account.cash_high
+    row.fees_low, row.fees_high = account.fees_low, account.fees_high
+    row.realised_low, row.realised_high = account.realised_low, account.realised_high
+    row.equity_low, row.equity_high = low, high
+    exit_high, exit_low = wide.times(account.position, bid if account.position > 0 else ask)
+    row.exit_high, row.exit_low = wide.add(exit_high, exit_low, account.cash_high, account.cash_low)
+    market.samples += 1

@@ -74,8 +74,10 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 def process_state() -> Iterator[None]:
     """Undo what a command, run in this process, leaves behind: later tests must not depend on it.
 
-    Its loggers would hide lines from `caplog`. Its handlers of signals ignore them until the process ends.
+    Its loggers would hide lines from `caplog`. Its handlers of signals ignore them until the process ends. It
+    looks for strategies in more places, and tells libraries by the environment what to do.
     """
+    environment, places, directory = dict(os.environ), list(sys.path), Path.cwd()
     names = ("booktape", "recorder", "replay")
     loggers = [(logger := logging.getLogger(name), logger.handlers, logger.level) for name in names]
     signals = [(each, signal.getsignal(each)) for each in (signal.SIGINT, signal.SIGTERM)]
@@ -85,6 +87,13 @@ def process_state() -> Iterator[None]:
         logger.setLevel(level)
     for each, handler in signals:
         signal.signal(each, handler)
+    sys.path[:] = places
+    os.chdir(directory)
+    for name in (environment.keys() | os.environ.keys()) - {"PYTEST_CURRENT_TEST"}:
+        if name not in environment:
+            del os.environ[name]
+        elif environment[name] != os.environ.get(name):
+            os.environ[name] = environment[name]
 
 
 @pytest.fixture(scope="session")

@@ -26,8 +26,17 @@ from replay.checking.verify import verify
 from replay.running import api as running
 from replay.synthetic.exchange import SyntheticExchange
 from replay.synthetic.settings import ExchangeSettings, MarketSettings
-from tests.support.commands import Json, booktape, end, free_port, invoke, json_of, running_booktape
-from tests.support.constants import BTC, ETH, SECOND, START
+from tests.support.commands import (
+    Json,
+    booktape,
+    end,
+    free_port,
+    invoke,
+    json_of,
+    refusing_port,
+    running_booktape,
+)
+from tests.support.constants import BTC, ETH, SECOND, START, TIMEOUT_S
 from tests.support.oracle import Row
 from tests.support.recordings import QUICK, record_here, summaries
 from tests.support.rows import frames, journals, read_rows
@@ -304,17 +313,11 @@ def test_a_product_without_a_connection_delays_no_other(tmp_path: Path) -> None:
     sent = {BTC: [snapshot(BTC), *(update(BTC) for _ in range(400))], ETH: []}
     settings = quiet(frames_of=lambda _index, product: sent[product])
     with SyntheticExchange(MARKETS, settings) as exchange:
-        reader = ConnectionSettings(
-            "exchange", exchange.url, trades=False, backoff=QUICK, stale_after=0.5, connections=1
-        )
-        record([ETH, BTC], tmp_path / "tape", RecordSettings(reader))
+        record_here(exchange.url, tmp_path / "tape", {BTC: summaries(401)}, beside=[ETH])
     assert texts(read_rows(tmp_path / "tape", BTC), 0)[1:] == sent[BTC]
     assert len(texts(read_rows(tmp_path / "tape", ETH), 0)) == 1
-    reasons = {
-        product: [each["reason"] for each in ends(read_rows(tmp_path / "tape", product))] for product in sent
-    }
-    assert reasons[BTC] == ["stale"]
-    assert reasons[ETH] in (["stale"], ["no snapshot"])  # the acknowledgement decides which is due first
+    reasons = [each["reason"] for product in sent for each in ends(read_rows(tmp_path / "tape", product))]
+    assert reasons == ["stopped", "stopped"]
 
 
 def test_a_recorder_that_stood_still_has_observed_nothing(tmp_path: Path) -> None:
@@ -323,11 +326,13 @@ def test_a_recorder_that_stood_still_has_observed_nothing(tmp_path: Path) -> Non
     with SyntheticExchange(MARKETS[:1], quiet(rate=20.0)) as exchange:
         options = ("-o", tape, "--url", exchange.url, "--stale-after", f"{stale_s}s")
         with running_booktape("record", BTC, *options) as process:
-            exchange.wait_until(lambda: any(each.rounds >= 20 for each in exchange.connections), 30)
+            exchange.wait_until(lambda: any(each.rounds >= 20 for each in exchange.connections), TIMEOUT_S)
             process.send_signal(signal.SIGSTOP)
             time.sleep(still_s)  # how long it stands still is the case
             process.send_signal(signal.SIGCONT)
-            exchange.wait_until(lambda: sum(each.rounds >= 20 for each in exchange.connections) >= 2, 30)
+            exchange.wait_until(
+                lambda: sum(each.rounds >= 20 for each in exchange.connections) >= 2, TIMEOUT_S
+            )
             end(process)
     rows = read_rows(tape)
     assert ends(rows)[0] == {"code": 4000, "reason": "stale"}
@@ -347,7 +352,7 @@ def test_every_way_to_end_seals(tmp_path: Path, way: signal.Signals | str) -> No
         options = ["-o", tape, "--url", exchange.url, "--segment-rows", 40, "--json"]
         options += [way, "1s"] if isinstance(way, str) else []
         with running_booktape("record", BTC, ETH, *options) as process:
-            exchange.wait_for_connections(2, timeout=30)
+            exchange.wait_for_connections(2, TIMEOUT_S)
             if isinstance(way, str):
                 stdout, stderr = end(process, None)
             else:
@@ -373,12 +378,12 @@ def test_a_signal_that_repeats_changes_nothing(tmp_path: Path, command: str) -> 
     output = ("-o", tape, "--json") if command == "record" else ("--threshold", "50%")
     with SyntheticExchange(MARKETS[:1], quiet(rate=500.0)) as exchange:
         with running_booktape(command, BTC, *output, "--url", exchange.url) as process:
-            exchange.wait_until(lambda: any(each.rounds >= 100 for each in exchange.connections), 30)
+            exchange.wait_until(lambda: any(each.rounds >= 100 for each in exchange.connections), TIMEOUT_S)
             while process.poll() is None:
                 process.send_signal(random.choice((signal.SIGINT, signal.SIGTERM)))
                 with suppress(subprocess.TimeoutExpired):
                     process.wait(0.005)
-            stdout, stderr = process.communicate(timeout=10)
+            stdout, stderr = process.communicate(timeout=TIMEOUT_S)
         assert process.returncode == 0, stderr
     if command == "record":
         assert_whole(tape, json.loads(stdout))
@@ -391,7 +396,7 @@ def test_a_recording_may_end_before_it_began(tmp_path: Path, duration: str) -> N
     with SyntheticExchange(MARKETS, quiet(rate=500.0)) as exchange:
         options = ["-o", tape, "--url", exchange.url, "--duration", duration]
         with running_booktape("record", BTC, ETH, *options) as process:
-            _, stderr = process.communicate(timeout=10)
+            _, stderr = process.communicate(timeout=TIMEOUT_S)
     received = {product: "".join(texts(read_rows(tape, product), 0)) for product in (BTC, ETH)}
     missing = [product for product, texts_ in received.items() if '"snapshot"' not in texts_]
     assert process.returncode == bool(missing)
@@ -401,12 +406,13 @@ def test_a_recording_may_end_before_it_began(tmp_path: Path, duration: str) -> N
 
 def test_a_recording_that_never_connected_says_why(tmp_path: Path) -> None:
     """At the end of --duration without a frame, the exit code is 1 and the line names what was in the way."""
-    url = f"ws://127.0.0.1:{free_port()}"
-    for command in (["record", BTC, "-o", tmp_path / "tape"], ["live", BTC]):
-        done = booktape(*command, "--url", url, "--duration", "500ms")
-        assert (done.returncode, done.stdout) == (1, "")
-        *_, line = done.stderr.splitlines()
-        assert line.startswith(f"Error: {BTC}: no frame was received (no connection to {url}")
+    with refusing_port() as port:
+        url = f"ws://127.0.0.1:{port}"
+        for command in (["record", BTC, "-o", tmp_path / "tape"], ["live", BTC]):
+            done = booktape(*command, "--url", url, "--duration", "500ms")
+            assert (done.returncode, done.stdout) == (1, "")
+            *_, line = done.stderr.splitlines()
+            assert line.startswith(f"Error: {BTC}: no frame was received (no connection to {url}")
     verified = invoke("verify", tmp_path / "tape")
     assert verified.exit_code == 0
     assert f"{BTC}: no snapshot of its book" in verified.stdout
@@ -438,7 +444,7 @@ def test_a_refused_product_does_not_harm_another(tmp_path: Path) -> None:
     with SyntheticExchange(MARKETS, quiet(rate=500.0)) as exchange:
         options = ("-o", tape, "--url", exchange.url, "--json")
         with running_booktape("record", "DOGE-USD", BTC, *options) as process:
-            exchange.wait_until(lambda: any(each.rounds >= 100 for each in exchange.connections), 30)
+            exchange.wait_until(lambda: any(each.rounds >= 100 for each in exchange.connections), TIMEOUT_S)
             stdout, stderr = end(process, signal.SIGTERM, code=1)
         said = exchange.sent
     *_, line = stderr.splitlines()
@@ -464,7 +470,7 @@ def test_a_refused_connection_is_tried_again(tmp_path: Path) -> None:
             assert f"no connection to ws://127.0.0.1:{port}" in line
             waits.append(float(line.rpartition("again in ")[2].split()[0]))
         with SyntheticExchange(MARKETS, quiet(port=port, rate=500.0)) as exchange:
-            exchange.wait_until(lambda: any(c.rounds > 20 for c in exchange.connections), timeout=30)
+            exchange.wait_until(lambda: any(c.rounds > 20 for c in exchange.connections), TIMEOUT_S)
             end(process)
             said = exchange.sent
     rows = read_rows(tape)
@@ -499,10 +505,10 @@ def test_a_recording_of_nothing_keeps_the_digest(tmp_path: Path) -> None:
     """A recording that received nothing says so and leaves the tape that it continued as it was."""
     capture = write_capture(tmp_path / "a.jsonl", [(0, snapshot(BTC)), (1, update(BTC))])
     before = import_captures([capture], tmp_path / "tape").document()
-    url = f"ws://127.0.0.1:{free_port()}"
-    reader = ConnectionSettings("exchange", url, backoff=QUICK)
-    with pytest.raises(FeedError, match=f"{BTC}: no frame was received"):
-        record([BTC], tmp_path / "tape", RecordSettings(reader, duration=0.3, append=True))
+    with refusing_port() as port:
+        reader = ConnectionSettings("exchange", f"ws://127.0.0.1:{port}", backoff=QUICK)
+        with pytest.raises(FeedError, match=f"{BTC}: no frame was received"):
+            record([BTC], tmp_path / "tape", RecordSettings(reader, duration=0.3, append=True))
     assert before["digest"] == running.run(tmp_path / "tape", keep=False).digest
 
 
@@ -512,7 +518,7 @@ def test_two_recorders_do_not_share_a_tape(tmp_path: Path) -> None:
     with SyntheticExchange(MARKETS, quiet(rate=500.0)) as exchange:
         options = ("-o", tape, "--url", exchange.url)
         with running_booktape("record", BTC, *options, "--json") as process:
-            exchange.wait_until(lambda: any(c.rounds > 5 for c in exchange.connections), timeout=30)
+            exchange.wait_until(lambda: any(c.rounds > 5 for c in exchange.connections), TIMEOUT_S)
             second = booktape("record", ETH, *options)
             stdout, _ = end(process)
         assert len(exchange.connections) == 1
@@ -607,7 +613,7 @@ def test_a_full_disk_ends_with_what_was_recorded(tmp_path: Path) -> None:
     with SyntheticExchange(MARKETS[:1], quiet(rate=2000.0)) as exchange:
         options = ("-o", tape, "--url", exchange.url)
         with running_booktape("record", BTC, *options, file_size=300_000) as process:
-            stdout, stderr = process.communicate(timeout=60)
+            stdout, stderr = process.communicate(timeout=TIMEOUT_S)
         said = exchange.sent
     assert (process.returncode, stdout) == (1, "")
     (line,) = stderr.splitlines()
@@ -628,7 +634,7 @@ def test_a_disk_that_is_full_at_once_leaves_a_tape(tmp_path: Path) -> None:
     with SyntheticExchange(MARKETS[:1], quiet(frames_of=lambda _index, _product: sent)) as exchange:
         options = ("-o", tape, "--url", exchange.url)
         with running_booktape("record", BTC, *options, file_size=1_000_000) as process:
-            _, stderr = process.communicate(timeout=60)
+            _, stderr = process.communicate(timeout=TIMEOUT_S)
     assert process.returncode == 1
     assert len(stderr.splitlines()) == 1
     rows = read_rows(tape)

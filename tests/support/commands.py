@@ -2,14 +2,15 @@
 
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from click.testing import CliRunner, Result
 
@@ -17,6 +18,8 @@ from booktape.cli.main import cli
 from tests.support.constants import ROOT, TIMEOUT_S
 
 Json = dict[str, Any]
+
+_GIVEN_OUT: Final = Path("/proc/sys/net/ipv4/ip_local_port_range")
 
 
 def clean_environment() -> dict[str, str]:
@@ -136,12 +139,28 @@ def record_process(
 
 
 def free_ports(number: int) -> list[int]:
-    """Return different ports of 127.0.0.1 on which nothing listens."""
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(number)]
-        return [int(each.getsockname()[1]) for each in sockets]
+    """Return different ports of 127.0.0.1 on which nothing listens, for servers that start later.
+
+    They lie below those that the system gives out, so that no other process is given one meanwhile.
+    """
+    first = int(_GIVEN_OUT.read_text(encoding="ascii").split()[0])
+    chance = random.SystemRandom()  # the other processes of a test run share the seed of `random`
+    found: list[int] = []
+    while len(found) < number:
+        port = chance.randrange(first // 2, first)
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            found += [port] if port not in found else []
+    return found
+
+
+@contextmanager
+def refusing_port() -> Iterator[int]:
+    """Yield a port of 127.0.0.1 that refuses connections, and on which nothing can listen meanwhile."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        yield bound.getsockname()[1]
 
 
 def free_port() -> int:
-    """Return a port of 127.0.0.1 on which nothing listens."""
+    """Return a port of 127.0.0.1 on which nothing listens; see `free_ports`."""
     return free_ports(1)[0]

@@ -1,7 +1,7 @@
 """Recording inside the test's process, and when to stop."""
 
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -28,6 +28,7 @@ def record_here(
     tape: Path,
     done: Mapping[str, Callable[[pa.RecordBatch], bool]],
     feed: str = "exchange",
+    beside: Sequence[str] = (),
     **settings: Any,
 ) -> Recorded:
     """Record in this process until each product's condition has held once, then stop as Ctrl-C does.
@@ -37,6 +38,7 @@ def record_here(
         tape: directory of the tape.
         done: by product, the condition on each batch of its summaries.
         feed: name of the exchange's feed.
+        beside: products that are recorded too, without a condition.
         settings: of the connection.
     """
     waiting = set(done)
@@ -48,7 +50,7 @@ def record_here(
                 signal.raise_signal(signal.SIGINT)
 
     output = SummaryOutput(None, take)
-    return record(list(done), tape, quick_settings(feed, url, **settings), output=output)
+    return record([*beside, *done], tape, quick_settings(feed, url, **settings), output=output)
 
 
 def summaries(number: int, connection: int = 0) -> Callable[[pa.RecordBatch], bool]:

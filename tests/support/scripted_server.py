@@ -17,7 +17,7 @@ from websockets.exceptions import ConnectionClosed
 
 from replay.checking.verify import verify
 from tests.support.commands import Json
-from tests.support.constants import BTC
+from tests.support.constants import BTC, TIMEOUT_S
 from tests.support.oracle import Row
 from tests.support.rows import journals, read_rows
 from tests.support.tapes import snapshot, update
@@ -66,12 +66,12 @@ class ScriptedServer:
         listening: Future[int] = Future()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve(listening)), daemon=True)
         self._thread.start()
-        self.url = f"ws{'s' if self._tls else ''}://127.0.0.1:{listening.result(10)}"
+        self.url = f"ws{'s' if self._tls else ''}://127.0.0.1:{listening.result(TIMEOUT_S)}"
         return self
 
     def __exit__(self, *_: object) -> None:
         self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join(10)
+        self._thread.join(TIMEOUT_S)
 
     async def _serve(self, listening: Future[int]) -> None:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()

@@ -18,11 +18,12 @@ from replay.running import api as running
 from replay.serving.served_tape import ServedTape
 from replay.serving.server import TapeServer
 from tests.support.commands import Json
+from tests.support.constants import TIMEOUT_S
 from tests.support.recordings import quick_settings
 from tests.support.rows import read_rows
 from tests.support.tapes import products_of, tuples_of
 
-WAIT_S: Final = 10
+WAIT_S: Final = TIMEOUT_S
 MAX: Final = float("inf")
 
 

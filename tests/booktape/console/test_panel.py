@@ -160,8 +160,8 @@ def test_the_panel_fits(tmp_path: Path, columns: int) -> None:
         SyntheticExchange(MARKETS, ExchangeSettings(rate=200.0, heartbeats=False)) as exchange,
         on_terminal(columns, "record", BTC, ETH, "-o", tape, "--url", exchange.url, *trader) as terminal,
     ):
-        exchange.wait_until(lambda: len(exchange.connections) == 2, timeout=30)
-        exchange.wait_until(lambda: all(c.rounds > 40 for c in exchange.connections), timeout=30)
+        exchange.wait_until(lambda: len(exchange.connections) == 2, TIMEOUT_S)
+        exchange.wait_until(lambda: all(c.rounds > 40 for c in exchange.connections), TIMEOUT_S)
         seen = len(terminal.output)
         terminal.until(lambda output: len(panels(output[seen:])) > 1)
         shown = panels(terminal.output)[-2]
@@ -245,11 +245,11 @@ def test_a_warning_is_json_too(tmp_path: Path) -> None:
         SyntheticExchange(MARKETS, ExchangeSettings(rate=200.0)) as exchange,
         running_booktape("record", BTC, *options, "--url", exchange.url) as process,
     ):
-        exchange.wait_until(lambda: any(c.rounds > 5 for c in exchange.connections), timeout=30)
+        exchange.wait_until(lambda: any(c.rounds > 5 for c in exchange.connections), TIMEOUT_S)
         _, stderr = end(process)
-    (entry,) = [json.loads(line) for line in stderr.splitlines()]
-    assert entry["level"] == "WARNING"
-    assert "0.0.0.0" in entry["message"]  # noqa: S104  what is tested
+    entries = [json.loads(line) for line in stderr.splitlines()]  # on a busy machine no book was processed
+    warned = [each for each in entries if "0.0.0.0" in each["message"]]  # noqa: S104  what is tested
+    assert [each["level"] for each in warned] == ["WARNING"]
 
 
 @pytest.fixture(params=["full", "gone"])

@@ -97,7 +97,7 @@ def test_a_redirect_takes_no_key_elsewhere(tmp_path: Path) -> None:
         url = f"ws://127.0.0.1:{here.getsockname()[1]}"
         options = ("-o", tmp_path / "tape", "--channel", "level2", "--url", url)
         with running_booktape("record", BTC, *options, env=environment(**KEY)) as process:
-            assert asked_again.wait(30)
+            assert asked_again.wait(TIMEOUT_S)
             end(process, code=1)
     assert caught == []
 
@@ -125,7 +125,7 @@ def test_no_proxy_sees_an_unencrypted_feed(tmp_path: Path) -> None:
         env["http_proxy"] = f"http://127.0.0.1:{proxy.getsockname()[1]}"
         options = ("-o", tmp_path / "tape", "--channel", "level2", "--url", peer.url)
         with running_booktape("record", BTC, *options, env=env) as process:
-            assert reached.wait(30)
+            assert reached.wait(TIMEOUT_S)
             end(process, code=None)
     assert caught == []
     assert len(peer.received) == 1
@@ -173,7 +173,7 @@ def test_a_certificate_is_verified(tmp_path: Path, certificate: tuple[Path, Path
         with running_booktape("record", BTC, *options, env=env) as process:
             assert process.stderr is not None
             if trusted:
-                assert served.wait(30)
+                assert served.wait(TIMEOUT_S)
             else:
                 lines = [process.stderr.readline() for _ in range(2)]
                 assert all("CERTIFICATE_VERIFY_FAILED" in line for line in lines)
@@ -203,7 +203,7 @@ def tcp_peer(answer: bytes, times: int) -> Iterator[str]:
                 for _ in range(times):
                     client, _ = server.accept()
                     with client, suppress(OSError):
-                        client.settimeout(10)
+                        client.settimeout(TIMEOUT_S)
                         client.recv(65536)
                         client.sendall(answer)
 

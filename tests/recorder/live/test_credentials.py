@@ -176,7 +176,7 @@ def test_a_key_is_sent_and_nowhere_to_be_seen(tmp_path: Path) -> None:
             text=True,
         ) as process:
             try:
-                assert second.wait(30)
+                assert second.wait(TIMEOUT_S)
                 assert_clean("ps", Path(f"/proc/{process.pid}/cmdline").read_bytes())
                 process.send_signal(signal.SIGTERM)
                 stdout, stderr = process.communicate(timeout=TIMEOUT_S)

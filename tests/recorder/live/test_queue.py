@@ -5,6 +5,7 @@ from collections.abc import Callable
 from itertools import pairwise
 
 from recorder.live.queue import Received, ReceiveQueue
+from tests.support.constants import TIMEOUT_S
 
 FRAME = Received(1, 0, "frame", "x" * 100)
 
@@ -105,9 +106,9 @@ def test_waiting_ends_with_a_row_of_any_product() -> None:
         begun = threading.Event()
         waiter = threading.Thread(target=wait, args=(begun,), daemon=True)
         waiter.start()
-        assert begun.wait(10)
+        assert begun.wait(TIMEOUT_S)
         wake()
-        waiter.join(10)
+        waiter.join(TIMEOUT_S)
         assert not waiter.is_alive()
     finish()
     assert len(woken) == 2
@@ -131,7 +132,7 @@ def test_nothing_is_lost_between_threads() -> None:
     while not queue.is_drained("A"):
         taken += queue.pop("A", 7)
         queue.wait(0.01)
-    feeder.join(10)
+    feeder.join(TIMEOUT_S)
     assert len(taken) == number
     assert all(two.recv_time == one.recv_time + 1 for one, two in pairwise(taken))
     assert queue.received_bytes() == {"A": sum(len(str(each)) for each in range(number))}
@@ -149,7 +150,7 @@ def waited(queue: ReceiveQueue, meanwhile: Callable[[], object]) -> bool:
     thread.start()
     had_to_wait = not gathered.wait(0.05)
     meanwhile()
-    assert gathered.wait(10)
+    assert gathered.wait(TIMEOUT_S)
     thread.join()
     return had_to_wait
 

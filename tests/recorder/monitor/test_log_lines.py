@@ -12,7 +12,7 @@ from recorder.monitor.log_lines import AnomalyLog, ClockLog
 from replay.synthetic.exchange import SyntheticExchange
 from replay.synthetic.settings import ExchangeSettings, MarketSettings
 from tests.support.commands import end, running_booktape
-from tests.support.constants import BTC, ETH, SECOND, START
+from tests.support.constants import BTC, ETH, SECOND, START, TIMEOUT_S
 from tests.support.oracle import Row
 from tests.support.rows import to_batch
 from tests.support.tapes import snapshot, update
@@ -57,7 +57,7 @@ def test_no_line_before_its_time(tmp_path: Path) -> None:
         SyntheticExchange(MARKETS, ExchangeSettings(rate=200.0)) as exchange,
         running_booktape("record", BTC, *options, "--url", exchange.url) as process,
     ):
-        exchange.wait_until(lambda: any(c.rounds > 20 for c in exchange.connections), timeout=30)
+        exchange.wait_until(lambda: any(c.rounds > 20 for c in exchange.connections), TIMEOUT_S)
         _, stderr = end(process)
     assert stderr == ""
 

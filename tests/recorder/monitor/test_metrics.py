@@ -42,16 +42,21 @@ SECOND = [snapshot(BTC), update(BTC, ("buy", "98", "1")), update(BTC, ("buy", "9
 
 async def two_connections(number: int, connection: ServerConnection) -> None:
     """Serve a known connection, close it, and serve another one that falls silent."""
+    await one_connection(number, connection)
+    await connection.wait_closed()
+
+
+async def one_connection(number: int, connection: ServerConnection) -> None:
+    """Serve a known connection; close the first one."""
     for text in SECOND if number else FIRST:
         await connection.send(text)
     if number == 0:
         await connection.close(1012, "service restart")
-    await connection.wait_closed()
 
 
 def scrape(port: int, host: str = "127.0.0.1") -> Samples:
     """Ask for all metrics."""
-    with urllib.request.urlopen(f"http://{host}:{port}/metrics", timeout=10) as answer:
+    with urllib.request.urlopen(f"http://{host}:{port}/metrics", timeout=TIMEOUT_S) as answer:
         text = answer.read().decode()
     return {
         (sample.name, *(value for _, value in sorted(sample.labels.items()))): sample.value
@@ -155,9 +160,9 @@ def test_bytes_of_frames_are_bytes(tmp_path: Path) -> None:
             yield
             counted.append(scrape(port))
 
-    with ScriptedServer(two_connections) as peer:
+    with ScriptedServer(one_connection) as peer:
         settings = ConnectionSettings(
-            "exchange", peer.url, backoff=Backoff(0.01, 0.02), spacing=0.0, connections=2, stale_after=0.3
+            "exchange", peer.url, backoff=Backoff(0.01, 0.02), spacing=0.0, connections=2
         )
         record([BTC], tmp_path / "tape", RecordSettings(settings), observers=[look])
     payload = [row.payload for row in read_rows(tmp_path / "tape") if row.kind == "frame"]
@@ -222,7 +227,7 @@ def test_what_a_recorder_listens_on(tmp_path: Path, options: list[str], address:
         tape = tmp_path / "tape"
         command = ("record", BTC, "-o", tape, "--url", exchange.url, *chosen)
         with running_booktape(*command, env=with_bytewax_api()) as process:
-            exchange.wait_until(lambda: any(each.rounds > 5 for each in exchange.connections), timeout=30)
+            exchange.wait_until(lambda: any(each.rounds > 5 for each in exchange.connections), TIMEOUT_S)
             found = listening(process.pid)
             names = {name for name, *_ in scrape(port)} if options else set()
             _, stderr = end(process)

@@ -18,7 +18,7 @@ from recorder.tape.row_batches import Position
 from replay.checking.verify import verify
 from replay.synthetic.exchange import SyntheticExchange
 from replay.synthetic.settings import ExchangeSettings, MarketSettings
-from tests.support.constants import BTC, ETH
+from tests.support.constants import BTC, ETH, TIMEOUT_S
 from tests.support.recordings import QUICK
 from tests.support.user_strategies import Spreads
 
@@ -118,12 +118,12 @@ def test_what_waits_is_bounded() -> None:
     with told.thread(strategy, is_ending=False) as thread:
         giving = threading.Thread(target=hand_over)
         giving.start()
-        assert at_bound.wait(10)
+        assert at_bound.wait(TIMEOUT_S)
         giving.join(0.2)
         assert giving.is_alive()
         assert handed == [0, 1]
         may_go.set()
-        giving.join(10)
+        giving.join(TIMEOUT_S)
         assert not giving.is_alive()
     assert strategy.taken == list(range(8))
 
@@ -142,7 +142,7 @@ def test_a_strategy_that_does_not_come_back_is_given_up() -> None:
     for_ever.set()  # it comes back after all: nothing more is asked of it
     for each in threading.enumerate():
         if each.name == "strategy":
-            each.join(10)
+            each.join(TIMEOUT_S)
     assert strategy.taken == [0]
     assert not strategy.has_finished
 
@@ -164,7 +164,7 @@ def test_reading_what_was_before_has_its_time() -> None:
     outlets = told.failures.append, told.lost.append, told.defects.append
     with StrategyThread(strategy, ending.is_set, outlets, patience_s=0.2) as thread:
         thread.put(BTC, rows(0))
-        assert ending.wait(10)
+        assert ending.wait(TIMEOUT_S)
     assert asked == [False, False, False, True]
     assert (strategy.taken, strategy.has_finished, told.failures) == ([0], True, [])
 

@@ -22,7 +22,7 @@ from recorder.tape.reader import Tape
 from recorder.tape.recovery import resume
 from replay.checking.verify import verify
 from replay.running import api as running
-from tests.support.commands import end, free_port, running_booktape
+from tests.support.commands import end, refusing_port, running_booktape
 from tests.support.constants import BTC, START
 from tests.support.oracle import Row
 from tests.support.rows import in_batches, journals, open_writer, read_rows
@@ -120,8 +120,10 @@ def test_a_stop_while_the_tail_is_taken_up(tmp_path: Path) -> None:
     with open_writer(tape, policy=SealPolicy(rows=1_000)) as writer:
         for each in in_batches(rows, 1_000):
             writer.products[BTC].append(each)
-    url = f"ws://127.0.0.1:{free_port()}"
-    with running_booktape("record", BTC, "-o", tape, "--append", "--url", url) as process:
+    with (
+        refusing_port() as port,
+        running_booktape("record", BTC, "-o", tape, "--append", "--url", f"ws://127.0.0.1:{port}") as process,
+    ):
         while len(segment_paths(tape)) < 2:
             assert process.poll() is None
         end(process, signal.SIGTERM, code=None)  # 1 if it had tried to connect by then

@@ -11,12 +11,12 @@ from tests.support.constants import BTC, MS
 from tests.support.tape_server import closes_of, frames_of, record_served, serving
 from tests.support.tapes import import_frames, snapshot, update
 
-STEP_MS = 20
+STEP_MS = 40
 
 
 @pytest.fixture
 def tape(tmp_path: Path) -> Path:
-    """Return a tape of one connection of a second."""
+    """Return a tape of one connection of two seconds."""
     texts = [snapshot(BTC), *(update(BTC, ("buy", "98", str(number + 1))) for number in range(50))]
     return import_frames(tmp_path, ((at * STEP_MS * MS, text) for at, text in enumerate(texts)))
 
@@ -24,7 +24,7 @@ def tape(tmp_path: Path) -> Path:
 def recorded(tape: Path, served: Path, *faults: Fault, connections: int) -> Iterator[list[str]]:
     """Serve a tape with faults, record it, and yield each connection's frames without acknowledgements."""
     with serving(tape, speed=1.0, faults=faults) as url:
-        record_served(url, served, [BTC], "exchange", connections=connections, stale_after=1.0)
+        record_served(url, served, [BTC], "exchange", connections=connections, stale_after=3.0)
     yield from ([text for text in each if "subscriptions" not in text] for each in frames_of(served, BTC))
 
 
@@ -33,7 +33,7 @@ def test_a_failed_connection_is_served_again(
     tape: Path, tmp_path: Path, kind: str, ending: tuple[int, str]
 ) -> None:
     """The first connection breaks or falls silent halfway, the next one is complete; it happens once."""
-    fault = parse_fault(f"{kind}@0.5")
+    fault = parse_fault(f"{kind}@1")
     failed, whole = recorded(tape, tmp_path / "served", fault, connections=2)
     (said,) = frames_of(tape, BTC)
     assert failed == said[: len(failed)]
@@ -44,7 +44,7 @@ def test_a_failed_connection_is_served_again(
 
 def test_garbage_is_one_additional_frame(tape: Path, tmp_path: Path) -> None:
     """A frame that is not JSON is sent among the others; the recorder gets a fresh snapshot after it."""
-    received, whole = recorded(tape, tmp_path / "served", Fault("garbage", 0.5), connections=2)
+    received, whole = recorded(tape, tmp_path / "served", Fault("garbage", 1.0), connections=2)
     (said,) = frames_of(tape, BTC)
     assert received.index(GARBAGE) > 0
     received.remove(GARBAGE)

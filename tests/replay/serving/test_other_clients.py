@@ -7,7 +7,7 @@ from itertools import groupby
 from pathlib import Path
 
 from replay.running import api as running
-from tests.support.constants import SAMPLE
+from tests.support.constants import SAMPLE, TIMEOUT_S
 from tests.support.tape_server import frames_of, serving
 
 TUTORIAL = Path(__file__).parents[2] / "support" / "tutorial.py"
@@ -17,7 +17,11 @@ COLUMNS = ("bid_price", "bid_size", "ask_price", "ask_size")
 def followed(url: str, product: str) -> list[list[float]]:
     """Return what the tutorial prints of one connection."""
     done = subprocess.run(
-        [sys.executable, TUTORIAL, url, product], capture_output=True, text=True, check=False, timeout=30
+        [sys.executable, TUTORIAL, url, product],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=TIMEOUT_S,
     )
     assert (done.returncode, done.stderr) == (0, "")
     return [json.loads(line) for line in done.stdout.splitlines()]

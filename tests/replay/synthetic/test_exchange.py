@@ -13,10 +13,11 @@ from websockets.sync.client import ClientConnection, connect
 
 from replay.synthetic.exchange import SyntheticExchange
 from replay.synthetic.settings import ExchangeSettings, MarketSettings
+from tests.support.constants import TIMEOUT_S
 
 BTC = MarketSettings(depth=40)
 ETH = MarketSettings(product="ETH-USD", mid="1900.00", tick="0.05", depth=40)
-WAIT_S = 10
+WAIT_S = TIMEOUT_S
 
 
 def fixed_clock() -> int:

@@ -92,9 +92,11 @@ class WorkerPool(AbstractContextManager["WorkerPool[P, R]"], Generic[P, R]):
         try:
             for worker in self._workers:
                 worker.start()
-        except OSError as error:
+        except BaseException as error:
             self.__exit__()
-            raise LostProcessError(f"cannot start a process: {explain(error)}") from None
+            if isinstance(error, OSError):
+                raise LostProcessError(f"cannot start a process: {explain(error)}") from None
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -222,6 +224,7 @@ class _Worker(Generic[P, R]):
         if self._process.pid is not None:
             self._process.join()
         self._pipe.close()
+        self._theirs.close()
 
 
 def _run_in_process(pipe: Connection, work: Callable[[Any, WaitForStart], Any], engine: str) -> None:

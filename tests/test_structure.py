@@ -313,7 +313,6 @@ TESTED_ELSEWHERE = {
     "replay/report/content.py": "tests/replay/report/test_api.py",
     "replay/running/results.py": "tests/replay/running/test_api.py",
     "replay/running/tables.py": "tests/replay/running/test_api.py",
-    "replay/serving/sockets.py": "tests/replay/serving/test_server.py",
     "replay/synthetic/connection.py": "tests/replay/synthetic/test_exchange.py",
 }
 """The test file for each module without one of its name; a folder stands for all such modules in it."""

@@ -53,6 +53,7 @@ class DroppingStream:
         self._writing = memoryview(b"")  # what the thread has taken of them and not written yet
         self._waiting = 0  # bytes of both
         self._error: OSError | None = None
+        self._is_over = False
         self._change = threading.Condition()
         self._thread: threading.Thread | None = None
 
@@ -109,6 +110,12 @@ class DroppingStream:
                 left = self._waiting
             self._raise_failure()
 
+    def end(self) -> None:
+        """End the thread once what waits is written; more that is written starts another one."""
+        with self._change:
+            self._is_over = True
+            self._change.notify_all()
+
     def _raise_failure(self) -> None:
         if self._error is not None:
             raise OSError(self._error.errno, self._error.strerror, self._name)  # the subclass of this errno
@@ -116,7 +123,10 @@ class DroppingStream:
     def _run(self) -> None:
         while True:
             with self._change:
-                self._change.wait_for(lambda: self._pieces)
+                self._change.wait_for(lambda: self._pieces or self._is_over)
+                if not self._pieces:
+                    self._thread = None
+                    return
                 self._writing = memoryview(b"".join(self._pieces))
                 self._pieces.clear()
             while self._writing:
@@ -185,6 +195,7 @@ def finish() -> None:
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if isinstance(stream, DroppingStream):
+            stream.end()
             setattr(sys, name, stream.original)
 
 

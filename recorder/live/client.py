@@ -279,6 +279,14 @@ class FeedReader:
             product.state = lookup or product.state
             raise
         product.state = "stopped before that"
+        try:
+            return await self._hold(product, socket)
+        finally:  # whatever ended it: a loop that ends would leave the socket open
+            await close_socket(socket)
+
+    async def _hold(self, product: ProductProgress, socket: ClientConnection) -> str:
+        """Receive from a connection until it ends; return the reason of its end."""
+        settings, feed = self._settings, self.endpoint
         answer = socket.response
         self.is_synthetic |= answer is not None and answer.headers.get("Server") == SYNTHETIC_SERVER
         make_clock = settings.clock_for or (lambda _product, last: ReceiveClock(last))
@@ -301,7 +309,6 @@ class FeedReader:
             self._endings[product.name][reason] += 1
             product.open_at_stop = product.connection if ending is STOPPED else None
             product.ended = ClockReading.now()
-            await close_socket(socket)
         reason = f" {ending.reason}" if ending.reason else ""
         said = f": {ending.said}" if ending.said else ""
         return hide(f"connection {product.connection} ended ({ending.code}{reason}){said}")

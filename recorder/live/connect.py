@@ -39,15 +39,28 @@ _Addresses = list[Any]
 
 
 class ReaderLoop(asyncio.SelectorEventLoop):
-    """An event loop that looks up names on threads that nobody waits for.
+    """An event loop that looks up names on threads that nobody waits for, and ends without an open socket.
 
     A lookup can hang for minutes and cannot be cancelled. asyncio joins its own threads when the loop is
-    closed, and again when the process exits.
+    closed, and again when the process exits. It loses a socket if the race between the addresses of a host
+    is cancelled at the moment it is won.
     """
 
     def __init__(self) -> None:
         super().__init__()
+        self._sockets: set[socket.socket] = set()
         self._lookups: dict[tuple[object, ...], asyncio.Future[_Addresses]] = {}
+
+    async def sock_connect(self, sock: socket.socket, address: Any) -> None:
+        """Connect a socket, which is closed with the loop if it is not before."""
+        self._sockets = {sock, *(each for each in self._sockets if each.fileno() >= 0)}
+        await super().sock_connect(sock, address)
+
+    def close(self) -> None:
+        """Close the loop and its sockets."""
+        super().close()
+        for each in self._sockets:
+            each.close()
 
     def waits_for(self) -> str:
         """Return which names are being looked up; an empty text if none is."""

@@ -6,7 +6,7 @@ Seals, strategies, outputs and the book come after the journal, on the thread of
 import threading
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from typing import Final
 
 from recorder.live.backlog import Backlog
@@ -97,15 +97,18 @@ class Journaling(_Worker):
         self._gather_s = gather_s
         self._backlog = backlog
         self._syncing = Syncing(writer, report, ClockWatch().look)
+        self._threads = ExitStack()
         self._next_seq = {product: each.position.seq for product, each in writer.products.items()}
 
     def __enter__(self) -> None:
-        self._syncing.__enter__()
-        super().__enter__()
+        with ExitStack() as stack:
+            stack.enter_context(self._syncing)
+            super().__enter__()
+            self._threads = stack.pop_all()
 
     def __exit__(self, *_: object) -> None:
-        super().__exit__()
-        self._syncing.__exit__()
+        with self._threads:
+            super().__exit__()
 
     def _work(self) -> None:
         queue, products = self._queue, self._writer.products

@@ -125,11 +125,11 @@ def serving(view: RecordingView, port: int, host: str = METRICS_HOST) -> Iterato
         server = MetricsServer(host, port, registry)
     except OSError as error:
         raise MetricsError(f"--metrics-port {port}: {error.strerror}") from None
-    thread = threading.Thread(target=server.serve_forever, name="metrics", daemon=True)
-    thread.start()
-    try:
-        yield server.server_address[1]
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with server:
+        thread = threading.Thread(target=server.serve_forever, name="metrics", daemon=True)
+        thread.start()
+        try:
+            yield server.server_address[1]
+        finally:
+            server.shutdown()
+            thread.join()

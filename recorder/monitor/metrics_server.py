@@ -24,7 +24,7 @@ _RETRY_S: Final = 0.2
 
 
 class MetricsServer(ThreadingMixIn, TCPServer):
-    """Serves a registry to any GET request, until `shutdown`."""
+    """Serves a registry to any GET request, until `shutdown`; close it, or use `with`."""
 
     daemon_threads = True
     block_on_close = False
@@ -65,6 +65,14 @@ class MetricsServer(ThreadingMixIn, TCPServer):
         with self._lock:
             self._open.pop(request, None)
         super().shutdown_request(request)
+
+    def server_close(self) -> None:
+        """Close the port and every connection."""
+        super().server_close()
+        with self._lock:
+            for request in self._open:
+                with suppress(OSError):
+                    request.shutdown(socket.SHUT_RDWR)  # which ends its thread
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Say nothing: what a client does to its connection is no event of the recording."""

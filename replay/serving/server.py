@@ -5,10 +5,11 @@ import logging
 import os
 import resource
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from http import HTTPStatus
 from typing import Any, Final
 
-from websockets.asyncio.server import ServerConnection, serve
+from websockets.asyncio.server import ServerConnection
 from websockets.http11 import Request, Response
 
 from orderbook.errors import explain
@@ -17,7 +18,7 @@ from recorder.runtime.signals import on_signals
 from recorder.settings import SYNTHETIC_SERVER
 from replay.serving.client import CLOSE_TIMEOUT_S, ServedClient
 from replay.serving.served_tape import ServedTape, ServeError
-from replay.serving.sockets import quiet_logger, shut_down
+from replay.serving.sockets import listening, quiet_logger
 
 log = logging.getLogger(__name__)
 
@@ -54,11 +55,11 @@ class TapeServer:
         if self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._stopping.set)
 
-    async def run(self, listening: Callable[[str], None]) -> None:
+    async def run(self, on_listening: Callable[[str], None]) -> None:
         """Serve until stopped.
 
         Args:
-            listening: called with the address once clients can connect.
+            on_listening: called with the address once clients can connect.
 
         Raises:
             ServeError: if the address cannot be bound.
@@ -67,31 +68,28 @@ class TapeServer:
         self._loop.set_exception_handler(_report_once())
         if self._is_stopped:
             return
-        try:
-            server = await serve(
-                self._handle,
-                self._host,
-                self._port,
-                compression="deflate",  # as the real feeds do
-                ping_interval=None,  # a client that reads slowly is slow, not dead
-                close_timeout=CLOSE_TIMEOUT_S,
-                process_request=self._check,
-                server_header=SYNTHETIC_SERVER if self._tape.tape.manifest.synthetic else None,
-                logger=quiet_logger(__name__),
-            )
-        except OSError as error:
-            raise ServeError(f"cannot listen on {self._host}:{self._port} ({_reason(error)})") from None
-        if not server.sockets:  # asyncio passes over an address for which there is no socket
-            raise ServeError(f"cannot listen on {self._host}:{self._port} (no descriptors are left)")
-        port = next(iter(server.sockets)).getsockname()[1]
-        host = f"[{self._host}]" if ":" in self._host else self._host
-        listening(f"ws://{host}:{port}")
-        await self._stopping.wait()
-        await shut_down(server, self._break_all)
-
-    def _break_all(self) -> None:
-        for client in self._clients:
-            client.abort()
+        serving = listening(
+            self._handle,
+            self._host,
+            self._port,
+            compression="deflate",  # as the real feeds do
+            ping_interval=None,  # a client that reads slowly is slow, not dead
+            close_timeout=CLOSE_TIMEOUT_S,
+            process_request=self._check,
+            server_header=SYNTHETIC_SERVER if self._tape.tape.manifest.synthetic else None,
+            logger=quiet_logger(__name__),
+        )
+        async with AsyncExitStack() as stack:
+            try:
+                server = await stack.enter_async_context(serving)
+            except OSError as error:
+                raise ServeError(f"cannot listen on {self._host}:{self._port} ({_reason(error)})") from None
+            if not server.sockets:  # asyncio passes over an address for which there is no socket
+                raise ServeError(f"cannot listen on {self._host}:{self._port} (no descriptors are left)")
+            port = next(iter(server.sockets)).getsockname()[1]
+            host = f"[{self._host}]" if ":" in self._host else self._host
+            on_listening(f"ws://{host}:{port}")
+            await self._stopping.wait()
 
     def _check(self, websocket: ServerConnection, request: Request) -> Response | None:
         """Refuse what a web page asks for, and clients for whose segments no descriptors would be left."""
@@ -112,14 +110,14 @@ class TapeServer:
             self._clients.discard(client)
 
 
-def serve_tape(tape: ServedTape, host: str, port: int, listening: Callable[[str], None]) -> None:
+def serve_tape(tape: ServedTape, host: str, port: int, on_listening: Callable[[str], None]) -> None:
     """Serve a tape until Ctrl-C or SIGTERM.
 
     Args:
         tape: the tape to serve.
         host: address to bind.
         port: port to bind; 0 is any free one.
-        listening: called with the address once clients can connect.
+        on_listening: called with the address once clients can connect.
 
     Raises:
         ServeError: if the address cannot be bound.
@@ -128,7 +126,7 @@ def serve_tape(tape: ServedTape, host: str, port: int, listening: Callable[[str]
         log.warning("the tape is served, unencrypted, to everyone who can reach %s", host)
     server = TapeServer(tape, host, port)
     with on_signals(server.stop):
-        asyncio.run(server.run(listening))
+        asyncio.run(server.run(on_listening))
 
 
 def max_clients() -> int:

@@ -2,10 +2,12 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
-from typing import Final
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any, Final
 
-from websockets.asyncio.server import Server, ServerConnection
+from websockets.asyncio.server import Server, ServerConnection, serve
 
 from orderbook.errors import explain
 
@@ -23,18 +25,59 @@ async def flush(websocket: ServerConnection) -> None:
         await asyncio.sleep(_FLUSH_POLL_S)
 
 
-async def shut_down(server: Server, break_all: Callable[[], None]) -> None:
-    """Close every connection with code 1001, also those of clients that do not read.
+class _Accepted(ServerConnection):
+    """A connection that is in a set from its first byte to its last, also during its opening handshake."""
+
+    def __init__(self, accepted: set["_Accepted"], *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._accepted = accepted
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self._accepted.add(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._accepted.discard(self)
+        super().connection_lost(exc)
+
+
+@asynccontextmanager
+async def listening(
+    handle: Callable[[ServerConnection], Awaitable[None]], host: str, port: int, **options: Any
+) -> AsyncIterator[Server]:
+    """Serve connections while the block runs; however it ends, no socket stays open.
+
+    At its end every connection is closed with code 1001. Those of clients that do not read, or that never
+    finished their opening handshake, are broken after `CLOSING_S`; if the end is cancelled, all are at once.
 
     Args:
-        server: to be closed.
-        break_all: aborts all connections; called if the closing handshakes take longer than `CLOSING_S`,
-            because a client that stopped reading blocks its own.
+        handle: called with each connection.
+        host: address to bind.
+        port: port to bind; 0 is any free one.
+        options: more of `websockets.asyncio.server.serve`.
+
+    Raises:
+        OSError: if the address cannot be bound.
     """
-    server.close()
-    breaking = asyncio.get_running_loop().call_later(CLOSING_S, break_all)
-    await server.wait_closed()
-    breaking.cancel()
+    accepted: set[_Accepted] = set()
+
+    def break_all() -> None:
+        for each in tuple(accepted):
+            each.transport.abort()
+
+    accept: Any = partial(_Accepted, accepted)  # called like the class that the library's types ask for
+    server = await serve(handle, host, port, create_connection=accept, **options)
+    try:
+        yield server
+        server.close()
+        breaking = asyncio.get_running_loop().call_later(CLOSING_S, break_all)
+        try:
+            await server.wait_closed()
+        finally:
+            breaking.cancel()
+    finally:
+        server.server.close()  # at once: the task of the library may never run
+        break_all()
 
 
 def quiet_logger(name: str) -> logging.Logger:

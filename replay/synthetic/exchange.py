@@ -8,15 +8,16 @@ import asyncio
 import threading
 from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
-from websockets.asyncio.server import ServerConnection, serve
+from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
 from recorder.settings import SYNTHETIC_SERVER
-from replay.serving.sockets import CLOSING_S, quiet_logger, shut_down
+from replay.serving.sockets import CLOSING_S, listening, quiet_logger
 from replay.synthetic.connection import ConnectionRecord, ConnectionServer
 from replay.synthetic.conversation import Conversation, Markets
 from replay.synthetic.settings import ExchangeSettings, MarketSettings
@@ -62,18 +63,19 @@ class SyntheticExchange:
         return [list(connection.sent) for connection in list(self.connections)]
 
     def __enter__(self) -> Self:
-        listening: Future[int] = Future()
+        port: Future[int] = Future()
         self._thread = threading.Thread(
-            target=lambda: asyncio.run(self._serve(listening)), name="synthetic-exchange", daemon=True
+            target=self._run, args=(port,), name="synthetic-exchange", daemon=True
         )
         self._thread.start()
-        self.port = listening.result()
+        self.port = port.result()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._loop.call_soon_threadsafe(self._stop.set)
+        with suppress(RuntimeError):  # the loop is closed: the thread has ended by itself
+            self._loop.call_soon_threadsafe(self._stop.set)
         if self._thread is not None:
             self._thread.join()
 
@@ -129,34 +131,34 @@ class SyntheticExchange:
         with self._changed:
             self._changed.notify_all()
 
-    async def _serve(self, listening: Future[int]) -> None:
+    def _run(self, port: Future[int]) -> None:
+        """Serve until stopped; whatever keeps it from listening is raised where the port is waited for."""
+        try:
+            asyncio.run(self._serve(port))
+        except BaseException as error:
+            if port.done():
+                raise
+            port.set_exception(error)
+
+    async def _serve(self, port: Future[int]) -> None:
         """Listen, report the port, and serve until stopped."""
         self._loop = asyncio.get_running_loop()
         self._stop = asyncio.Event()
-        try:
-            server = await serve(
-                self._handle,
-                HOST,
-                self.settings.port,
-                compression="deflate" if self.settings.compression else None,
-                max_size=None,
-                ping_interval=None,
-                close_timeout=CLOSING_S,
-                server_header=SYNTHETIC_SERVER,
-                logger=quiet_logger(__name__),
-            )
-        except OSError as error:
-            listening.set_exception(error)
-            return
-        listening.set_result(next(iter(server.sockets)).getsockname()[1])
-        await self._stop.wait()
-        for each in self._servers.values():
-            each.stop()
-        await shut_down(server, self._break_all)
-
-    def _break_all(self) -> None:
-        for server in self._servers.values():
-            server.drop()
+        async with listening(
+            self._handle,
+            HOST,
+            self.settings.port,
+            compression="deflate" if self.settings.compression else None,
+            max_size=None,
+            ping_interval=None,
+            close_timeout=CLOSING_S,
+            server_header=SYNTHETIC_SERVER,
+            logger=quiet_logger(__name__),
+        ) as server:
+            port.set_result(next(iter(server.sockets)).getsockname()[1])
+            await self._stop.wait()
+            for each in self._servers.values():
+                each.stop()
 
     async def _handle(self, websocket: ServerConnection) -> None:
         """Serve one connection until it is closed."""

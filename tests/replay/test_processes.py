@@ -6,7 +6,9 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
+from multiprocessing.resource_tracker import ensure_running
 from pathlib import Path
+from pickle import PicklingError
 
 import pyarrow.parquet as pq
 import pytest
@@ -223,3 +225,17 @@ def test_failures_reach_the_caller() -> None:
         pool.run([0, 2])
     with WorkerPool(fail_or_die, 2, "auto"):
         pass  # no part is run
+
+
+def test_a_pool_that_cannot_start_leaves_nothing_open() -> None:
+    """Work that cannot be sent to a process fails before anything runs, and every pipe is closed."""
+
+    def open_files() -> int:
+        return sum(1 for _ in Path("/proc/self/fd").iterdir())
+
+    ensure_running()  # a process of Python's own, for which the first start opens a pipe
+    before = open_files()
+    pool: WorkerPool[int, int] = WorkerPool(lambda number, _wait: number, 3, "plain")
+    with pytest.raises((AttributeError, PicklingError)), pool:
+        pass
+    assert open_files() == before

@@ -86,3 +86,18 @@ def test_text_that_the_encoding_lacks_is_an_error() -> None:
     """A character that the stream cannot encode is an error of the write, not of the thread."""
     with Pipe("ascii").file as file, pytest.raises(UnicodeEncodeError):
         DroppingStream(file).write("ü")
+
+
+def test_its_thread_ends_with_it(pipe: Pipe) -> None:
+    """Once it is ended and drained no thread is left; what is written even so is written."""
+    stream = DroppingStream(pipe.file)
+    others = {*threading.enumerate()}  # those of other tests too
+    for text in ("before\n", "after\n"):
+        stream.write(text)
+        (writing,) = {*threading.enumerate()} - others
+        stream.end()
+        stream.drain(60)
+        writing.join(60)
+        assert not writing.is_alive()
+    pipe.file.close()
+    assert pipe.read_all() == "before\nafter\n"

@@ -1,13 +1,11 @@
 """The socket thread alone, over real sockets: how it spaces attempts, counts, stops and reports failures."""
 
 import asyncio
-import gc
 import json
 import signal
 import socket
 import struct
 import threading
-import warnings
 import zlib
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Iterator
@@ -32,6 +30,7 @@ from recorder.live.queue import Received
 from recorder.settings import ConnectionSettings, RecordSettings
 from recorder.tape.row_batches import Position
 from tests.support.constants import BTC, START, TIMEOUT_S
+from tests.support.leaks import leaves_nothing_open
 from tests.support.recordings import QUICK, record_here, summaries
 from tests.support.scripted_server import (
     BY_US,
@@ -185,15 +184,26 @@ def test_a_second_stop_leaves_no_socket_open() -> None:
     def is_closing() -> bool:
         return any(row.kind == "disconnected" for row in found.rows[BTC])
 
-    with reading(read_nothing) as (found, _peer):
+    with leaves_nothing_open(), reading(read_nothing) as (found, _peer):
         found.until(lambda: found.frames(BTC) > 0)
         found.reader.stop()
         found.until(is_closing)
         found.finish()
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        gc.collect()
-    assert [str(each.message) for each in caught if each.category is ResourceWarning] == []
+
+
+def test_a_defect_on_a_new_connection_leaves_no_socket_open() -> None:
+    """Whatever fails once a socket is open, before its first row or after its last, the socket is closed."""
+
+    def failing(readings: int) -> Callable[..., Callable[[], int]]:
+        left = iter(range(readings))
+        return lambda *_: lambda: next(left)
+
+    for readings in (0, 21):  # for no row, or for all but the last
+        with leaves_nothing_open(), reading(serve_many, clock_for=failing(readings)) as (found, _peer):
+            found.until(lambda: False)
+            found.reader.join(TIMEOUT_S)
+            assert found.reader.failure is not None
+            assert len(found.rows[BTC]) == readings
 
 
 def test_endings_are_counted_by_reason() -> None:

@@ -19,13 +19,14 @@ from websockets.asyncio.server import ServerConnection, serve
 
 from recorder.api import record
 from recorder.live.client import FeedReader
-from recorder.live.connect import RateLimiter, open_socket
+from recorder.live.connect import RateLimiter, ReaderLoop, open_socket
 from recorder.live.endpoint import FeedError
 from recorder.settings import Backoff, ConnectionSettings, RecordSettings
 from recorder.tape.row_batches import Position
 from tests.recorder.live.test_credentials import KEY, environment, serve_book
 from tests.support.commands import booktape, end, invoke, python, running_booktape
 from tests.support.constants import BTC, TIMEOUT_S
+from tests.support.leaks import leaves_nothing_open
 from tests.support.rows import read_rows
 from tests.support.scripted_server import ScriptedServer, book, failing, stall
 
@@ -303,6 +304,32 @@ def test_a_stop_does_not_wait_for_a_lookup() -> None:
     assert len(lookups) == 1
 
 
+def test_a_race_of_addresses_that_is_cancelled_leaves_no_socket_open() -> None:
+    """A stop at the moment at which the first address of a host is connected loses no socket."""
+    opening: asyncio.Task[Any]
+
+    class StoppedLoop(ReaderLoop):
+        """Is stopped as soon as a socket is connected."""
+
+        async def sock_connect(self, sock: socket.socket, address: object) -> None:
+            await super().sock_connect(sock, address)
+            opening.cancel()
+
+    async def open_one() -> None:
+        nonlocal opening
+        opening = asyncio.create_task(open_socket(f"ws://127.0.0.1:{port}", None))
+        with pytest.raises(asyncio.CancelledError):
+            await opening
+
+    with (
+        socket.create_server(("127.0.0.1", 0)) as silent,
+        leaves_nothing_open(),
+        asyncio.Runner(loop_factory=StoppedLoop) as runner,
+    ):
+        port = silent.getsockname()[1]
+        runner.run(open_one())
+
+
 def test_a_process_does_not_wait_for_a_lookup(tmp_path: Path) -> None:
     """The command ends after a lookup that never does, and says what was in the way."""
     (tmp_path / "hanging.py").write_text(
@@ -395,9 +422,10 @@ async def exchange(
 def test_frames_that_inflate_wait_in_the_socket() -> None:
     """Of 60 frames, all in one packet, that inflate to 240 MiB, a few wait as text; all arrive in order."""
     held: list[int] = []
+    packet = b"".join(bomb(number) for number in range(60))  # made before: it holds up the loop for seconds
 
     async def server(connection: ServerConnection) -> None:
-        connection.transport.write(b"".join(bomb(number) for number in range(60)))
+        connection.transport.write(packet)
         await connection.wait_closed()
 
     async def client(connection: object) -> None:

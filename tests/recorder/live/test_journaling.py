@@ -133,3 +133,22 @@ def wait_for(look: Callable[[], list[Path]]) -> list[Path]:
     while not (found := look()):
         time.sleep(0.001)
     return found
+
+
+def test_a_thread_that_cannot_start_leaves_none_running(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A system without threads for the journal leaves no thread that syncs a tape that is closed."""
+    start = threading.Thread.start
+
+    def refuse(thread: threading.Thread) -> None:
+        if thread.name == "journal":
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    with open_writer(tmp_path / "tape") as writer:
+        threads = Threads(writer)
+        monkeypatch.setattr(threading.Thread, "start", refuse)
+        with pytest.raises(RuntimeError, match="new thread"), threads.journaling:
+            pass
+        assert "journal-sync" not in [thread.name for thread in threading.enumerate()]

@@ -7,6 +7,7 @@ from contextlib import ExitStack, contextmanager
 from http.client import HTTPConnection
 from pathlib import Path
 
+import pytest
 from prometheus_client import CollectorRegistry, Gauge
 from prometheus_client.core import Metric
 
@@ -59,6 +60,17 @@ def test_idle_connections_take_no_descriptors() -> None:
             each.settimeout(TIMEOUT_S)
             assert each.recv(1) == b""  # closed by the server
         assert descriptors() <= before + len(idle) + MAX_CONNECTIONS + 2
+
+
+def test_the_end_closes_every_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A connection that says nothing does not outlive the server, however long it may be idle."""
+    monkeypatch.setattr("recorder.monitor.metrics_server._Handler.timeout", None)
+    with ExitStack() as stack:
+        with running() as server:
+            idle = stack.enter_context(socket.create_connection(("127.0.0.1", server.server_address[1])))
+            assert ask(server)[0] == 200  # the idle one was accepted before
+        idle.settimeout(TIMEOUT_S)
+        assert idle.recv(1) == b""
 
 
 def test_who_is_answered() -> None:

@@ -227,6 +227,12 @@ def test_a_port_that_is_taken_is_an_error_on_entering() -> None:
             pass
 
 
+def test_no_failure_of_its_thread_is_waited_for() -> None:
+    """Whatever keeps it from listening, such as a port that there is not, is raised on entering."""
+    with pytest.raises(OverflowError), SyntheticExchange([BTC], ExchangeSettings(port=70_000)):
+        pass
+
+
 def test_waiting_times_out() -> None:
     """A condition that never holds ends in a TimeoutError."""
     with SyntheticExchange([BTC]) as exchange, pytest.raises(TimeoutError):

@@ -18,7 +18,7 @@ _Seq = Annotated[int, msgspec.Meta(ge=0, lt=2**62)]
 _Connection = Annotated[int, msgspec.Meta(ge=0, lt=2**31)]
 _Count = Annotated[int, msgspec.Meta(ge=1, lt=2**62)]
 _Kind = Annotated[str, msgspec.Meta(pattern=r"\A[a-z_]{1,40}\Z")]
-_Time = Annotated[int, msgspec.Meta(ge=-(2**62), lt=2**62)]
+_Lag = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]  # between any two times of 1970 to 2262
 _BookHash = Annotated[str, msgspec.Meta(pattern=r"\A([0-9a-f]{64})?\Z")]
 
 
@@ -77,7 +77,7 @@ class SegmentEntry:
     chain_seq: _Seq
     faults: dict[_Connection, dict[_Kind, _Count]] = field(default_factory=dict)
     numbered: tuple[_Connection, ...] = ()
-    lags: dict[_Connection, tuple[_Time, _Time]] | None = None
+    lags: dict[_Connection, tuple[_Lag, _Lag]] | None = None
     malformed: dict[_Connection, _Count] = field(default_factory=dict)
     book_sha256: _BookHash = ""
     parts: tuple[Part, ...] = ()

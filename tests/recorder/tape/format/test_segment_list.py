@@ -6,15 +6,17 @@ from typing import Final
 
 import pytest
 
+from orderbook.times import MAX_TIME_NS
+from recorder.api import import_captures
 from recorder.settings import SealPolicy
 from recorder.tape.errors import (
     DamagedTapeError,
 )
 from recorder.tape.format.segment_list import append_entry, read_segment_list
 from replay.checking.verify import verify
-from tests.support.constants import BTC
+from tests.support.constants import BTC, START
 from tests.support.rows import frames, read_rows, write_tape
-from tests.support.tapes import segment_paths
+from tests.support.tapes import segment_paths, snapshot, write_capture
 
 
 def test_the_list_of_segments(tmp_path: Path) -> None:
@@ -101,3 +103,19 @@ def test_an_entry_goes_after_the_whole_lines(half_sealed: Path, garbage: bytes) 
     path.write_bytes(b"".join(whole[:-1]) + garbage)
     with pytest.raises(DamagedTapeError, match="rows before"):
         append_entry(directory, entry)
+
+
+@pytest.mark.parametrize(
+    ("recv_time", "exchange_time"),
+    [(1, "2262-04-11T23:47:16.854775807Z"), (MAX_TIME_NS, "1970-01-01T00:00:00Z")],
+)
+def test_no_time_of_a_frame_makes_a_tape_unreadable(
+    tmp_path: Path, recv_time: int, exchange_time: str
+) -> None:
+    """A frame may name any time that there is: the tape is whole, and says how far the clocks are apart."""
+    frame = json.dumps({**json.loads(snapshot(BTC)), "time": exchange_time})
+    tape = tmp_path / "tape"
+    import_captures([write_capture(tmp_path / "a.jsonl", [(recv_time - START, frame)])], tape)
+    found = verify(tape)
+    assert found.damage == []
+    assert "recv_time is 106,752.0 days" in found.verdicts[BTC][0].notes[0]

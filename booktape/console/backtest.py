@@ -13,6 +13,7 @@ from rich.console import Console
 from booktape.console.columns import Column, fitted_table
 from orderbook import display
 from replay.simulation.columns import flat_row
+from replay.simulation.luck import FEWEST_PERIODS, Luck
 from replay.simulation.parts import BacktestPart
 from replay.simulation.results import Backtest
 from replay.simulation.rows import CAVEATS, BacktestRow
@@ -172,11 +173,12 @@ def _markout(found: MarkoutDocument) -> str:
 
 
 def _best(result: Backtest) -> Iterator[str]:
-    """Yield the best setting of each product, and of how many it is the best."""
+    """Yield the best setting of each product, of how many it is the best, and whether it is above luck."""
     if len(result.settings.settings) < 2:
         return
     models = result.settings.queues
     model = "share" if "share" in models else models[0]
+    judged = {(each.product, each.queue): each for each in result.luck()}
     for product in dict.fromkeys(row.product for row in result.rows if row.net is not None):
         best = result.best("net", product, model)
         values = ", ".join(f"{name}={value}" for name, value in result.values(best).items())
@@ -185,6 +187,27 @@ def _best(result: Backtest) -> Iterator[str]:
             f"Best net of {product}: {money(best.net)} with {values}, {best.queue}: the best of "
             f"{display.plural(best.best_of, 'setting')}, {luck}"
         )
+        if best.fills and (found := judged.get((product, model))):
+            yield _luck(found, "hour" if result.settings.by == "hour" else "day")
+    if result.settings.by in {"hour", "day"} and not judged:
+        by = result.settings.by
+        yield f"How much of it is luck is not judged: that needs {FEWEST_PERIODS} {by}s with a known book"
+
+
+def _luck(found: Luck, period: str) -> str:
+    """Return in a sentence how far a best setting is above luck."""
+    verdict = "within what luck gives" if found.is_luck else "above what luck gives"
+    own, by_luck = display.significant(found.sharpe), display.significant(found.sharpe_by_luck)
+    sure = "-" if found.deflated_sharpe is None else display.percent(found.deflated_sharpe)
+    if found.reality_check is None:
+        check = "for the reality check install booktape[search]"
+    else:
+        check = f"{display.percent(found.reality_check)} of histories without profit have one as good"
+    return (
+        f"{found.product}: {verdict}. Its Sharpe ratio by {period} is {own}; that of the best of "
+        f"{found.trials} settings without profit would be {by_luck}. It is higher with probability {sure} "
+        f"({display.plural(found.periods, period)}); {check}"
+    )
 
 
 def _notes(result: Backtest) -> Iterator[str]:

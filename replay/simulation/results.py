@@ -27,6 +27,7 @@ from replay.simulation.columns import (
     sort_rows,
     table_of,
 )
+from replay.simulation.luck import Luck, luck_of
 from replay.simulation.parts import BacktestPart
 from replay.simulation.rows import BacktestRow
 from replay.simulation.settings import BacktestSettings, BacktestSettingsDocument, plain_settings
@@ -61,6 +62,7 @@ class BacktestDocument(Document, frozen=True, kw_only=True):
         settings: those of the strategy, one for each lane; `setting` of a row is an index into them.
         rows: the numbers of each lane.
         parts: those of each hour, day or connection of each lane, if they are split.
+        luck: how far the best setting of each product is above luck, if there are 30 hours or days.
         run: how it was run.
     """
 
@@ -76,6 +78,7 @@ class BacktestDocument(Document, frozen=True, kw_only=True):
     settings: list[dict[str, Any]]
     rows: list[BacktestRow]
     parts: list[BacktestPart]
+    luck: list[Luck]
     run: BacktestSettingsDocument
     elapsed_s: float
 
@@ -204,6 +207,14 @@ class Backtest(Result):
         settings = len({self.rows[place].setting for place in known})
         return BestRow(**msgspec.structs.asdict(found), best_by=by, best_of=settings)
 
+    def luck(self) -> list[Luck]:
+        """Return how far the best setting of each product and queue model is above what luck gives.
+
+        It is judged by the profit of each hour or day: `by` must be one of both, and 30 of them are needed,
+        and two settings. The list is empty otherwise.
+        """
+        return list(luck_of(self.parts)) if self.settings.by in {"hour", "day"} else []
+
     def table(self) -> pa.Table:
         """Return a row for each lane, its mark-outs and the settings of its strategy included."""
         return table_of(
@@ -250,5 +261,6 @@ class Backtest(Result):
             impact=settings.lane.impact,
             on_break=settings.lane.on_break,
             settings=[plain_settings(each) for each in settings.settings],
+            luck=self.luck(),
             run=settings.document(),
         )

@@ -7,21 +7,17 @@ from orderbook.compiled.jit import inlined
 from orderbook.compiled.market import begin_row
 from orderbook.venues import advanced, exchange
 from orderbook.venues.advanced import compiled as compiled_advanced
-from orderbook.venues.advanced import compiled_trades as compiled_advanced_trades
 from orderbook.venues.advanced import compiled_updates
 from orderbook.venues.advanced.compiled import read_advanced
-from orderbook.venues.advanced.compiled_trades import read_advanced_trades
 from orderbook.venues.coinbase import compiled as compiled_envelope
 from orderbook.venues.coinbase import compiled_trades
 from orderbook.venues.coinbase.compiled_trades import OTHER
 from orderbook.venues.exchange import compiled as compiled_exchange
-from orderbook.venues.exchange import compiled_trades as compiled_exchange_trades
-from orderbook.venues.exchange.compiled import read_exchange
-from orderbook.venues.exchange.compiled_trades import read_exchange_trades, usual_type
+from orderbook.venues.exchange.compiled import read_exchange, read_exchange_trades, usual_type
 
 SOURCES: Final = (
     *(compiled_envelope, compiled_exchange, compiled_advanced, compiled_updates),
-    *(compiled_trades, compiled_exchange_trades, compiled_advanced_trades),
+    compiled_trades,
 )
 """The modules of the readers: if one changes, all is compiled again."""
 
@@ -41,10 +37,7 @@ def read_frame(reader: int, run: Any, at: int, end: int, frame: Any, market: Any
     if wants_trades:
         begin_row(market)
     if reader == _ADVANCED:
-        what = read_advanced(run.payloads, at, end, run.product, frame)
-        if what == 0 and wants_trades:
-            return read_advanced_trades(run.payloads, at, end, run.product, frame, market)
-        return what
+        return read_advanced(run.payloads, at, end, run.product, wants_trades, frame, market)
     if reader == _EXCHANGE:
         kind = usual_type(run.payloads, at, end) if wants_trades else OTHER
         what = 0

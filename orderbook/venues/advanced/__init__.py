@@ -1,6 +1,6 @@
 """Coinbase Advanced Trade (advanced-trade-ws.coinbase.com): channel l2_data, all messages are numbered."""
 
-from orderbook.venues.advanced import decoder, trades
+from orderbook.venues.advanced import decoder
 from orderbook.venues.advanced.server import AdvancedServer
 from orderbook.venues.base import Venue
 from orderbook.venues.coinbase import frames
@@ -39,9 +39,9 @@ VENUE = Venue(
     holds_snapshot=decoder.holds_snapshot,
     trade_channel="market_trades",
     trades_first={"level2": None},
-    trade_kinds=trades.KINDS,
-    trade_words=trades.WORDS,
-    read_trades=trades.read_trades,
+    trade_kinds=decoder.TRADE_KINDS,
+    trade_words=decoder.TRADE_WORDS,
+    read_trades=decoder.read_trades,
     book_time=decoder.book_time,
     update_sign=decoder.BOOK_SIGN,
     error=frames.error,

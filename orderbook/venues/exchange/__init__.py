@@ -3,7 +3,7 @@
 from orderbook.venues.base import Venue
 from orderbook.venues.coinbase import frames
 from orderbook.venues.coinbase.server import compact
-from orderbook.venues.exchange import decoder, trades
+from orderbook.venues.exchange import decoder
 from orderbook.venues.exchange.server import KEYED_CHANNELS, ExchangeServer
 
 
@@ -39,9 +39,9 @@ VENUE = Venue(
     holds_snapshot=decoder.holds_snapshot,
     trade_channel="matches",
     trades_first={"level2_batch": True, "level2_50": True, "level2": False},
-    trade_kinds=trades.KINDS,
-    trade_words=trades.WORDS,
-    read_trades=trades.read_trades,
+    trade_kinds=decoder.TRADE_KINDS,
+    trade_words=decoder.TRADE_WORDS,
+    read_trades=decoder.read_trades,
     update_sign=decoder.UPDATE_SIGN,
     error=frames.error,
     is_final=frames.is_final,

@@ -1,4 +1,4 @@
-"""The compiled reader of Exchange frames; `decoder` says what they mean."""
+"""The compiled reader of Exchange frames, those of trades too; `decoder` says what they mean."""
 
 from typing import Any, Final
 
@@ -6,7 +6,8 @@ import numpy as np
 
 from orderbook.compiled import numbers, times
 from orderbook.compiled.frames import add_change, add_event, begin_frame
-from orderbook.compiled.jit import inlined
+from orderbook.compiled.jit import inlined, inner
+from orderbook.compiled.market import follow_seen
 from orderbook.compiled.scan import (
     CLOSE_ARRAY,
     CLOSE_OBJECT,
@@ -27,11 +28,21 @@ from orderbook.compiled.scan import (
 from orderbook.compiled.words import eight, mask_of, word_of
 from orderbook.venues.coinbase import compiled as envelope
 from orderbook.venues.coinbase.compiled import envelope_key, is_silent
+from orderbook.venues.coinbase.compiled_trades import (
+    HEARTBEAT,
+    LAST_MATCH,
+    MATCH,
+    OTHER,
+    keep_trade,
+    read_object,
+)
 
 _BUY = np.frombuffer(b"buy", np.uint8)
 _SELL = np.frombuffer(b"sell", np.uint8)
 _BUY_NEXT: Final[Any] = word_of(b'["buy","')
 _SELL_NEXT: Final[Any] = word_of(b'["sell",')
+_TWO: Final[Any] = mask_of(2)
+_THREE: Final[Any] = mask_of(3)
 _FOUR: Final[Any] = mask_of(4)
 _SIX: Final[Any] = mask_of(6)
 _TYPE_COLON: Final[Any] = word_of(b'type":')
@@ -43,6 +54,11 @@ _ID_COLON: Final[Any] = word_of(b'id":')
 _CHANGES_: Final[Any] = word_of(b'changes"')
 _L2UPDATE = np.frombuffer(b"l2update", np.uint8)
 _SNAPSHOT = np.frombuffer(b"snapshot", np.uint8)
+_BEGIN: Final[Any] = word_of(b'{"type":')
+_MATCH: Final[Any] = word_of(b'match"')
+_LAST_MATCH: Final[Any] = word_of(b"last_mat"), word_of(b'ch"')
+_HEARTBEAT: Final[Any] = word_of(b"heartbea"), word_of(b't"')
+UNUSUAL: Final = -1
 
 
 @inlined
@@ -200,3 +216,33 @@ def read_exchange(data: Any, at: int, end: int, product: Any, frame: Any) -> int
     if is_ours and not add_event(frame, is_snapshot, 0):
         return -1
     return 1
+
+
+@inlined
+def usual_type(data: Any, at: int, end: int) -> int:
+    """Return the type of a frame that names it first, `OTHER` if it tells of no trades; else `UNUSUAL`."""
+    if at + 25 > end or eight(data, at) != _BEGIN or byte(data, at + 8) != QUOTE:
+        return UNUSUAL
+    word = eight(data, at + 9)
+    if word & _SIX == _MATCH:
+        return MATCH
+    if word == _LAST_MATCH[0] and eight(data, at + 17) & _THREE == _LAST_MATCH[1]:
+        return LAST_MATCH
+    return HEARTBEAT if word == _HEARTBEAT[0] and eight(data, at + 17) & _TWO == _HEARTBEAT[1] else OTHER
+
+
+@inner
+def read_exchange_trades(data: Any, at: int, end: int, product: Any, frame: Any, market: Any) -> int:
+    """Read the trade of a frame that is no book; return 0, or -1 as `read_frame` does."""
+    at = read_object(data, at, end, product, frame, market)
+    if at < 0 or skip_space(data, at, end) != end:
+        return -1
+    registers = market.registers
+    if registers.type == HEARTBEAT:
+        registers.named_id = registers.last_trade_id if registers.is_ours else -1
+    elif registers.type != OTHER:
+        if not registers.is_trade:
+            return -1
+        keep_trade(market, registers.type == LAST_MATCH)
+        return 0 if follow_seen(market) else -1
+    return 0

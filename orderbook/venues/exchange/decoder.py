@@ -1,9 +1,13 @@
-"""Frames of Coinbase Exchange: snapshot and l2update.
+"""Frames of Coinbase Exchange: snapshot and l2update, and the trades of channel matches.
 
     {"type":"snapshot","product_id":"BTC-USD","asks":[["10102.55","0.57"]],"bids":[["10101.10","0.45"]],"time":"..."}
     {"type":"l2update","product_id":"BTC-USD","changes":[["buy","10101.80","0.162567"]],"time":"..."}
 
 A level is an array of exactly two strings, a change of exactly three; a size is absolute, 0 removes.
+
+    {"type":"match","trade_id":280232,"side":"sell","size":"985","price":"0.00001305","product_id":"SKL-BTC","time":"..."}
+
+`last_match` is the last trade before the subscription; a heartbeat names the last trade, too.
 """
 
 from typing import Final
@@ -12,7 +16,7 @@ import msgspec
 from msgspec import Raw
 
 from orderbook.decimals import parse_price, parse_size
-from orderbook.events import BookEvent, BookFrame, Frame, Level, MalformedError
+from orderbook.events import BookEvent, BookFrame, Frame, Level, MalformedError, TradeFrame
 from orderbook.venues.coinbase.frames import (
     ABSENT,
     Envelope,
@@ -21,12 +25,16 @@ from orderbook.venues.coinbase.frames import (
     other_frame,
     try_envelope,
 )
-from orderbook.venues.rawjson import UNREADABLE, decode, integer, string
+from orderbook.venues.coinbase.trades import TradeFields, product_of, read_trade
+from orderbook.venues.rawjson import UNREADABLE, check_depth, decode, integer, string
 
 ACKNOWLEDGEMENT: Final = "subscriptions"
 UPDATE_SIGN: Final = '"l2update"'
 BOOK_SIGNS: Final = (UPDATE_SIGN, '"snapshot"')
 """What a frame of the book contains, unless its type is escaped."""
+TRADE_KINDS: Final = ("match", "last_match")
+TRADE_WORDS: Final = ('match"', '"heartbeat"')
+"""Any frame without these, and without escapes, is no match, last_match or heartbeat."""
 
 
 class _Heartbeat(msgspec.Struct):
@@ -48,6 +56,7 @@ _ACKNOWLEDGEMENT = msgspec.json.Decoder(_Acknowledgement)
 _HEARTBEAT = msgspec.json.Decoder(_Heartbeat)
 _LEVELS = msgspec.json.Decoder(list[tuple[str, str]])
 _CHANGES = msgspec.json.Decoder(list[tuple[str, str, str]])
+_TRADE = msgspec.json.Decoder(TradeFields)
 
 
 def read(envelope: Envelope, product: str, sequence_num: int | None) -> Frame:
@@ -144,3 +153,22 @@ def _product(product_id: Raw) -> str:
 
 def _levels(raw: Raw, what: str) -> list[Level]:
     return [(parse_price(price), parse_size(size)) for price, size in decode(_LEVELS, raw, what)]
+
+
+def read_trades(text: str, product: str) -> TradeFrame | None:
+    """Return what a frame says about trades of a product; see `Venue.read_trades`. O(length).
+
+    >>> read_trades('{"type":"heartbeat","product_id":"X-Y","last_trade_id":7}', "X-Y")
+    TradeFrame(trades=[], last_trade_id=7)
+    """
+    fields = decode(_TRADE, text, "not a JSON object")
+    kind = string(fields.type)
+    if kind in TRADE_KINDS:
+        check_depth(text)
+        named = product_of(fields.product_id)
+        trade = read_trade(fields, is_history=kind == "last_match")
+        return TradeFrame([trade], None) if named == product else None
+    if kind == "heartbeat" and string(fields.product_id) == product:
+        last = integer(fields.last_trade_id)
+        return None if last is None else TradeFrame([], last)
+    return None

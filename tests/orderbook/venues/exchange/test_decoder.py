@@ -5,7 +5,7 @@ import json
 import pytest
 
 from orderbook.events import MalformedError, Trade, TradeFrame
-from orderbook.venues.exchange.trades import read_trades
+from orderbook.venues.exchange.decoder import read_trades
 from tests.support.constants import BTC, ETH
 
 MATCH = {

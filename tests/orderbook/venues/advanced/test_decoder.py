@@ -6,8 +6,7 @@ import pytest
 
 from orderbook.events import MalformedError
 from orderbook.times import parse_time
-from orderbook.venues.advanced.decoder import book_time
-from orderbook.venues.advanced.trades import read_trades
+from orderbook.venues.advanced.decoder import book_time, read_trades
 from tests.support.constants import BTC, ETH
 
 

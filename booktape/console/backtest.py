@@ -12,6 +12,7 @@ from rich.console import Console
 
 from booktape.console.columns import Column, fitted_table
 from orderbook import display
+from replay.comparing.metrics import horizon_label
 from replay.simulation.columns import flat_row
 from replay.simulation.luck import FEWEST_PERIODS, Luck
 from replay.simulation.parts import BacktestPart
@@ -147,12 +148,14 @@ def _print_markouts(
 ) -> None:
     """Print how the mid moved after fills: a column for each horizon, which fits 80 columns."""
     filled = [row for row in shown if any(each.all.mean_bps is not None for each in row.markouts.values())]
-    names = list(dict.fromkeys(name for row in filled for name in row.markouts))
-    if not names:
+    if not filled:
         return
     columns = [
         *_lane_columns(result, swept),
-        *(Column(f"after {name}", "bps", drop=5 + place) for place, name in enumerate(names)),
+        *(
+            Column(f"after {horizon_label(horizon)}", "bps", drop=5 + place)
+            for place, horizon in enumerate(result.settings.lane.markouts)
+        ),
     ]
     rows = [
         (*_lane_cells(result, row, swept), *(_markout(found.all) for found in row.markouts.values()))

@@ -25,13 +25,14 @@ Direction = Literal["ascending", "descending"]
 _HORIZON_UNITS: Final = ((3600 * NS, "h"), (60 * NS, "m"), (NS, "s"), (10**6, "ms"), (10**3, "us"), (1, "ns"))
 
 
-def horizon_label(horizon_ns: int) -> str:
-    """Return a horizon in the largest unit that divides it.
+def horizon_label(horizon_ns: int, *, longest_ns: int = 3600 * NS) -> str:
+    """Return a horizon in the largest unit that divides it, at most `longest_ns`.
 
-    >>> horizon_label(100_000_000), horizon_label(60_000_000_000)
-    ('100ms', '1m')
+    >>> horizon_label(100_000_000), horizon_label(60 * NS), horizon_label(60 * NS, longest_ns=NS)
+    ('100ms', '1m', '60s')
     """
-    size, unit = next((size, unit) for size, unit in _HORIZON_UNITS if horizon_ns % size == 0)
+    known = ((size, unit) for size, unit in _HORIZON_UNITS if size <= longest_ns)
+    size, unit = next((size, unit) for size, unit in known if horizon_ns % size == 0)
     return f"{horizon_ns // size}{unit}"
 
 

@@ -12,6 +12,7 @@ from msgspec import UNSET
 
 from orderbook import display
 from recorder.installed import tape_name
+from replay.comparing.metrics import horizon_label
 from replay.comparing.results import versions
 from replay.report.collect.equity import EquityCollector, LaneKey
 from replay.report.collect.evidence import evenly_chosen
@@ -177,7 +178,7 @@ def _table(rows: Sequence[BacktestRow], result: Backtest) -> Table:
     headings = [
         *(*swept, "queue", "orders", "fills", "filled (%)", "back (%)", "front (%)", "net", "fees"),
         *("position", "drawdown", "turnover", "Sharpe", "its error"),
-        *(f"after {name} (bps)" for name in rows[0].markouts),
+        *(f"after {horizon_label(horizon)} (bps)" for horizon in result.settings.lane.markouts),
     ]
     cells = [
         [

@@ -16,6 +16,8 @@ from orderbook.execution.orders import Order
 from orderbook.execution.results import FillRow, LogRow, Sample
 from orderbook.schema import TIME, columns
 from orderbook.strategy import StrategyError
+from orderbook.times import NS
+from replay.comparing.metrics import horizon_label
 
 UNITS: Final = pa.decimal128(18, 8)
 MONEY: Final = pa.decimal128(38, 16)
@@ -79,14 +81,13 @@ def fills_schema(horizons: Sequence[int]) -> pa.Schema:
     )
 
 
-def horizon_name(ns: int) -> str:
-    """Return a duration for the name of a column, in its largest whole unit.
+def horizon_name(horizon_ns: int) -> str:
+    """Return a horizon as in the columns of a RUN and the keys of its document: in seconds or parts of one.
 
-    >>> horizon_name(5_000_000_000), horizon_name(250_000_000), horizon_name(90_000_000_000)
-    ('5s', '250ms', '90s')
+    >>> horizon_name(5 * NS), horizon_name(250_000_000), horizon_name(60 * NS)
+    ('5s', '250ms', '60s')
     """
-    units = ((10**9, "s"), (10**6, "ms"), (10**3, "us"), (1, "ns"))
-    return next(f"{ns // size}{unit}" for size, unit in units if ns % size == 0)
+    return horizon_label(horizon_ns, longest_ns=NS)
 
 
 def orders_batch(setting: int, queue: QueueModel, orders: Iterable[Order]) -> pa.RecordBatch:

@@ -69,3 +69,14 @@ def test_no_table_of_dashes() -> None:
     )
     assert shown.rows[0].fills
     assert not any("Mark-outs" in line for line in printed(shown, 80))
+
+
+def test_a_horizon_has_one_spelling_for_people() -> None:
+    """However it was typed, it is printed as by `compare`; the keys of the document stay in seconds."""
+    shown = bt.open("sample:").backtest(
+        products=ETH, settings={"threshold": "0bps"}, end="+70s", markouts=("60s", "2s")
+    )
+    assert list(shown.rows[0].markouts) == ["2s", "60s"]
+    heading = next(line for line in printed(shown, 120) if "after" in line)
+    assert "after 1m" in heading
+    assert "after 2s" in heading

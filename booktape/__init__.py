@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from booktape.comparing import diff as diff
     from booktape.demo import DemoError as DemoError
     from booktape.execution import Execution as Execution
+    from booktape.importing import import_ as import_
     from booktape.recording import flow as flow
-    from booktape.recording import import_ as import_
     from booktape.recording import live as live
     from booktape.recording import record as record
     from booktape.tape import Tape as Tape
@@ -73,7 +73,8 @@ _MODULES = {
     "booktape.comparing": ("compare", "diff"),
     "booktape.demo": ("DemoError",),
     "booktape.execution": ("Execution",),
-    "booktape.recording": ("flow", "import_", "live", "record"),
+    "booktape.importing": ("import_",),
+    "booktape.recording": ("flow", "live", "record"),
     "booktape.tape": ("Tape", "open"),
     "booktape.walking": ("walk_forward",),
     "orderbook.book": ("OrderBookState",),

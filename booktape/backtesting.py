@@ -11,16 +11,16 @@ from booktape import arguments
 from booktape.arguments import PathLike, ProductsLike, TableLike
 from booktape.execution import (
     MARKOUTS,
+    PAPER,
     Execution,
     check_products,
-    check_settings,
-    combined_settings,
     inferred_settings,
     lane_settings,
     product_rules,
     queue_models,
-    trader_factory,
+    with_execution,
 )
+from booktape.traders import check_settings, combined_settings, trader_factory
 from booktape.windows import refuse_offsets, window_of_all
 from orderbook.errors import OptionError
 from orderbook.time_input import DurationLike, TimeLike
@@ -38,7 +38,8 @@ if TYPE_CHECKING:
     from replay.simulation.settings import BacktestSettings, TraderFactory
 
 
-def backtest(
+@with_execution
+def backtest(  # noqa: D417  `with_execution` adds those of Execution
     tapes: PathLike | Iterable[PathLike],
     strategy: TraderFactory | str | None = None,
     *,
@@ -49,17 +50,17 @@ def backtest(
     products: ProductsLike | None = None,
     start: TimeLike | None = None,
     end: TimeLike | None = None,
-    fees: str = "40/60",
-    latency: DurationLike = "100ms",
-    report: DurationLike = 0,
-    queue: QueueModel | str | Sequence[QueueModel] = "share",
-    seed: int = 0,
-    impact: Literal["taken", "none"] = "taken",
-    on_break: Literal["end", "keep"] = "end",
-    tick: NumberLike | Mapping[str, NumberLike] | None = None,
-    lot: NumberLike | Mapping[str, NumberLike] | None = None,
-    cash: NumberLike | None = None,
-    base: NumberLike | None = None,
+    fees: str = PAPER.fees,
+    latency: DurationLike = PAPER.latency,
+    report: DurationLike = PAPER.report,
+    queue: QueueModel | str | Sequence[QueueModel] = PAPER.queue,
+    seed: int = PAPER.seed,
+    impact: Literal["taken", "none"] = PAPER.impact,
+    on_break: Literal["end", "keep"] = PAPER.on_break,
+    tick: NumberLike | Mapping[str, NumberLike] | None = PAPER.tick,
+    lot: NumberLike | Mapping[str, NumberLike] | None = PAPER.lot,
+    cash: NumberLike | None = PAPER.cash,
+    base: NumberLike | None = PAPER.base,
     equity_every: DurationLike = "1s",
     markouts: DurationLike | Sequence[DurationLike] = MARKOUTS,
     by: By | None = None,
@@ -90,18 +91,8 @@ def backtest(
         products: product ids; None for all of the tape.
         start: first time to trade, inclusive; rows before it build the book.
         end: last time to trade, exclusive.
-        fees: maker and taker in bps, such as `40/60`, or a tier such as `coinbase:1M`.
-        latency: from a request to its effect on the book: a duration, `uniform:20ms:80ms`, `feed:40ms:1` or
-            `file:PATH` with a duration a line.
-        report: from an event at the exchange to its report.
-        queue: the queue model that decides what fills, or several, also as `back,share,front`.
-        seed: of random latencies, and of a random choice of settings.
-        impact: `taken`: what was taken of a level stays taken; `none`: it is offered again at once.
-        on_break: `end`: an interruption ends resting orders; `keep`: they stay, at the back.
-        tick: smallest step of prices, also by product; None takes it from the first book.
-        lot: smallest step of sizes, also by product; None for 0.00000001.
-        cash: money at the start; None does not limit what is bought.
-        base: size held at the start; None for none, and does not limit what is sold.
+        fees, latency, report, queue, seed, impact, on_break, tick, lot, cash, base: as in
+            `Execution`.
         equity_every: how often equity is sampled.
         markouts: times after a fill at which the mid is compared.
         by: also split profit, fills and turnover by `hour`, `day` (both UTC) or `connection`.

@@ -1,16 +1,14 @@
-"""How strategies that trade are run: what `backtest`, `record` and `live` take alike, read in one place."""
+"""How orders are simulated: what `backtest`, `record` and `live` take alike, read in one place."""
 
 from __future__ import annotations
 
-import inspect
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import timedelta
 from io import TextIOWrapper
-from math import prod
 from pathlib import Path
-from random import Random
-from typing import TYPE_CHECKING, Any, Final, Literal, cast
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, cast
 
 from booktape import arguments
 from orderbook.errors import OptionError, reason_of
@@ -21,15 +19,8 @@ if TYPE_CHECKING:
     from orderbook.execution.latency import Latency
     from orderbook.execution.numbers import NumberLike
     from orderbook.execution.settings import LaneSettings, ProductRules
-    from replay.simulation.settings import BacktestSettings, TraderFactory
 
-WORKED: Final = "booktape.strategies:QuoteWhenWide"
-"""The strategy of a backtest that names none."""
-
-WORKED_SWEEP: Final[Mapping[str, tuple[str, ...]]] = {"threshold": ("0bps", "1bps", "2bps", "5bps")}
-"""Settings that a backtest compares if it names neither a strategy nor settings."""
-
-_MOST_COMBINATIONS: Final = 10**18
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +56,18 @@ class Execution:
 
 
 PAPER: Final = Execution()
+
+_SHARED: Final = f"{', '.join(each.name for each in fields(Execution))}: as in `Execution`."
+
+
+def with_execution(function: F) -> F:
+    """Put into a docstring what the arguments are that a function shares with `Execution`."""
+    shared = (Execution.__doc__ or "").partition("Attributes:\n")[2].strip()
+    function.__doc__ = re.sub(
+        re.escape(_SHARED).replace(r"\ ", r"\s+"), lambda _: shared, function.__doc__ or ""
+    )
+    return function
+
 
 MARKOUTS: Final = "1s,5s,30s"
 """Times after a fill at which the mid is compared by default."""
@@ -144,161 +147,6 @@ def inferred_settings(execution: Execution) -> tuple[str, ...]:
     """Return what is not given and comes from the tape or a default."""
     steps = (("tick", execution.tick), ("lot", execution.lot))
     return (*(option for option, value in steps if value is None), "min_funds", "collar")
-
-
-def paper_settings(
-    strategy: TraderFactory | str,
-    settings: Mapping[str, Any] | Iterable[str],
-    execution: Execution,
-    products: tuple[str, ...],
-) -> BacktestSettings | None:
-    """Return the settings of a strategy that trades on a live feed; None if it is a strategy of rows.
-
-    Raises:
-        OptionError: if a value cannot be used, or the strategy takes none, as one of rows does.
-        StrategyError: if a function that makes strategies raises; it is called once to see what it makes.
-    """
-    make, who = trader_factory(strategy)
-    values = combined_settings(settings, {}, is_worked=False)
-    if not _trades(make, who, products[0], values[0]):
-        require_defaults(settings, execution)
-        return None
-    from replay.simulation.settings import BacktestSettings
-
-    check_settings(make, values[0], who)
-    queues, lane = queue_models(execution), lane_settings(execution)
-    return BacktestSettings(
-        make,
-        who,
-        values,
-        queues,
-        lane,
-        rules_of=product_rules(execution, products, products),
-        products=products,
-        fees=execution.fees,
-        latency=str(execution.latency),
-        inferred=inferred_settings(execution),
-    )
-
-
-def _trades(make: TraderFactory, name: str, product: str, values: Mapping[str, Any]) -> bool:
-    """Tell whether what is made has `on_event`. A class is looked at, a function called."""
-    from orderbook.errors import BooktapeError, first_line
-    from orderbook.strategy import StrategyError
-
-    if isinstance(make, type):
-        return hasattr(make, "on_event")
-    try:
-        return hasattr(make(product, **values), "on_event")
-    except (BooktapeError, KeyboardInterrupt):
-        raise
-    except BaseException as error:
-        raise StrategyError(f"strategy {name}, {product}, at its start: {first_line(error)}") from error
-
-
-def require_defaults(settings: Mapping[str, Any] | Iterable[str], execution: Execution) -> None:
-    """Refuse what only a strategy that trades has; a default may be given as text, as it is typed."""
-    given = {"settings": settings} if settings else {}
-    for each in fields(execution):
-        if str(value := getattr(execution, each.name)) != str(each.default):
-            given[each.name] = value
-    for option, value in given.items():
-        raise OptionError("only with a strategy that trades", option=option, value=value)
-
-
-def trader_factory(strategy: TraderFactory | str | None) -> tuple[TraderFactory, str]:
-    """Return what makes a strategy from a product and its settings, and its name."""
-    from orderbook.strategy import NamedFactory, name_of
-
-    made = arguments.strategy_of(WORKED if strategy is None else strategy)  # type: ignore[arg-type]
-    assert made is not None  # noqa: S101  there is always a name
-    # A trader is made from settings too; `on_event` tells it from a strategy of rows.
-    factory = cast("TraderFactory", made.factory if isinstance(made, NamedFactory) else made)
-    return factory, name_of(made)
-
-
-def combined_settings(
-    settings: Mapping[str, Any] | Iterable[str],
-    sweep: Mapping[str, Iterable[Any]] | Iterable[str],
-    *,
-    is_worked: bool,
-    drawn: int | None = None,
-    seed: int = 0,
-) -> tuple[Mapping[str, Any], ...]:
-    """Return combinations of settings; those of the worked strategy if nothing is said about it.
-
-    Args:
-        settings: one value a name.
-        sweep: several values a name.
-        is_worked: whether the strategy is the worked one, not named by the user.
-        drawn: draw so many combinations at random; None for all.
-        seed: of the draw.
-
-    Raises:
-        OptionError: if a text cannot be read, a name is there twice, or the combinations are too many.
-    """
-    from orderbook.execution.options import combinations, parse_setting, parse_sweep
-
-    fixed = _by_name(settings, "settings", "size=0.01", parse_setting)
-    swept = {
-        name: (values,) if isinstance(values, str) or not isinstance(values, Iterable) else tuple(values)
-        for name, values in _by_name(sweep, "sweep", "size=0.01,0.02", parse_sweep).items()
-    }
-    if is_worked and not fixed and not swept:
-        swept = dict(WORKED_SWEEP)
-    for name, several in swept.items():
-        if not several or name in fixed:
-            reason = f"{name} is set and swept" if several else f"{name} has no value"
-            raise OptionError(f"{reason}: give it values in one place", option="sweep", value=name)
-    return combinations(fixed, swept, _numbers(prod(map(len, swept.values())), drawn, seed))
-
-
-def _numbers(count: int, drawn: int | None, seed: int) -> Sequence[int]:
-    """Return which of so many combinations are run, before any is made: all, or some drawn at random."""
-    from replay.simulation.settings import MOST_LANES
-
-    if count > _MOST_COMBINATIONS:
-        reason = f"these are more than {_MOST_COMBINATIONS:,} combinations: sweep fewer values"
-        raise OptionError(reason, option="sweep", value=count)
-    wanted = count if drawn is None else min(count, arguments.whole_number(drawn, "random", 1))
-    if wanted > MOST_LANES:
-        reason = f"{wanted:,} combinations are more than {MOST_LANES:,}: draw some of them at random"
-        raise OptionError(reason, option="sweep" if drawn is None else "random", value=wanted)
-    if wanted == count:
-        return range(count)
-    return sorted(Random(seed).sample(range(count), wanted))  # noqa: S311  no secret: the same draw again
-
-
-def _by_name(
-    given: Mapping[str, Any] | Iterable[str],
-    option: str,
-    example: str,
-    read: Callable[[str], tuple[str, Any]],
-) -> dict[str, Any]:
-    """Return values by name; each text is one."""
-    if isinstance(given, Mapping):
-        return dict(given)
-    named: dict[str, Any] = {}
-    for text in arguments.texts_of(given, option, example):
-        with arguments.naming(option, text, repr(example)):
-            name, value = read(text)
-            if name in named:
-                raise OptionError(f"{name} is there twice")
-            named[name] = value
-    return named
-
-
-def check_settings(make: TraderFactory, values: Mapping[str, Any], name: str | None) -> None:
-    """Refuse settings that the strategy does not have, before the tape is read."""
-    try:
-        known = inspect.signature(make)
-    except (TypeError, ValueError):
-        return  # a callable that does not say what it takes
-    try:
-        known.bind("BTC-USD", **values)
-    except TypeError as error:
-        names = ", ".join(list(known.parameters)[1:]) or "none"
-        raise OptionError(f"{name}: {error}; its settings are {names}", option="settings") from None
 
 
 def check_products(option: str, named: Iterable[str], known: Sequence[str]) -> None:

@@ -1,32 +1,27 @@
-"""`record`, `live`, `flow` and `import_`: check the arguments, make one call."""
+"""`record`, `live` and `flow`: check the arguments, make one call."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, cast, get_args
+from typing import TYPE_CHECKING, Any, cast
 
 from booktape import arguments
 from booktape.arguments import PathLike, ProductsLike, SizeLike
-from booktape.execution import PAPER, Execution, paper_settings, require_defaults
+from booktape.execution import PAPER, Execution
+from booktape.feed_arguments import connection_settings, live_strategy, product_ids, seal_policy
 from orderbook.errors import OptionError
 from orderbook.thresholds import ThresholdLike, format_threshold
 from orderbook.time_input import DurationLike, format_duration
-from orderbook.venues.registry import VENUE_NAMES
 from recorder.settings import (
     CONNECTION,
-    IMPORT,
     LIVE,
     METRICS_HOST,
     SEAL,
-    CaptureFormat,
-    ConnectionSettings,
     EngineName,
-    ImportSettings,
     LiveSettings,
     RecordSettings,
-    SealPolicy,
 )
 
 if TYPE_CHECKING:
@@ -37,7 +32,6 @@ if TYPE_CHECKING:
     from orderbook.strategy import StrategyFactory
     from recorder.monitor.status import Observer
     from recorder.results import Recorded
-    from recorder.runtime.strategy_thread import LiveStrategy
     from replay.simulation.results import Backtest
     from replay.simulation.settings import TraderFactory
 
@@ -112,9 +106,9 @@ def record(
     from recorder.dataflow.flows import SummaryOutput
 
     signal = arguments.threshold(threshold)
-    names = _product_ids(products)
+    names = product_ids(products)
     record_settings = RecordSettings(
-        _connection(
+        connection_settings(
             feed,
             url,
             channel,
@@ -122,7 +116,7 @@ def record(
             trades=arguments.flag(trades, "trades"),
             queue_bytes=arguments.size(queue_bytes, "queue_bytes"),
         ),
-        _seal_policy(segment_rows, segment_bytes, segment_time, sync),
+        seal_policy(segment_rows, segment_bytes, segment_time, sync),
         signal,
         arguments.optional_seconds(duration, "duration"),
         arguments.engine_of(engine),
@@ -144,7 +138,7 @@ def record(
         arguments.output_path(tape, "tape"),
         record_settings,
         output=None if on_signals is None else SummaryOutput(signal, on_signals),
-        strategy=_live_strategy(strategy, settings, execution, names, on_rows),
+        strategy=live_strategy(strategy, settings, execution, names, on_rows),
         observers=watching,
     )
 
@@ -199,12 +193,12 @@ def live(
         raise OptionError("needs a function to call with the signals, or a strategy", option="on_signals")
     arguments.optional_function(on_signals, "on_signals")
     passing = None if threshold is None else arguments.threshold(threshold)
-    names = _product_ids(products)
-    running = _live_strategy(strategy, settings, execution, names, on_rows)
+    names = product_ids(products)
+    running = live_strategy(strategy, settings, execution, names, on_rows)
     wants_trades = running is not None and (running.reads_rows or running.reads_trades)
     live_settings = LiveSettings(
         # A live feed keeps nothing, so trades are for who reads them.
-        _connection(feed, url, channel, stale_after, trades=wants_trades),
+        connection_settings(feed, url, channel, stale_after, trades=wants_trades),
         arguments.optional_seconds(duration, "duration"),
         arguments.engine_of(engine),
     )
@@ -217,63 +211,6 @@ def live(
         strategy=running,
     )
     return None if running is None else cast("Backtest | None", running.execution)
-
-
-def import_(
-    files: PathLike | Iterable[PathLike],
-    tape: PathLike,
-    *,
-    format: CaptureFormat = IMPORT.capture_format,  # noqa: A002  what it is called on the command line
-    feed: str | None = None,
-    as_given: bool = False,
-    clamp: bool = False,
-    torn_end: bool = False,
-    threshold: ThresholdLike = arguments.THRESHOLD,
-    segment_rows: int = SEAL.rows,
-    segment_bytes: SizeLike = arguments.format_size(SEAL.bytes),
-    segment_time: DurationLike = format_duration(SEAL.seconds),
-    engine: Engine | EngineName = LIVE.engine,
-) -> Recorded:
-    """Make a tape of captures, or append them to one. All lines are checked before anything is written.
-
-    Args:
-        files: plain, gzip or zstd files; each starts a connection.
-        tape: the tape's directory.
-        format: `jsonl`, `cryptofeed` or `tardis`.
-        feed: the feed that sent the frames; None to recognise it.
-        as_given: keep the order of the files; otherwise they are sorted by the time of their first frame.
-        clamp: take captures whose times go back by more than 5 s; such rows get the time of the row before.
-        torn_end: leave out the incomplete end of a capture whose recorder died.
-        threshold: a signal is a summary whose relative spread is above it.
-        segment_rows: rows in a segment at most.
-        segment_bytes: bytes of frames in a segment at most.
-        segment_time: time in a segment at most.
-        engine: what runs the books; all give the same results.
-
-    Raises:
-        OptionError: if an argument cannot be used.
-        CaptureError: if a line of a file is not of the format, the tape has the capture already, or its
-            rows would lose their times; nothing was written.
-        TapeError: if the tape cannot be written.
-    """
-    from recorder.api import import_captures
-
-    paths = arguments.paths_of(files, "files", arguments.path_of)
-    if not paths:
-        raise OptionError("name one file or several", option="files", value=files)
-    arguments.choice(format, "format", get_args(CaptureFormat))
-    arguments.choice(feed, "feed", (None, *VENUE_NAMES))
-    settings = ImportSettings(
-        format,
-        feed,
-        arguments.flag(as_given, "as_given"),
-        arguments.flag(clamp, "clamp"),
-        arguments.flag(torn_end, "torn_end"),
-        _seal_policy(segment_rows, segment_bytes, segment_time),
-        arguments.threshold(threshold),
-        arguments.engine_of(engine),
-    )
-    return import_captures(paths, arguments.output_path(tape, "tape"), settings)
 
 
 def flow(
@@ -309,8 +246,8 @@ def flow(
 
     if connections is not None:
         arguments.whole_number(connections, "connections", 1)
-    names = _product_ids(products)
-    settings = _connection(
+    names = product_ids(products)
+    settings = connection_settings(
         feed, url, channel, stale_after, queue_bytes=arguments.size(queue_bytes, "queue_bytes")
     )
     return run(
@@ -322,81 +259,4 @@ def flow(
         queue_bytes=settings.queue_bytes,
         connections=connections,
         engine=arguments.engine_of(engine),
-    )
-
-
-def _product_ids(products: ProductsLike) -> tuple[str, ...]:
-    """Return each product id once."""
-    from orderbook.venues.base import is_product_id
-
-    names = arguments.products_of(products)
-    for name in names:
-        if not is_product_id(name):
-            reason = f"{name!r} is not a product id such as BTC-USD"
-            raise OptionError(reason, option="products", value=products)
-    if not names:
-        raise OptionError("name at least one product, such as BTC-USD", option="products", value=products)
-    return names
-
-
-def _seal_policy(
-    rows: int, size: SizeLike, time: DurationLike, sync: DurationLike = format_duration(SEAL.sync_s)
-) -> SealPolicy:
-    return SealPolicy(
-        arguments.whole_number(rows, "segment_rows", 1),
-        arguments.size(size, "segment_bytes"),
-        arguments.seconds(time, "segment_time"),
-        arguments.seconds(sync, "sync"),
-    )
-
-
-def _live_strategy(
-    strategy: StrategyFactory | TraderFactory | str | None,
-    settings: Mapping[str, Any] | Iterable[str],
-    execution: Execution,
-    products: tuple[str, ...],
-    on_rows: Callable[[str, pa.RecordBatch], None] | None,
-) -> LiveStrategy | None:
-    """Return what runs behind a feed: `on_event` tells a strategy that trades from one of rows."""
-    write = arguments.optional_function(on_rows, "on_rows") or _discard
-    if not isinstance(execution, Execution):
-        raise OptionError("write booktape.Execution(fees=...)", option="execution", value=execution)
-    if strategy is None:
-        require_defaults(settings, execution)
-        return None
-    paper = paper_settings(strategy, settings, execution, products)  # type: ignore[arg-type]  # it finds out
-    if paper is not None:
-        from replay.simulation.paper import PaperRun
-
-        return PaperRun(paper, write)
-    from orderbook.strategy import reads_trades
-    from recorder.runtime.strategy_run import StrategyRun
-
-    factory = arguments.strategy_of(strategy)  # type: ignore[arg-type]  # it makes rows
-    assert factory is not None  # noqa: S101  there is one
-    return StrategyRun(factory, write, reads_trades=reads_trades(factory, products[0]))
-
-
-def _discard(_product: str, _rows: pa.RecordBatch) -> None:
-    """Discard rows of a strategy that runs without `on_rows`."""
-
-
-def _connection(
-    feed: str, url: str | None, channel: str | None, stale_after: DurationLike, **options: Any
-) -> ConnectionSettings:
-    from recorder.live.endpoint import FeedError, endpoint
-
-    arguments.choice(feed, "feed", VENUE_NAMES)
-    for option, text, example in (
-        ("url", url, "wss://ws-feed.exchange.coinbase.com"),
-        ("channel", channel, "level2"),
-    ):
-        if text is not None:
-            arguments.text_of(text, option, example)
-    try:
-        endpoint(feed, url, channel)
-    except FeedError as error:
-        raise OptionError(str(error), option="url", value=url) from None
-    return ConnectionSettings(
-        feed, url, channel, stale_after=arguments.seconds(stale_after, "stale_after"), **options
     )

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import wraps
 from html import escape
 from inspect import Parameter, signature
@@ -14,13 +13,17 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from booktape import arguments
 from booktape.arguments import PathLike, ProductsLike, SpeedLike
 from booktape.backtesting import backtest as backtest_tape
+from booktape.checking import compact as compact_tape
+from booktape.checking import index as index_tape
+from booktape.checking import inspect as inspect_tape
+from booktape.checking import verify as verify_tape
 from booktape.comparing import compare as compare_tapes
-from booktape.execution import trader_factory
 from booktape.replaying import replay as replay_tape
+from booktape.serving import serve as serve_tape
 from booktape.walking import walk_forward as walk_forward_on
 from booktape.windows import time_on
 from booktape.windows import window as window_on
-from orderbook.errors import BooktapeError, reason_of
+from orderbook.errors import BooktapeError
 from orderbook.time_input import DurationLike, TimeLike
 from recorder.settings import EngineName
 
@@ -29,13 +32,8 @@ if TYPE_CHECKING:
 
     from orderbook.dataflow.streams import Streams
     from orderbook.engine import Engine
-    from recorder.tape.compaction import Compacted
     from recorder.tape.reader import Tape as StoredTape
-    from replay.checking.index import Indexed
-    from replay.checking.inspect import Inspection
     from replay.checking.ladder import Ladder
-    from replay.checking.verification import Verification
-    from replay.simulation.settings import TraderFactory
 
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -64,7 +62,8 @@ def _method(function: F) -> F:
     first, *others = known.parameters.values()
     receiver = first.replace(name="self", annotation=Parameter.empty)
     vars(method)["__signature__"] = known.replace(parameters=[receiver, *others])
-    method.__doc__ = re.sub(rf"\n +{first.name}: .*", "", function.__doc__ or "")
+    documented = re.sub(rf"\n +{first.name}: .*", "", function.__doc__ or "")
+    method.__doc__ = re.sub(r"\n\n +Args:(?=\n\n)", "", documented)  # none is left
     return cast("F", method)
 
 
@@ -208,135 +207,11 @@ class Tape:
     compare = _method(compare_tapes)
     backtest = _method(backtest_tape)
     walk_forward = _method(walk_forward_on)
-
-    def verify(
-        self, *, engine: Engine | EngineName = "auto", strategy: TraderFactory | str | None = None
-    ) -> Verification:
-        """Check the whole tape: files, numbering, order of time, sequence numbers, and live = replay.
-
-        Args:
-            engine: what runs the books; all give the same verdicts.
-            strategy: a strategy that has traded while the tape was recorded, to be run again: what it does
-                must be what is noted.
-
-        Raises:
-            OptionError: if this strategy has not traded on the tape.
-            TapeError: if the tape is gone; damage is part of the result.
-        """
-        from replay.checking.executions import NamedTrader
-        from replay.checking.verify import verify
-
-        trader = None
-        if strategy is not None:
-            make, name = trader_factory(strategy)
-            trader = NamedTrader(name, make)
-        return verify(self._path, arguments.engine_of(engine), trader)
-
-    def inspect(self, *, trades: bool = False) -> Inspection:
-        """Return what the tape holds, without reading its frames: products, span, rows, interruptions.
-
-        Args:
-            trades: read the frames, too: count the trades, and the places at which some are missing.
-
-        Raises:
-            TapeError: if the tape cannot be read.
-        """
-        from replay.checking.inspect import inspect
-
-        return inspect(self._path, trades=arguments.flag(trades, "trades"))
-
-    def index(self, *, rebuild: bool = False, engine: Engine | EngineName = "auto") -> dict[str, Indexed]:
-        """Write the sidecars that are missing or damaged: with them a read from a time starts near it.
-
-        Args:
-            rebuild: write all of them again.
-            engine: what runs the books; all write the same sidecars.
-
-        Returns:
-            By product, how many sidecars were kept and how many were made.
-
-        Raises:
-            TapeError: if the tape cannot be read or written, or is being indexed or compacted.
-        """
-        from replay.checking.index import index
-
-        engine = arguments.engine_of(engine)
-        arguments.flag(rebuild, "rebuild")
-        with self._writing("indexed"):
-            return index(self._path, rebuild=rebuild, engine=engine)
-
-    def compact(self) -> dict[str, Compacted]:
-        """Merge the small segments of each day into one; rows and digest stay the same.
-
-        What no compaction has merged yet is checked first, as `verify` does.
-
-        Returns:
-            By product, the number of segments before and after.
-
-        Raises:
-            TapeError: if the tape cannot be read or written, is being indexed or compacted, or if `verify`
-                finds damage in what would be merged; then nothing is changed.
-        """
-        from replay.checking.files import checked_compact
-
-        with self._writing("compacted"):
-            return checked_compact(self._path)
-
-    @contextmanager
-    def _writing(self, done: str) -> Iterator[None]:
-        from recorder.tape.errors import TapeError
-
-        try:
-            yield
-        except OSError as error:
-            raise TapeError(
-                f"{self._path}: cannot be {done} ({reason_of(error)}); its rows are as they were", self._path
-            ) from None
-
-    def serve(
-        self,
-        *,
-        host: str = "127.0.0.1",
-        port: int = 8765,
-        speed: SpeedLike = 1,
-        loop: bool = False,
-        start: TimeLike | None = None,
-        end: TimeLike | None = None,
-        faults: str | Iterable[str] = (),
-        on_listening: Callable[[str], None] = print,
-    ) -> None:
-        """Serve the tape as the exchange, a WebSocket server for any client of its feed, until Ctrl-C.
-
-        Args:
-            host: address to listen on; any but this machine is open to the network, unencrypted.
-            port: port to listen on; 0 for any free one.
-            speed: 1 is the original timing, 10 ten times faster, `max` as fast as a client reads.
-            loop: start again for a client that comes after the end.
-            start: start here; what its connections sent before comes at once.
-            end: end before this time.
-            faults: `drop@2.5`, `stall@10` or `garbage@1`: what to do to a connection that many seconds after
-                a subscribe, once each.
-            on_listening: called with the address once clients can connect.
-
-        Raises:
-            OptionError: if an argument cannot be used.
-            TapeError: if the tape cannot be read.
-            ServeError: if there is nothing to serve, or the address is in use.
-        """
-        from replay.serving.faults import parse_fault
-        from replay.serving.served_tape import ServedTape
-        from replay.serving.server import serve_tape
-
-        arguments.text_of(host, "host", "127.0.0.1")
-        arguments.flag(loop, "loop")
-        arguments.function_of(on_listening, "on_listening")
-        parsed = [parse_fault(text) for text in arguments.texts_of(faults, "faults", "drop@2.5")]
-        factor = arguments.speed_of(speed)
-        port = arguments.whole_number(port, "port", 0, 65535)
-        stored = self._open()
-        window = window_on(stored, start, end)
-        served = ServedTape(stored, speed=factor, loops=loop, window=window, faults=parsed)
-        serve_tape(served, host, port, on_listening)
+    verify = _method(verify_tape)
+    inspect = _method(inspect_tape)
+    index = _method(index_tape)
+    compact = _method(compact_tape)
+    serve = _method(serve_tape)
 
     def flow(
         self,

@@ -8,17 +8,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from orderbook.display import printable
-from orderbook.engine import Engine, Step, Watch
-from orderbook.errors import reason_of
+from orderbook.engine import Step
 from orderbook.facts import Lag, last_lag, wider
 from orderbook.strategy import StrategyError
-from orderbook.tally import Tally
 from recorder.captures.capture_rows import CaptureRows
 from recorder.captures.overlap import check_order
 from recorder.captures.survey import survey
-from recorder.dataflow.flows import RowSource, SummaryOutput, live_flow, log_lost_output, recording_flow
+from recorder.dataflow.flows import SummaryOutput, live_flow, log_lost_output
 from recorder.dataflow.running import FirstFailure, run_to_end
-from recorder.dataflow.sinks import TapeSink
 from recorder.dataflow.sources import CaptureSource, CoinbaseSource
 from recorder.installed import software
 from recorder.live.backlog import Backlog
@@ -27,16 +24,13 @@ from recorder.live.endpoint import FeedError
 from recorder.live.journaling import Journaling, Syncing
 from recorder.monitor.log_lines import AnomalyLog, ClockLog
 from recorder.monitor.status import Observer, RecorderStatus, RecordingView
+from recorder.recording import Recording, check_kind
 from recorder.results import Recorded
 from recorder.runtime.loading import load_engine
 from recorder.runtime.signals import deferred_signals, interruptible, until_stopped
 from recorder.runtime.strategy_thread import LiveStrategy, Outlets, StrategyThread
 from recorder.settings import IMPORT, LIVE, RECORD, ImportSettings, LiveSettings, RecordSettings
-from recorder.tape.errors import TapeError
-from recorder.tape.format.manifest import mark_synthetic
-from recorder.tape.kind import check_kind
 from recorder.tape.reader import Tape
-from recorder.tape.recovery import resume
 from recorder.tape.row_batches import Position
 from recorder.tape.writer import TapeWriter
 
@@ -81,7 +75,7 @@ def record(
             tape, reader.endpoint.feed, products, software(), settings.seal, settings.now_ns
         ) as writer,
     ):
-        recording = _Recording(writer, engine, settings.threshold)
+        recording = Recording(writer, engine, settings.threshold)
         failure = FirstFailure(reader.stop)
         backlog = Backlog(products, reader.queue, failure.report)
         journaling = Journaling(reader.queue, writer, settings.gather, failure.report, backlog)
@@ -212,7 +206,7 @@ def import_captures(paths: Sequence[Path], tape: Path, settings: ImportSettings 
         log.info("in the order of their times: %s", printable(names))
     engine = load_engine(settings.engine)
     with TapeWriter.open(tape, found.feed, found.products, software(), settings.seal) as writer:
-        recording = _Recording(writer, engine, settings.threshold)
+        recording = Recording(writer, engine, settings.threshold)
         rows = CaptureRows(found, recording.positions, settings)
         failure = FirstFailure(rows.stop)
         lags: dict[str, Lag] = {}
@@ -226,108 +220,3 @@ def import_captures(paths: Sequence[Path], tape: Path, settings: ImportSettings 
             recording.run(source, failure, Syncing(writer, failure.report), watch)
         oddities = {product: dict(odd) for product, odd in sorted(rows.oddities.items())}
         return replace(recording.result(rows.clamped, rows.gaps, found.torn()), lags=lags, oddities=oddities)
-
-
-class _Recording:
-    """A tape that is continued: where it ends, the flow that writes it, and the result."""
-
-    def __init__(self, writer: TapeWriter, engine: Engine, threshold: float) -> None:
-        self._writer = writer
-        self._engine = engine
-        self.tape = Tape(writer.path, writer.manifest)
-        self._is_marked = writer.manifest.synthetic
-        try:
-            resumed = {
-                product: resume(self.tape.product(product), self.tape.feed, each, engine)
-                for product, each in writer.products.items()
-            }
-        except OSError as error:
-            raise TapeError(
-                f"{writer.path}: cannot seal what an earlier recorder left ({reason_of(error)})", writer.path
-            ) from None
-        self.tallies = {product: Tally(threshold, left.digest) for product, left in resumed.items()}
-        self._books = {product: left.book for product, left in resumed.items()}
-
-    def mark_synthetic(self) -> None:
-        """Say on the tape that its frames are synthetic, unless it says so already."""
-        if not self._is_marked:
-            mark_synthetic(self.tape.path)
-            self._is_marked = True
-
-    @property
-    def positions(self) -> dict[str, Position]:
-        """The position after each product's last row."""
-        return {product: writer.position for product, writer in self._writer.products.items()}
-
-    def run(
-        self,
-        source: RowSource,
-        failure: FirstFailure,
-        journal: Journaling | Syncing,
-        watch: Watch | None = None,
-        output: SummaryOutput | None = None,
-        strategy: StrategyThread | None = None,
-    ) -> None:
-        """Run the flow to its end and seal; raise a failure after everything that can be sealed is.
-
-        Args:
-            source: the rows.
-            failure: what ends the flow.
-            journal: writes the journal, or only syncs it, while the flow runs.
-            watch: called with every step.
-            output: called with summaries.
-            strategy: runs a strategy; it may go on while the last rows are sealed.
-        """
-        sink = TapeSink(self._writer, self.tallies, failure)
-        flow = recording_flow(
-            source,
-            self._writer,
-            sink,
-            engine=self._engine,
-            starts=self._books,
-            watch=watch,
-            output=output,
-            strategy=strategy,
-        )
-        with strategy or nullcontext():
-            try:
-                with journal:
-                    run_to_end(flow, failure)
-            finally:
-                sink.seal_all()
-        failure.reraise()
-
-    def result(
-        self,
-        clamped: int = 0,
-        gaps: int = 0,
-        torn: Mapping[str, int] | None = None,
-        strategy: LiveStrategy | None = None,
-        failures: Mapping[str, str] | None = None,
-    ) -> Recorded:
-        """Return what was added to the tape."""
-        return Recorded(
-            self._writer.path,
-            self._writer.manifest.feed,
-            self.tallies,
-            self._digests(),
-            clamped,
-            gaps,
-            cut_bytes=sum(writer.cut_bytes for writer in self._writer.products.values()),
-            engine=self._engine.name,
-            strategy=strategy,
-            torn=torn or {},
-            failures=failures or {},
-        )
-
-    def _digests(self) -> dict[str, str | None]:
-        digests: dict[str, str | None] = {}
-        for product in self.tape.select(()):
-            tape = self.tape.product(product)
-            entries = tape.segments()
-            has_unsealed = any(tape.batches(1, tape.sealed_rows()))
-            if product in self.tallies and (entries or has_unsealed):
-                digests[product] = self.tallies[product].digest.hexdigest()
-            elif entries or has_unsealed:
-                digests[product] = None if has_unsealed else entries[-1].digest
-        return digests

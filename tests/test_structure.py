@@ -278,16 +278,21 @@ END_TO_END = {
 TESTED_ELSEWHERE = {
     "booktape/__init__.py": "tests/api/test_exports.py",
     "booktape/cli/": "tests/booktape/test_cli.py",  # every command and option
+    "booktape/checking.py": "tests/api/test_usage.py",
     "booktape/comparing.py": "tests/api/test_usage.py",
     "booktape/console/": "tests/booktape/test_cli.py",  # what the commands print
     "booktape/demo.py": "tests/booktape/test_cli.py",
     "booktape/examples/": "tests/replay/running/test_strategies.py",
+    "booktape/feed_arguments.py": "tests/api/test_usage.py",
+    "booktape/importing.py": "tests/api/test_usage.py",
     "booktape/recording.py": "tests/api/test_usage.py",
     "booktape/replaying.py": "tests/api/test_usage.py",
+    "booktape/serving.py": "tests/booktape/cli/test_serve.py",
     "booktape/tape.py": "tests/api/test_usage.py",
     "booktape/walking.py": "tests/replay/simulation/test_walking.py",
     "booktape/backtesting.py": "tests/replay/simulation/test_api.py",
     "booktape/execution.py": "tests/replay/simulation/test_api.py",
+    "booktape/traders.py": "tests/replay/simulation/test_api.py",
     "replay/simulation/": "tests/replay/simulation/test_api.py",
     "booktape/windows.py": "tests/replay/running/test_window.py",
     "orderbook/compiled/": "tests/orderbook/compiled/test_engine.py",  # against the plain engine
@@ -305,6 +310,7 @@ TESTED_ELSEWHERE = {
     "replay/checking/diff/results.py": "tests/replay/checking/diff/test_api.py",
     "replay/checking/divergence.py": "tests/replay/checking/test_replayed.py",
     "replay/checking/index.py": "tests/replay/running/test_window.py",
+    "replay/checking/interruptions.py": "tests/replay/checking/test_inspect.py",
     "replay/checking/verification.py": "tests/replay/checking/test_verify.py",
     "replay/comparing/sweep/sums.py": "tests/replay/comparing/sweep/test_bins.py",
     "replay/dataflow/sources.py": "tests/replay/dataflow/test_flows.py",

@@ -1,7 +1,7 @@
 """`booktape backtest`."""
 
-import sys
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +10,10 @@ import click
 import booktape
 from booktape.backtesting import backtest as backtest_tape
 from booktape.cli.options import (
+    by_option,
     command,
     command_line,
+    csv_option,
     engine_option,
     execution_of,
     execution_options,
@@ -23,6 +25,7 @@ from booktape.cli.options import (
     paths,
     processes_option,
     products_option,
+    refuse_both,
     settings_option,
     window_options,
 )
@@ -78,13 +81,7 @@ _FLAGS = {"output": "-o", "markouts": "--markout"}
     metavar="DURATIONS",
     help="Times after a fill at which the mid is compared.",
 )
-@option(
-    backtest_tape,
-    "by",
-    "--by",
-    type=click.Choice(("hour", "day", "connection")),
-    help="Split profit, fills and turnover by UTC clock hour, UTC date or connection as well.",
-)
+@by_option
 @option(
     backtest_tape,
     "sort",
@@ -109,7 +106,7 @@ _FLAGS = {"output": "-o", "markouts": "--markout"}
 @processes_option
 @html_option
 @json_option
-@click.option("--csv", "as_csv", is_flag=True, help="Print the rows as CSV, and nothing else, on stdout.")
+@csv_option
 def backtest(
     tapes: tuple[Path, ...],
     products: tuple[str, ...],
@@ -128,10 +125,9 @@ def backtest(
     """
     from booktape.console.backtest import print_backtest
     from booktape.console.progress import progress_bar
-    from booktape.console.terminal import print_json, stdout
+    from booktape.console.terminal import print_rows
 
-    if as_json and as_csv:
-        raise click.UsageError("--json and --csv exclude each other")
+    refuse_both(as_json=as_json, as_csv=as_csv)
     if walk is not None:
         _walk(tapes, walk, choose, products, processes, options, as_json=as_json, as_csv=as_csv)
         return
@@ -148,12 +144,8 @@ def backtest(
             command=command_line(),
             **options,
         )
-    if as_json:
-        print_json(result.document())
-    elif as_csv:
-        sys.stdout.write(result.csv())
-    else:
-        print_backtest(stdout(), result, options["sort"])
+    print_rows(result, partial(print_backtest, sort=options["sort"]), as_json=as_json, as_csv=as_csv)
+    if not (as_json or as_csv):
         name_files(output=options["output"], html=options["html"])
 
 
@@ -169,8 +161,9 @@ def _walk(
     as_csv: bool,
 ) -> None:
     """Choose settings on one part of a tape and judge them on the next."""
-    from booktape.console.terminal import print_json, stdout
-    from booktape.console.walking import print_walk, steps_bar
+    from booktape.console.progress import steps_bar
+    from booktape.console.terminal import print_rows
+    from booktape.console.walking import print_walk
 
     if len(tapes) > 1:
         raise click.UsageError("--walk goes over one tape")
@@ -192,9 +185,4 @@ def _walk(
             execution=execution,
             **options,
         )
-    if as_json:
-        print_json(result.document())
-    elif as_csv:
-        sys.stdout.write(result.csv())
-    else:
-        print_walk(stdout(), result)
+    print_rows(result, print_walk, as_json=as_json, as_csv=as_csv)

@@ -1,7 +1,7 @@
 """`booktape compare`."""
 
-import sys
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +9,10 @@ import click
 
 import booktape
 from booktape.cli.options import (
+    by_option,
     command,
     command_line,
+    csv_option,
     engine_option,
     html_option,
     json_option,
@@ -20,6 +22,7 @@ from booktape.cli.options import (
     paths,
     processes_option,
     products_option,
+    refuse_both,
     window_options,
 )
 from booktape.comparing import compare as compare_tapes
@@ -66,13 +69,7 @@ from booktape.comparing import compare as compare_tapes
     metavar="FEE",
     help="Fee of each side, e.g. 5bps: also show the spread less two fees, and how often that is above 0.",
 )
-@option(
-    compare_tapes,
-    "by",
-    "--by",
-    type=click.Choice(("hour", "day", "connection")),
-    help="Split the numbers by UTC clock hour, UTC date or connection as well.",
-)
+@by_option
 @option(
     compare_tapes,
     "sort",
@@ -106,7 +103,7 @@ from booktape.comparing import compare as compare_tapes
     help="With --html: threshold whose episodes it shows.  [default: 10 bps, or the middle one]",
 )
 @json_option
-@click.option("--csv", "as_csv", is_flag=True, help="Print the rows as CSV, and nothing else, on stdout.")
+@csv_option
 def compare(
     tapes: tuple[Path, ...],
     products: tuple[str, ...],
@@ -128,10 +125,9 @@ def compare(
     from booktape.arguments import thresholds_of
     from booktape.console.comparison import print_comparison
     from booktape.console.progress import progress_bar
-    from booktape.console.terminal import print_json, stdout
+    from booktape.console.terminal import print_rows
 
-    if as_json and as_csv:
-        raise click.UsageError("--json and --csv exclude each other")
+    refuse_both(as_json=as_json, as_csv=as_csv)
     values = {
         "single": list(single),
         "sweeps": [":".join(each) for each in sweeps],
@@ -153,10 +149,6 @@ def compare(
             command=command_line(),
             **options,
         )
-    if as_json:
-        print_json(comparison.document())
-    elif as_csv:
-        sys.stdout.write(comparison.csv())
-    else:
-        print_comparison(stdout(), comparison, sort)
+    print_rows(comparison, partial(print_comparison, sort=sort), as_json=as_json, as_csv=as_csv)
+    if not (as_json or as_csv):
         name_files(output=options["output"], html=options["html"])

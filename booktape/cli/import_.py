@@ -7,7 +7,7 @@ import click
 
 import booktape
 from booktape.cli.options import command, engine_option, json_option, option, paths, segment_options
-from booktape.recording import import_ as import_captures
+from booktape.importing import import_ as import_captures
 from orderbook.venues.registry import VENUE_NAMES
 from recorder.settings import CaptureFormat
 

@@ -67,6 +67,12 @@ def command_line() -> str:
     return shlex.join(["booktape", *sys.argv[1:]])
 
 
+def refuse_both(*, as_json: bool, as_csv: bool) -> None:
+    """Refuse two forms of one output."""
+    if as_json and as_csv:
+        raise click.UsageError("--json and --csv exclude each other")
+
+
 def name_files(*, output: Path | None, html: Path | None) -> None:
     """Say on stderr which files a command has written."""
     if output is not None:
@@ -130,6 +136,16 @@ processes_option = option(
     "--processes",
     type=click.IntRange(1, 64),
     help="Number of processes that share the products.",
+)
+by_option = option(
+    backtest,
+    "by",
+    "--by",
+    type=click.Choice(("hour", "day", "connection")),
+    help="Split the numbers by UTC clock hour, UTC date or connection as well.",
+)
+csv_option = click.option(
+    "--csv", "as_csv", is_flag=True, help="Print the rows as CSV, and nothing else, on stdout."
 )
 window_options = grouped(
     option(

@@ -1,6 +1,6 @@
-"""A progress bar for a pass over a tape: on stderr, and only on a terminal."""
+"""Progress bars for a pass over a tape and for the steps of a walk: on stderr, and only on a terminal."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -43,3 +43,22 @@ def progress_bar(tape: Path | Sequence[Path], products: tuple[str, ...], what: s
             progress.update(task, advance=step.span.rows, rate=rate)
 
         yield advance
+
+
+@contextmanager
+def steps_bar() -> Iterator[Callable[[int, int], None] | None]:
+    """Yield a function to call with the number of a step and of all; None if stderr is not a terminal."""
+    console = stderr()
+    if not console.is_terminal:
+        yield None
+        return
+    columns = (
+        TextColumn("walk"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("steps"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task("walk", total=None)
+        yield lambda step, steps: progress.update(task, completed=step, total=steps)

@@ -18,7 +18,8 @@ from recorder.installed import tape_name
 if TYPE_CHECKING:  # imported by the caller anyway: `inspect` must not wait for bytewax
     from orderbook.tally import Tally
     from recorder.results import Recorded
-    from replay.checking.inspect import Inspection, Interruption
+    from replay.checking.inspect import Inspection
+    from replay.checking.interruptions import Interruption
     from replay.checking.ladder import Ladder
     from replay.checking.verdicts import ConnectionVerdict
     from replay.checking.verification import Verification

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 import pyarrow as pa
@@ -21,10 +21,16 @@ from orderbook.document import encode, to_json
 from orderbook.result import Result
 from orderbook.times import format_time
 
+if TYPE_CHECKING:
+    from replay.comparing.results import Comparison
+    from replay.simulation.results import Backtest
+    from replay.simulation.walking import WalkForward
+
 _PIPED_WIDTH = 400
 
 
 R = TypeVar("R", bound=Result)
+T = TypeVar("T", "Backtest", "Comparison", "WalkForward")
 
 
 def stdout() -> Console:
@@ -89,6 +95,16 @@ def print_result(result: R, print_for_people: Callable[[Console, R], None], *, a
         print_json(result.document())
     else:
         print_for_people(stdout(), result)
+
+
+def print_rows(
+    result: T, print_for_people: Callable[[Console, T], None], *, as_json: bool, as_csv: bool
+) -> None:
+    """Print a result on stdout, as `print_result` does, or its rows as CSV."""
+    if as_csv:
+        sys.stdout.write(result.csv())
+    else:
+        print_result(result, print_for_people, as_json=as_json)
 
 
 def log_to_stderr(level: int = logging.INFO, *, as_json: bool = False) -> None:

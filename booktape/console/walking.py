@@ -1,38 +1,16 @@
 """The result of a walk on a terminal: what was chosen, and what it came to afterwards."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from typing import Final
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from booktape.console.backtest import money
 from booktape.console.columns import Column, fitted_table
-from booktape.console.terminal import stderr
 from orderbook import display
 from replay.simulation.walking import WalkForward, WalkStep
 
 _SHOWN_STEPS: Final = 500
-
-
-@contextmanager
-def steps_bar() -> Iterator[Callable[[int, int], None] | None]:
-    """Yield a function to call with the number of a step and of all; None if stderr is not a terminal."""
-    console = stderr()
-    if not console.is_terminal:
-        yield None
-        return
-    columns = (
-        TextColumn("walk"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("steps"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console, transient=True) as progress:
-        task = progress.add_task("walk", total=None)
-        yield lambda step, steps: progress.update(task, completed=step, total=steps)
 
 
 def print_walk(console: Console, result: WalkForward) -> None:

@@ -5,7 +5,7 @@ from orderbook.times import parse_time
 from recorder.tape.format.segment_entry import parts_of
 from recorder.tape.overview import Overview, overview
 from recorder.tape.reader import ProductTape
-from replay.checking.inspect import Interruption, interruptions
+from replay.checking.interruptions import Interruption, interruptions
 from replay.running.window import Window
 
 

@@ -1,24 +1,22 @@
 """`inspect`: describe a tape without reading its frames."""
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import pyarrow as pa
 
 from orderbook import display
-from orderbook.connection_marks import Disconnected
 from orderbook.document import Document
 from orderbook.result import Result
 from orderbook.schema import TIME
-from orderbook.times import format_optional, format_time
+from orderbook.times import format_optional
 from orderbook.trades import TradeReader, TradeTally, subscribes_to_trades
 from orderbook.venues.base import Venue
 from recorder.installed import tapes_title
-from recorder.tape.connections import Connection
 from recorder.tape.format.executions import read_executions
 from recorder.tape.overview import Overview, overview
 from recorder.tape.reader import ProductTape, Tape, TapeLike
+from replay.checking.interruptions import Interruption, InterruptionDocument, interruptions
 from replay.checking.verdicts import ConnectionVerdict, Verdict, judge, worst
 
 INSPECTION_SCHEMA: Final = pa.schema(
@@ -35,64 +33,6 @@ INSPECTION_SCHEMA: Final = pa.schema(
     ]
 )
 """Columns of `Inspection.table`."""
-
-
-class InterruptionDocument(Document, frozen=True):
-    """The time between two connections of a product, or from the last one to the stop of the recording.
-
-    Attributes:
-        from_, to: recv_time of the last row before and the first row after.
-        seconds: time between the two.
-        connection: number of the connection that begins after it; null if the recording was stopped first.
-    """
-
-    from_: str
-    to: str
-    seconds: float
-    connection: int | None
-    code: int | None
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Interruption:
-    """The time between two connections of a product, or from the last one to the stop of the recording.
-
-    Attributes:
-        start, end: recv_time of the last row before and the first row after, in nanoseconds since 1970.
-        connection: number of the connection that begins after it; None if the recording was stopped first.
-        code, reason: how the connection before it ended; code is None if no row says so.
-    """
-
-    start: int
-    end: int
-    connection: int | None
-    code: int | None
-    reason: str
-
-    def document(self) -> InterruptionDocument:
-        """Return the JSON form."""
-        return InterruptionDocument.of(
-            self,
-            from_=format_time(self.start),
-            to=format_time(self.end),
-            seconds=(self.end - self.start) / 1e9,
-        )
-
-
-def interruptions(connections: Sequence[Connection], last_time: int | None) -> Iterator[Interruption]:
-    """Yield the interruptions of a product, in order.
-
-    Args:
-        connections: all of the tape.
-        last_time: recv_time of the last row.
-    """
-    following: list[tuple[int, int | None]] = [(each.first_time, each.number) for each in connections[1:]]
-    if connections and last_time is not None and last_time > connections[-1].last_time:
-        following.append((last_time, None))
-    for before, (end, number) in zip(connections, following, strict=False):
-        closed = before.closed or Disconnected(None, "the recorder ended without a word")
-        yield Interruption(before.last_time, end, number, closed.code, closed.reason)
 
 
 class InspectedTrades(Document, frozen=True):

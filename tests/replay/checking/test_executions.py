@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import booktape as bt
-from booktape.execution import paper_settings
+from booktape.feed_arguments import paper_settings
 from booktape.strategies import QuoteWhenWide
 from orderbook.execution.market_view import MarketView
 from orderbook.execution.wakes import Wakes

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 import booktape as bt
-from booktape.execution import paper_settings
+from booktape.feed_arguments import paper_settings
 from orderbook.execution.market_view import MarketView
 from orderbook.execution.wakes import Wakes
 from orderbook.strategy import StrategyError

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 import booktape as bt
-from booktape.execution import paper_settings
+from booktape.feed_arguments import paper_settings
 from booktape.strategies import QuoteWhenWide
 from recorder.tape.errors import DamagedTapeError
 from recorder.tape.format.executions import Session

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from recorder.recording import check_kind
 from recorder.tape.errors import TapeError
 from recorder.tape.format.manifest import mark_synthetic
-from recorder.tape.kind import check_kind
 from tests.support.constants import BTC, START
 from tests.support.oracle import Row
 from tests.support.rows import open_writer, to_batch

@@ -1,0 +1,122 @@
+"""`Tape.verify`, `inspect`, `index` and `compact`: check the arguments, make one call."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from booktape import arguments
+from booktape.arguments import PathLike
+from booktape.traders import trader_factory
+from orderbook.errors import reason_of
+from recorder.settings import EngineName
+
+if TYPE_CHECKING:
+    from orderbook.engine import Engine
+    from recorder.tape.compaction import Compacted
+    from replay.checking.index import Indexed
+    from replay.checking.inspect import Inspection
+    from replay.checking.verification import Verification
+    from replay.simulation.settings import TraderFactory
+
+
+def verify(
+    tape: PathLike, *, engine: Engine | EngineName = "auto", strategy: TraderFactory | str | None = None
+) -> Verification:
+    """Check the whole tape: files, numbering, order of time, sequence numbers, and live = replay.
+
+    Args:
+        tape: the tape.
+        engine: what runs the books; all give the same verdicts.
+        strategy: a strategy that has traded while the tape was recorded, to be run again: what it does
+            must be what is noted.
+
+    Raises:
+        OptionError: if this strategy has not traded on the tape.
+        TapeError: if the tape is gone; damage is part of the result.
+    """
+    from replay.checking.executions import NamedTrader
+    from replay.checking.verify import verify as run
+
+    trader = None
+    if strategy is not None:
+        make, name = trader_factory(strategy)
+        trader = NamedTrader(name, make)
+    return run(arguments.tape_path(tape), arguments.engine_of(engine), trader)
+
+
+def inspect(tape: PathLike, *, trades: bool = False) -> Inspection:
+    """Return what the tape holds, without reading its frames: products, span, rows, interruptions.
+
+    Args:
+        tape: the tape.
+        trades: read the frames, too: count the trades, and the places at which some are missing.
+
+    Raises:
+        TapeError: if the tape cannot be read.
+    """
+    from replay.checking.inspect import inspect as run
+
+    return run(arguments.tape_path(tape), trades=arguments.flag(trades, "trades"))
+
+
+def index(
+    tape: PathLike, *, rebuild: bool = False, engine: Engine | EngineName = "auto"
+) -> dict[str, Indexed]:
+    """Write the sidecars that are missing or damaged: with them a read from a time starts near it.
+
+    Args:
+        tape: the tape.
+        rebuild: write all of them again.
+        engine: what runs the books; all write the same sidecars.
+
+    Returns:
+        By product, how many sidecars were kept and how many were made.
+
+    Raises:
+        TapeError: if the tape cannot be read or written, or is being indexed or compacted.
+    """
+    from replay.checking.index import index as run
+
+    engine = arguments.engine_of(engine)
+    arguments.flag(rebuild, "rebuild")
+    path = arguments.tape_path(tape)
+    with _writing(path, "indexed"):
+        return run(path, rebuild=rebuild, engine=engine)
+
+
+def compact(tape: PathLike) -> dict[str, Compacted]:
+    """Merge the small segments of each day into one; rows and digest stay the same.
+
+    What no compaction has merged yet is checked first, as `verify` does.
+
+    Args:
+        tape: the tape.
+
+    Returns:
+        By product, the number of segments before and after.
+
+    Raises:
+        TapeError: if the tape cannot be read or written, is being indexed or compacted, or if `verify`
+            finds damage in what would be merged; then nothing is changed.
+    """
+    from replay.checking.files import checked_compact
+
+    path = arguments.tape_path(tape)
+    with _writing(path, "compacted"):
+        return checked_compact(path)
+
+
+@contextmanager
+def _writing(tape: Path, done: str) -> Iterator[None]:
+    """Turn what the disk refuses into an error that says what the tape holds now."""
+    from recorder.tape.errors import TapeError
+
+    try:
+        yield
+    except OSError as error:
+        raise TapeError(
+            f"{tape}: cannot be {done} ({reason_of(error)}); its rows are as they were", tape
+        ) from None

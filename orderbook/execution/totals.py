@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from operator import mul
 from typing import Final, NamedTuple
 
 from orderbook.execution.codes import Code, QueueModel
@@ -46,9 +47,9 @@ class MarkoutSums:
         self.fills += len(markouts)
         self.left_out += left_out
         self.total += sum(markouts)
-        self.squares += sum(each * each for each in markouts)
+        self.squares += sum(map(mul, markouts, markouts))
         self.value += sum(values)
-        self.by_value += sum(map(int.__mul__, markouts, values))
+        self.by_value += sum(map(mul, markouts, values))
 
     def __add__(self, other: "MarkoutSums") -> "MarkoutSums":
         """Return the sums over the fills of both."""

@@ -10,7 +10,9 @@ says of which one it is the twin. Prices, sizes and money are integers here too.
     places         the place of an order in its queue
     taking         what the book offers, and what was taken
     gate           why an order is refused
-    exchange       the orders of a lane
+    exchange       the orders of a lane, by request
+    rows           the same, by row
+    breaks         the same, by interruption
     account        the money of a lane, and the sums of its orders
     digest         the execution digest
     samples        what a lane is worth, and when
@@ -18,6 +20,8 @@ says of which one it is the twin. Prices, sizes and money are integers here too.
     latency        how long a request travels
     requests       what is sent and what is due
     strategies     tables of orders, and `QuoteWhenWide`
+    reports        what is reported, and what a compiled strategy knows
+    room           whether there is room for what may happen
     lane           the order of events
     market         what the tape shows
     kernel         rows through market and lanes

@@ -10,7 +10,6 @@ from orderbook.execution.codes import Code
 from orderbook.execution.compiled import wide
 from orderbook.execution.compiled.layout import account_ref
 
-_0: Final[Any] = np.uint64(0)
 _1: Final[Any] = np.uint64(1)
 _UNSENT: Final = int(Code.UNSENT)
 _FIRST_REFUSAL: Final = int(Code.NO_BOOK)

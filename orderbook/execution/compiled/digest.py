@@ -14,7 +14,6 @@ from orderbook.execution.compiled import wide
 from orderbook.execution.compiled.layout import load, store
 from orderbook.execution.numbers import MONEY_UNITS
 
-_0: Final[Any] = np.uint64(0)
 _1: Final[Any] = np.uint64(1)
 _32: Final[Any] = np.uint32
 

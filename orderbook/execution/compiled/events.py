@@ -2,8 +2,6 @@
 
 from typing import Any, Final
 
-import numpy as np
-
 from orderbook.compiled.jit import inlined, inner, record_of
 from orderbook.compiled.words import get_word, set_word
 from orderbook.execution.codes import Code
@@ -26,7 +24,6 @@ from orderbook.execution.compiled.places import leave
 from orderbook.execution.compiled.pool import drop_order, new_report, order_at
 from orderbook.execution.compiled.samples import sample, take_marks
 
-_0: Final[Any] = np.uint64(0)
 _FILL: Final = int(Code.FILL)
 _FILLED: Final = int(Code.FILLED)
 _TOO_LATE: Final = int(Code.TOO_LATE)

@@ -2,8 +2,6 @@
 
 from typing import Any, Final
 
-import numpy as np
-
 from orderbook.compiled.jit import inner
 from orderbook.execution.arrivals import MOST_OPEN
 from orderbook.execution.codes import Code
@@ -14,8 +12,6 @@ from orderbook.execution.compiled.layout import LIMIT, MARKET_ORDER, MOST_RESTIN
 from orderbook.execution.compiled.pool import order_at
 from orderbook.execution.compiled.taking import best_of, market_limit, reaches, sign_of, walk
 from orderbook.execution.numbers import MILLION
-
-_0: Final[Any] = np.uint64(0)
 
 _NO_BOOK: Final = int(Code.NO_BOOK)
 _INCREMENT: Final = int(Code.INCREMENT)

@@ -2,8 +2,6 @@
 
 from typing import Any, Final
 
-import numpy as np
-
 from orderbook.compiled.jit import inner
 from orderbook.execution.compiled import lane as lanes
 from orderbook.execution.compiled import market as shown
@@ -40,8 +38,6 @@ from orderbook.execution.compiled.sizes import next_price, size_at
 from orderbook.execution.compiled.strategies import next_row_time
 from orderbook.execution.compiled.taking import best_of
 from orderbook.execution.market_rows import BOOK
-
-_0: Final[Any] = np.uint64(0)
 
 # What of a row comes next.
 _TAKE_MARKS: Final = 0

@@ -2,11 +2,8 @@
 
 from typing import Any, Final
 
-import numpy as np
-
 from orderbook.compiled.jit import inlined, inner
-from orderbook.execution.codes import Code
-from orderbook.execution.compiled import exchange, requests, wide
+from orderbook.execution.compiled import breaks, exchange, requests, rows
 from orderbook.execution.compiled.account import account_at, value_start
 from orderbook.execution.compiled.events import lane_at
 from orderbook.execution.compiled.layout import (
@@ -14,12 +11,9 @@ from orderbook.execution.compiled.layout import (
     DONE,
     ENDLESS,
     LACKS_ROOM,
-    MARKET_ORDER,
-    MOST_RESTING,
     NEVER,
     NEW,
     NO_ONE,
-    PYTHON,
     QUOTES,
     TABLE,
     WAKE,
@@ -30,156 +24,26 @@ from orderbook.execution.compiled.layout import (
 )
 from orderbook.execution.compiled.layout import BREAK as BREAK_SAMPLE
 from orderbook.execution.compiled.layout import END as END_SAMPLE
-from orderbook.execution.compiled.pool import drop_order, free_report, order_at
+from orderbook.execution.compiled.pool import free_report
+from orderbook.execution.compiled.reports import hear, why_of_reports
+from orderbook.execution.compiled.room import lacks_room, levels_of_arrival, levels_of_book
 from orderbook.execution.compiled.samples import sample, take_marks
 from orderbook.execution.compiled.strategies import next_row_time, quote_when_wide, send_row
-from orderbook.execution.compiled.taking import best_of, levels_within, market_limit
 from orderbook.execution.lane import MOST_ACTIONS
 from orderbook.execution.market_rows import BOOK, BREAK, TRADES
 from orderbook.execution.wakes import Why
 
-_0: Final[Any] = np.uint64(0)
 _TRADE: Final = 6
 """Words of a trade."""
 
 _FEW_NODES: Final = 64
 """Nodes for the requests of a compiled strategy that is woken."""
-_FILL: Final = int(Code.FILL)
-_RESTING: Final = int(Code.RESTING)
-_AMENDED: Final = int(Code.AMENDED)
-_TOO_LATE: Final = int(Code.TOO_LATE)
-_FIRST_END: Final = int(Code.FILLED)
-_LAST_END: Final = int(Code.TOO_MANY)
 
 TOP: Final = int(Why.TOP)
 BOOK_CHANGED: Final = int(Why.BOOK)
 TRADED: Final = int(Why.TRADES)
-FILLS: Final = int(Why.FILLS)
-REPORTS: Final = int(Why.REPORTS)
 SPREAD: Final = int(Why.SPREAD)
 _TIMER: Final = int(Why.TIMER)
-
-
-@inner
-def lacks_room(x: Any, number: int, times: int, levels: int) -> Any:
-    """Tell whether there may be too little room if so many things happen to each order of a lane.
-
-    What is taken from `levels` levels needs room as well.
-    """
-    market, lane = x, lane_at(x, number)
-    orders = lane.resting + lane.late_count
-    needed = 2 * ((times + 2) * orders + levels + 8) + market.prints
-    room = min(x.fills_at_room - market.fills, x.done_at_room - market.done, market.free_nodes)
-    if market.keeps_rows:
-        room = min(room, x.samples_at_room - market.samples - market.marks)
-    if lane.hears:
-        room = min(room, market.free_reports)
-    market.needed = needed
-    return room < needed or market.free_orders < 8 or x.met_room < orders
-
-
-@inner
-def _levels_of_arrival(x: Any, lane: Any, most: int) -> Any:
-    """Return how many levels the next request may take from."""
-    what, target, price = requests.peek_arrival(x, lane)
-    if what == NEW:
-        order = order_at(x, target)
-        best = best_of(x, 1 - order.side)
-        if order.kind == MARKET_ORDER:
-            limit = market_limit(order.side, best, x.collar)
-            return levels_within(x, order.side, limit, most)
-        return levels_within(x, order.side, order.price, most)
-    if what == AMEND:
-        found = exchange.resting_number(x, lane.number, target)
-        if found != NO_ONE and price > 0:
-            return levels_within(x, order_at(x, found).side, price, most)
-    return 0
-
-
-# What is due
-
-
-@inner
-def _drop_own(x: Any, lane: Any, order_number: int) -> None:
-    """The strategy knows that an order is over."""
-    order = order_at(x, order_number)
-    if order.own_before == NO_ONE:
-        lane.own_first = order.own_next
-    else:
-        order_at(x, order.own_before).own_next = order.own_next
-    if order.own_next == NO_ONE:
-        lane.own_last = order.own_before
-    else:
-        order_at(x, order.own_next).own_before = order.own_before
-    order.is_own = 0
-    drop_order(x, order_number)
-
-
-@inner
-def _hear_own(x: Any, number: int, event: Any) -> None:
-    """Note a report in the order that it is of, see `own_orders`."""
-    lane = lane_at(x, number)
-    order_number = lane.own_first
-    while order_number != NO_ONE and order_at(x, order_number).number != event.number:
-        order_number = order_at(x, order_number).own_next
-    if order_number == NO_ONE:
-        return
-    order = order_at(x, order_number)
-    code = event.code
-    if (code >= _FIRST_END and code <= _LAST_END) or code == _TOO_LATE:
-        _drop_own(x, lane, order_number)
-        return
-    if code == _RESTING:
-        order.rests = 1
-    elif code == _FILL:
-        order.own_left -= event.size
-    else:
-        order.amending -= 1
-        if code == _AMENDED:
-            order.own_price, order.own_left = event.price, event.size
-    if not order.amending:
-        order.wanted_price, order.wanted_left = order.own_price, order.own_left
-
-
-@inner
-def _hear(x: Any, number: int) -> Any:
-    """Take the lane's next report into account; return whether it is of a fill."""
-    lane = lane_at(x, number)
-    report = lane.report_first
-    event = event_ref(x.reports, report)
-    lane.report_first = event.next
-    is_fill = event.code == _FILL
-    if lane.strategy == PYTHON:
-        event.next = NO_ONE
-        if lane.heard_first == NO_ONE:
-            lane.heard_first = report
-        else:
-            event_ref(x.reports, lane.heard_last).next = report
-        lane.heard_last = report
-        lane.heard += 1
-        return is_fill
-    if is_fill:
-        high, low = wide.product(event.price, event.size)
-        if event.side == 2:  # as in the digest
-            high, low = wide.negative(high, low)
-        high, low = wide.add(high, low, event.fee_high, event.fee_low)
-        high, low = wide.negative(high, low)
-        lane.known_cash_high, lane.known_cash_low = wide.add(
-            lane.known_cash_high, lane.known_cash_low, high, low
-        )
-        lane.known_fees_high, lane.known_fees_low = wide.add(
-            lane.known_fees_high, lane.known_fees_low, event.fee_high, event.fee_low
-        )
-        lane.known_position += event.size if event.side == 1 else -event.size
-    _hear_own(x, number, event)
-    free_report(x, report)
-    return is_fill
-
-
-@inlined
-def _why_of_reports(lane: Any, are_fills: bool) -> Any:
-    why = lane.wakes & REPORTS
-    return why | (lane.wakes & FILLS) if are_fills else why
 
 
 @inner
@@ -210,12 +74,12 @@ def _report(x: Any, number: int, now: int) -> Any:
     """The next report is delivered, with those after it that are due at the same time."""
     lane = lane_at(x, number)
     heard_before = lane.heard
-    are_fills = _hear(x, number)
+    are_fills = hear(x, number)
     what, time = requests.next_due(x, lane)
     while what == requests.REPORT and time == now:
-        are_fills = _hear(x, number) or are_fills
+        are_fills = hear(x, number) or are_fills
         what, time = requests.next_due(x, lane)
-    why = _why_of_reports(lane, are_fills)
+    why = why_of_reports(lane, are_fills)
     return _wake(x, number, why, heard_before) if why else DONE
 
 
@@ -243,7 +107,7 @@ def _act(x: Any, number: int, what: int, now: int) -> Any:
         lane.every_number = lane.scheduled
         ended = _wake(x, number, _TIMER, lane.heard)
     else:
-        exchange.end_late(x, number)
+        rows.end_late(x, number)
     return ended
 
 
@@ -256,7 +120,7 @@ def advance(x: Any, number: int, before: int) -> Any:
         if time >= before or what == requests.NOTHING:
             store(x.due, number, time)
             return DONE
-        levels = _levels_of_arrival(x, lane, x.fills_at_room) if what == requests.ARRIVAL else 0
+        levels = levels_of_arrival(x, lane, x.fills_at_room) if what == requests.ARRIVAL else 0
         if lacks_room(x, number, 1, levels):
             return LACKS_ROOM
         lane.at_moment = lane.at_moment + 1 if time == lane.acted else 0
@@ -280,9 +144,6 @@ def note_due(x: Any, number: int) -> None:
     market.next_due = min(market.next_due, time)
 
 
-# Rows
-
-
 @inlined
 def _why_of_row(market: Any, lane: Any, kind: int) -> Any:
     """Return what of a row wakes a lane, see `wakes.WakeRules.of_row`."""
@@ -304,33 +165,13 @@ def _why_of_row(market: Any, lane: Any, kind: int) -> Any:
 
 
 @inner
-def _levels_of_book(x: Any, number: int) -> Any:
-    """Return how many levels may be taken from if the other side has reached resting orders."""
-    market, lane = x, lane_at(x, number)
-    bid = ask = 0
-    first = MOST_RESTING * number
-    for place in range(first, first + lane.resting):
-        order = order_at(x, load(x.resting, place))
-        if order.side == 0:
-            bid = max(bid, order.price)
-        elif ask == 0 or order.price < ask:
-            ask = order.price
-    levels = 0
-    if bid and market.ask and market.ask <= bid:
-        levels += levels_within(x, 0, bid, x.fills_at_room)
-    if ask and market.bid and market.bid >= ask:
-        levels += levels_within(x, 1, ask, x.fills_at_room)
-    return levels * max(lane.resting, 1) if lane.forgets else levels
-
-
-@inner
 def _see_orders(x: Any, number: int, kind: int, has_snapshot: bool) -> Any:
     """Let a row do to the orders of a lane what it does; False if there may be too little room."""
     market = x
     if kind == BOOK:
-        if lacks_room(x, number, 1, _levels_of_book(x, number)):
+        if lacks_room(x, number, 1, levels_of_book(x, number)):
             return False
-        exchange.see_book(x, number, has_snapshot)
+        rows.see_book(x, number, has_snapshot)
     else:
         first, last = load_int(x.first_trade, market.row), load_int(x.first_trade, market.row + 1)
         if lacks_room(x, number, last - first, 0):
@@ -344,9 +185,9 @@ def _see_orders(x: Any, number: int, kind: int, has_snapshot: bool) -> Any:
                 load(x.trades, at + 4),
             )
             if load(x.trades, at + 5):
-                exchange.see_history(x, number, price, time)
+                breaks.see_history(x, number, price, time)
             else:
-                exchange.see_trade(x, number, side, price, size, time)
+                rows.see_trade(x, number, side, price, size, time)
     return True
 
 
@@ -357,7 +198,7 @@ def _see_break(x: Any, number: int) -> None:
     if market.was_known:
         take_marks(x, number, market.time)
         sample(x, number, BREAK_SAMPLE, market.time, market.connection, market.was_bid, market.was_ask)
-    exchange.interrupt(x, number)
+    breaks.interrupt(x, number)
 
 
 @inner
@@ -387,8 +228,8 @@ def see(x: Any, number: int, kind: int, has_snapshot: bool) -> Any:
     if lane.report_first != NO_ONE and event_ref(x.reports, lane.report_first).due <= now:
         are_fills = False
         while lane.report_first != NO_ONE and event_ref(x.reports, lane.report_first).due <= now:
-            are_fills = _hear(x, number) or are_fills
-        why = _why_of_reports(lane, are_fills)
+            are_fills = hear(x, number) or are_fills
+        why = why_of_reports(lane, are_fills)
     why |= _why_of_row(market, lane, kind)
     ended = _wake(x, number, why, heard_before) if why else DONE
     if lane.scheduled != scheduled:
@@ -437,7 +278,7 @@ def finish(x: Any, number: int) -> Any:
         elif what == requests.TIMER:
             requests.take_timer(x, lane)
         else:
-            exchange.end_late(x, number)
+            rows.end_late(x, number)
         what, _ = requests.next_due(x, lane)
     _value_end(x, number)
     return DONE

@@ -15,7 +15,6 @@ _SECOND: Final[Any] = np.uint64(0x94D049BB133111EB)
 _30: Final[Any] = np.uint64(30)
 _27: Final[Any] = np.uint64(27)
 _31: Final[Any] = np.uint64(31)
-_0: Final[Any] = np.uint64(0)
 
 
 @inner

@@ -11,6 +11,7 @@ from orderbook.compiled.loading import KernelStore, compiled
 from orderbook.execution import market_rows
 from orderbook.execution.compiled import (
     account,
+    breaks,
     digest,
     events,
     exchange,
@@ -22,7 +23,10 @@ from orderbook.execution.compiled import (
     market,
     places,
     pool,
+    reports,
     requests,
+    room,
+    rows,
     samples,
     sizes,
     strategies,
@@ -36,7 +40,7 @@ Run: TypeAlias = Callable[[int], int]
 _SOURCES: Final = (
     *(jit, book_layout, words, numbers, blocks, near, levels, market_rows),
     *(layout, wide, pool, sizes, places, taking, events, gate, exchange, latency, requests),
-    *(account, digest, samples),
+    *(account, digest, samples, breaks, rows, reports, room),
     *(strategies, lane, market, kernel),
 )
 _ENTRY: Final = types.int64(types.int64)

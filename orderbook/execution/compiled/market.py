@@ -24,7 +24,6 @@ from orderbook.execution.market_rows import BOOK, BREAK, CLEAR, TRADES
 LOAD: Final = 9
 """The kind of a row that is none: its changes are the book as it stands where reading begins."""
 
-_0: Final[Any] = np.uint64(0)
 _TRADE: Final = 6
 
 

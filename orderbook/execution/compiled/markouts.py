@@ -1,6 +1,7 @@
 """The mid after each fill, for the fills of all lanes at once: `markouts.Markouts` on arrays."""
 
 from collections.abc import Sequence
+from operator import mul
 from typing import Any, Final
 
 import numpy as np
@@ -59,14 +60,17 @@ class Markouts:
 
     def _tell(self, rows: MarketRows, touches: _Int64, at: npt.NDArray[np.int64]) -> None:
         is_book = rows.kind[at] == BOOK
-        was_known = np.concatenate(([self._is_known], is_book[:-1]))
-        before = np.concatenate(([self._touch], touches[:-1]))[at]
-        mids = np.where(before.all(axis=1), before.sum(axis=1), 0)
-        # Times of the last book row before each of these rows.
-        last_book = np.maximum.accumulate(np.where(is_book, rows.time[at], self._book_row))
-        last_book = np.concatenate(([self._book_row], last_book[:-1]))
-        books, breaks = is_book & was_known, ~is_book & was_known
         if len(self._fills):
+            was_known = np.concatenate(([self._is_known], is_book[:-1]))
+            bid, ask = (
+                np.concatenate(([first], side[:-1]))[at]
+                for first, side in zip(self._touch, touches.T, strict=True)
+            )
+            mids = np.where((bid > 0) & (ask > 0), bid + ask, 0)
+            # Times of the last book row before each of these rows.
+            last_book = np.maximum.accumulate(np.where(is_book, rows.time[at], self._book_row))
+            last_book = np.concatenate(([self._book_row], last_book[:-1]))
+            books, breaks = is_book & was_known, ~is_book & was_known
             self._resolve(
                 (at[books], rows.time[at[books]], mids[books]),
                 (at[breaks], rows.seq[at[breaks]], mids[breaks], last_book[breaks]),
@@ -146,7 +150,7 @@ def add_markouts(
     if not sums:
         return
     sides = fills["is_maker"] != 0, fills["is_maker"] == 0
-    values = list(map(int.__mul__, fills["price"].tolist(), fills["size"].tolist()))
+    values = list(map(mul, fills["price"].tolist(), fills["size"].tolist()))
     units = np.rint(bps * MARKOUT_UNITS)
     is_known = ~np.isnan(bps)
     for number, of_horizon in enumerate(sums.values()):

@@ -2,8 +2,6 @@
 
 from typing import Any, Final
 
-import numpy as np
-
 from orderbook.compiled.jit import inlined, inner
 from orderbook.execution.compiled.layout import NO_ONE, UNKNOWN, load
 from orderbook.execution.compiled.pool import (
@@ -31,7 +29,6 @@ _TRADE_TIME: Final = 2
 
 PRINT: Final = 4
 """Words of a print: side, price, size, time."""
-_0: Final[Any] = np.uint64(0)
 
 
 @inlined

@@ -1,13 +1,9 @@
 """Chains of nodes and orders: what of a lane has no fixed size. Python makes room before it is needed."""
 
-from typing import Any, Final
-
-import numpy as np
+from typing import Any
 
 from orderbook.compiled.jit import inlined, inner, record_of
 from orderbook.execution.compiled.layout import NO_ONE, NODE, event_ref, load, order_ref, store
-
-_0: Final[Any] = np.uint64(0)
 
 
 @inlined

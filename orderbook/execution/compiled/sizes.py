@@ -6,17 +6,14 @@ than a unit, which is there all the same.
 
 from typing import Any, Final
 
-import numpy as np
-
 from orderbook.compiled import blocks, levels, near
-from orderbook.compiled.jit import inner, record_of
+from orderbook.compiled.jit import inlined, inner, record_of
 from orderbook.compiled.layout import CHANGE, LOWEST, Book
 from orderbook.compiled.words import get_word
 from orderbook.execution.compiled.layout import array_of, book_at, load, store
 from orderbook.execution.market_rows import BELOW_UNIT, CLEAR
 
 _HIGHEST: Final = 2**62
-_0: Final[Any] = np.uint64(0)
 
 
 @record_of
@@ -30,6 +27,25 @@ def book_of(x: Any) -> Any:
     )
 
 
+@inlined
+def _price(x: Any, change: int) -> Any:
+    return load(x.changes, 3 * change + 1)
+
+
+@inner
+def _aim(x: Any, first: int, last: int) -> None:
+    """Put the array of the book around the changes [first, last) of a snapshot."""
+    behind = 0
+    for change in range(first, last):
+        side = load(x.changes, 3 * change)
+        if side == CLEAR:
+            break
+        store(x.scratch, CHANGE * behind, side)
+        store(x.scratch, CHANGE * behind + 1, _price(x, change) if side == 0 else -_price(x, change))
+        behind += 1
+    levels.aim(book_of(x).registers, array_of(x.scratch, x.scratch_room), 0, behind)
+
+
 @inner
 def apply_changes(x: Any, first: int, last: int) -> Any:
     """Apply the changes [first, last) of a row; False if the book needs more room, and nothing was done."""
@@ -39,33 +55,17 @@ def apply_changes(x: Any, first: int, last: int) -> Any:
         return False
     if levels.is_due(book.registers) and not is_snapshot:
         levels.follow(book)
-    for change in range(first, last):
-        side, price, size = (
-            load(x.changes, 3 * change),
-            load(x.changes, 3 * change + 1),
-            load(x.changes, 3 * change + 2),
-        )
-        word = CHANGE * (change - first)
-        store(x.scratch, word, side)
-        store(x.scratch, word + 1, price if side == 0 else -price)
-        store(x.scratch, word + 2, max(size, 0))
-        store(x.scratch, word + 3, 1 if size == BELOW_UNIT else 0)
     per_unit = 1 / book.registers.tick
-    change, end = 0, last - first
-    while change < end:
-        word = CHANGE * change
-        side, key = load(x.scratch, word), load(x.scratch, word + 1)
+    for change in range(first, last):
+        side = load(x.changes, 3 * change)
         if side == CLEAR:
-            behind = change + 1
-            while behind < end and load(x.scratch, CHANGE * behind) != CLEAR:
-                behind += 1
             levels.clear(book)
-            levels.aim(book.registers, array_of(x.scratch, x.scratch_room), change + 1, behind)
+            _aim(x, change + 1, last)
             per_unit = 1 / book.registers.tick
-        else:
-            size, rest = load(x.scratch, word + 2), load(x.scratch, word + 3)
-            levels.set_level(book, side, key, size, rest, per_unit)
-        change += 1
+            continue
+        key = _price(x, change) if side == 0 else -_price(x, change)
+        size = load(x.changes, 3 * change + 2)
+        levels.set_level(book, side, key, max(size, 0), 1 if size == BELOW_UNIT else 0, per_unit)
     return True
 
 

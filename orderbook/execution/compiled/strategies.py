@@ -26,8 +26,6 @@ from orderbook.execution.compiled.requests import send, send_order
 from orderbook.execution.numbers import NumberLike, order_units
 from orderbook.execution.table import OrdersTable, TableRow
 
-_0: Final[Any] = np.uint64(0)
-
 # Words of a row of a table.
 _TIME: Final = 0
 _WHAT: Final = 1

@@ -2,8 +2,6 @@
 
 from typing import Any, Final
 
-import numpy as np
-
 from orderbook.compiled.jit import inlined, inner
 from orderbook.execution.compiled.layout import NO_ONE
 from orderbook.execution.compiled.places import printed
@@ -24,7 +22,6 @@ from orderbook.execution.numbers import MILLION
 _SIDE: Final = 1
 _PRICE: Final = 2
 _SIZE: Final = 3
-_0: Final[Any] = np.uint64(0)
 
 
 @inlined

@@ -16,16 +16,17 @@ _LONG: Final = 16
 _WORD: Final = 8
 
 _USER = re.compile(r"""((?:^|://|[\s'"(=]))[^\s/@?#'"(=]*(?::(?!//)[^\s@]*)?@""")
+_FRAGMENT = re.compile(r"""(://[^\s'"#]*)#[^\s'")]*""")
 _QUERY = re.compile(r"""([?&][^\s=&'")]*)=[^\s&'")]*""")
 
 
 def without_secrets(text: str) -> str:
-    """Return text with the users and passwords, and the values of queries, of all addresses in it cut.
+    """Return text with the users and passwords, the values of queries and the fragments of all addresses cut.
 
     >>> without_secrets("no connection to wss://me:word@host/feed?token=abc&x=1 (refused)")
     'no connection to wss://***@host/feed?token=***&x=*** (refused)'
     """
-    return _QUERY.sub(r"\1=***", _USER.sub(r"\1***@", text))
+    return _QUERY.sub(r"\1=***", _FRAGMENT.sub(r"\1#***", _USER.sub(r"\1***@", text)))
 
 
 class Redaction:

@@ -5,7 +5,12 @@ Such a request has the page's `Origin`, or that name in `Host`.
 """
 
 import ipaddress
+import re
+from typing import Final
 from urllib.parse import urlsplit
+
+_HOST: Final = re.compile(r"(?:\[[^\[\]]*\]|[^\[\]/\\?#@:]*)(?::[0-9]*)?")
+"""A name or an address, and maybe a port: nothing that is read differently elsewhere."""
 
 
 def refusal(host: str | None, origin: str | None, bound: str) -> str | None:
@@ -16,7 +21,7 @@ def refusal(host: str | None, origin: str | None, bound: str) -> str | None:
         origin: its `Origin`; a client that is no browser sends none.
         bound: address that the server was told to bind.
     """
-    name = "localhost" if host is None else _name(f"//{host}")
+    name = "localhost" if host is None else _name(f"//{host}") if _HOST.fullmatch(host) else "?"
     # A server that is open to the network has names that only the network knows.
     if _is_loopback(bound) and name != bound.lower() and not _is_ours(name):
         return "the Host is not this machine"

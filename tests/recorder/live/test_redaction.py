@@ -24,6 +24,7 @@ from tests.support.tapes import snapshot, update
         "'wss://host/feed?token=canary&key=canary#canary' is not an address",
         "wss://host/?canary=canary",
         "ws://127.0.0.1/?a=1&token=canary)",
+        "'ws://127.0.0.1:1/#token=canary' is not a ws:// or wss:// address",
     ],
 )
 def test_nothing_of_a_secret_is_left_of_an_address(text: str) -> None:

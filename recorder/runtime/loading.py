@@ -1,6 +1,7 @@
 """Loading what a run needs by its name: a strategy of the user's, or an engine."""
 
 import importlib
+import os
 import sys
 from contextlib import suppress
 from importlib.util import find_spec
@@ -67,8 +68,8 @@ def load_engine(engine: Engine | EngineName, *, executes: bool = False) -> Engin
     The first time on a machine, and after an update, compiling takes some seconds; stderr says so.
 
     Args:
-        engine: `auto` is `compiled` if numba is installed and works, else `plain`, which never fails; an
-            engine is returned unchanged.
+        engine: `auto` is `compiled` if numba is installed, compiles and works, else `plain`, which never
+            fails; an engine is returned unchanged.
         executes: whether it shall also run the compiled exchange.
 
     Raises:
@@ -76,7 +77,7 @@ def load_engine(engine: Engine | EngineName, *, executes: bool = False) -> Engin
     """
     if not isinstance(engine, str):
         return engine
-    if engine == "plain" or (engine == "auto" and find_spec("numba") is None):
+    if engine == "plain" or (engine == "auto" and not _compiles()):
         return PlainEngine()
     cache = KernelCache()
     try:
@@ -94,6 +95,11 @@ def load_engine(engine: Engine | EngineName, *, executes: bool = False) -> Engin
             raise EngineError(_why_not_compiled(error)) from error
         _say(f"Continuing with the plain engine: {_why_not_compiled(error)}")
         return PlainEngine()
+
+
+def _compiles() -> bool:
+    """Return whether numba is installed and compiles: told not to, it is far slower than the plain engine."""
+    return find_spec("numba") is not None and os.environ.get("NUMBA_DISABLE_JIT", "0") in ("", "0")
 
 
 def engine_for(rows: int, engine: Engine | EngineName, *, executes: bool = False) -> Engine | EngineName:
@@ -123,7 +129,7 @@ def preload_engine(name: str, *, executes: bool = False) -> bool:
 
     Compiles nothing: for a process that waits for another one to compile.
     """
-    if name == "plain" or find_spec("numba") is None:
+    if name == "plain" or find_spec("numba") is None or (name == "auto" and not _compiles()):
         return False
 
     def refuse() -> None:

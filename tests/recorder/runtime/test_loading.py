@@ -35,6 +35,13 @@ def test_auto_is_compiled() -> None:
     assert load_engine(own) is own
 
 
+def test_auto_is_plain_where_numba_does_not_compile() -> None:
+    """A numba that is told to run everything as Python would take a hundred times as long."""
+    program = "from recorder.runtime.loading import load_engine; print(load_engine('auto').name)"
+    done = python(program, env=clean_environment() | {"NUMBA_DISABLE_JIT": "1"})
+    assert (done.returncode, done.stdout, done.stderr) == (0, "plain\n", "")
+
+
 def test_auto_is_plain_for_few_rows() -> None:
     """`auto` loads no compiled code for rows that are done before it is loaded; other choices stand."""
     own = PlainEngine()

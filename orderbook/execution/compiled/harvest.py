@@ -80,7 +80,7 @@ class CompiledLane:
     def digest(self) -> ExecutionDigest:
         """The execution digest so far."""
         chain = self._memory.accounts[self._number]["chain"]
-        return ExecutionDigest(chain.astype(">u4").tobytes())
+        return ExecutionDigest(chain.view(np.uint32).astype(">u4").tobytes())
 
     @property
     def account(self) -> Account:

@@ -138,7 +138,7 @@ ACCOUNT: Final = _record(
     # Money as at the exchange, see `account.Account`.
     *_words("cash_high cash_low position fees_high fees_low realised_high realised_low"),
     *_words("cost_high cost_low turnover_high turnover_low is_valued first_cost_high first_cost_low"),
-    ("chain", 8),  # the execution digest, 32 bits a word
+    ("chain", 4),  # the execution digest, see `digest`
     # Sums, see `totals.LaneTotals`: of orders and refused amends by code, and of sizes in two words.
     ("counts", 48),
     *(("accepted", 2), ("done", 2), ("filled", 6)),

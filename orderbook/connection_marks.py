@@ -1,9 +1,17 @@
 """The payloads of `connected` and `disconnected` rows, which mark where a connection begins and ends."""
 
+from typing import Annotated
+
 import msgspec
 from msgspec import UNSET, UnsetType
 
 from orderbook.venues.rawjson import UNREADABLE
+
+# What can be true; a row that says something else is of no recorder that counts.
+_Code = Annotated[int, msgspec.Meta(ge=0, lt=2**16)]
+_Count = Annotated[int, msgspec.Meta(ge=0, lt=2**62)]
+_Seconds = Annotated[float, msgspec.Meta(ge=0, lt=2**34)]
+_Name = Annotated[str, msgspec.Meta(pattern=r"\A[a-z_]{1,40}\Z")]
 
 
 class Connected(msgspec.Struct, frozen=True):
@@ -40,12 +48,12 @@ class Disconnected(msgspec.Struct, frozen=True):
         oddities: what was odd and left the book as it is, see `orderbook.anomalies`; not set if nothing was.
     """
 
-    code: int | None = None
+    code: _Code | None = None
     reason: str = ""
-    gaps: int | UnsetType = UNSET
-    clamped: int | UnsetType = UNSET
-    clamped_s: float | UnsetType = UNSET
-    oddities: dict[str, int] | UnsetType = UNSET
+    gaps: _Count | UnsetType = UNSET
+    clamped: _Count | UnsetType = UNSET
+    clamped_s: _Seconds | UnsetType = UNSET
+    oddities: dict[_Name, _Count] | UnsetType = UNSET
 
 
 _CONNECTED = msgspec.json.Decoder(Connected)

@@ -104,6 +104,14 @@ def paths_of(value: PathLike | Iterable[PathLike], option: str, one: Callable[..
         return tuple(one(each, option) for each in value)
 
 
+def tape_paths(value: PathLike | Iterable[PathLike], option: str = "tapes") -> tuple[Path, ...]:
+    """Return the paths of one tape or several, each there once."""
+    paths = paths_of(value, option, tape_path)
+    if not paths or len(set(map(os.path.realpath, paths))) < len(paths):
+        raise OptionError("name one tape or several, each once", option=option, value=value)
+    return paths
+
+
 def optional_output(value: PathLike | None, option: str) -> Path | None:
     """Return a path to write to, or None for None."""
     return None if value is None else output_path(value, option)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from os.path import realpath
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -166,9 +165,7 @@ def backtest(  # noqa: D417  `with_execution` adds those of Execution
 def _open(tapes: PathLike | Iterable[PathLike]) -> list[StoredTape]:
     from recorder.tape.reader import Tape as StoredTape
 
-    paths = arguments.paths_of(tapes, "tapes", arguments.tape_path)
-    if not paths or len({realpath(path) for path in paths}) < len(paths):
-        raise OptionError("name one tape or several, each once", option="tapes", value=tapes)
+    paths = arguments.tape_paths(tapes)
     return [StoredTape.open(path) for path in paths]
 
 

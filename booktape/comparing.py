@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from os.path import realpath
 from typing import TYPE_CHECKING
 
 from booktape import arguments
@@ -83,9 +82,7 @@ def compare(
     from replay.comparing.sweep.episode_rows import MAX_THRESHOLDS
 
     named = None if thresholds is None else _several(thresholds)
-    paths = arguments.paths_of(tapes, "tapes", arguments.tape_path)
-    if not paths or len({realpath(path) for path in paths}) < len(paths):
-        raise OptionError("name one tape or several, each once", option="tapes", value=tapes)
+    paths = arguments.tape_paths(tapes)
     if len(paths) > 1:
         refuse_offsets(start, end)
     wanted = () if named is None else arguments.thresholds_of(named, "thresholds")

@@ -305,6 +305,7 @@ TESTED_ELSEWHERE = {
     "recorder/__init__.py": "tests/recorder/dataflow/test_flows.py",
     "recorder/tape/errors.py": "tests/recorder/tape/test_reader.py",
     "recorder/live/progress.py": "tests/recorder/live/test_client.py",
+    "recorder/live/receiving.py": "tests/recorder/live/test_client.py",
     "recorder/tape/format/segment_entry.py": "tests/recorder/tape/format/test_segment_list.py",
     "replay/__init__.py": "tests/replay/dataflow/test_flows.py",
     "replay/checking/diff/results.py": "tests/replay/checking/diff/test_api.py",

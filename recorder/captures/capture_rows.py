@@ -16,8 +16,8 @@ from orderbook.times import NS
 from orderbook.venues.registry import venue
 from recorder.captures.formats import read_capture
 from recorder.captures.survey import Capture, Survey
-from recorder.live.client import new_connection_id
 from recorder.live.queue import Received
+from recorder.live.receiving import new_connection_id
 from recorder.settings import IMPORT, ImportSettings
 from recorder.tape.row_batches import Position, RowNumbering
 

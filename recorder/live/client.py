@@ -1,58 +1,37 @@
 """The socket thread: one asyncio loop that owns every connection of the process.
 
-Each product has a connection of its own. Frames are stamped the moment they are read, and queued; nothing
-downstream can delay a read, a ping or a reconnect.
+Each product has a connection of its own, one after another (`receiving`). Frames are stamped the moment they
+are read, and queued; nothing downstream can delay a read, a ping or a reconnect.
 """
 
 import asyncio
 import logging
-import os
 import random
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Final
-from uuid import uuid4
 
-from msgspec import UNSET
-from websockets.asyncio.client import ClientConnection
-from websockets.exceptions import ConnectionClosed
-
-from orderbook.connection_marks import Connected, Disconnected, encode_mark
 from orderbook.decimals import price_to_float
 from orderbook.display import printable
 from orderbook.engine import Step
 from orderbook.errors import explain
-from orderbook.schema import Kind
-from recorder.live.clock import Clock, ClockReading, ReceiveClock, suspended_since
-from recorder.live.connect import NoConnectionError, RateLimiter, ReaderLoop, close_socket, open_socket
-from recorder.live.connection_check import ENDED_BY_US, STALE, ConnectionCheck, Ending, Refusal
-from recorder.live.credentials import credentials_for
-from recorder.live.endpoint import FeedError, endpoint
+from recorder.live.connect import ReaderLoop
+from recorder.live.connection_check import ENDED_BY_US, Ending
+from recorder.live.endpoint import FeedError
 from recorder.live.progress import ProductProgress
-from recorder.live.queue import Received, ReceiveQueue
-from recorder.settings import SYNTHETIC_SERVER, ConnectionSettings
+from recorder.live.receiving import Receiver
+from recorder.settings import ConnectionSettings
 from recorder.tape.connections import Outage
 from recorder.tape.row_batches import Position
 
 log = logging.getLogger(__name__)
 
-NO_CLOSE_FRAME = Ending(1006, "")
-STOPPED = Ending(1000, "stopped")
 JOIN_S: Final = 10.0
 """Seconds to wait for the end of the socket thread."""
 
 _STABLE_S: Final = 10.0  # a connection with a book that lasted longer resets the backoff
-_CHECKS: Final = 20  # how often a connection is checked in the time after which it is stale
-_LONGEST_CHECK_S: Final = 1.0
-_REFUSALS: Final = 3  # in a row, after which a product is given up that this run has received before
-
-
-def new_connection_id() -> str:
-    """Return a random id."""
-    return uuid4().hex
 
 
 class FeedReader:
@@ -64,27 +43,22 @@ class FeedReader:
         given_up: by product, why it was given up: the exchange refused it for good.
         problems: by product, what kept it from being received last.
         is_interrupted: whether a signal stopped it.
-        is_synthetic: whether a server said that its frames are synthetic.
-        failure: why the reader stopped by itself: a `FeedError` if all products were given up; anything else
-            is a defect.
 
     Raises:
         FeedError: if the address or the channel is invalid, or an API key is missing.
     """
 
     def __init__(self, products: Sequence[str], settings: ConnectionSettings) -> None:
-        self.endpoint = endpoint(settings.feed, settings.url, settings.channel)
-        self.queue = ReceiveQueue(products, settings.queue_bytes)
-        self.failure: BaseException | None = None
-        self.is_synthetic = False
-        self.is_interrupted = False
-        self._settings = settings
-        self._credentials = settings.credentials or credentials_for(self.endpoint, os.environ)
-        self.given_up: dict[str, str] = {}
+        self._receiver = Receiver(products, settings)
+        self.endpoint = self._receiver.endpoint
+        self.queue = self._receiver.queue
+        self.given_up = self._receiver.given_up
         self.problems: dict[str, str] = {}
-        self._endings: dict[str, Counter[str]] = {product: Counter() for product in products}
+        self.is_interrupted = False
+        self._failure: BaseException | None = None
+        self._settings = settings
+        self._names = tuple(self._receiver.endings)
         self._products: dict[str, ProductProgress] = {}
-        self._limiter = RateLimiter(settings.spacing)
         self._jitter = random.Random()  # noqa: S311  of its own: whoever seeds Python's keeps its sequence
         self._stopped = threading.Event()
         self._stopped_at = 0.0
@@ -95,10 +69,20 @@ class FeedReader:
     def start(self, positions: Mapping[str, Position]) -> None:
         """Connect all products, continuing at their positions on the tape; a second call does nothing."""
         if self._thread is None:
-            self._products = {name: ProductProgress(name, positions[name]) for name in self._endings}
+            self._products = {name: ProductProgress(name, positions[name]) for name in self._names}
             thread = threading.Thread(target=self._run, name="feed-reader", daemon=True)
             thread.start()
             self._thread = thread  # one that could not be started cannot be joined
+
+    @property
+    def failure(self) -> BaseException | None:
+        """Why the reader stopped by itself: a `FeedError` if no product is left, else a defect."""
+        return FeedError.of(self.given_up) if self._receiver.has_given_up_all else self._failure
+
+    @property
+    def is_synthetic(self) -> bool:
+        """Whether a server said that its frames are synthetic."""
+        return self._receiver.is_synthetic
 
     @property
     def is_ending(self) -> bool:
@@ -140,7 +124,7 @@ class FeedReader:
         """
         received = self.queue.received_bytes()
         failures = dict(self.given_up)
-        for product in self._endings:
+        for product in self._names:
             if product not in failures and not summaries.get(product):
                 known = self._products.get(product)
                 if (
@@ -175,7 +159,7 @@ class FeedReader:
 
     def endings(self, product: str) -> dict[str, int]:
         """Return the number of ended connections of a product by reason."""
-        return dict(self._endings[product])
+        return dict(self._receiver.endings[product])
 
     def oddities(self, product: str) -> dict[str, int]:
         """Return what was odd about the connections of a product and ended none: `ODDITIES` by number."""
@@ -215,9 +199,9 @@ class FeedReader:
             with asyncio.Runner(loop_factory=lambda: loop) as runner:
                 runner.run(self._receive_all())
         except BaseException as error:  # noqa: BLE001  no descriptors for a loop: nobody else would end the run
-            self.failure = self.failure or FeedError(explain(error))
+            self._failure = self._failure or FeedError(explain(error))
         finally:
-            for product in self._endings:  # also those that were cancelled before they began
+            for product in self._names:  # also those that were cancelled before they began
                 self.queue.finish(product)
 
     async def _receive_all(self) -> None:
@@ -233,11 +217,11 @@ class FeedReader:
         try:
             while True:
                 began = time.monotonic()
-                problem = self.problems[product.name] = printable(await self._connect(product))
+                problem = self.problems[product.name] = printable(await self._receiver.connect(product))
                 if product.opened == self._settings.connections:
                     return
                 if product.name in self.given_up:
-                    if len(self.given_up) == len(self._products):
+                    if self._receiver.has_given_up_all:
                         self.stop()
                         return
                     await asyncio.Event().wait()  # for the stop, whose time is known then
@@ -248,146 +232,10 @@ class FeedReader:
                 log.warning("%s: %s; connecting again in %.1f s", product.name, problem, wait)
                 await asyncio.sleep(wait)
         except asyncio.CancelledError:
-            self._mark_stop(product)
+            self._receiver.mark_stop(product)
             log.debug("%s: stopped", product.name)
         except BaseException as error:  # noqa: BLE001  a defect: stop all products rather than record some of them
-            self.failure = self.failure or error
+            self._failure = self._failure or error
             self.stop()
         finally:
             self.queue.finish(product.name)
-
-    def _mark_stop(self, product: ProductProgress) -> None:
-        """Put a second `disconnected` row if the recording ends in an outage: how long that was is known."""
-        if product.clock is not None and product.open_at_stop is None:
-            # A clock that was set meanwhile says nothing about how long that was.
-            time = product.clock() + suspended_since(product.ended)
-            stopped = Disconnected(STOPPED.code, STOPPED.reason)
-            self._put(product, time, "disconnected", encode_mark(stopped))
-
-    async def _connect(self, product: ProductProgress) -> str:
-        """Open one connection and receive until it ends; return the reason of its end."""
-        settings, feed = self._settings, self.endpoint
-        await self._limiter.wait()
-        product.began = product.began or time.monotonic()
-        product.state = f"still connecting to {feed.url}"
-        try:
-            socket = await open_socket(feed.url, settings.connect_to)
-        except (NoConnectionError, asyncio.CancelledError) as error:
-            lookup = self._loop.waits_for() if self._loop else ""
-            if isinstance(error, NoConnectionError):
-                return "; ".join(filter(None, (str(error), lookup)))
-            product.state = lookup or product.state
-            raise
-        product.state = "stopped before that"
-        try:
-            return await self._hold(product, socket)
-        finally:  # whatever ended it: a loop that ends would leave the socket open
-            await close_socket(socket)
-
-    async def _hold(self, product: ProductProgress, socket: ClientConnection) -> str:
-        """Receive from a connection until it ends; return the reason of its end."""
-        settings, feed = self._settings, self.endpoint
-        answer = socket.response
-        self.is_synthetic |= answer is not None and answer.headers.get("Server") == SYNTHETIC_SERVER
-        make_clock = settings.clock_for or (lambda _product, last: ReceiveClock(last))
-        clock = product.clock = make_clock(product.name, product.last_time)
-        product.connection += 1
-        product.opened += 1
-        messages = feed.venue.subscribe(feed.channel, product.name, settings.trades)
-        connection_id = (settings.connection_id or new_connection_id)()
-        opened = Connected(connection_id, feed.public_url, [product.name], messages)
-        self._put(product, clock(), "connected", encode_mark(opened))
-        signed, hide = self._sign(messages)
-        ending = STOPPED
-        try:
-            ending = await self._receive(product, socket, signed, hide, clock)
-        finally:  # a cancelled task ends its connection too
-            odd = product.take_oddities()
-            closed = Disconnected(ending.code, hide(ending.reason), oddities=dict(odd) or UNSET)
-            self._put(product, clock(), "disconnected", encode_mark(closed))
-            reason = ending.reason if ending.code == ENDED_BY_US else f"closed {ending.code}"
-            self._endings[product.name][reason] += 1
-            product.open_at_stop = product.connection if ending is STOPPED else None
-            product.ended = ClockReading.now()
-        reason = f" {ending.reason}" if ending.reason else ""
-        said = f": {ending.said}" if ending.said else ""
-        return hide(f"connection {product.connection} ended ({ending.code}{reason}){said}")
-
-    async def _receive(
-        self,
-        product: ProductProgress,
-        socket: ClientConnection,
-        signed: list[str],
-        hide: Callable[[str], str],
-        clock: Clock,
-    ) -> Ending:
-        """Send the subscribe messages and queue every frame; return how the connection ended."""
-        now, stale_after = asyncio.get_running_loop().time, self._settings.stale_after
-        check = ConnectionCheck(
-            self.endpoint.venue, product.name, product.past, stale_after, now(), trades=self._settings.trades
-        )
-        product.oddities = check.oddities
-        watch = asyncio.create_task(
-            product.end_if_silent(check, min(stale_after / _CHECKS, _LONGEST_CHECK_S))
-        )
-        product.ending = None
-        try:
-            # One timeout for the whole connection: one for each frame would cost as much as reading it.
-            async with asyncio.timeout(None) as product.limit:
-                for message in signed:
-                    await socket.send(message)
-                while True:
-                    received = await socket.recv()
-                    if isinstance(received, str):
-                        received = hide(received)
-                    ending = self._take(product, received, check, now(), clock)
-                    if ending is not None:
-                        return ending
-        except TimeoutError:
-            return product.ending or NO_CLOSE_FRAME
-        except ConnectionClosed as closed:
-            close_frame = closed.rcvd or closed.sent  # ours if the peer was at fault
-            return Ending(close_frame.code, close_frame.reason) if close_frame else NO_CLOSE_FRAME
-        finally:
-            product.limit = None
-            watch.cancel()
-
-    def _take(
-        self, product: ProductProgress, frame: str | bytes, check: ConnectionCheck, now: float, clock: Clock
-    ) -> Ending | None:
-        """Queue a frame and check it; return how it ends the connection, if it does."""
-        if check.is_stale(now):  # this process stood still: the frames that waited bridge no gap
-            return STALE
-        if not isinstance(frame, str):
-            return Ending(ENDED_BY_US, "binary frame")
-        if not self._put(product, clock(), "frame", frame):
-            return Ending(ENDED_BY_US, "overflow")
-        verdict = check.check(frame, now)
-        if isinstance(verdict, Refusal):
-            self._refuse(product, verdict)
-            return Ending(ENDED_BY_US, "refused", verdict.text)
-        return verdict
-
-    def _refuse(self, product: ProductProgress, refusal: Refusal) -> None:
-        """Give a product up that is refused for good; end the run if none is left."""
-        past, name = product.past, product.name
-        past.refusals += 1
-        if past.is_served and past.refusals < _REFUSALS:
-            return  # it was received before: rather ask again than lose it for a slip of the exchange
-        self.given_up[name] = refusal.text
-        if len(self.given_up) < len(self._products):
-            log.error("%s: given up: %s; the others go on", name, refusal.text)
-        else:
-            self.failure = FeedError.of(self.given_up)
-
-    def _sign(self, messages: list[str]) -> tuple[list[str], Callable[[str], str]]:
-        """Return the messages to send, and what removes their secrets from all that the tape holds."""
-        if self._credentials is None:
-            return messages, str
-        signed = [self._credentials.sign(message, time.time()) for message in messages]
-        return signed, self._credentials.redaction(signed)
-
-    def _put(self, product: ProductProgress, recv_time: int, kind: Kind, payload: str) -> bool:
-        """Queue a row of the current connection; return False if the queue is full."""
-        product.last_time = recv_time
-        return self.queue.put(product.name, Received(recv_time, product.connection, kind, payload))

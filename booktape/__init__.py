@@ -31,7 +31,9 @@ if TYPE_CHECKING:
     from orderbook.errors import ThresholdError as ThresholdError
     from orderbook.errors import TimeError as TimeError
     from orderbook.errors import UnknownVenueError as UnknownVenueError
+    from orderbook.execution.compiled_strategy import compiled as compiled
     from orderbook.execution.market_view import MarketView as MarketView
+    from orderbook.execution.params import Setting as Setting
     from orderbook.execution.wakes import Wakes as Wakes
     from orderbook.strategy import Strategy as Strategy
     from orderbook.strategy import StrategyError as StrategyError
@@ -82,7 +84,9 @@ _MODULES = {
         *("BooktapeError", "OptionError", "StepError", "ThresholdError", "TimeError"),
         "UnknownVenueError",
     ),
+    "orderbook.execution.compiled_strategy": ("compiled",),
     "orderbook.execution.market_view": ("MarketView",),
+    "orderbook.execution.params": ("Setting",),
     "orderbook.execution.wakes": ("Wakes",),
     "orderbook.strategy": ("Strategy", "StrategyError"),
     "orderbook.summaries": ("OrderBookSummary",),

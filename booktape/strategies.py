@@ -1,11 +1,14 @@
 """Strategies that trade, to run as they are and to copy from."""
 
-from typing import Final
+from collections.abc import Sequence
+from typing import Any, Final
 
+from booktape.words import ASK, BID, MarketWords, OrderWords, RequestWords, cancel_side, quote
 from orderbook.errors import OptionError
+from orderbook.execution.compiled_strategy import CompiledTrader, compiled
 from orderbook.execution.market_view import MarketView
 from orderbook.execution.numbers import NumberLike, order_units, units_to_decimal
-from orderbook.execution.table import Quotes
+from orderbook.execution.params import Setting
 from orderbook.execution.wakes import Wakes
 from orderbook.thresholds import ThresholdLike, parse_threshold
 from orderbook.venues.base import Side
@@ -50,12 +53,13 @@ class QuoteWhenWide:
         self.inside = inside
 
     @property
-    def compiled(self) -> Quotes | None:
+    def compiled(self) -> CompiledTrader | None:
         """The strategy as the compiled engine runs it; None of one that was derived from it."""
         if type(self) is not QuoteWhenWide or "on_event" in vars(self):
             return None
-        units = order_units(self.size), order_units(self.limit)
-        return Quotes(self.threshold, *units, min(self.inside, 2**62))
+        return _quote_when_wide(
+            "", threshold=self.threshold, size=self.size, limit=self.limit, inside=min(self.inside, 2**62)
+        )
 
     def on_event(self, m: MarketView) -> None:
         """Quote, move the quotes or cancel them."""
@@ -72,3 +76,36 @@ class QuoteWhenWide:
         has_room = m.ask - m.bid >= (2 * self.inside + 1) * m.tick
         step = self.inside * m.tick if has_room else 0 * m.tick
         m.quote(side, m.bid + step if side == "bid" else m.ask - step, self.size)
+
+
+@compiled(
+    QuoteWhenWide.wakes,
+    settings={
+        "threshold": Setting("threshold", "10bps"),
+        "size": Setting("amount", "0.01"),
+        "inside": Setting("int", 1),
+        "limit": Setting("amount", "0.05"),
+    },
+)
+def _quote_when_wide(
+    m: MarketWords,
+    orders: Sequence[OrderWords],
+    params: Any,
+    state: Any,  # noqa: ARG001  part of every strategy
+    out: Sequence[RequestWords],
+) -> int:
+    """Do what `QuoteWhenWide.on_event` does."""
+    is_wide = m.relative_spread > params.threshold and m.bid <= m.ask
+    if not is_wide and len(orders) == 0:
+        return 0
+    # Checked without a product first: `inside` may be any number.
+    has_room = params.inside <= m.spread // m.tick and m.spread >= (2 * params.inside + 1) * m.tick
+    step = params.inside * m.tick if has_room else 0
+    count = 0
+    if is_wide and m.position + params.size <= params.limit:
+        count = quote(out, count, orders, BID, m.bid + step, params.size)
+    else:
+        count = cancel_side(out, count, orders, BID)
+    if is_wide and m.position - params.size >= -params.limit:
+        return quote(out, count, orders, ASK, m.ask - step, params.size)
+    return cancel_side(out, count, orders, ASK)

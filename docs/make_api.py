@@ -31,6 +31,7 @@ FUNCTIONS: Final = (
     "compare",
     "backtest",
     "walk_forward",
+    "compiled",
     "diff",
 )
 RESULTS: Final = (
@@ -47,7 +48,8 @@ RESULTS: Final = (
     ),
 )
 TUTORIAL: Final = (
-    *("CoinbaseSource", "OrderBookState", "OrderBookSummary", "Strategy", "MarketView", "Wakes", "Execution"),
+    *("CoinbaseSource", "OrderBookState", "OrderBookSummary", "Strategy", "MarketView", "Wakes", "Setting"),
+    "Execution",
 )
 
 START: Final = """\

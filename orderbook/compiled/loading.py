@@ -8,7 +8,7 @@ import hashlib
 import inspect
 import pickle
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from types import ModuleType
 from typing import Any, Final, NamedTuple, Protocol
 
@@ -98,13 +98,24 @@ def compiled(
     compiling: Callable[[], None],
 ) -> list[Any]:
     """Return functions with signatures ready to run; `sources` are all modules that they are made of."""
-    code = _Code(store, compiling, sources)
+    code = _Code(store, compiling, "".join(inspect.getsource(module) for module in sources))
     with compiled_once():
-        return [_entry(code, function, signature) for function, signature in entries]
+        return [_entry(code, function, signature, jit.OPTIONS) for function, signature in entries]
 
 
-def _entry(code: "_Code", function: Callable[..., Any], signature: Any) -> Any:
-    dispatcher = numba.njit(**jit.OPTIONS)(function)
+def compiled_function(
+    function: Callable[..., Any],
+    signature: Any,
+    options: Mapping[str, Any],
+    depends_on: str,
+    store: KernelStore | None,
+) -> Any:
+    """Return a function of a user's ready to run; `depends_on` changes with all that it is made of."""
+    return _entry(_Code(store, lambda: None, depends_on), function, signature, options)
+
+
+def _entry(code: "_Code", function: Callable[..., Any], signature: Any, options: Mapping[str, Any]) -> Any:
+    dispatcher = numba.njit(**options)(function)
     if dispatcher is not function:  # NUMBA_DISABLE_JIT
         dispatcher._cache = _EntryCode(code, function.__name__)  # noqa: SLF001  numba has no public way
         dispatcher.compile(signature)
@@ -115,13 +126,10 @@ def _entry(code: "_Code", function: Callable[..., Any], signature: Any) -> Any:
 class _Code:
     """What the entries share: the store, and what their code depends on."""
 
-    def __init__(
-        self, store: KernelStore | None, compiling: Callable[[], None], modules: Iterable[ModuleType]
-    ) -> None:
+    def __init__(self, store: KernelStore | None, compiling: Callable[[], None], sources: str) -> None:
         self.store = store
         self._compiling = compiling
         self._is_announced = False
-        sources = "".join(inspect.getsource(module) for module in modules)
         config: Any = numba.config  # what of it changes the code; the processor is part of the name below
         settings = (config.BOUNDSCHECK, config.OPT, config.LOOP_VECTORIZE, config.SLP_VECTORIZE)
         versions = (sys.version, numba.__version__, llvmlite_version, np.__version__)

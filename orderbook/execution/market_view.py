@@ -13,33 +13,14 @@ from orderbook.execution.codes import SIGN, QueueModel
 from orderbook.execution.events import Event
 from orderbook.execution.market import Touch
 from orderbook.execution.numbers import NumberLike, money_to_decimal, order_units, units_to_decimal
-from orderbook.execution.orders import (
-    AmendRequest,
-    CancelRequest,
-    Kind,
-    NewRequest,
-    Order,
-    Request,
-    limit_kind,
-)
-from orderbook.execution.own_orders import OwnOrder, OwnOrders, Wanted
+from orderbook.execution.orders import Kind, limit_kind
+from orderbook.execution.own_orders import OwnOrder
+from orderbook.execution.own_side import Desk, OwnSide
 from orderbook.execution.wakes import Why
 from orderbook.venues.base import Side
 
 OrderLike: TypeAlias = OwnOrder | int
 """An open order, or the number of one."""
-
-
-class Desk(Protocol):
-    """Where the requests of a strategy go: its lane."""
-
-    def send(self, request: Request) -> None: ...  # noqa: D102
-
-    def wake_at(self, time: int) -> None: ...  # noqa: D102
-
-    def log(self, values: dict[str, Any]) -> None: ...  # noqa: D102
-
-    def ahead_of(self, order: Order) -> int | None: ...  # noqa: D102
 
 
 class SeenMarket(Protocol):
@@ -71,16 +52,14 @@ class MarketView:
         why: what woke the strategy.
         trades: the trades of this moment.
         reports: the events of the own orders that were reported at this moment.
+        shown, own, lot_units: the same in units of 1e-8: the market, the own side and the smallest step of
+            sizes.
     """
 
     def __init__(self, market: SeenMarket, desk: Desk, lot: int, model: QueueModel) -> None:
-        self._market = market
-        self._desk = desk
-        self._lot = lot
-        self._model: QueueModel = model
-        self._own = OwnOrders()
-        self._orders_sent = 0
-        self._position = self._cash = self._fees = 0
+        self.shown = market
+        self.own = OwnSide(desk, model, lambda: self.now)
+        self.lot_units = lot
         self.now = 0
         self.why = Why(0)
         self.trades: Sequence[Trade] = ()
@@ -88,109 +67,104 @@ class MarketView:
 
     def hold(self, cash: int, position: int) -> None:
         """Start with cash and a position."""
-        self._cash, self._position = cash, position
+        self.own.cash, self.own.position = cash, position
 
     def hear(self, reports: Sequence[Event]) -> None:
         """Take reports into account."""
-        for event in reports:
-            self._own.hear(event)
-            if event.fill is not None and event.side is not None:
-                self._position += SIGN[event.side] * event.size
-                self._cash -= SIGN[event.side] * event.fill.value + event.fill.fee
-                self._fees += event.fill.fee
+        self.own.hear(reports)
 
     # The market
 
     @property
     def seq(self) -> int:
         """Number of the last row."""
-        return self._market.seq
+        return self.shown.seq
 
     @property
     def is_known(self) -> bool:
         """Whether a book is known."""
-        return self._market.is_known
+        return self.shown.is_known
 
     @property
     def is_crossed(self) -> bool:
         """Whether the best bid is above the best ask, a fault of the feed."""
-        return self._market.is_crossed
+        return self.shown.is_crossed
 
     @property
     def bid(self) -> Decimal | None:
         """The best bid, None if there is none."""
-        return _decimal(self._market.touch.bid)
+        return _decimal(self.shown.touch.bid)
 
     @property
     def ask(self) -> Decimal | None:
         """The best ask, None if there is none."""
-        return _decimal(self._market.touch.ask)
+        return _decimal(self.shown.touch.ask)
 
     @property
     def bid_size(self) -> Decimal | None:
         """The size at the best bid."""
-        return _decimal(self._market.top[1])
+        return _decimal(self.shown.top[1])
 
     @property
     def ask_size(self) -> Decimal | None:
         """The size at the best ask."""
-        return _decimal(self._market.top[3])
+        return _decimal(self.shown.top[3])
 
     @property
     def spread(self) -> Decimal | None:
         """Best ask minus best bid, None if a side is empty."""
-        bid, ask = self._market.touch
+        bid, ask = self.shown.touch
         return None if bid is None or ask is None else units_to_decimal(ask - bid)
 
     @property
     def relative_spread(self) -> float:
         """The spread as a fraction of the ask; NaN, which is neither above nor below anything, if unknown."""
-        spread = self._market.relative_spread
+        spread = self.shown.relative_spread
         return math.nan if spread is None else spread
 
     @property
     def tick(self) -> Decimal:
         """The smallest step of prices."""
-        return units_to_decimal(self._market.tick or 1)
+        return units_to_decimal(self.shown.tick or 1)
 
     @property
     def lot(self) -> Decimal:
         """The smallest step of sizes."""
-        return units_to_decimal(self._lot)
+        return units_to_decimal(self.lot_units)
 
     def depth(self, levels: int) -> tuple[list[tuple[Decimal, Decimal]], list[tuple[Decimal, Decimal]]]:
         """Return the best bids and asks as (price, size), best first."""
         bids, asks = (
-            [(units_to_decimal(price), units_to_decimal(size)) for price, size in self._market.levels(*what)]
+            [(units_to_decimal(price), units_to_decimal(size)) for price, size in self.shown.levels(*what)]
             for what in (("bid", levels), ("ask", levels))
         )
         return bids, asks
 
     def size_at(self, side: Side, price: NumberLike) -> Decimal:
         """Return the size of a level, 0 if there is none."""
-        return units_to_decimal(self._market.size_at(_check_side(side), order_units(price)))
+        return units_to_decimal(self.shown.size_at(_check_side(side), order_units(price)))
 
     # The own side
 
     @property
     def orders(self) -> list[OwnOrder]:
         """The open orders, oldest first."""
-        return list(self._own.by_number.values())
+        return list(self.own.orders)
 
     @property
     def position(self) -> Decimal:
         """What is held, negative if it is short."""
-        return units_to_decimal(self._position)
+        return units_to_decimal(self.own.position)
 
     @property
     def cash(self) -> Decimal:
         """Money, from 0 or from the cash of the settings."""
-        return money_to_decimal(self._cash)
+        return money_to_decimal(self.own.cash)
 
     @property
     def fees(self) -> Decimal:
         """Sum of the fees, rebates taken off."""
-        return money_to_decimal(self._fees)
+        return money_to_decimal(self.own.fees)
 
     # Requests
 
@@ -230,28 +204,15 @@ class MarketView:
         """Change the price of an order, or what is left of it; the rest stays as it is."""
         number = self._number(order)
         price_units = None if price is None else order_units(price)
-        left_units = None if left is None else order_units(left)
-        own = self._own.by_number.get(number)
-        if own is not None:
-            own.note_amend(
-                Wanted(
-                    own.wanted.price if price_units is None else price_units,
-                    own.wanted.left if left_units is None else left_units,
-                )
-            )
-        self._desk.send(AmendRequest(number, price_units, left_units))
+        self.own.amend(number, price_units, None if left is None else order_units(left))
 
     def cancel(self, order: OrderLike) -> None:
         """Cancel an order."""
-        number = self._number(order)
-        own = self._own.by_number.get(number)
-        if own is not None:
-            own.note_cancel()
-        self._desk.send(CancelRequest(number))
+        self.own.cancel(self._number(order))
 
     def cancel_all(self, side: Side | None = None) -> None:
         """Cancel all open orders, or those of a side; not those that a cancel is already on its way to."""
-        for own in self._own.on_side(None if side is None else _check_side(side)):
+        for own in self.own.standing(None if side is None else _check_side(side)):
             self.cancel(own)
 
     def quote(self, side: Side, price: NumberLike, size: NumberLike) -> None:
@@ -260,7 +221,7 @@ class MarketView:
         An order at the price with no more left than the size keeps its place. Other orders of the side are
         cancelled.
         """
-        standing = self._own.on_side(_check_side(side))
+        standing = self.own.standing(_check_side(side))
         for other in standing[:-1]:
             self.cancel(other)
         if not standing:
@@ -272,11 +233,11 @@ class MarketView:
 
     def wake_at(self, time: int) -> None:
         """Wake this strategy at a time; one that has passed is now, after all rows of this time."""
-        self._desk.wake_at(time)
+        self.own.desk.wake_at(time)
 
     def log(self, **values: Any) -> None:
         """Write a row of RUN/log."""
-        self._desk.log(values)
+        self.own.desk.log(values)
 
     def _limit(
         self, side: Side, price: NumberLike, size: NumberLike, *, post_only: bool, ioc: bool, name: str | None
@@ -298,16 +259,12 @@ class MarketView:
         _check_side(side)
         if name is not None:
             _check_name(name)
-        self._orders_sent += 1
-        order = Order(self._orders_sent, name, side, kind, post_only, price, units, self._model, self.now)
-        self._own.send(order, lambda: self._desk.ahead_of(order))
-        self._desk.send(NewRequest(order))
-        return order.number
+        return self.own.send(side, kind, price, units, post_only=post_only, name=name)
 
     def _number(self, order: OrderLike) -> int:
         number = order if isinstance(order, int) else order.number
-        if not 0 < number <= self._orders_sent:
-            raise ValueError(f"there is no order {number}: the last one is {self._orders_sent}")
+        if not 0 < number <= self.own.sent:
+            raise ValueError(f"there is no order {number}: the last one is {self.own.sent}")
         return number
 
 

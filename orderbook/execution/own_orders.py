@@ -65,8 +65,13 @@ class OwnOrder:
     @property
     def ahead(self) -> Decimal | None:
         """What is ahead of it by the lane's queue model; None if it does not rest."""
-        ahead = self._ahead()
+        ahead = self.ahead_units
         return None if ahead is None else units_to_decimal(ahead)
+
+    @property
+    def ahead_units(self) -> int | None:
+        """The same in units of 1e-8."""
+        return self._ahead()
 
     @property
     def is_leaving(self) -> bool:

@@ -131,18 +131,3 @@ def _fault_of_new(row: TableRow, named: set[str]) -> str | None:
     except ValueError as error:
         return str(error)
     return "it has no price" if row.price is None else None
-
-
-class Quotes(NamedTuple):
-    """`booktape.strategies.QuoteWhenWide` in numbers, what it gives as `compiled`.
-
-    Attributes:
-        threshold: the relative spread above which it quotes.
-        size, limit: of an order and of the position, in units of 1e-8.
-        inside: ticks inside the best bid and ask.
-    """
-
-    threshold: float
-    size: int
-    limit: int
-    inside: int

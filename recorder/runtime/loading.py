@@ -11,6 +11,7 @@ from typing import Final
 
 from orderbook.engine import Engine, PlainEngine
 from orderbook.errors import BooktapeError, first_line
+from orderbook.execution.compiled_strategy import CompiledStrategy
 from orderbook.strategy import NamedFactory, StrategyError
 from recorder.runtime.kernel_cache import KernelCache
 from recorder.settings import EngineName
@@ -100,6 +101,24 @@ def load_engine(engine: Engine | EngineName, *, executes: bool = False) -> Engin
 def _compiles() -> bool:
     """Return whether numba is installed and compiles: told not to, it is far slower than the plain engine."""
     return find_spec("numba") is not None and os.environ.get("NUMBA_DISABLE_JIT", "0") in ("", "0")
+
+
+def load_function(strategy: CompiledStrategy) -> None:
+    """Compile the function of a compiled strategy, or load its code from the cache; numba must be there.
+
+    Raises:
+        StrategyError: if it cannot be compiled.
+    """
+    from orderbook.execution.compiled.functions import address_of  # noqa: PLC0415  numba is heavy, and may be absent
+
+    address_of(strategy, KernelCache())
+
+
+def say_if_never_compiled(strategy: object, engine: Engine | EngineName) -> None:
+    """Say on stderr that a compiled strategy runs as plain Python, if there is no numba."""
+    if isinstance(strategy, CompiledStrategy) and engine == "auto" and find_spec("numba") is None:
+        needed = "to compile it, pip install 'booktape[fast]'"
+        _say(f"Running strategy {strategy.__name__} in plain Python: numba is not installed; {needed}.")
 
 
 def engine_for(rows: int, engine: Engine | EngineName, *, executes: bool = False) -> Engine | EngineName:

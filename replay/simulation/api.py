@@ -14,7 +14,7 @@ from msgspec import UNSET, UnsetType
 from orderbook.digest import run_digest
 from orderbook.engine import Engine, Watch
 from orderbook.tally import Tally, products_with_rows
-from recorder.runtime.loading import engine_for, engine_name, load_engine
+from recorder.runtime.loading import engine_for, engine_name, load_engine, say_if_never_compiled
 from recorder.runtime.signals import interruptible
 from recorder.settings import EngineName
 from recorder.tape.reader import Tape, TapeLike
@@ -67,6 +67,7 @@ def backtest(
     with ExitStack() as stack:
         writer = stack.enter_context(run_directory(output)) if output else None
         rows = sum(each.sealed_rows(tuple(names)) for each, names in zip(opened, products, strict=True))
+        say_if_never_compiled(settings.make, engine)
         running = load_engine(engine_for(rows, engine, executes=True), executes=True)
         work = _Work(opened, products, settings, writer, keep, running)
         if processes == 1:

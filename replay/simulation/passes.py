@@ -12,6 +12,7 @@ from orderbook.errors import BooktapeError, OptionError, first_line
 from orderbook.execution.account import Account
 from orderbook.execution.breaks import Broken
 from orderbook.execution.codes import QueueModel
+from orderbook.execution.compiled_strategy import CompiledTrader
 from orderbook.execution.digest import ExecutionDigest
 from orderbook.execution.events import Event
 from orderbook.execution.lane import Lane, Trader
@@ -25,6 +26,7 @@ from orderbook.strategy import StrategyError
 from orderbook.tally import Tally
 from orderbook.thresholds import DEFAULT_THRESHOLD
 from orderbook.trades import TradeWatch
+from recorder.runtime.loading import load_function
 from recorder.tape.format.sidecars import Start
 from recorder.tape.reader import Tape
 from replay.running.window import start_before
@@ -255,6 +257,10 @@ def _compiled(
 
     def make() -> list[Made]:
         made.extend(_made(product, settings))
+        for _, (trader, _, _) in made:
+            called = getattr(trader, "compiled", None)
+            if isinstance(called, CompiledTrader):
+                load_function(called.strategy)
         return [each for _, each in made]
 
     def take(found: Sequence[LaneResult]) -> None:

@@ -2,13 +2,15 @@
 
 import datetime as dt
 import os
+from collections.abc import Sequence
 from pathlib import Path
-from typing import assert_type
+from typing import Any, assert_type
 
 import pyarrow as pa
 import pytest
 
 import booktape as bt
+from booktape.words import BID, MarketWords, OrderWords, RequestWords, quote
 from orderbook.schema import FLOW_SUMMARY_SCHEMA, TAPE_SCHEMA
 from tests.support import tapes
 from tests.support.constants import MS
@@ -95,3 +97,33 @@ def test_catching() -> None:
         bt.open("sample:").replay(speed="fast")
     assert isinstance(wrong.value, bt.BooktapeError)
     assert (wrong.value.option, wrong.value.value) == ("speed", "fast")
+
+
+@bt.compiled(
+    wakes=bt.Wakes(top=True),
+    settings={"size": bt.Setting("amount", "0.01")},
+    state={"calls": 0},
+)
+def joins_the_bid(
+    m: MarketWords, orders: Sequence[OrderWords], params: Any, state: Any, out: Sequence[RequestWords]
+) -> int:
+    """Keep an order at the best bid."""
+    state.calls += 1
+    return quote(out, 0, orders, BID, m.bid, params.size) if m.bid > 0 else 0
+
+
+def test_a_compiled_strategy() -> None:
+    """A decorated function is a strategy: by itself, by name, with settings in any spelling."""
+    tape = bt.open("sample:")
+    found = [
+        assert_type(
+            tape.backtest(joins_the_bid, products="BTC-USD", end="+5s", settings=settings), bt.Backtest
+        )
+        for settings in ({"size": "0.02"}, {"size": 0.02}, ["size=0.02"])
+    ]
+    assert len({each.execution_digest for each in found}) == 1
+    assert found[0].rows[0].orders > 0
+    with pytest.raises(bt.OptionError, match="size is 'much': write a price or a size"):
+        tape.backtest(joins_the_bid, settings={"size": "much"})
+    with pytest.raises(bt.OptionError, match="its settings are size"):
+        tape.backtest(joins_the_bid, settings={"sise": 1})

@@ -4,10 +4,12 @@ import importlib
 import re
 import shlex
 from types import ModuleType
+from typing import Any
 
 import pytest
 
 import booktape as bt
+from recorder.settings import EngineName
 from tests.support.commands import json_of
 from tests.support.constants import ETH, ROOT
 
@@ -30,6 +32,28 @@ def test_market_making() -> None:
         assert -0.2 <= row["position_min"] < 0 < row["position_max"] <= 0.2
     turnover = [row["turnover"] for row in rows if row["queue"] == "share"]
     assert turnover == sorted(turnover, reverse=True)
+
+
+@pytest.mark.parametrize("engine", ["plain", "compiled"])
+def test_compiled_market_making(engine: EngineName) -> None:
+    """Its orders are those of the example in Python, in both engines, under each queue model."""
+    given: dict[str, Any] = {"products": ETH, "fees": "0/5", "queue": "back,share,front", "engine": engine}
+    given["sweep"] = {"half_spread": ("0.5bps", "2bps"), "skew": ("0.5", 1)}
+    compiled = importlib.import_module("booktape.examples.compiled_market_making").market_maker
+    python = importlib.import_module("booktape.examples.market_making").MarketMaker
+    found, expected = (bt.open("sample:").backtest(each, end="+60s", **given) for each in (compiled, python))
+    assert found.document()["execution_digest"] == expected.document()["execution_digest"]
+    assert sum(row.fills for row in found.rows) > 100
+
+
+def test_a_compiled_strategy_in_several_processes() -> None:
+    """Each process compiles it, or finds its code; the result is that of one process."""
+    name = "booktape.examples.compiled_market_making:market_maker"
+    one, two = (
+        bt.open("sample:").backtest(name, end="+10s", engine="compiled", processes=number)
+        for number in (1, 2)
+    )
+    assert one.document()["rows"] == two.document()["rows"]
 
 
 def test_momentum() -> None:

@@ -23,6 +23,7 @@ from orderbook.execution.settings import LaneSettings, ProductRules
 from orderbook.execution.table import OrdersTable
 from orderbook.execution.wakes import Wakes
 from orderbook.venues.base import Side
+from tests.support import compiled_strategies
 from tests.support.constants import BTC, MS, SECOND
 from tests.support.execution_cases import TICK, Case
 from tests.support.execution_twins import LatencyInTurn, rows_of, settings_of, table_of
@@ -129,6 +130,8 @@ def random_lanes(case: Case, seed: int) -> tuple[ProductRules, list[Made]]:
         wakes, queue = random_wakes(rng), rng.choice(QUEUE_MODELS)
         curious = lambda number=number, wakes=wakes: Curious(seed + number, wakes)  # noqa: E731
         made.append((curious, dataclasses.replace(shared, queue=queue)))
+        called = compiled_strategies.curious(wakes)
+        made.append((lambda called=called: called(BTC, seed=seed), dataclasses.replace(shared, queue=queue)))  # type: ignore[misc]
     return rules, made
 
 

@@ -19,7 +19,8 @@ says of which one it is the twin. Prices, sizes and money are integers here too.
     events         what the exchange says
     latency        how long a request travels
     requests       what is sent and what is due
-    strategies     tables of orders, and `QuoteWhenWide`
+    strategies     tables of orders
+    called         calls of compiled strategies
     reports        what is reported, and what a compiled strategy knows
     room           whether there is room for what may happen
     lane           the order of events
@@ -28,6 +29,9 @@ says of which one it is the twin. Prices, sizes and money are integers here too.
     loading        the compiled entry
     memory         the owner of all memory
     desk           a strategy in Python
+    dependencies   what the code of a function depends on
+    functions      compiles the function of a compiled strategy
+    callee         a compiled strategy and its memory
     lane_settings  a lane's settings as the kernel reads them
     harvest        the sums of a lane, and its rows if they are wanted
     markouts       the mid after each fill

@@ -19,6 +19,7 @@ from orderbook.execution.compiled.layout import (
     NO_ONE,
     REQUEST,
     RUN_ROWS,
+    SEE,
     TABLE,
     TELL_AHEAD,
     TELL_SIZE,
@@ -43,7 +44,6 @@ from orderbook.execution.market_rows import BOOK
 _TAKE_MARKS: Final = 0
 _ADVANCE: Final = 1
 _APPLY: Final = 2
-SEE: Final = 3
 
 _MANY_MARKS: Final = 512
 

@@ -5,16 +5,17 @@ from typing import Any, Final
 from orderbook.compiled.jit import inlined, inner
 from orderbook.execution.compiled import breaks, exchange, requests, rows
 from orderbook.execution.compiled.account import account_at, value_start
+from orderbook.execution.compiled.called import call_strategy, lacks_room_to_call
 from orderbook.execution.compiled.events import lane_at
 from orderbook.execution.compiled.layout import (
     AMEND,
+    CALLED,
     DONE,
     ENDLESS,
     LACKS_ROOM,
     NEVER,
     NEW,
     NO_ONE,
-    QUOTES,
     TABLE,
     WAKE,
     event_ref,
@@ -28,16 +29,13 @@ from orderbook.execution.compiled.pool import free_report
 from orderbook.execution.compiled.reports import hear, why_of_reports
 from orderbook.execution.compiled.room import lacks_room, levels_of_arrival, levels_of_book
 from orderbook.execution.compiled.samples import sample, take_marks
-from orderbook.execution.compiled.strategies import next_row_time, quote_when_wide, send_row
+from orderbook.execution.compiled.strategies import next_row_time, send_row
 from orderbook.execution.lane import MOST_ACTIONS
 from orderbook.execution.market_rows import BOOK, BREAK, TRADES
 from orderbook.execution.wakes import Why
 
 _TRADE: Final = 6
 """Words of a trade."""
-
-_FEW_NODES: Final = 64
-"""Nodes for the requests of a compiled strategy that is woken."""
 
 TOP: Final = int(Why.TOP)
 BOOK_CHANGED: Final = int(Why.BOOK)
@@ -50,9 +48,8 @@ _TIMER: Final = int(Why.TIMER)
 def _wake(x: Any, number: int, why: int, heard_before: int) -> Any:
     """Wake the strategy of a lane."""
     market, lane = x, lane_at(x, number)
-    if lane.strategy == QUOTES:
-        quote_when_wide(x, number)
-        return DONE
+    if lane.strategy == CALLED:
+        return call_strategy(x, number, why)
     market.woken, market.why, market.heard_before = number, why, heard_before
     return WAKE
 
@@ -121,7 +118,7 @@ def advance(x: Any, number: int, before: int) -> Any:
             store(x.due, number, time)
             return DONE
         levels = levels_of_arrival(x, lane, x.fills_at_room) if what == requests.ARRIVAL else 0
-        if lacks_room(x, number, 1, levels):
+        if lacks_room(x, number, 1, levels) or (lane.strategy == CALLED and lacks_room_to_call(x, lane)):
             return LACKS_ROOM
         lane.at_moment = lane.at_moment + 1 if time == lane.acted else 0
         lane.acted = time
@@ -205,8 +202,7 @@ def _see_break(x: Any, number: int) -> None:
 def see(x: Any, number: int, kind: int, has_snapshot: bool) -> Any:
     """Show a lane a row that the market has applied; return why that ended."""
     market, lane = x, lane_at(x, number)
-    if lane.strategy != TABLE and (market.free_orders < 8 or market.free_nodes < _FEW_NODES):
-        market.needed = _FEW_NODES
+    if lane.strategy == CALLED and lacks_room_to_call(x, lane):
         return LACKS_ROOM
     scheduled = lane.scheduled
     is_concerned = (

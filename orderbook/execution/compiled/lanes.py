@@ -9,22 +9,24 @@ import numpy.typing as npt
 from orderbook.book import Levels
 from orderbook.events import Trade
 from orderbook.execution.compiled import layout
+from orderbook.execution.compiled.callee import Callee
 from orderbook.execution.compiled.desk import Desk
 from orderbook.execution.compiled.harvest import CompiledLane, fill_rows, sample_rows
-from orderbook.execution.compiled.kernel import SEE
 from orderbook.execution.compiled.lane_settings import set_account, set_lane, set_wakes, words
-from orderbook.execution.compiled.layout import NEVER, NO_ONE, TOUCH
+from orderbook.execution.compiled.layout import NEVER, NO_ONE, SEE, TOUCH
 from orderbook.execution.compiled.loading import Run
 from orderbook.execution.compiled.market import LOAD
 from orderbook.execution.compiled.markouts import Markouts, add_markouts, markouts_bps
 from orderbook.execution.compiled.memory import Memory
 from orderbook.execution.compiled.strategies import table_words
+from orderbook.execution.compiled_strategy import CompiledTrader
 from orderbook.execution.lane import ENDLESS, Trader
 from orderbook.execution.latency import Draws
 from orderbook.execution.market import Touch
 from orderbook.execution.market_rows import NO_TIME, TRADES, MarketRows, book_changes
+from orderbook.execution.numbers import MONEY_UNITS
 from orderbook.execution.settings import LaneSettings, ProductRules
-from orderbook.execution.table import OrdersTable, Quotes
+from orderbook.execution.table import OrdersTable
 from orderbook.strategy import StrategyError
 
 ReadTrades: TypeAlias = Callable[[int], Sequence[Trade]]
@@ -74,6 +76,7 @@ class CompiledLanes:
         self._markouts = Markouts(horizons)
         self._keeps_rows = keeps_rows
         self._desks: list[Desk | None] = []
+        self._callees: dict[int, Callee] = {}
         self._rows: MarketRows | None = None
         self._read_trades: ReadTrades | None = None
         market = self._memory.market
@@ -97,17 +100,18 @@ class CompiledLanes:
             lane = CompiledLane(self._memory, number, settings)
             self.lanes.append(lane)
             desk = None
-            quotes = getattr(trader, "compiled", None)
+            called = getattr(trader, "compiled", None)
             if isinstance(trader, OrdersTable):
                 lane.name_of = _named_by(trader)
                 state["table_next"] = sum(map(len, rows))
                 rows.append(table_words(trader))
                 state["table_end"] = sum(map(len, rows))
-            elif isinstance(quotes, Quotes):
-                state["strategy"], state["hears"] = layout.QUOTES, 1
-                state["threshold"], state["size"], state["limit"], state["inside"] = quotes
+            elif isinstance(called, CompiledTrader):
+                state["strategy"], state["hears"] = layout.CALLED, 1
                 state["known_position"] = settings.base or 0
                 state["known_cash_high"], state["known_cash_low"] = words(settings.cash or 0)
+                state["cash_whole"], state["cash_fraction"] = divmod(settings.cash or 0, MONEY_UNITS)
+                self._callees[number] = Callee(called, state, f"{name}, {self._product}")
             else:
                 state["strategy"], state["hears"] = layout.PYTHON, 1
                 log, place = lane.rows.log.append, f"{name}, {self._product}"
@@ -194,9 +198,11 @@ class CompiledLanes:
             elif why == layout.WAKE:
                 self._wake()
             else:
-                desk = self._desks[int(memory.market["woken"])]
-                assert desk is not None  # noqa: S101  a compiled strategy cannot do that
-                raise StrategyError(f"{desk.place()}: {ENDLESS}")
+                number = int(memory.market["woken"])
+                desk, callee = self._desks[number], self._callees.get(number)
+                reason = ENDLESS if callee is None or why == layout.ENDLESS else callee.fault(memory, number)
+                place = desk.place() if desk is not None else f"{self._callees[number].name}, row {self.seq}"
+                raise StrategyError(f"{place}: {reason}")
 
     def _look_at_steps(self) -> None:
         """Note the steps that the first book shows."""

@@ -18,6 +18,7 @@ from numba.np.arrayobj import make_array, populate_array
 
 from orderbook.compiled import layout as book_layout
 from orderbook.execution.market_rows import NO_TIME
+from orderbook.execution.words import MARKET_WORDS, ORDER_WORDS, REQUEST_WORDS
 
 NO_ONE: Final = -1
 UNKNOWN: Final = NO_TIME
@@ -65,6 +66,8 @@ TABLES: Final = (
     # Rows of tables of orders; durations that are drawn; requests of the strategy that was woken, and
     # prices and sizes that it asked for.
     *("table", "latencies", "inbox_at", "ladder"),
+    # What a compiled strategy sees: the market, and its open orders.
+    *("shown_at", "own_at"),
 )
 """All memory: the record of the market has of each table its address, and `<name>_room`, its length."""
 
@@ -113,10 +116,12 @@ LANE: Final = _record(
     *_words(
         "own_first own_last known_position known_cash_high known_cash_low known_fees_high known_fees_low"
     ),
+    *_words("cash_whole cash_fraction fees_whole fees_fraction"),  # the same money, see `words.MarketWords`
     *_words("was_above"),
-    # Settings of the compiled strategy.
-    *_words("size limit inside"),
-    floats=("spread", "threshold"),
+    # Of a compiled strategy: the addresses of its function, its arrays and its room for requests; how many
+    # open orders it has.
+    *_words("function params state out own"),
+    floats=("spread",),
 )
 
 ORDER: Final = _record(
@@ -201,7 +206,7 @@ FEED: Final = 3
 # Strategies.
 TABLE: Final = 0
 PYTHON: Final = 1
-QUOTES: Final = 2
+CALLED: Final = 2
 
 # What the kernel shall do.
 RUN_ROWS: Final = 0
@@ -213,6 +218,9 @@ TELL_SIZE: Final = 3
 TELL_LEVELS: Final = 4
 """The best `answer` levels of side `wanted`, in `ladder`; their number."""
 
+SEE: Final = 3
+"""What of a row comes last: the lanes are shown it, see `kernel`."""
+
 # Why the kernel returned.
 DONE: Final = 0
 LACKS_ROOM: Final = 1
@@ -221,6 +229,7 @@ LACKS_MARKS: Final = 6
 NEEDS_TICK: Final = 3
 WAKE: Final = 4
 ENDLESS: Final = 5
+FAILED: Final = 7
 
 
 def places_of(record: Any, *names: str) -> Iterator[int]:
@@ -242,18 +251,20 @@ ITEMS: Final[dict[str, Any]] = dict.fromkeys(TABLES, np.dtype(np.int64)) | {
     "fills_at": EVENT,
     "done_at": ORDER,
     "samples_at": SAMPLE,
+    "shown_at": MARKET_WORDS,
+    "own_at": ORDER_WORDS,
 }
 """What each table holds."""
 
 # An address is an int64; these functions read, write and name what is there.
 
 
-def _record_at(dtype: Any) -> Any:
+def record_at(dtype: Any) -> Any:
     """Return the compiled function (address, number) that returns a record of a table, not copied."""
     of = from_dtype(dtype)
 
     @intrinsic
-    def record_at(_typing: Any, _address: Any, _number: Any) -> Any:
+    def record(_typing: Any, _address: Any, _number: Any) -> Any:
         def generate(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
             size = context.get_constant(types.int64, dtype.itemsize)
             place = builder.add(arguments[0], builder.mul(arguments[1], size))
@@ -261,7 +272,7 @@ def _record_at(dtype: Any) -> Any:
 
         return of(types.int64, types.int64), generate
 
-    return record_at
+    return record
 
 
 def _item_at(item: Any) -> Any:
@@ -291,20 +302,24 @@ def _store(_typing: Any, _address: Any, _number: Any, _value: Any) -> Any:
     return types.void(types.int64, types.int64, _value), generate
 
 
-def _array_of(_typing: Any, _address: Any, _length: Any) -> Any:
-    """Return the words at an address as an array."""
-    of = types.Array(types.int64, 1, "C")
+def array_at(dtype: Any) -> Any:
+    """Return the compiled function (address, length) that returns a table as an array, not copied."""
+    of = types.Array(from_dtype(dtype), 1, "C")
 
-    def generate(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-        array = make_array(of)(context, builder)  # type: ignore[no-untyped-call]
-        item = context.get_constant(types.intp, 8)
-        data = builder.inttoptr(arguments[0], array.data.type)
-        populate_array(  # type: ignore[no-untyped-call]
-            array, data=data, shape=[arguments[1]], strides=[item], itemsize=item, meminfo=None
-        )
-        return array._getvalue()  # noqa: SLF001  numba has no public way
+    @intrinsic
+    def array(_typing: Any, _address: Any, _length: Any) -> Any:
+        def generate(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+            array = make_array(of)(context, builder)  # type: ignore[no-untyped-call]
+            item = context.get_constant(types.intp, dtype.itemsize)
+            data = builder.inttoptr(arguments[0], array.data.type)
+            populate_array(  # type: ignore[no-untyped-call]
+                array, data=data, shape=[arguments[1]], strides=[item], itemsize=item, meminfo=None
+            )
+            return array._getvalue()  # noqa: SLF001  numba has no public way
 
-    return of(types.int64, types.int64), generate
+        return of(types.int64, types.int64), generate
+
+    return array
 
 
 def _copy_record(_typing: Any, _address: Any, _number: Any, _record: Any) -> Any:
@@ -321,16 +336,19 @@ def _copy_record(_typing: Any, _address: Any, _number: Any, _record: Any) -> Any
 
 
 store: Final[Any] = intrinsic(_store)
-array_of: Final[Any] = intrinsic(_array_of)
+array_of: Final = array_at(np.dtype(np.int64))
 copy_record: Final[Any] = intrinsic(_copy_record)
 load: Final = _item_at(types.int64)
 load_int: Final = _item_at(types.int32)
 load_byte: Final = _item_at(types.uint8)
-market_at: Final = _record_at(MARKET)
-book_at: Final = _record_at(book_layout.BOOK_REGISTERS)
-lane_ref: Final = _record_at(LANE)
-order_ref: Final = _record_at(ORDER)
-event_ref: Final = _record_at(EVENT)
-account_ref: Final = _record_at(ACCOUNT)
-moves_ref: Final = _record_at(MOVES)
-sample_ref: Final = _record_at(SAMPLE)
+market_at: Final = record_at(MARKET)
+book_at: Final = record_at(book_layout.BOOK_REGISTERS)
+lane_ref: Final = record_at(LANE)
+order_ref: Final = record_at(ORDER)
+event_ref: Final = record_at(EVENT)
+shown_ref: Final = record_at(MARKET_WORDS)
+own_ref: Final = record_at(ORDER_WORDS)
+request_ref: Final = record_at(REQUEST_WORDS)
+account_ref: Final = record_at(ACCOUNT)
+moves_ref: Final = record_at(MOVES)
+sample_ref: Final = record_at(SAMPLE)

@@ -9,9 +9,11 @@ from orderbook.compiled import blocks, jit, levels, near, numbers, words
 from orderbook.compiled import layout as book_layout
 from orderbook.compiled.loading import KernelStore, compiled
 from orderbook.execution import market_rows
+from orderbook.execution import words as strategy_words
 from orderbook.execution.compiled import (
     account,
     breaks,
+    called,
     digest,
     events,
     exchange,
@@ -39,9 +41,10 @@ Run: TypeAlias = Callable[[int], int]
 
 _SOURCES: Final = (
     *(jit, book_layout, words, numbers, blocks, near, levels, market_rows),
+    strategy_words,
     *(layout, wide, pool, sizes, places, taking, events, gate, exchange, latency, requests),
     *(account, digest, samples, breaks, rows, reports, room),
-    *(strategies, lane, market, kernel),
+    *(called, strategies, lane, market, kernel),
 )
 _ENTRY: Final = types.int64(types.int64)
 _loaded: Final[list[Run]] = []  # at most one: this process's

@@ -24,6 +24,7 @@ from orderbook.execution.compiled.layout import (
 from orderbook.execution.compiled.loading import Run
 from orderbook.execution.compiled.places import PRINT
 from orderbook.execution.market_rows import MarketRows
+from orderbook.execution.words import MOST_REQUESTS
 
 _FIRST_FILLS: Final = 1 << 11
 _FIRST_DONE: Final = 1 << 11
@@ -69,6 +70,8 @@ class Memory:
         self.set("prints_at", np.zeros(64 * PRINT, np.int64))
         self._inbox = self.set("inbox_at", np.zeros(16 * REQUEST, np.int64)).data
         self.set("ladder", np.zeros(2 * _FIRST_LEVELS, np.int64))
+        self.set("shown_at", np.zeros(1, ITEMS["shown_at"]))
+        self.set("own_at", np.zeros(MOST_RESTING, ITEMS["own_at"]))
         for pool in _POOLS.values():
             self.market[f"free_{pool}"] = NO_ONE
         self._enlarge_pool("orders", 16)
@@ -160,12 +163,15 @@ class Memory:
             if len(self.table(table)) < least:
                 self.set(table, np.zeros(2 * least, ITEMS[table]))
         for table, pool in _POOLS.items():
-            if market[f"free_{pool}s"] < (8 if table == "orders" else needed):
+            if market[f"free_{pool}s"] < (MOST_REQUESTS + 8 if table == "orders" else needed):
                 self._enlarge_pool(table, max(needed, len(self.table(table)) // self._width(table)))
         lanes = self.lanes
         met = int((lanes["resting"] + lanes["late_count"]).max(initial=0))
         if met > len(self.table("met")):
             self.set("met", np.zeros(2 * met, np.int64))
+        own = int(lanes["own"].max(initial=0))
+        if own > len(self.table("own_at")):
+            self.set("own_at", np.zeros(2 * own, ITEMS["own_at"]))
         prints = self.table("prints_at")
         if PRINT * needed > len(prints):
             larger = np.zeros(2 * PRINT * needed, np.int64)

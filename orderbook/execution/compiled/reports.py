@@ -12,6 +12,7 @@ from orderbook.execution.compiled.layout import (
     event_ref,
 )
 from orderbook.execution.compiled.pool import drop_order, free_report, order_at
+from orderbook.execution.numbers import MONEY_UNITS
 from orderbook.execution.wakes import Why
 
 _FILL: Final = int(Code.FILL)
@@ -38,6 +39,7 @@ def _drop_own(x: Any, lane: Any, order_number: int) -> None:
     else:
         order_at(x, order.own_next).own_before = order.own_before
     order.is_own = 0
+    lane.own -= 1
     drop_order(x, order_number)
 
 
@@ -97,6 +99,12 @@ def hear(x: Any, number: int) -> Any:
             lane.known_fees_high, lane.known_fees_low, event.fee_high, event.fee_low
         )
         lane.known_position += event.size if event.side == 1 else -event.size
+        lane.cash_whole, lane.cash_fraction = wide.whole_and_part(
+            lane.known_cash_high, lane.known_cash_low, MONEY_UNITS
+        )
+        lane.fees_whole, lane.fees_fraction = wide.whole_and_part(
+            lane.known_fees_high, lane.known_fees_low, MONEY_UNITS
+        )
     _hear_own(x, number, event)
     free_report(x, report)
     return is_fill

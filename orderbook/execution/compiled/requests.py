@@ -12,10 +12,10 @@ from orderbook.execution.codes import Code
 from orderbook.execution.compiled.events import end, finish_order, lane_at
 from orderbook.execution.compiled.latency import delay_of
 from orderbook.execution.compiled.layout import (
+    CALLED,
     NEVER,
     NEW,
     NO_ONE,
-    QUOTES,
     UNKNOWN,
     event_ref,
 )
@@ -117,7 +117,8 @@ def send_order(x: Any, number: int, side: int, kind: int, post_only: int, price:
     order.waiting_first = order.waiting_last = order.owed_first = order.owed_last = NO_ONE
     order.arrived = order.rested = order.ahead_at_rest = order.ended = UNKNOWN
     order.late_book_time = UNKNOWN
-    if lane.strategy >= QUOTES:
+    if lane.strategy == CALLED:
+        lane.own += 1
         order.is_own = 1
         order.own_price, order.own_left = price, size
         order.wanted_price, order.wanted_left = price, size

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import booktape as bt
 from orderbook.engine import PlainEngine
 from recorder.runtime.loading import engine_for, load_engine
 from tests.endurance.forms import IS_LONG
@@ -81,6 +82,18 @@ def test_runs_are_the_same(tmp_path: Path) -> None:
         assert f", {engine} engine" in done.stdout
         assert json.loads((tmp_path / engine / "run.json").read_text())["engine"] == engine
     assert invoke("diff", tmp_path / "plain", tmp_path / "compiled").exit_code == 0
+
+
+def test_a_compiled_strategy_without_numba() -> None:
+    """It runs in Python, with the same result, and says so and what would compile it."""
+    words = ("backtest", SAMPLE, "-p", "ETH-USD", "--to", "+10s", "--engine", "auto", "--json", "--strategy")
+    name = "booktape.examples.compiled_market_making:market_maker"
+    done = without_numba(*words, name)
+    assert "Running strategy market_maker in plain Python" in done.stderr
+    assert "pip install 'booktape[fast]'" in done.stderr
+    expected = bt.open(SAMPLE).backtest(name, products="ETH-USD", end="+10s", engine="compiled").document()
+    assert json.loads(done.stdout)["execution_digest"] == expected["execution_digest"]
+    assert "in plain Python" not in without_numba(*words, "booktape.strategies:QuoteWhenWide").stderr
 
 
 def test_without_numba() -> None:

@@ -85,6 +85,19 @@ def backtest(tape: Path, **options: Any) -> Backtest:
     return bt.open(tape).backtest(WORKED, settings=SETTINGS, **(given | options))
 
 
+def test_a_compiled_strategy_live_is_its_replay(tmp_path: Path) -> None:
+    """Behind a feed it runs in Python; the compiled exchange gives the same orders of the same rows."""
+    strategy = "booktape.examples.compiled_market_making:market_maker"
+    settings = {"half_spread": "0.5bps", "size": "0.5", "limit": "5"}
+    run = paper(strategy, settings)
+    recorded_with(run, tmp_path / "tape")
+    assert run.failure is None
+    given = {name: getattr(RANDOM, name) for name in ("fees", "latency", "seed", "queue")}
+    replayed = bt.open(tmp_path / "tape").backtest(strategy, settings=settings, engine="compiled", **given)
+    assert run.execution_digest == replayed.execution_digest
+    assert sum(row.fills for row in replayed.rows) > 0
+
+
 @pytest.mark.parametrize(("feed", "engine"), [("exchange", "compiled"), ("advanced", "plain")])
 def test_live_is_replay(tmp_path: Path, feed: str, engine: EngineName) -> None:
     """Over interruptions and sockets: the digests and all numbers of every lane, and each event."""

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from booktape.recording import flow as flow
     from booktape.recording import live as live
     from booktape.recording import record as record
+    from booktape.strategy_check import check as check
     from booktape.tape import Tape as Tape
     from booktape.tape import open as open  # noqa: A004
     from booktape.walking import walk_forward as walk_forward
@@ -77,6 +78,7 @@ _MODULES = {
     "booktape.execution": ("Execution",),
     "booktape.importing": ("import_",),
     "booktape.recording": ("flow", "live", "record"),
+    "booktape.strategy_check": ("check",),
     "booktape.tape": ("Tape", "open"),
     "booktape.walking": ("walk_forward",),
     "orderbook.book": ("OrderBookState",),

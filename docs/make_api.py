@@ -32,6 +32,7 @@ FUNCTIONS: Final = (
     "backtest",
     "walk_forward",
     "compiled",
+    "check",
     "diff",
 )
 RESULTS: Final = (

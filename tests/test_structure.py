@@ -288,6 +288,7 @@ TESTED_ELSEWHERE = {
     "booktape/recording.py": "tests/api/test_usage.py",
     "booktape/replaying.py": "tests/api/test_usage.py",
     "booktape/serving.py": "tests/booktape/cli/test_serve.py",
+    "booktape/strategy_check.py": "tests/replay/simulation/test_twins.py",
     "booktape/tape.py": "tests/api/test_usage.py",
     "booktape/walking.py": "tests/replay/simulation/test_walking.py",
     "booktape/backtesting.py": "tests/replay/simulation/test_api.py",

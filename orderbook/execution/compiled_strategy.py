@@ -164,8 +164,7 @@ class CompiledTrader:
             self._plain = plain_record(self.params), plain_record(self.state), MarketWords(), out
         params, state, market, out = self._plain
         show_market(m, market)
-        orders = [_shown(each) for each in m.own.orders]
-        send_requests(m, self.strategy.function(market, orders, params, state, out), out)
+        send_requests(m, self.strategy.function(market, shown_orders(m), params, state, out), out)
 
 
 def show_market(m: MarketView, words: MarketWords) -> None:
@@ -188,6 +187,11 @@ def show_market(m: MarketView, words: MarketWords) -> None:
             words.traded_ask += size_units(trade.size)
         if trade.trade_id >= last:
             last, words.last_price = trade.trade_id, trade.price
+
+
+def shown_orders(m: MarketView) -> list[OrderWords]:
+    """Return the open orders that a strategy sees, oldest first."""
+    return [_shown(each) for each in m.own.orders]
 
 
 def _shown(order: OwnOrder) -> OrderWords:

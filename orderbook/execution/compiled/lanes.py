@@ -246,12 +246,12 @@ class CompiledLanes:
 
     def _take_fills(self, fills: npt.NDArray[Any], later_mids: npt.NDArray[np.int64]) -> None:
         """Count fills whose mark-outs are known, and keep them if they are wanted."""
-        bps = markouts_bps(fills, later_mids)
-        for number, which in _places_by_lane(fills):
-            lane, of_lane = self.lanes[number], fills[which]
-            add_markouts(lane.markouts, of_lane, bps[which])
-            if self._keeps_rows:
-                lane.rows.fills += fill_rows(of_lane, later_mids[which])
+        if len(fills):
+            sums = [list(lane.markouts.values()) for lane in self.lanes]
+            add_markouts(sums, fills, markouts_bps(fills, later_mids))
+        if self._keeps_rows:
+            for number, which in _places_by_lane(fills):
+                self.lanes[number].rows.fills += fill_rows(fills[which], later_mids[which])
 
     def _forget(self) -> None:
         """Let strategies in Python forget what is over."""

@@ -1,6 +1,7 @@
 """The mid after each fill, for the fills of all lanes at once: `markouts.Markouts` on arrays."""
 
 from collections.abc import Sequence
+from itertools import compress, pairwise
 from operator import mul
 from typing import Any, Final
 
@@ -88,14 +89,14 @@ class Markouts:
         next_break = np.searchsorted(break_seq, seqs, "right")
         never = np.iinfo(np.int64).max
         ends_at = np.append(break_at, never)[next_break]
+        mid_at_end, last_book = np.append(break_mid, 0)[next_break], np.append(break_last, 0)[next_break]
+        book_at, book_mid = np.append(book_at, never), np.append(book_mid, 0)
         for number, horizon in enumerate(self._horizons):
             due = times + horizon
             found = np.searchsorted(book_time, due, "right")
-            told_at = np.append(book_at, never)[found]
-            told = np.append(book_mid, 0)[found]
+            told_at = book_at[found]
             is_cut = ends_at < told_at
-            in_time = due <= np.append(break_last, 0)[next_break]
-            told = np.where(is_cut, np.where(in_time, np.append(break_mid, 0)[next_break], 0), told)
+            told = np.where(is_cut, np.where(due <= last_book, mid_at_end, 0), book_mid[found])
             is_told = (told_at < never) | is_cut
             is_told &= self._told == number
             self._mids[is_told, number] = told[is_told]
@@ -142,20 +143,29 @@ def markouts_bps(fills: npt.NDArray[Any], later_mids: _Int64) -> npt.NDArray[np.
 
 
 def add_markouts(
-    sums: dict[int, tuple[MarkoutSums, MarkoutSums]],
+    lanes: Sequence[Sequence[tuple[MarkoutSums, MarkoutSums]]],
     fills: npt.NDArray[Any],
     bps: npt.NDArray[np.float64],
 ) -> None:
-    """Add fills of a lane, records of `EVENT`, to its sums by horizon; `bps` are their mark-outs."""
-    if not sums:
-        return
-    sides = fills["is_maker"] != 0, fills["is_maker"] == 0
-    values = list(map(mul, fills["price"].tolist(), fills["size"].tolist()))
-    units = np.rint(bps * MARKOUT_UNITS)
-    is_known = ~np.isnan(bps)
-    for number, of_horizon in enumerate(sums.values()):
-        for each, which in zip(of_horizon, sides, strict=True):
-            (known,) = np.nonzero(which & is_known[:, number])
-            left_out = int(np.count_nonzero(which)) - len(known)
-            markouts = list(map(int, units[known, number].tolist()))
-            each.add(markouts, [values[place] for place in known.tolist()], left_out)
+    """Add fills to the sums of their lanes.
+
+    Args:
+        lanes: of each lane its sums for each horizon, as maker and as taker.
+        fills: records of `EVENT`.
+        bps: their mark-outs, see `markouts_bps`.
+    """
+    who = 2 * fills["lane"] + (fills["is_maker"] == 0)
+    order = np.argsort(who, kind="stable")
+    found, first = np.unique(who[order], return_index=True)
+    bounds = [*first.tolist(), len(order)]
+    values = list(map(mul, fills["price"][order].tolist(), fills["size"][order].tolist()))
+    units, is_known = np.rint(bps[order] * MARKOUT_UNITS), ~np.isnan(bps[order])
+    for number in range(bps.shape[1]):
+        known = is_known[:, number]
+        markouts = list(map(int, units[known, number].tolist()))
+        of_known = list(compress(values, known.tolist()))
+        known_before = [0, *np.cumsum(known).tolist()]
+        for each, (start, stop) in zip(found.tolist(), pairwise(bounds), strict=True):
+            part = slice(known_before[start], known_before[stop])
+            left_out = stop - start - (part.stop - part.start)
+            lanes[each // 2][number][each % 2].add(markouts[part], of_known[part], left_out)

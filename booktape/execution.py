@@ -36,7 +36,8 @@ class Execution:
         seed: of random latencies, and of a random choice of settings.
         impact: `taken`: what was taken of a level stays taken; `none`: it is offered again at once.
         on_break: `end`: an interruption ends resting orders; `keep`: they stay, at the back.
-        tick: smallest step of prices, also by product; None takes it from the first book.
+        tick: smallest step of prices, also by product, `BTC-USD=0.01,ETH-USD=0.001`; None takes it from the
+            first book.
         lot: smallest step of sizes, also by product; None for 0.00000001.
         cash: money at the start; None does not limit what is bought.
         base: size held at the start; None for none, and does not limit what is sold.
@@ -137,10 +138,27 @@ def product_rules(
     Raises:
         OptionError: if a step is not a number, or is that of an unknown product.
     """
-    for option, value in (("tick", execution.tick), ("lot", execution.lot)):
+    ticks, lots = _steps(execution.tick, "tick"), _steps(execution.lot, "lot")
+    for option, value in (("tick", ticks), ("lot", lots)):
         if isinstance(value, Mapping):
             check_products(option, value, known)
-    return {product: _rules(product, execution.tick, execution.lot) for product in products}
+    return {product: _rules(product, ticks, lots) for product in products}
+
+
+def _steps(
+    value: NumberLike | Mapping[str, NumberLike] | None, option: str
+) -> NumberLike | Mapping[str, NumberLike] | None:
+    """Return a step, or steps by product, which may also be given as `BTC-USD=0.01,ETH-USD=0.001`."""
+    if not isinstance(value, str) or "=" not in value:
+        return value
+    steps: dict[str, NumberLike] = {}
+    for part in value.split(","):
+        product, _, step = map(str.strip, part.partition("="))
+        if not product or not step or product in steps:
+            reason = f"{value!r}: write one size, or each product once, as BTC-USD=0.01,ETH-USD=0.001"
+            raise OptionError(reason, option=option, value=value)
+        steps[product] = step
+    return steps
 
 
 def inferred_settings(execution: Execution) -> tuple[str, ...]:

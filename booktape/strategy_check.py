@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from booktape import arguments
 from booktape.arguments import PathLike, ProductsLike
 from booktape.backtesting import backtest_settings
-from booktape.execution import Execution
+from booktape.execution import PAPER, Execution
 from booktape.traders import check_settings, trader_factory
 from orderbook.errors import OptionError
 from orderbook.time_input import TimeLike
@@ -27,7 +27,7 @@ def check(
     products: ProductsLike | None = None,
     start: TimeLike | None = None,
     end: TimeLike | None = None,
-    execution: Execution = Execution(),  # noqa: B008  frozen
+    execution: Execution = PAPER,
 ) -> StrategyCheck:
     """Run a compiled strategy beside a twin in Python, and say where they part first.
 

@@ -11,6 +11,7 @@ from orderbook.times import MAX_TIME_NS, NS, parse_time
 
 _NUMBER: Final = r"([0-9]+(?:\.[0-9]+)?(?:e[+-]?[0-9]{1,3})?)"
 _DURATION: Final = re.compile(_NUMBER + r"\s*(ns|us|ms|s|m|min|h|d)?", re.ASCII | re.IGNORECASE)
+_BARE: Final = re.compile(r"[0-9]+(\.[0-9]+)?", re.ASCII)
 _SECONDS: Final[dict[str, Fraction]] = {
     **{unit: Fraction(1, 1000**power) for power, unit in enumerate(("s", "ms", "us", "ns"))},
     "m": Fraction(60),
@@ -170,6 +171,19 @@ def parse_duration(value: DurationLike) -> float:
     if not 0 <= seconds < float("inf"):
         raise TimeError(f"{value!r} is not a duration: write 250ms, 90s, 5m, 1h or 2d")
     return seconds
+
+
+def require_unit(text: str) -> None:
+    """Refuse a duration without a unit: it could be meant in ms, or in s.
+
+    Raises:
+        TimeError: if the text is a bare number, and not 0.
+
+    >>> require_unit("250ms")
+    """
+    bare = text.strip()
+    if _BARE.fullmatch(bare) and float(bare):
+        raise TimeError(f"{bare!r} has no unit: write {bare}ms or {bare}s")
 
 
 def format_duration(seconds: float) -> str:

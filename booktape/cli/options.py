@@ -230,9 +230,16 @@ execution_options = grouped(
         "tick",
         "--tick",
         metavar="PRICE",
-        help="Smallest step of prices.  [default: that of the first book]",
+        help="Smallest step of prices, or by product: BTC-USD=0.01,ETH-USD=0.001."
+        "  [default: that of the first book]",
     ),
-    option(Execution, "lot", "--lot", metavar="SIZE", help="Smallest step of sizes.  [default: 0.00000001]"),
+    option(
+        Execution,
+        "lot",
+        "--lot",
+        metavar="SIZE",
+        help="Smallest step of sizes, or by product, as of --tick.  [default: 0.00000001]",
+    ),
     option(Execution, "cash", "--cash", metavar="AMOUNT", help="Money at the start.  [default: no limit]"),
     option(
         Execution, "base", "--base", metavar="SIZE", help="Size held at first.  [default: none, no limit]"

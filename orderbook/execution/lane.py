@@ -36,7 +36,7 @@ _AT_ONCE: Final = -(2**63)
 _FOR_EVER: Final = 2**63 - 1
 
 MOST_ACTIONS: Final = 1_000_000
-"""Actions at one moment after which a strategy counts as answering itself for ever."""
+"""Actions at one moment after which a strategy counts as answering itself for ever; a table ends."""
 
 
 class Trader(Protocol):
@@ -233,7 +233,7 @@ class Lane:
         time, action = self._schedule.pop()
         self._at_one_moment = self._at_one_moment + 1 if time == self._acted else 0
         self._acted = time
-        if self._at_one_moment > MOST_ACTIONS:
+        if self._at_one_moment > MOST_ACTIONS and not isinstance(self._trader, OrdersTable):
             raise StrategyError(f"{self._place()}: {ENDLESS}")
         self._now = time
         if isinstance(action, Arrival):

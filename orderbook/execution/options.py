@@ -9,13 +9,12 @@ from orderbook.errors import OptionError
 from orderbook.execution.latency import FeedLatency, FixedLatency, Latency, TableLatency, UniformLatency
 from orderbook.execution.numbers import MILLION
 from orderbook.execution.settings import Fees
-from orderbook.time_input import parse_duration
+from orderbook.time_input import parse_duration, require_unit
 from orderbook.times import NS
 
 _NUMBER: Final = r"([+-]?[0-9]{1,12}(?:\.[0-9]{1,12})?)"
 _FEES: Final = re.compile(rf"{_NUMBER}/{_NUMBER}(?:\s*bps)?")
 _RANGE: Final = re.compile(rf"{_NUMBER}([a-z%]*):{_NUMBER}([a-z%]*):{_NUMBER}([a-z%]*)", re.IGNORECASE)
-_BARE: Final = re.compile(r"[0-9.]+")
 _INTEGER: Final = re.compile(r"[+-]?[0-9]{1,18}")
 _KEY: Final = re.compile(r"[A-Za-z_][A-Za-z_0-9]*")
 _HIGHEST_FEE_BPS: Final = 1_000
@@ -104,11 +103,10 @@ def nanoseconds(text: str) -> int:
     """Return a duration from 0 to an hour; a number without a unit could be meant in ms, or in s.
 
     Raises:
-        OptionError: if it has no unit and is not 0, or is more than an hour.
-        TimeError: if it is not a duration.
+        OptionError: if it is more than an hour.
+        TimeError: if it is not a duration, or has no unit and is not 0.
     """
-    if text != "0" and _BARE.fullmatch(text):
-        raise OptionError(f"{text!r} has no unit: write {text}ms or {text}s")
+    require_unit(text)
     seconds = parse_duration(text)
     if seconds > _LONGEST_S:
         raise OptionError(f"{text!r} is more than an hour")

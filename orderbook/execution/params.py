@@ -13,7 +13,7 @@ import numpy.typing as npt
 from orderbook.errors import BooktapeError, OptionError
 from orderbook.execution.numbers import NumberLike, order_units
 from orderbook.thresholds import parse_threshold
-from orderbook.time_input import parse_duration
+from orderbook.time_input import parse_duration, require_unit
 from orderbook.times import NS
 
 Kind = Literal["amount", "threshold", "duration", "int", "float"]
@@ -74,8 +74,8 @@ def _amount(value: Any) -> int:
 
 
 def _duration(value: Any) -> int:
-    if isinstance(value, str) and value.strip().replace(".", "", 1).isdigit():
-        raise OptionError(f"it has no unit: write {value.strip()}ms or {value.strip()}s")
+    if isinstance(value, str):
+        require_unit(value)
     return round(Fraction(parse_duration(value)) * NS)
 
 

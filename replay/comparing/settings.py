@@ -6,7 +6,7 @@ from typing import Final, Literal
 
 from orderbook.document import Document
 from orderbook.errors import OptionError
-from orderbook.time_input import DurationLike, parse_durations
+from orderbook.time_input import DurationLike, parse_durations, require_unit
 from orderbook.times import NS, format_optional
 from replay.comparing import DEFAULT_MARKOUTS
 from replay.comparing.metrics import By, horizon_label
@@ -25,12 +25,14 @@ def parse_horizons(markouts: DurationLike | Sequence[DurationLike]) -> tuple[int
         markouts: `"100ms,1s"` or a sequence of durations: text, or numbers of seconds.
 
     Raises:
-        TimeError: if one is not a duration.
+        TimeError: if one is not a duration, or a text without a unit.
         OptionError: if one is not above 0, or over a day.
 
     >>> parse_horizons(("1s", 0.1)), parse_horizons("250ms,1m")
     ((100000000, 1000000000), (250000000, 60000000000))
     """
+    for text in markouts.split(",") if isinstance(markouts, str) else ():
+        require_unit(text)
     seconds = parse_durations(markouts)
     for value in seconds:
         if not 1 / NS <= value <= _MAX_HORIZON_S:

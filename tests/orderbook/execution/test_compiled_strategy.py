@@ -253,7 +253,7 @@ def test_settings_in_every_spelling() -> None:
         ({"price": "cheap"}, "price is 'cheap': write"),
         ({"price": float("nan")}, "price is 'nan': write"),
         ({"edge": "10"}, "edge is '10': .*10bps"),
-        ({"hold": "250"}, "hold is '250': .*it has no unit: write 250ms or 250s"),
+        ({"hold": "250"}, "hold is '250': .*'250' has no unit: write 250ms or 250s"),
         ({"levels": 1.5}, "levels is '1.5': write a whole number"),
         ({"levels": 2**63}, "levels is .*: write a whole number"),
         ({"weight": "inf"}, "weight is 'inf': write a number"),

@@ -15,7 +15,7 @@ import pytest
 import booktape as bt
 from replay.simulation.results import Backtest
 from tests.endurance.forms import cases
-from tests.support.commands import invoke
+from tests.support.commands import invoke, json_of
 from tests.support.constants import BTC, CAPTURES, ETH, SAMPLE
 from tests.support.execution_captures import copies, real_orders
 from tests.support.market_truth import true_market
@@ -160,6 +160,9 @@ def test_real_orders_of_captures(capture: str, tmp_path: Path) -> None:
         (["--fees", "50000/60"], "at most 1000 bps"),
         (["--queue", "middle"], "not one of back, share, front"),
         (["--tick", "0"], "--tick"),
+        (["--tick", "BTC-USD=0.01,BTC-USD=0.02"], "each product once, as BTC-USD=0.01,ETH-USD=0.001"),
+        (["--lot", "XYZ-USD=1"], "no product 'XYZ-USD' on this tape"),
+        (["--markout", "1s,2"], "'2' has no unit: write 2ms or 2s"),
         (["--orders", "nowhere.parquet"], "nowhere.parquet"),
         (["--orders", "nowhere.parquet", "--strategy", "a:b"], "not with a strategy"),
         (["--strategy", "booktape.strategies:Nothing"], "no callable Nothing"),
@@ -408,3 +411,14 @@ def test_several_tapes_are_run_apart_and_added_up(market: Path, tmp_path: Path) 
         bt.backtest([market, market])
     with pytest.raises(bt.OptionError, match="counts from the start of one tape"):
         bt.backtest([market, other], start="+1s")
+
+
+def test_steps_by_product_on_the_command_line() -> None:
+    """Each product has its own tick and lot, as by a dict in Python; the others are as without the option."""
+    rows = json_of(
+        "backtest", "sample:", "--to", "+9s", "--tick", f"{ETH}=0.03, {BTC}=0.05", "--lot", f"{ETH}=0.5"
+    )
+    steps = {ETH: "0.03", BTC: "0.05"}
+    expected = bt.open("sample:").backtest(end="+9s", tick=steps, lot={ETH: "0.5"}).document()
+    assert rows["execution_digest"] == expected["execution_digest"]
+    assert {row["product"]: row["tick"] for row in rows["rows"]} == {ETH: 0.03, BTC: 0.05}

@@ -11,7 +11,7 @@ from orderbook.execution.codes import QUEUE_MODELS
 from orderbook.execution.latency import FixedLatency
 from orderbook.execution.market_view import MarketView
 from orderbook.execution.settings import LaneSettings, ProductRules
-from orderbook.execution.table import OrdersTable
+from orderbook.execution.table import OrdersTable, TableRow
 from orderbook.execution.wakes import Wakes
 from tests.endurance.forms import TIMEOUT_S, cases
 from tests.support.constants import EXECUTION_SCENARIOS, MS
@@ -135,3 +135,17 @@ def test_a_strategy_that_raises_is_named() -> None:
     case = random_case(1, "level2")
     with pytest.raises(BooktapeError, match=r"strategy, BTC-USD, row \d+: ValueError: at \d+"):
         run_compiled(case, ProductRules(), [(Raises, LaneSettings())], 10)
+
+
+def test_a_table_may_send_any_number_at_one_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its rows end, so it is never taken for a strategy that answers itself for ever, in both exchanges."""
+    monkeypatch.setattr("orderbook.execution.lane.MOST_ACTIONS", 10)
+    rows = [
+        {"t": 10**9, "row": "snapshot", "bids": [("100.00", "1")], "asks": [("100.01", "1")], "time": None},
+        {"t": 3 * 10**9, "row": "other"},
+    ]
+    orders = [TableRow(2 * 10**9, "limit", str(number), "bid", "99.99", "1") for number in range(40)]
+    made: list[Made] = [(lambda: OrdersTable(orders), LaneSettings(latency=FixedLatency(0)))]
+    found = run_plain(Case(rows, [], {}, []), ProductRules(10**6), made)
+    assert run_compiled(Case(rows, [], {}, []), ProductRules(10**6), made, 3) == found
+    assert len(found[0][1]) == 40

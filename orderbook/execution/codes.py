@@ -67,12 +67,12 @@ class Code(IntEnum):
     @property
     def ends_order(self) -> bool:
         """Whether the order is over."""
-        return Code.FILLED <= self <= Code.TOO_MANY
+        return FIRST_END <= self <= LAST_END
 
     @property
     def is_refusal(self) -> bool:
         """Whether a new order was refused."""
-        return Code.NO_BOOK <= self <= Code.TOO_MANY
+        return Code.NO_BOOK <= self <= LAST_END
 
     @property
     def refuses_amend(self) -> bool:
@@ -83,6 +83,10 @@ class Code(IntEnum):
         """Return the code by which an amend is refused for this reason."""
         return Code(self + Code.AMEND_NO_BOOK - Code.NO_BOOK)
 
+
+FIRST_END: Final = Code.FILLED
+LAST_END: Final = Code.TOO_MANY
+"""The codes between these two, both included, end an order."""
 
 CODES: Final = {code.value: code for code in Code}
 """Codes by their number; to look one up in the enum takes longer than all else about an order."""

@@ -17,6 +17,7 @@ from numba.extending import intrinsic
 from numba.np.arrayobj import make_array, populate_array
 
 from orderbook.compiled import layout as book_layout
+from orderbook.execution.codes import Code
 from orderbook.execution.market_rows import NO_TIME
 from orderbook.execution.words import MARKET_WORDS, ORDER_WORDS, REQUEST_WORDS
 
@@ -145,7 +146,7 @@ ACCOUNT: Final = _record(
     *_words("cost_high cost_low turnover_high turnover_low is_valued first_cost_high first_cost_low"),
     ("chain", 4),  # the execution digest, see `digest`
     # Sums, see `totals.LaneTotals`: of orders and refused amends by code, and of sizes in two words.
-    ("counts", 48),
+    ("counts", max(Code) + 1),
     *(("accepted", 2), ("done", 2), ("filled", 6)),
     *_words("exceeds_level fills_maker fills_taker position_max position_min"),
     # Samples: marks that are taken, the last mark, the last book with a mid.

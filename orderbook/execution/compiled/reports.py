@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from orderbook.compiled.jit import inlined, inner
-from orderbook.execution.codes import Code
+from orderbook.execution.codes import FIRST_END, LAST_END, Code
 from orderbook.execution.compiled import wide
 from orderbook.execution.compiled.events import lane_at
 from orderbook.execution.compiled.layout import (
@@ -19,8 +19,8 @@ _FILL: Final = int(Code.FILL)
 _RESTING: Final = int(Code.RESTING)
 _AMENDED: Final = int(Code.AMENDED)
 _TOO_LATE: Final = int(Code.TOO_LATE)
-_FIRST_END: Final = int(Code.FILLED)
-_LAST_END: Final = int(Code.TOO_MANY)
+_FIRST_END: Final = int(FIRST_END)
+_LAST_END: Final = int(LAST_END)
 
 FILLS: Final = int(Why.FILLS)
 REPORTS: Final = int(Why.REPORTS)

@@ -158,7 +158,7 @@ class RecordSettings:
     duration: float | None = None
     engine: "Engine | EngineName" = "auto"
     append: bool = False
-    gather: float = 0.005
+    gather: float = 0.01
     patience: float = 5.0
     now_ns: Callable[[], int] = time.time_ns
 

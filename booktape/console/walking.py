@@ -11,6 +11,7 @@ from orderbook import display
 from replay.simulation.walking import WalkForward, WalkStep
 
 _SHOWN_STEPS: Final = 500
+_MONEY: Final = ("net", "net_exit", "realised", "unrealised", "turnover", "fees", "drawdown")
 
 
 def print_walk(console: Console, result: WalkForward) -> None:
@@ -19,22 +20,23 @@ def print_walk(console: Console, result: WalkForward) -> None:
     console.print(
         f"{result.title} strategy {settings.name}, fees {settings.fees_text}, latency {settings.latency}; "
         f"the largest {plan.by} of {display.plural(result.trials, 'setting')} over "
-        f"{display.seconds(plan.fit / 1e9)} is judged on the next {display.seconds(plan.judge / 1e9)}"
+        f"{plan.fit / 1e9:,.6g} s is judged on the next {plan.judge / 1e9:,.6g} s"
     )
     shown = result.steps[:_SHOWN_STEPS]
     names = result.swept()
+    unit = "quote" if plan.by in _MONEY else ""
     columns = [
         Column("product", side="left", drop=3 if len({step.product for step in shown}) == 1 else 0),
         Column("queue", side="left", drop=4 if len(settings.queues) == 1 else 0),
         Column("judged from", "UTC", side="left", drop=1),
         *(Column(name, "chosen", side="left") for name in names),
-        Column(plan.by, "in sample"),
-        Column(plan.by, "out of sample"),
+        Column(f"{plan.by} in sample", unit),
+        Column(f"{plan.by} out of sample", unit),
         Column("rank", drop=2),
         Column("fills", drop=5),
-        *([] if plan.by == "net" else [Column("its net", "out of sample", drop=6)]),
-        Column("median net", "out of sample", drop=7),
-        Column("best net", "out of sample", drop=8),
+        *([] if plan.by == "net" else [Column("its net", "quote", drop=6)]),
+        Column("median net", "quote", drop=7),
+        Column("best net", "quote", drop=8),
     ]
     console.print(fitted_table(console, columns, [_cells(result, step, names) for step in shown]))
     if len(result.steps) > len(shown):

@@ -130,7 +130,7 @@ def test_as_people_and_programs_read_it() -> None:
     options = ("backtest", SAMPLE, "--walk", "50s:40s", "-p", "ETH-USD", "--fees", "0/0", "--latency", "10ms")
     shown = invoke(*options)
     assert shown.exit_code == 0
-    assert "the largest net of 4 settings over 50.000 is judged on the next 40.000" in shown.stdout
+    assert "the largest net of 4 settings over 50 s is judged on the next 40 s" in shown.stdout
     document = json.loads(invoke(*options, "--json").stdout)
     assert [step["judge_from"][:19].replace("T", " ") in shown.stdout for step in document["steps"]]
     lines = invoke(*options, "--csv").stdout.splitlines()

@@ -87,6 +87,8 @@ def test_the_best_of_a_sweep_is_judged_by_its_hours(tmp_path: Path) -> None:
         "0/0",
         "--by",
         "hour",
+        "--equity-every",
+        "10m",
     )
     document = json.loads(invoke(*options, "--json").stdout)
     (found,) = document["luck"]

@@ -66,7 +66,7 @@ def test_every_part_is_a_backtest_of_its_own(market: Path, choose: str) -> None:
 def test_processes_change_nothing() -> None:
     """Products in two processes give the same steps, and the document has them."""
     tape = bt.open(SAMPLE)
-    one, two = (tape.walk_forward(walk="50s:30s", processes=number) for number in (1, 2))
+    one, two = (tape.walk_forward(walk="70s:60s", processes=number) for number in (1, 2))
     assert one.steps == two.steps
     assert {step.product for step in one.steps} == {"BTC-USD", "ETH-USD"}
     document = one.document()

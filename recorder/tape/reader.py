@@ -26,6 +26,8 @@ from recorder.tape.store import local as store
 if TYPE_CHECKING:
     from recorder.tape.overview import Overview
 
+_ROW_BYTES = 40  # an ordinary row on disk: the plain engine takes as long for as many bytes of a snapshot
+
 
 @dataclass(frozen=True, slots=True)
 class Tape:
@@ -92,6 +94,15 @@ class Tape:
             UnknownProductError: if the tape does not have one of them.
         """
         return sum(self.product(product).sealed_rows() for product in self.select(products))
+
+    def sealed_work(self, products: tuple[str, ...] = ()) -> int:
+        """Return how many ordinary rows take as long as the sealed ones of some products, or of all.
+
+        Rows with large frames, such as snapshots, count as the many that have as many bytes on disk.
+        """
+        found = [self.product(product) for product in self.select(products)]
+        stored = sum(entry.bytes for each in found for entry in each.segments())
+        return max(sum(each.sealed_rows() for each in found), stored // _ROW_BYTES)
 
     def product(self, product: str) -> "ProductTape":
         """Return the part of one product.

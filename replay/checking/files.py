@@ -68,7 +68,7 @@ def checked_compact(tape: TapeLike) -> dict[str, Compacted]:
         OSError: if it cannot be written; the tape is as it was.
     """
     opened = Tape.open(tape)
-    engine = load_engine(engine_for(opened.sealed_rows(), "auto"))
+    engine = load_engine(engine_for(opened.sealed_work(), "auto"))
 
     def check(product: ProductTape, entries: Sequence[SegmentEntry], days: Sequence[range]) -> None:
         for day in days:

@@ -40,7 +40,7 @@ def index(
         OSError: if a sidecar cannot be written.
     """
     opened = Tape.open(tape)
-    running = load_engine(engine_for(opened.sealed_rows(), engine))
+    running = load_engine(engine_for(opened.sealed_work(), engine))
     with maintenance_lock(opened.path):
         return {
             product: _index_product(opened.product(product), opened.feed, running, rebuild)

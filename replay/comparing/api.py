@@ -52,7 +52,7 @@ def compare(
     wanted = settings.products
     selected = [each.select(wanted) for each in opened]
     if processes == 1:
-        engine = engine_for(sum(each.sealed_rows(wanted) for each in opened), engine)
+        engine = engine_for(sum(each.sealed_work(wanted) for each in opened), engine)
     with ExitStack() as stack:
         groups = balanced(zip(opened, selected, strict=True), processes) if processes > 1 else []
         pool = stack.enter_context(worker_pool(groups, engine))  # the processes import and load at once

@@ -65,7 +65,7 @@ def run(
         writer = stack.enter_context(run_directory(output)) if output else None
         several = settings.processes > 1
         if not (several or settings.follow):
-            engine = engine_for(opened.sealed_rows(settings.products), engine)
+            engine = engine_for(opened.sealed_work(settings.products), engine)
         if several:
             check_picklable(strategy)
         groups = balanced([(opened, settings.products)], settings.processes) if several else []

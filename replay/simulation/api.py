@@ -66,7 +66,7 @@ def backtest(
     started = time.perf_counter()
     with ExitStack() as stack:
         writer = stack.enter_context(run_directory(output)) if output else None
-        rows = sum(each.sealed_rows(tuple(names)) for each, names in zip(opened, products, strict=True))
+        rows = sum(each.sealed_work(tuple(names)) for each, names in zip(opened, products, strict=True))
         say_if_never_compiled(settings.make, engine)
         running = load_engine(engine_for(rows, engine, executes=True), executes=True)
         work = _Work(opened, products, settings, writer, keep, running)

@@ -1,5 +1,6 @@
 """Reading a tape: the same rows from segments and journals, whatever happens beside the reader."""
 
+import json
 import pickle
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from tests.support.rows import (
     to_rows,
     write_tape,
 )
-from tests.support.tapes import flip_byte, segment_paths
+from tests.support.tapes import flip_byte, import_frames, segment_paths, update
 
 
 @pytest.mark.parametrize("size", [1, 7, 30, 10_000])
@@ -145,6 +146,18 @@ def test_journals_that_cannot_be_listed_are_not_no_journals(tmp_path: Path) -> N
     directory.write_text("")
     with pytest.raises(DamagedTapeError, match="cannot be listed"):
         read_rows(tape)
+
+
+def test_large_frames_count_as_the_rows_that_they_are_worth(tmp_path: Path) -> None:
+    """Rows of large frames take longer than as many ordinary ones: `auto` must not take them for few."""
+    levels = [[f"{n}.{n * 7919 % 100:02}", f"0.{n * 104729 % 10**8:08}"] for n in range(20_000)]
+    large = {"type": "snapshot", "product_id": BTC, "bids": levels, "asks": []}
+    tapes = []
+    for name, frame in (("large", json.dumps(large)), ("small", update(BTC))):
+        (tmp_path / name).mkdir()
+        tapes.append(Tape.open(import_frames(tmp_path / name, [(number, frame) for number in range(20)])))
+    assert tapes[0].sealed_work() > 50 * tapes[1].sealed_work()
+    assert tapes[0].sealed_rows() == tapes[1].sealed_rows()
 
 
 def test_a_tape_is_opened_once_and_handed_on(half_sealed: Path) -> None:

@@ -67,7 +67,7 @@ if TYPE_CHECKING:
     from replay.running.window import EmptyWindowError as EmptyWindowError
     from replay.serving.served_tape import ServeError as ServeError
     from replay.simulation.results import Backtest as Backtest
-    from replay.simulation.walking import WalkForward as WalkForward
+    from replay.simulation.walk_results import WalkForward as WalkForward
 
     __version__: str
 
@@ -116,7 +116,7 @@ _MODULES = {
     "replay.running.window": ("EmptyWindowError",),
     "replay.serving.served_tape": ("ServeError",),
     "replay.simulation.results": ("Backtest",),
-    "replay.simulation.walking": ("WalkForward",),
+    "replay.simulation.walk_results": ("WalkForward",),
     "replay.processes": ("LostProcessError",),
 }
 _HOMES = {name: module for module, names in _MODULES.items() for name in names}

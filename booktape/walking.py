@@ -16,7 +16,7 @@ from recorder.settings import EngineName
 if TYPE_CHECKING:
     from orderbook.engine import Engine
     from replay.simulation.settings import TraderFactory
-    from replay.simulation.walking import WalkForward
+    from replay.simulation.walk_results import WalkForward
 
 
 def walk_forward(
@@ -68,7 +68,7 @@ def walk_forward(
     """
     from recorder.tape.reader import Tape as StoredTape
     from replay.simulation.columns import number_columns
-    from replay.simulation.walking import WalkPlan
+    from replay.simulation.walk_plan import WalkPlan
     from replay.simulation.walking import walk_forward as run
 
     fit, judge = _lengths(walk)

@@ -18,7 +18,7 @@ from replay.checking.ladder import LADDER_SCHEMA
 from replay.checking.verification import VERDICT_SCHEMA
 from replay.simulation.columns import PARTS_SCHEMA, backtest_schema
 from replay.simulation.tables import EQUITY_SCHEMA, EVENTS_SCHEMA, LOG_SCHEMA, ORDERS_SCHEMA, fills_schema
-from replay.simulation.walking import WALK_SCHEMA
+from replay.simulation.walk_results import WALK_SCHEMA
 
 
 class Column(NamedTuple):

@@ -294,6 +294,8 @@ TESTED_ELSEWHERE = {
     "booktape/backtesting.py": "tests/replay/simulation/test_api.py",
     "booktape/execution.py": "tests/replay/simulation/test_api.py",
     "booktape/traders.py": "tests/replay/simulation/test_api.py",
+    "replay/simulation/walk_plan.py": "tests/replay/simulation/test_walking.py",
+    "replay/simulation/walk_results.py": "tests/replay/simulation/test_walking.py",
     "replay/simulation/": "tests/replay/simulation/test_api.py",
     "booktape/windows.py": "tests/replay/running/test_window.py",
     "orderbook/compiled/": "tests/orderbook/compiled/test_engine.py",  # against the plain engine

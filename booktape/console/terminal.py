@@ -24,7 +24,7 @@ from orderbook.times import format_time
 if TYPE_CHECKING:
     from replay.comparing.results import Comparison
     from replay.simulation.results import Backtest
-    from replay.simulation.walking import WalkForward
+    from replay.simulation.walk_results import WalkForward
 
 _PIPED_WIDTH = 400
 

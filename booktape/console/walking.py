@@ -8,7 +8,7 @@ from rich.console import Console
 from booktape.console.backtest import money
 from booktape.console.columns import Column, fitted_table
 from orderbook import display
-from replay.simulation.walking import WalkForward, WalkStep
+from replay.simulation.walk_results import WalkForward, WalkStep
 
 _SHOWN_STEPS: Final = 500
 _MONEY: Final = ("net", "net_exit", "realised", "unrealised", "turnover", "fees", "drawdown")

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 import booktape as bt
 from orderbook.times import parse_time
-from replay.simulation.walking import WALK_SCHEMA, WalkPlan
+from replay.simulation.walk_plan import WalkPlan
+from replay.simulation.walk_results import WALK_SCHEMA
 from tests.support.commands import invoke
 from tests.support.constants import BTC, SAMPLE
 from tests.support.market_truth import true_market

@@ -7,14 +7,16 @@ from contextlib import suppress
 
 def main() -> None:
     """Run the command line. A signal ends it with one line, from before its modules are loaded."""
-    # SIGTERM ends a command that does not handle it as Ctrl-C does: with one line.
+    # These end a command that does not handle them as Ctrl-C does: with one line. `nohup` has SIGHUP ignored.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, signal.default_int_handler)
     try:
         from booktape.cli.main import main as run
 
         run()
     except KeyboardInterrupt:
-        for each in (signal.SIGINT, signal.SIGTERM):
+        for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(each, signal.SIG_IGN)  # the process is about to end
         with suppress(OSError, AttributeError):  # stderr is closed
             sys.stderr.write("Error: interrupted\n")

@@ -65,7 +65,7 @@ def record(
     on_rows: Callable[[str, pa.RecordBatch], None] | None = None,
     observers: Sequence[Observer] = (),
 ) -> Recorded:
-    """Record the order books of products to a tape, until Ctrl-C, SIGTERM or the end of `duration`.
+    """Record the order books of products to a tape, until Ctrl-C, SIGTERM, SIGHUP or the end of `duration`.
 
     Args:
         products: product ids.
@@ -159,7 +159,7 @@ def live(
     on_signals: Callable[[str, pa.RecordBatch], None] | None = None,
     on_rows: Callable[[str, pa.RecordBatch], None] | None = None,
 ) -> Backtest | None:
-    """Watch a live feed without keeping anything, until Ctrl-C, SIGTERM or the end of `duration`.
+    """Watch a live feed without keeping anything, until Ctrl-C, SIGTERM, SIGHUP or the end of `duration`.
 
     Args:
         products: product ids.

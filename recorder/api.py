@@ -46,7 +46,7 @@ def record(
     strategy: LiveStrategy | None = None,
     observers: Sequence[Observer] = (),
 ) -> Recorded:
-    """Record products to a tape until Ctrl-C, SIGTERM or `settings.duration`; then drain and seal.
+    """Record products to a tape until Ctrl-C, SIGTERM, SIGHUP or `settings.duration`; then drain and seal.
 
     Args:
         products: product ids.
@@ -121,7 +121,7 @@ def live(
     output: SummaryOutput | None = None,
     strategy: LiveStrategy | None = None,
 ) -> None:
-    """Show a live feed without storing it, until Ctrl-C, SIGTERM or `settings.duration`.
+    """Show a live feed without storing it, until Ctrl-C, SIGTERM, SIGHUP or `settings.duration`.
 
     Args:
         products: product ids.

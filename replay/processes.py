@@ -229,8 +229,9 @@ class _Worker(Generic[P, R]):
 
 def _run_in_process(pipe: Connection, work: Callable[[Any, WaitForStart], Any], engine: str) -> None:
     """Run one part in a new process and send its outcome."""
-    # Ctrl-C reaches the whole group of processes; the parent passes it on as SIGTERM.
+    # Ctrl-C and SIGHUP reach the whole group of processes; the parent passes them on as SIGTERM.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
     def wait_for_start() -> int:
@@ -239,7 +240,7 @@ def _run_in_process(pipe: Connection, work: Callable[[Any, WaitForStart], Any], 
         return start_ns
 
     try:
-        pipe.send(preload_engine(engine))
+        pipe.send(_has_preloaded(engine))
     except OSError:  # the parent has ended
         return
     try:
@@ -264,3 +265,10 @@ def _end_with_parent() -> None:
     if parent is not None:
         parent.join()
         os._exit(1)
+
+
+def _has_preloaded(engine: str) -> bool:
+    try:
+        return preload_engine(engine)
+    except OptionError:  # the parent says it
+        return False

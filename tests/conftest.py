@@ -80,7 +80,7 @@ def process_state() -> Iterator[None]:
     environment, places, directory = dict(os.environ), list(sys.path), Path.cwd()
     names = ("booktape", "recorder", "replay")
     loggers = [(logger := logging.getLogger(name), logger.handlers, logger.level) for name in names]
-    signals = [(each, signal.getsignal(each)) for each in (signal.SIGINT, signal.SIGTERM)]
+    signals = [(each, signal.getsignal(each)) for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)]
     yield
     for logger, handlers, level in loggers:
         logger.handlers, logger.propagate = handlers, True

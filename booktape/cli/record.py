@@ -100,8 +100,8 @@ def record(
 ) -> None:
     """Record the order books of PRODUCT... to a tape, until stopped.
 
-    Ctrl-C, SIGTERM and --duration write out what was received, seal it and exit with 0. An existing tape is
-    continued after its last row.
+    Ctrl-C, SIGTERM, SIGHUP and --duration write out what was received, seal it and exit with 0. An existing
+    tape is continued after its last row.
 
     A product that the exchange refuses for good is given up; the others go on. The exit code is 1 if a
     product was given up or no book of it was received.

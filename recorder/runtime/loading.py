@@ -2,7 +2,9 @@
 
 import importlib
 import os
+import re
 import sys
+import warnings
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
@@ -10,7 +12,7 @@ from types import ModuleType
 from typing import Final
 
 from orderbook.engine import Engine, PlainEngine
-from orderbook.errors import BooktapeError, first_line
+from orderbook.errors import BooktapeError, OptionError, first_line
 from orderbook.execution.compiled_strategy import CompiledStrategy
 from orderbook.strategy import NamedFactory, StrategyError
 from recorder.runtime.kernel_cache import KernelCache
@@ -70,11 +72,12 @@ def load_engine(engine: Engine | EngineName, *, executes: bool = False) -> Engin
 
     Args:
         engine: `auto` is `compiled` if numba is installed, compiles and works, else `plain`, which never
-            fails; an engine is returned unchanged.
+            fails for what numba does; an engine is returned unchanged.
         executes: whether it shall also run the compiled exchange.
 
     Raises:
         EngineError: if `compiled` is requested and numba is not installed, or does not work.
+        OptionError: if an environment variable of numba has a value that numba cannot read.
     """
     if not isinstance(engine, str):
         return engine
@@ -82,6 +85,7 @@ def load_engine(engine: Engine | EngineName, *, executes: bool = False) -> Engin
         return PlainEngine()
     cache = KernelCache()
     try:
+        _import_numba()
         from orderbook.compiled.engine import CompiledEngine  # noqa: PLC0415  numba is heavy, and may be absent
         from orderbook.compiled.loading import load  # noqa: PLC0415
 
@@ -91,6 +95,8 @@ def load_engine(engine: Engine | EngineName, *, executes: bool = False) -> Engin
 
             load_exchange(cache, lambda: _announce_compilation(can_keep=cache.can_keep()))
         return CompiledEngine()
+    except OptionError:
+        raise
     except Exception as error:  # whatever it is, the plain engine has the same results
         if engine != "auto":
             raise EngineError(_why_not_compiled(error)) from error
@@ -147,6 +153,9 @@ def preload_engine(name: str, *, executes: bool = False) -> bool:
     """Load the compiled engine if a name means it and its code is in the cache; return whether it is loaded.
 
     Compiles nothing: for a process that waits for another one to compile.
+
+    Raises:
+        OptionError: if an environment variable of numba has a value that numba cannot read.
     """
     if name == "plain" or find_spec("numba") is None or (name == "auto" and not _compiles()):
         return False
@@ -154,7 +163,8 @@ def preload_engine(name: str, *, executes: bool = False) -> bool:
     def refuse() -> None:
         raise _NotCachedError
 
-    with suppress(Exception):  # `load_engine` reports what is wrong
+    try:
+        _import_numba()
         from orderbook.compiled.loading import load  # noqa: PLC0415  numba is heavy, and may be absent
 
         load(KernelCache(), refuse)
@@ -162,8 +172,24 @@ def preload_engine(name: str, *, executes: bool = False) -> bool:
             from orderbook.execution.compiled.loading import load as load_exchange  # noqa: PLC0415
 
             load_exchange(KernelCache(), refuse)
-        return True
-    return False
+    except OptionError:
+        raise
+    except Exception:  # noqa: BLE001  whatever it is, `load_engine` reports it
+        return False
+    return True
+
+
+def _import_numba() -> None:
+    """Import numba, which would print a page about a variable that it cannot read, and go on without it."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", "Environment variable 'NUMBA_", RuntimeWarning)
+        try:
+            importlib.import_module("numba")
+        except RuntimeWarning as warning:
+            name, value = re.findall(r"'(.*?)'", str(warning))[:2]
+            why = str(warning).strip().splitlines()[-1].partition(": ")[2]
+            reason = f"numba cannot read the environment variable {name}={value}: unset or correct it ({why})"
+            raise OptionError(reason) from None
 
 
 def _announce_compilation(*, can_keep: bool) -> None:

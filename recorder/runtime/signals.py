@@ -1,11 +1,11 @@
-"""Stopping a run by Ctrl-C, SIGTERM or `--duration`: what was received is processed before it ends."""
+"""Stopping a run by Ctrl-C, another signal or `--duration`: what was received is processed before it ends."""
 
 import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 from orderbook.errors import BooktapeError
 
@@ -13,24 +13,37 @@ if TYPE_CHECKING:  # a replay has no socket
     from recorder.live.client import FeedReader
 
 
+_STOPPING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
 class InterruptedRunError(BooktapeError):
     """A signal stopped a run before its end."""
 
 
+def _handle_each(handler: Callable[[int, FrameType | None], None]) -> dict[signal.Signals, Any]:
+    """Install a handler of the signals that stop a run; return the handlers of before.
+
+    SIGHUP, which comes when a terminal or an ssh session ends, stays ignored if it is: `nohup` sets that.
+    """
+    return {
+        each: signal.signal(each, handler)
+        for each in _STOPPING
+        if each != signal.SIGHUP or signal.getsignal(each) != signal.SIG_IGN
+    }
+
+
 @contextmanager
 def on_signals(stop: Callable[[], None]) -> Iterator[None]:
-    """Call `stop` on SIGINT and SIGTERM while the block runs; outside the main thread, change nothing.
+    """Call `stop` on a signal that stops a run, while the block runs; change nothing outside the main thread.
 
-    bytewax's own handler of SIGINT loses the items in flight, and SIGTERM would kill the process.
+    bytewax's own handler of SIGINT loses the items in flight, and the others would kill the process.
     """
 
     def handle(_signal: int, _frame: FrameType | None) -> None:
         stop()
 
     in_main = threading.current_thread() is threading.main_thread()
-    before = (
-        {each: signal.signal(each, handle) for each in (signal.SIGINT, signal.SIGTERM)} if in_main else {}
-    )
+    before = _handle_each(handle) if in_main else {}
     try:
         yield
     finally:
@@ -54,13 +67,13 @@ class _StopsOnce:
 
 @contextmanager
 def stops_once() -> Iterator[None]:
-    """Ignore SIGINT and SIGTERM from the end of the block's run on; for a command that ends after the block.
+    """Ignore these signals from the end of the block's run on; for a command that ends after the block.
 
     The first signal stops the run (`on_signals`). A second one, which comes while the result is printed, must
     not change the exit code. `ignore_repeats` does the same while Python ends.
     """
     handler = _StopsOnce()
-    before = {each: signal.signal(each, handler) for each in (signal.SIGINT, signal.SIGTERM)}
+    before = _handle_each(handler)
     try:
         yield
     finally:
@@ -71,7 +84,7 @@ def stops_once() -> Iterator[None]:
 
 def ignore_repeats() -> None:
     """Ignore what `stops_once` ignores until the process is gone, as Python takes handlers away before."""
-    for each in (signal.SIGINT, signal.SIGTERM):
+    for each in _STOPPING:
         handler = signal.getsignal(each)
         if isinstance(handler, _StopsOnce) and handler.has_run:
             signal.signal(each, signal.SIG_IGN)
@@ -79,7 +92,7 @@ def ignore_repeats() -> None:
 
 @contextmanager
 def deferred_signals() -> Iterator[threading.Event]:
-    """Defer SIGINT and SIGTERM while the block runs; yield an event that they set."""
+    """Defer SIGINT, SIGTERM and SIGHUP while the block runs; yield an event that they set."""
     received = threading.Event()
     with on_signals(received.set):
         yield received

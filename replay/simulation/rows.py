@@ -185,6 +185,6 @@ CAVEATS: Final[Mapping[str, str]] = {
     "latency": "a latency below 100 ms is less than what a batched channel can show",
     "tick": "the tick does not divide the prices of the first book: orders at such prices are refused",
     "lot": "the lot does not divide the sizes of the first book: orders of such sizes are refused",
-    "mark": "no book is known at the end: what is held is valued at the last mid that is",
+    "mark": "no book was known for some time at the end: what is held is valued at the last mid that was",
 }
 """What limits the numbers of a lane."""

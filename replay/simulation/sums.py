@@ -163,8 +163,13 @@ def _caveats(
         yield "tick"
     if market.shown_lot and market.shown_lot % rules.lot:
         yield "lot"
-    if lane.account.position and market.touch.mid_twice is None:
+    if lane.account.position and market.touch.mid_twice is None and not _knew_to_the_end(run, totals):
         yield "mark"
+
+
+def _knew_to_the_end(run: ProductRun, totals: LaneTotals) -> bool:
+    """Return whether the last row is what ended the book, as the disconnect at the end of most tapes."""
+    return totals.last_known is not None and totals.last_known.time == run.tally.last_time
 
 
 def _is_short(latency: Latency) -> bool:

@@ -6,7 +6,7 @@ from tests.support.commands import python
 from tests.support.tapes import Recording
 
 
-@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+@pytest.mark.parametrize("name", ["SIGHUP", "SIGTERM"])
 @pytest.mark.parametrize("module", ["booktape.cli.main", "recorder.installed"])
 def test_signal_while_modules_load(recording: Recording, name: str, module: str) -> None:
     """A signal that comes before the command has begun ends it with one line, too, and exit code 1."""

@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM under load: the real recorder, a server that sends as fast as it can."""
+"""SIGINT, SIGTERM and SIGHUP under load: the real recorder, a server that sends as fast as it can."""
 
 import json
 import signal
@@ -35,7 +35,7 @@ def test_a_stop_under_load_loses_nothing(tmp_path: Path) -> None:
                     lambda rounds=rounds: any(c.rounds >= rounds for c in exchange.connections),  # type: ignore[misc]
                     timeout=60,
                 )
-                stdout, _ = end(process, rng.choice((signal.SIGINT, signal.SIGTERM)))
+                stdout, _ = end(process, rng.choice((signal.SIGINT, signal.SIGTERM, signal.SIGHUP)))
             (sent,) = exchange.sent
         rows = read_rows(tape)
         assert not journals(tape)
@@ -46,4 +46,4 @@ def test_a_stop_under_load_loses_nothing(tmp_path: Path) -> None:
         assert json.loads(stdout)["products"][BTC]["frames"] == len(received)
         assert not verify(tape).damage
         frames += len(received)
-    report("SIGINT, SIGTERM", stops=STOPS, frames=frames, lost=0)
+    report("SIGINT, SIGTERM, SIGHUP", stops=STOPS, frames=frames, lost=0)

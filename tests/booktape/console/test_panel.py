@@ -24,10 +24,16 @@ from replay.synthetic.exchange import SyntheticExchange
 from replay.synthetic.settings import ExchangeSettings, MarketSettings
 from tests.support.commands import clean_environment, end, free_port, running_booktape
 from tests.support.constants import BTC, ETH, TIMEOUT_S
-from tests.support.rows import read_rows
+from tests.support.rows import journals, read_rows
 from tests.support.scripted_server import ScriptedServer, failing, stall
 
 MARKETS = [MarketSettings(BTC, depth=20), MarketSettings(ETH, mid="1900.00", tick="0.05", depth=20)]
+_OWN_TERMINAL = (
+    "import os, sys; os.setsid(); os.close(os.open(os.ttyname(0), os.O_RDWR)); "
+    "os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
+)
+"""Makes stdin the terminal that controls the process, so that its end is a SIGHUP."""
+
 _ESCAPE = re.compile(r"\x1b\[([0-9;?]*)([A-Za-z])")
 
 
@@ -107,6 +113,12 @@ class Terminal:
         assert self.process.returncode in codes, self.output
         return stdout, self.screen()
 
+    def close(self) -> None:
+        """Close the window of the terminal, unless it is closed."""
+        if self._master >= 0:
+            os.close(self._master)
+        self._master = -1
+
     def screen(self) -> list[str]:
         """Return the lines as a terminal of this width shows them."""
         screen = Screen(self._columns)
@@ -127,16 +139,16 @@ def on_terminal(columns: int, *arguments: object, rows: int = 30) -> Iterator[Te
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
     environment = {**clean_environment(), "TERM": "xterm-256color"}
     environment.pop("LINES", None)
-    command = [sys.executable, "-m", "booktape", *map(str, arguments)]
+    command = [sys.executable, "-c", _OWN_TERMINAL, "-m", "booktape", *map(str, arguments)]
     with subprocess.Popen(
         command, env=environment, stdin=slave, stdout=subprocess.PIPE, stderr=slave, text=True
     ) as process:
         os.close(slave)
         try:
-            yield Terminal(process, master, columns)
+            yield (terminal := Terminal(process, master, columns))
         finally:
             process.kill()
-            os.close(master)
+            terminal.close()
 
 
 def plain_lines(output: str) -> list[str]:
@@ -202,6 +214,23 @@ def test_a_warning_stays_whole_above_the_panel(tmp_path: Path) -> None:
     assert [line.split("connection ")[1][0] for line in told] == ["0", "1"]
     assert "product" not in text  # the panel is gone at the end, all of it
     assert "Ctrl-C" not in text
+
+
+def test_a_terminal_that_is_closed_seals(tmp_path: Path) -> None:
+    """The end of the terminal stops a recording as SIGTERM does: all that was received is sealed."""
+    tape = tmp_path / "tape"
+    with SyntheticExchange(MARKETS[:1], ExchangeSettings(rate=200.0, heartbeats=False)) as exchange:
+        with on_terminal(80, "record", BTC, "-o", tape, "--url", exchange.url) as terminal:
+            exchange.wait_until(lambda: any(c.rounds > 40 for c in exchange.connections), TIMEOUT_S)
+            terminal.until(lambda output: len(panels(output)) > 1)
+            terminal.close()
+            terminal.process.wait(TIMEOUT_S)
+        (sent,) = exchange.sent
+    rows = read_rows(tape)
+    received = [row.payload for row in rows if row.kind == "frame"]
+    assert received == sent[: len(received)]
+    assert (rows[-1].kind, json.loads(rows[-1].payload)["reason"]) == ("disconnected", "stopped")
+    assert not journals(tape)
 
 
 def test_many_products_on_a_low_terminal(tmp_path: Path) -> None:

@@ -142,6 +142,15 @@ def test_compiled_is_refused_in_our_words() -> None:
     assert "EngineError: the compiled engine cannot be compiled (RuntimeError: no locator)" in done.stderr
 
 
+def test_a_variable_that_numba_cannot_read() -> None:
+    """It is refused in one line that names it and what it may be, in place of numba's page."""
+    done = booktape("replay", SAMPLE, "--engine", "compiled", env=clean_environment() | {"NUMBA_OPT": "99"})
+    error = done.stderr.splitlines()[-1]
+    assert (done.returncode, error.count("NUMBA_OPT=99")) == (2, 1)
+    assert "supported values are 0, 1, 2, 3" in error
+    assert "Traceback" not in done.stderr
+
+
 @pytest.mark.skipif(not IS_LONG, reason="compiles the engine: half a minute on a slow machine")
 def test_compiling_is_announced(tmp_path: Path) -> None:
     """Compiling is announced by one line on stderr, and only the first time."""

@@ -14,24 +14,24 @@ from recorder.runtime.signals import (
     stops_once,
 )
 
-BOTH = (signal.SIGINT, signal.SIGTERM)
+ALL = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-@pytest.mark.parametrize("number", BOTH)
+@pytest.mark.parametrize("number", ALL)
 def test_a_signal_stops_and_handlers_come_back(number: signal.Signals) -> None:
     """Each signal inside the block calls `stop`; after it the handlers of before are restored."""
-    before = [signal.getsignal(each) for each in BOTH]
+    before = [signal.getsignal(each) for each in ALL]
     stops: list[int] = []
     with on_signals(lambda: stops.append(1)):
         signal.raise_signal(number)
         signal.raise_signal(number)
     assert len(stops) == 2
-    assert [signal.getsignal(each) for each in BOTH] == before
+    assert [signal.getsignal(each) for each in ALL] == before
 
 
 def test_a_command_that_has_run_ignores_signals() -> None:
     """Before the run a signal ends the command; from the end of the run on it does nothing."""
-    before = [signal.getsignal(each) for each in BOTH]
+    before = [signal.getsignal(each) for each in ALL]
     try:
         with pytest.raises(KeyboardInterrupt), stops_once():
             signal.raise_signal(signal.SIGTERM)
@@ -39,28 +39,47 @@ def test_a_command_that_has_run_ignores_signals() -> None:
         with stops_once():
             with on_signals(lambda: stops.append(1)):
                 signal.raise_signal(signal.SIGTERM)
-            for each in BOTH:
+            for each in ALL:
                 signal.raise_signal(each)
-        for each in BOTH:
+        for each in ALL:
             signal.raise_signal(each)
         ignore_repeats()
-        assert [signal.getsignal(each) for each in BOTH] == [signal.SIG_IGN] * 2
+        assert [signal.getsignal(each) for each in ALL] == [signal.SIG_IGN] * 3
         assert stops == [1]
     finally:
-        for each, handler in zip(BOTH, before, strict=True):
+        for each, handler in zip(ALL, before, strict=True):
             signal.signal(each, handler)
 
 
 def test_a_command_that_did_not_run_leaves_signals_as_they_were() -> None:
     """Without a run nothing is ignored after the block."""
-    before = [signal.getsignal(each) for each in BOTH]
+    before = [signal.getsignal(each) for each in ALL]
     with stops_once():
         pass
     ignore_repeats()
-    assert [signal.getsignal(each) for each in BOTH] == before
+    assert [signal.getsignal(each) for each in ALL] == before
 
 
-@pytest.mark.parametrize("number", BOTH)
+def test_sighup_stays_ignored_under_nohup() -> None:
+    """What `nohup` has ignored ends no run; Ctrl-C still does."""
+    before = [signal.getsignal(each) for each in ALL]
+    stops: list[int] = []
+    try:
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        with stops_once():
+            signal.raise_signal(signal.SIGHUP)
+            with on_signals(lambda: stops.append(1)):
+                signal.raise_signal(signal.SIGHUP)
+                assert not stops
+                signal.raise_signal(signal.SIGINT)
+        assert stops == [1]
+        assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    finally:
+        for each, handler in zip(ALL, before, strict=True):
+            signal.signal(each, handler)
+
+
+@pytest.mark.parametrize("number", ALL)
 def test_a_deferred_signal_is_remembered(number: signal.Signals) -> None:
     """A signal inside the block ends nothing; the event says that it came."""
     with deferred_signals() as received:
@@ -77,7 +96,7 @@ def interrupted(steps: list[str], number: signal.Signals | None) -> None:
         steps.append("drained")
 
 
-@pytest.mark.parametrize("number", BOTH)
+@pytest.mark.parametrize("number", ALL)
 def test_an_interrupted_run_raises_after_it_has_drained(number: signal.Signals) -> None:
     """The rest of the block runs after the signal, then the error says what follows."""
     steps: list[str] = []
@@ -99,10 +118,10 @@ def test_other_threads_leave_signals_alone() -> None:
 
     def run() -> None:
         with on_signals(lambda: None):
-            handlers.extend(signal.getsignal(each) for each in BOTH)
+            handlers.extend(signal.getsignal(each) for each in ALL)
 
     thread = threading.Thread(target=run)
-    before = [signal.getsignal(each) for each in BOTH]
+    before = [signal.getsignal(each) for each in ALL]
     thread.start()
     thread.join()
     assert handlers == before

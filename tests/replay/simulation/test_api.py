@@ -13,13 +13,15 @@ import pyarrow.parquet as pq
 import pytest
 
 import booktape as bt
+from recorder.settings import EngineName
 from replay.simulation.results import Backtest
 from tests.endurance.forms import cases
 from tests.support.commands import invoke, json_of
-from tests.support.constants import BTC, CAPTURES, ETH, SAMPLE
+from tests.support.constants import BTC, CAPTURES, ETH, SAMPLE, SECOND
 from tests.support.execution_captures import copies, real_orders
 from tests.support.market_truth import true_market
-from tests.support.rows import write_tape
+from tests.support.oracle import Row
+from tests.support.rows import read_rows, write_tape
 
 END = "2026-01-01T00:00:06"
 L3 = ("l3-2018-03-ETH", "l3-2018-03-LTC", "l3-2018-03-ETH-batch55-late250", "l3-2018-03-LTC-batch55-late250")
@@ -334,7 +336,25 @@ def test_net_says_what_it_is_marked_at() -> None:
     (row,) = result.rows
     assert row.mark == (known["bid_price"] + known["ask_price"]) / 2
     assert row.net == pytest.approx(float(known["equity"]))
-    assert "mark" in row.caveats
+    assert row.position
+    assert "mark" not in row.caveats  # the book was known until the last row
+
+
+@pytest.mark.parametrize("engine", ["plain", "compiled"])
+def test_a_mark_that_is_not_the_last_one_is_said(market: Path, tmp_path: Path, engine: EngineName) -> None:
+    """A position that outlives the last book is valued at a mid of before: that limits its number."""
+    rows = read_rows(market)
+    last = rows[-1]
+    minute = 60 * SECOND
+    lost = [Row(last.seq + 1, last.recv_time + 1, last.connection, "disconnected", "{}")]
+    lost += [Row(last.seq + 2, last.recv_time + minute, last.connection + 1, "connected", rows[0].payload)]
+    said = []
+    for number, ending in enumerate(([], lost[:1], lost)):
+        tape = bt.open(write_tape(tmp_path / str(number), [*rows, *ending]))
+        (row,) = tape.backtest(settings={"threshold": "0.2bps"}, engine=engine).rows
+        assert row.position
+        said.append("mark" in row.caveats)
+    assert said == [False, False, True]
 
 
 def test_refused_amends_are_counted() -> None:

@@ -19,6 +19,7 @@ from booktape.execution import (
     queue_models,
     with_execution,
 )
+from booktape.latencies import latency_models
 from booktape.traders import check_settings, combined_settings, trader_factory
 from booktape.windows import refuse_offsets, window_of_all
 from orderbook.errors import OptionError
@@ -50,7 +51,7 @@ def backtest(  # noqa: D417  `with_execution` adds those of Execution
     start: TimeLike | None = None,
     end: TimeLike | None = None,
     fees: str = PAPER.fees,
-    latency: DurationLike = PAPER.latency,
+    latency: DurationLike | Sequence[DurationLike] = PAPER.latency,
     report: DurationLike = PAPER.report,
     queue: QueueModel | str | Sequence[QueueModel] = PAPER.queue,
     seed: int = PAPER.seed,
@@ -187,7 +188,7 @@ def backtest_settings(
 ) -> BacktestSettings:
     """Return what is run on tapes, checked; the arguments are those of `backtest`."""
     from replay.simulation.orders_file import OrderTables, read_orders
-    from replay.simulation.settings import MOST_LANES, BacktestSettings
+    from replay.simulation.settings import LATENCY, MOST_LANES, BacktestSettings
 
     if len(stored) > 1:
         refuse_offsets(start, end)
@@ -204,8 +205,12 @@ def backtest_settings(
         make, who = trader_factory(strategy)
         values = combined_settings(settings, sweep, is_worked=strategy is None, drawn=random, seed=lane.seed)
         check_settings(make, values[0], who)
-    if len(values) * len(queues) > MOST_LANES:
-        reason = f"{len(values) * len(queues):,} lanes are more than {MOST_LANES:,}"
+    latencies = latency_models(execution.latency)
+    if len(latencies) > 1 and LATENCY in values[0]:
+        reason = "several are compared as the setting 'latency', which the strategy has, too: name one"
+        raise OptionError(reason, option="latency", value=execution.latency)
+    if (lanes := len(values) * len(queues) * len(latencies)) > MOST_LANES:
+        reason = f"{lanes:,} lanes are more than {MOST_LANES:,}"
         raise OptionError(reason, option="sweep", value=len(values))
     chosen = arguments.products_of(products)
     names, held = (
@@ -214,7 +219,7 @@ def backtest_settings(
     )
     if orders is not None:
         check_products("orders", tables.products(), held)
-    return BacktestSettings(
+    found = BacktestSettings(
         make,
         who,
         values,
@@ -225,10 +230,11 @@ def backtest_settings(
         window=window_of_all(stored, start, end, chosen),
         begins_at_once=orders is not None,
         fees=execution.fees,
-        latency=str(execution.latency),
+        latency=",".join(latencies) if len(latencies) > 1 else str(execution.latency),
         inferred=inferred_settings(execution),
         by=arguments.choice(by, "by", (None, "hour", "day", "connection")),
     )
+    return found.with_latencies(latencies) if len(latencies) > 1 else found
 
 
 def _table_or_path(orders: PathLike | TableLike) -> pa.Table | Path:

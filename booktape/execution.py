@@ -5,18 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from datetime import timedelta
-from io import TextIOWrapper
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, cast
 
 from booktape import arguments
-from orderbook.errors import OptionError, reason_of
+from booktape.latencies import latency_models
+from orderbook.errors import OptionError
 from orderbook.time_input import DurationLike
 
 if TYPE_CHECKING:
     from orderbook.execution.codes import QueueModel
-    from orderbook.execution.latency import Latency
     from orderbook.execution.numbers import NumberLike
     from orderbook.execution.settings import LaneSettings, ProductRules
 
@@ -30,7 +27,7 @@ class Execution:
     Attributes:
         fees: maker and taker in bps, such as `40/60`, or a tier such as `coinbase:1M`.
         latency: from a request to its effect on the book: a duration, `uniform:20ms:80ms`, `feed:40ms:1` or
-            `file:PATH` with a duration a line.
+            `file:PATH` with a duration a line; `backtest` compares several, also as `20ms,50ms,100ms`.
         report: from an event at the exchange to its report.
         queue: the queue model that decides what fills, or several, also as `back,share,front`.
         seed: of random latencies, and of a random choice of settings.
@@ -44,7 +41,7 @@ class Execution:
     """
 
     fees: str = "40/60"
-    latency: DurationLike = "100ms"
+    latency: DurationLike | Sequence[DurationLike] = "100ms"
     report: DurationLike = 0
     queue: QueueModel | str | Sequence[QueueModel] = "share"
     seed: int = 0
@@ -96,7 +93,7 @@ def lane_settings(
     equity_every: DurationLike = "1s",
     markouts: DurationLike | Sequence[DurationLike] = MARKOUTS,
 ) -> LaneSettings:
-    """Return the settings that all lanes share.
+    """Return the settings that all lanes share; of several latencies the first.
 
     Raises:
         OptionError: if a value cannot be used.
@@ -113,7 +110,7 @@ def lane_settings(
         horizons = parse_horizons(markouts)
     return LaneSettings(
         fees=rates,
-        latency=_latency(execution.latency),
+        latency=next(iter(latency_models(execution.latency).values())),
         report=_nanoseconds(execution.report, "report"),
         seed=arguments.whole_number(execution.seed, "seed", 0, 2**63 - 1),
         impact=arguments.choice(execution.impact, "impact", ("taken", "none")),
@@ -173,27 +170,6 @@ def check_products(option: str, named: Iterable[str], known: Sequence[str]) -> N
         if product not in known:
             reason = f"no product {product!r} on this tape; it has {', '.join(known)}"
             raise OptionError(reason, option=option, value=product)
-
-
-def _latency(latency: DurationLike) -> Latency:
-    from orderbook.execution.options import latency_table, parse_latency
-    from recorder.tape.store.local import open_file
-
-    with arguments.naming("latency", latency, "'100ms', 'uniform:20ms:80ms', 'feed:40ms:1' or 'file:PATH'"):
-        if isinstance(latency, timedelta):
-            latency = latency.total_seconds()
-        if not isinstance(latency, str | int | float):
-            raise TypeError
-        if not isinstance(latency, str) or not latency.startswith("file:"):
-            return parse_latency(latency if isinstance(latency, str) else f"{latency}s")
-        path = Path(latency.removeprefix("file:"))
-        try:
-            with TextIOWrapper(open_file(path), encoding="utf-8") as lines:
-                return latency_table(lines)
-        except (OSError, UnicodeDecodeError) as error:
-            raise OptionError(f"{path}: cannot be read ({reason_of(error)})") from None
-        except OptionError as error:
-            raise OptionError(f"{path}: {error.reason}") from None
 
 
 def _nanoseconds(value: DurationLike, option: str) -> int:

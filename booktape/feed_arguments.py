@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from booktape import arguments
 from booktape.arguments import ProductsLike, SizeLike
 from booktape.execution import Execution, inferred_settings, lane_settings, product_rules, queue_models
+from booktape.latencies import one_latency
 from booktape.traders import check_settings, combined_settings, trader_factory
 from orderbook.errors import OptionError
 from orderbook.time_input import DurationLike, format_duration
@@ -111,6 +112,7 @@ def paper_settings(
     from replay.simulation.settings import BacktestSettings
 
     check_settings(make, values[0], who)
+    one_latency(execution.latency, "a live strategy")
     queues, lane = queue_models(execution), lane_settings(execution)
     return BacktestSettings(
         make,

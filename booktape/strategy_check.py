@@ -9,6 +9,7 @@ from booktape import arguments
 from booktape.arguments import PathLike, ProductsLike
 from booktape.backtesting import backtest_settings
 from booktape.execution import PAPER, Execution
+from booktape.latencies import one_latency
 from booktape.traders import check_settings, trader_factory
 from orderbook.errors import OptionError
 from orderbook.time_input import TimeLike
@@ -67,6 +68,7 @@ def check(
         markouts="1s",
         by=None,
     )
+    one_latency(execution.latency, "a check")
     if len(found.queues) > 1:
         raise OptionError("name one queue model", option="queue", value=execution.queue)
     other = None

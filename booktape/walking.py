@@ -9,6 +9,7 @@ from booktape import arguments
 from booktape.arguments import PathLike, ProductsLike
 from booktape.backtesting import backtest_settings
 from booktape.execution import MARKOUTS, PAPER, Execution
+from booktape.latencies import one_latency
 from orderbook.errors import OptionError
 from orderbook.time_input import DurationLike, TimeLike
 from recorder.settings import EngineName
@@ -90,6 +91,7 @@ def walk_forward(
         markouts=MARKOUTS,
         by=None,
     )
+    one_latency(execution.latency, "a walk")
     if len(found.settings) < 2:
         raise OptionError("there is nothing to choose among: sweep a setting", option="sweep", value=sweep)
     arguments.choice(choose, "choose", number_columns(found.lane.markouts))

@@ -200,7 +200,7 @@ execution_options = grouped(
         "--latency",
         metavar="LATENCY",
         help="From a request to its effect on the book: 100ms, uniform:20ms:80ms, feed:40ms:1, or file:PATH"
-        " with a duration a line.",
+        " with a duration a line. backtest compares several: 20ms,50ms,100ms.",
     ),
     option(Execution, "report", "--report", metavar="DURATION", help="From an event to its report."),
     option(

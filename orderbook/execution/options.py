@@ -81,6 +81,21 @@ def parse_latency(text: str) -> Latency:
     return FixedLatency(nanoseconds(kind))
 
 
+def latency_texts(text: str) -> list[str]:
+    """Return the latencies that a text names: `A,B,C`, each also as `LOW:HIGH:STEP`; a path is taken whole.
+
+    Raises:
+        OptionError: if a range cannot be used.
+
+    >>> latency_texts("20ms,40ms:60ms:10ms,feed:40ms:1"), latency_texts("file:a,b")
+    (['20ms', '40ms', '50ms', '60ms', 'feed:40ms:1'], ['file:a,b'])
+    """
+    if text.startswith("file:"):
+        return [text]
+    parts = text.split(",")
+    return [each for part in parts for each in (_range(part) if _RANGE.fullmatch(part) else [part])]
+
+
 def latency_table(lines: Iterable[str]) -> TableLatency:
     """Return the latency that draws from durations, one a line; empty lines are passed over.
 

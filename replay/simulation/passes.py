@@ -1,7 +1,7 @@
 """The pass of a backtest over a product: its rows through all lanes, and what comes out of them."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol, TypeAlias
 
@@ -286,7 +286,7 @@ def _made(product: str, settings: BacktestSettings) -> Iterator[tuple[int, Made]
     for number, values in enumerate(settings.settings):
         for queue in settings.queues:
             name = f"strategy {settings.name or 'of the orders'}, {_named(values)}"
-            yield number, (_trader(settings, product, values), replace(settings.lane, queue=queue), name)
+            yield number, (_trader(settings, product, values), settings.of_lane(values, queue), name)
 
 
 def _lane_run(number: int, of_lane: LaneSettings, lane: LaneResult, settings: BacktestSettings) -> LaneRun:
@@ -297,7 +297,7 @@ def _trader(settings: BacktestSettings, product: str, values: Mapping[str, Any])
     """Return the strategy of a lane."""
     who = f"strategy {settings.name}, {product}, {_named(values)}"
     try:
-        trader = settings.make(product, **values)
+        trader = settings.make(product, **settings.of_strategy(values))
         wakes = getattr(trader, "wakes", None)
         trades = callable(getattr(trader, "on_event", None)) and isinstance(wakes, Wakes)
     except OptionError as error:  # of a setting, whatever option it has been given the name of

@@ -1,12 +1,13 @@
 """What a backtest runs: strategies with their settings, queue models, and the rules of the exchange."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeAlias
 
 from orderbook.document import Document
 from orderbook.execution.codes import QueueModel
 from orderbook.execution.lane import Trader
+from orderbook.execution.latency import Latency
 from orderbook.execution.settings import LaneSettings, ProductRules
 from orderbook.times import format_optional
 from replay.comparing.metrics import By
@@ -23,6 +24,9 @@ def plain_settings(values: Mapping[str, Any]) -> dict[str, str | int | float | b
         for key, value in values.items()
     }
 
+
+LATENCY: Final = "latency"
+"""The name under which several latencies are a setting of a lane."""
 
 MOST_LANES: Final = 10_000
 """Lanes of a product: each holds some kilobytes, and is woken as often as its strategy asks for it."""
@@ -62,7 +66,7 @@ class BacktestSettings:
         name: of the strategy; None for a table of orders.
         settings: those of the strategy, one a lane (and queue model).
         queues: the queue models.
-        lane: what all lanes share; its queue model is not used.
+        lane: what all lanes share; its queue model is not used, nor its latency if there are several.
         rules_of: the rules of the exchange, by product.
         products: product ids; all of the tape if empty.
         window: the part of the tape to trade on.
@@ -71,6 +75,8 @@ class BacktestSettings:
         fees, latency: as they were given.
         inferred: what was not given and is taken from the tape or from a default.
         by: UTC hour, UTC date or connection if the numbers are split.
+        latencies: models of latency by how they are written, if there are several: then `settings` have the
+            one of each lane under `LATENCY`.
     """
 
     make: TraderFactory
@@ -86,6 +92,23 @@ class BacktestSettings:
     latency: str = "100ms"
     inferred: tuple[str, ...] = ()
     by: By | None = None
+    latencies: Mapping[str, Latency] = field(default_factory=dict)
+
+    def with_latencies(self, latencies: Mapping[str, Latency]) -> "BacktestSettings":
+        """Return the same with each setting under each of several latencies, which vary fastest."""
+        settings = tuple({**values, LATENCY: text} for values in self.settings for text in latencies)
+        return replace(self, settings=settings, latencies=latencies)
+
+    def of_strategy(self, values: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return what the strategy takes of a setting."""
+        if not self.latencies:
+            return values
+        return {name: value for name, value in values.items() if name != LATENCY}
+
+    def of_lane(self, values: Mapping[str, Any], queue: QueueModel) -> LaneSettings:
+        """Return how the orders of a setting are simulated under a queue model."""
+        latency = self.latencies[values[LATENCY]] if self.latencies else self.lane.latency
+        return replace(self.lane, queue=queue, latency=latency)
 
     @property
     def fees_text(self) -> str:

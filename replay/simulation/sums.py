@@ -9,7 +9,7 @@ from orderbook.execution.latency import Latency
 from orderbook.execution.market import Touch
 from orderbook.execution.settings import ProductRules
 from orderbook.execution.totals import LaneTotals
-from replay.simulation.passes import LaneResult, ProductRun
+from replay.simulation.passes import LaneRun, ProductRun
 from replay.simulation.settings import BacktestSettings
 
 _BATCHED_NS = 100_000_000
@@ -89,7 +89,7 @@ def sums_of(run: ProductRun, settings: BacktestSettings, tape: int) -> Iterator[
             tick=market.tick,
             shown_tick=market.shown_tick,
             shown_lot=market.shown_lot,
-            caveats=frozenset(_caveats(run, found.lane, totals, settings)),
+            caveats=frozenset(_caveats(run, found, totals, settings)),
             digest=lane.digest.hexdigest(),
         )
 
@@ -145,9 +145,10 @@ def _sum(values: Iterator[int | None]) -> int | None:
 
 
 def _caveats(
-    run: ProductRun, lane: LaneResult, totals: LaneTotals, settings: BacktestSettings
+    run: ProductRun, found: LaneRun, totals: LaneTotals, settings: BacktestSettings
 ) -> Iterator[str]:
     """Yield what limits the numbers of a lane; `rows.CAVEATS` has the meanings."""
+    lane = found.lane
     if not run.shown.watch.had_trades:
         yield "no_trades"
     if run.shown.watch.gaps:
@@ -156,7 +157,7 @@ def _caveats(
         yield "interruptions"
     if totals.exceeds_level:
         yield "size"
-    if _is_short(settings.lane.latency):
+    if _is_short(settings.of_lane(settings.settings[found.setting], found.queue).latency):
         yield "latency"
     rules, market = settings.rules_of.get(run.product, ProductRules()), run.shown.market
     if market.shown_tick and market.tick and market.shown_tick % market.tick:

@@ -1,0 +1,106 @@
+"""The depth over time: against books kept level by level, whatever the batches."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import fields
+
+import numpy as np
+import pytest
+
+from orderbook.engine import PlainEngine
+from orderbook.execution.market_rows import CLEAR, MarketRows
+from orderbook.trades import TradeWatch
+from recorder.tape.reader import Tape
+from replay.report.collect.heatmap import DepthHistory
+from tests.support.constants import ETH, SAMPLE
+
+COLUMNS = 37
+
+
+ROWS = 3000
+
+
+def read() -> MarketRows:
+    """Return the sample's first rows, as the exchange reads them."""
+    tape = Tape.open(SAMPLE)
+    engine = PlainEngine()
+    state = engine.start(ETH, tape.feed)
+    watch = TradeWatch(ETH, state.venue)
+    rows = next(tape.product(ETH).batches(ROWS))
+    market = engine.step(state, rows, watch=watch)[1].market
+    assert market is not None
+    return market
+
+
+def history(market: Sequence[MarketRows], **settings: int) -> DepthHistory:
+    """Return the depth over the whole time of some rows."""
+    kept = DepthHistory(int(market[0].time[0]), int(market[-1].time[-1]), COLUMNS, **settings)
+    for rows in market:
+        kept.add(rows)
+    kept.finish()
+    return kept
+
+
+def test_each_cell_is_the_largest_size_shown() -> None:
+    """A cell has the largest size of a level in it, of a book that a dict holds row by row."""
+    market = read()
+    kept = history([market])
+    book: dict[tuple[int, int], int] = {}
+    largest: dict[tuple[int, int], int] = defaultdict(int)
+
+    def show(levels: dict[tuple[int, int], int]) -> None:
+        for (_side, price), size in levels.items():
+            largest[price, column] = max(size, largest[price, column])
+
+    column = 0
+    for place, time in enumerate(market.time.tolist()):
+        while column < (time - kept.start) // kept.width_ns:
+            column += 1
+            show(book)
+        first, last = market.first_change[place : place + 2]
+        for side, price, size in market.changes[first:last].tolist():
+            if side == CLEAR:
+                book = {}
+                continue
+            book[side, price] = size
+            show({(side, price): size})
+            if not size:
+                del book[side, price]
+    prices = sorted({price for price, _ in largest})
+    low, high = prices[len(prices) // 3], prices[2 * len(prices) // 3]
+    grid, height = kept.grid(low, high, 50)
+    expected = np.zeros_like(grid)
+    for (price, at), size in largest.items():
+        if low <= price <= high:
+            row = (price - low) // height
+            expected[row, at] = max(size, expected[row, at])
+    assert np.count_nonzero(grid) > grid.size / 4
+    assert (grid == expected).all()
+    levels = kept.levels()
+    assert dict(zip(zip(levels.sides, levels.prices, strict=True), levels.sizes, strict=True)) == book
+
+
+@pytest.mark.parametrize("rows", [1, 7])
+def test_batches_do_not_matter(rows: int) -> None:
+    """The same rows give the same grid, however they are cut, also if only the nearest levels are kept."""
+    whole = read()
+    parts = [cut(whole, first, first + rows) for first in range(0, ROWS, rows)]
+    grids = [history(market, nearest=40).grid(10**8, 10**13, 200)[0] for market in ([whole], parts)]
+    assert (grids[0] == grids[1]).all()
+    assert grids[0].any()
+
+
+def cut(rows: MarketRows, first: int, last: int) -> MarketRows:
+    """Return some of the rows."""
+    last = min(last, len(rows.seq))
+    values = {}
+    for name in (field.name for field in fields(rows)):
+        value = getattr(rows, name)
+        if name in {"first_change", "first_trade"}:
+            values[name] = value[first : last + 1] - value[first]
+        elif name in {"changes", "trades"}:
+            firsts = rows.first_change if name == "changes" else rows.first_trade
+            values[name] = value[firsts[first] : firsts[last]]
+        else:
+            values[name] = value[first:last]
+    return MarketRows(**values)

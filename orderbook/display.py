@@ -1,6 +1,6 @@
 """Numbers, times, rows and untrusted text as text for people: in a terminal, a log line and a report."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -12,6 +12,9 @@ from orderbook.times import format_time
 _SMALLEST: Final = -12
 """Numbers below 1e-12 are written with an exponent."""
 
+_FEW_PRODUCTS: Final = 10
+"""Products that a title names."""
+
 
 def count(value: int) -> str:
     """Return a count with separators: `12,345`."""
@@ -21,6 +24,17 @@ def count(value: int) -> str:
 def plural(number: int, noun: str) -> str:
     """Return a count with its noun: `1 digest`, `2 digests`."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def products_title(products: Collection[str]) -> str:
+    """Return the names of products in order, or how many they are if nobody would read them all.
+
+    >>> products_title(["ETH-USD", "BTC-USD"]), products_title([f"P{n}-USD" for n in range(300)])
+    ('BTC-USD, ETH-USD', '300 products')
+    """
+    if len(products) > _FEW_PRODUCTS:
+        return plural(len(products), "product")
+    return ", ".join(sorted(products)) or "no product"
 
 
 def significant(value: float | None) -> str:

@@ -26,6 +26,7 @@ from recorder.monitor.log_lines import AnomalyLog, ClockLog
 from recorder.monitor.status import Observer, RecorderStatus, RecordingView
 from recorder.recording import Recording, check_kind
 from recorder.results import Recorded
+from recorder.runtime.descriptors import allow_open_files
 from recorder.runtime.loading import load_engine
 from recorder.runtime.signals import deferred_signals, interruptible, until_stopped
 from recorder.runtime.strategy_thread import LiveStrategy, Outlets, StrategyThread
@@ -64,6 +65,7 @@ def record(
             is intact.
     """
     products = tuple(dict.fromkeys(products))
+    allow_open_files(len(products), 2)  # a journal and a socket
     reader = FeedReader(products, settings.connection)
     if not settings.append:
         check_kind(tape, reader.endpoint.public_url)
@@ -135,6 +137,7 @@ def live(
         StrategyError: if the strategy fails.
     """
     products = tuple(dict.fromkeys(products))
+    allow_open_files(len(products), 1)
     reader = FeedReader(products, settings.connection)
     failure = FirstFailure(reader.stop)
     anomalies = AnomalyLog()
@@ -204,6 +207,7 @@ def import_captures(paths: Sequence[Path], tape: Path, settings: ImportSettings 
     if [each.path for each in found.captures] != list(paths):
         names = ", ".join(each.path.name for each in found.captures)
         log.info("in the order of their times: %s", printable(names))
+    allow_open_files(len(found.products), 1)
     engine = load_engine(settings.engine)
     with TapeWriter.open(tape, found.feed, found.products, software(), settings.seal) as writer:
         recording = Recording(writer, engine, settings.threshold)

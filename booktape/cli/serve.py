@@ -59,12 +59,13 @@ def serve(tape: Path, speed: str, **options: Any) -> None:
     end.
     """
     from booktape.console.terminal import log_to_stderr
+    from orderbook.display import products_title
 
     log_to_stderr()
     opened = booktape.open(tape)
 
     def announce(url: str) -> None:
-        products = ", ".join(opened.products)
+        products = products_title(opened.products)
         click.echo(f"serving {tape} at {url} ({opened.feed}: {products}; speed {speed})")
 
     opened.serve(speed=speed, on_listening=announce, **options)

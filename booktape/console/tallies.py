@@ -8,7 +8,7 @@ from rich.text import Text
 
 from booktape.console.columns import Column, fitted_table
 from orderbook.anomalies import ANOMALY_KINDS
-from orderbook.display import count, percent, plural, seconds, span
+from orderbook.display import count, percent, plural, products_title, seconds, span
 from orderbook.tally import Tally
 from orderbook.thresholds import format_threshold
 from recorder.installed import tape_name
@@ -30,10 +30,9 @@ def heading(
     """
     firsts = [tally.first_time for tally in tallies.values() if tally.first_time is not None]
     lasts = [tally.last_time for tally in tallies.values() if tally.last_time is not None]
-    products = ", ".join(sorted(tallies))
     return Text.assemble(
         (tape if isinstance(tape, str) else tape_name(tape), "bold"),
-        f"  {'synthetic  ' * synthetic}{feed + '  ' if feed else ''}{products}\n",
+        f"  {'synthetic  ' * synthetic}{feed + '  ' if feed else ''}{products_title(tallies)}\n",
         (span(min(firsts, default=None), max(lasts, default=None)), "dim"),
     )
 

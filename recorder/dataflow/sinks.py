@@ -1,6 +1,5 @@
 """The sink of a recording: a tape whose segments are sealed."""
 
-from collections.abc import Callable
 from functools import partial
 
 from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
@@ -9,6 +8,7 @@ from orderbook.engine import Step
 from orderbook.tally import Tally
 from recorder.dataflow.running import FirstFailure
 from recorder.tape.errors import TapeError
+from recorder.tape.seal_threads import SealThreads
 from recorder.tape.writer import TapeWriter
 
 
@@ -23,6 +23,7 @@ class TapeSink(FixedPartitionedSink[Step, None]):
         self._tallies = tallies
         self._failure = failure
         self._has_failed = False
+        self._seals = SealThreads(self._fail)
         self._next_seq: dict[str, int] = {}
 
     def list_parts(self) -> list[str]:
@@ -62,22 +63,22 @@ class TapeSink(FixedPartitionedSink[Step, None]):
     def _seal(self, product: str, tally: Tally) -> None:
         """Seal what ended before the product's next row; the tally must hold exactly the rows before it."""
         if product in self._next_seq:
-            self._write(partial(self._writer.products[product].seal, tally, self._next_seq[product]))
+            for seal in self._writer.products[product].take_ended(tally, self._next_seq[product]):
+                self._seals.submit(product, seal)
 
     def seal_all(self) -> None:
         """Seal all rows that were tallied, after the end of the flow; others remain in the journal."""
-        for product, tally in self._tallies.items():
-            seal_all = self._writer.products[product].seal_all
-            self._write(partial(seal_all, tally, self._next_seq.get(product, 0)))
+        if not self._has_failed:
+            for product, tally in self._tallies.items():
+                seal_all = self._writer.products[product].seal_all
+                self._seals.submit(product, partial(seal_all, tally, self._next_seq.get(product, 0)))
+        self._seals.join()
 
-    def _write(self, write: Callable[[], None]) -> None:
-        if self._has_failed:
-            return
-        try:
-            write()
-        except (OSError, TapeError) as error:
-            self._has_failed = True
-            self._failure.report(self._writer.failure(error, "all rows are kept in the journal"))
+    def _fail(self, error: Exception) -> None:
+        self._has_failed = True
+        if isinstance(error, OSError | TapeError):
+            error = self._writer.failure(error, "all rows are kept in the journal")
+        self._failure.report(error)
 
 
 class _TapePartition(StatefulSinkPartition[Step, None]):

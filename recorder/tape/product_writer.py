@@ -8,13 +8,15 @@ write, another sync and a third seal.
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 import pyarrow as pa
 
-from orderbook.digest import Digest
+from orderbook.digest import Checks, Digest
 from orderbook.tally import Tally
 from orderbook.times import format_time
 from recorder.runtime.memory import return_freed_memory
@@ -48,7 +50,9 @@ _SEAL_BYTES: Final = 256 * 2**10
 class ProductWriter:
     """The writer of one product's rows."""
 
-    def __init__(self, tape: Path, product: str, policy: SealPolicy, now_ns: Callable[[], int]) -> None:
+    def __init__(
+        self, tape: Path, product: str, policy: SealPolicy, now_ns: Callable[[], int], least_sealed: int = 0
+    ) -> None:
         self.product = product
         self._directory = product_dir(tape, product)
         self._journals = self._directory / JOURNALS
@@ -64,9 +68,9 @@ class ProductWriter:
         self.written_rows = 0
         self.sealed_bytes = 0
         self.seal_seconds = 0.0
-        self.position = self._recover()
+        self.position = self._recover(least_sealed)
 
-    def _recover(self) -> Position:
+    def _recover(self, least_sealed: int) -> Position:
         """Continue after an earlier process: remove sealed journals, cut torn tails, queue the rest to seal.
 
         Raises:
@@ -74,7 +78,7 @@ class ProductWriter:
         """
         with segment_list_lock(self._directory):
             finish_compaction(self._directory)
-        entries = complete_list(self._directory)
+        entries = complete_list(self._directory, least_sealed)
         position = _after(entries[-1]) if entries else Position()
         self._sealed_digest = entries[-1].digest if entries else Digest().hexdigest()
         sealed = position.seq
@@ -186,7 +190,14 @@ class ProductWriter:
             return self._journal is None or self._journal.is_in_place
 
     def seal(self, tally: Tally, next_seq: int) -> None:
-        """Seal the ended segments of which the engine has processed all rows.
+        """Seal the ended segments of which the engine has processed all rows; see `take_ended`."""
+        for seal in self.take_ended(tally, next_seq):
+            seal()
+
+    def take_ended(self, tally: Tally, next_seq: int) -> Iterator[Callable[[], None]]:
+        """Yield what seals each ended segment of which the engine has processed all rows.
+
+        Each is to be called once, in order, on any thread: it uses nothing of the tally any more.
 
         Args:
             tally: of the product's rows before `next_seq`; its digest and its facts go with the segment.
@@ -194,10 +205,23 @@ class ProductWriter:
                 split where a segment ends, so at most one segment waits.
         """
         while self._ended and self._ended[0].next_seq <= next_seq:
-            started = time.monotonic()
-            self._seal(self._ended.popleft(), tally)
-            return_freed_memory()
-            self.seal_seconds += time.monotonic() - started
+            segment, digest = self._ended.popleft(), tally.digest
+            checks = None if digest.checks is None else digest.checks.take(segment.first_seq, segment.rows)
+            entry = SegmentEntry(
+                file=segment_file(segment.first_seq, segment.first_time),
+                first_seq=segment.first_seq,
+                rows=segment.rows,
+                first_recv_time=format_time(segment.first_time),
+                last_recv_time=format_time(segment.last_time),
+                connections=segment.connections,
+                bytes=0,
+                sha256="",
+                digest=digest.hexdigest(),
+                chain=digest.chain.hex(),
+                chain_seq=digest.chain_seq,
+                **listed_facts(tally.take_facts()),
+            )
+            yield partial(self._seal, segment, entry, checks)
 
     def seal_all(self, tally: Tally, next_seq: int) -> None:
         """End the open segment, and seal it if the engine has processed all its rows."""
@@ -224,37 +248,21 @@ class ProductWriter:
             unsealed = (*self._ended, self._open)
         return next((each for each in unsealed if each is not None and each.first_seq == seq), None)
 
-    def _seal(self, segment: UnsealedSegment, tally: Tally) -> None:
-        name = segment_file(segment.first_seq, segment.first_time)
+    def _seal(self, segment: UnsealedSegment, entry: SegmentEntry, checks: Checks | None) -> None:
+        """Write a segment, list its entry once the file is known, and remove its journal."""
+        started = time.monotonic()
         journal = self._journals / journal_file(segment.first_seq)
         with JournalReader(journal) as reader:
             batches = reader.batches(segment.first_seq, _SEAL_ROWS, max_bytes=_SEAL_BYTES)
-            written = write_segment(
-                self._directory / name, self.product, segment.first_seq, segment.rows, batches
-            )
+            path = self._directory / entry.file
+            written = write_segment(path, self.product, segment.first_seq, segment.rows, batches)
         book_sha256 = ""
         if segment.book_before is not None:
             book_sha256 = write_book(
                 self._directory, segment.first_seq, self._sealed_digest, segment.book_before
             )
-        facts = tally.take_facts()
-        entry = SegmentEntry(
-            file=name,
-            first_seq=segment.first_seq,
-            rows=segment.rows,
-            first_recv_time=format_time(segment.first_time),
-            last_recv_time=format_time(segment.last_time),
-            connections=segment.connections,
-            bytes=written.bytes,
-            sha256=written.sha256,
-            digest=tally.digest.hexdigest(),
-            chain=tally.digest.chain.hex(),
-            chain_seq=tally.digest.chain_seq,
-            **listed_facts(facts),
-            book_sha256=book_sha256,
-        )
-        if tally.digest.checks is not None:
-            checks = tally.digest.checks.take(entry.first_seq, entry.rows)
+        entry = replace(entry, bytes=written.bytes, sha256=written.sha256, book_sha256=book_sha256)
+        if checks is not None:
             write_checks(self._directory, entry, checks)
         with segment_list_lock(self._directory):
             finish_compaction(self._directory)
@@ -262,6 +270,8 @@ class ProductWriter:
         store.remove_file(journal)
         self._sealed_digest = entry.digest
         self.sealed_bytes += written.bytes
+        return_freed_memory()
+        self.seal_seconds += time.monotonic() - started
 
     def close(self) -> None:
         """Close the journal; its rows stay for the next writer."""

@@ -111,7 +111,7 @@ class Tape:
             UnknownProductError: if the tape has no such product.
         """
         (known,) = self.select((product,))
-        listing = self.listings.setdefault(known, Listing())
+        listing = self.listings.setdefault(known, Listing(self.manifest.sealed_rows.get(known, 0)))
         return ProductTape(known, product_dir(self.path, known), self.feed, listing)
 
     def first_time(self) -> int | None:
@@ -134,11 +134,13 @@ class Listing:
     """What an open tape has seen of a product.
 
     Attributes:
+        least: rows that it had sealed when its last recorder ended, by the manifest.
         rows: number of rows in the list of segments; None until it was compared with the files. A list that
             is read again and lists fewer is not the same tape any more: moved, unmounted or damaged.
         overview: the overview, with the files of which it was made.
     """
 
+    least: int = 0
     rows: int | None = None
     overview: "tuple[Files, Overview] | None" = None
 
@@ -190,7 +192,7 @@ class ProductTape:
                 missing or not listed and `problems` is None.
         """
         if self.listing.rows is None:
-            entries = complete_list(self.directory, problems)
+            entries = complete_list(self.directory, self.listing.least, problems)
         else:
             entries = read_segment_list(self.directory)
             before, now = self.listing.rows, sealed_rows(entries)

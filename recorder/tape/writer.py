@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, replace
 from io import FileIO
@@ -17,6 +18,7 @@ from recorder.tape.format.manifest import FORMAT, Manifest, write_manifest
 from recorder.tape.format.presence import complete_manifest, note_sealed_rows, require_no_rows
 from recorder.tape.product_writer import ProductWriter
 from recorder.tape.store import local as store
+from recorder.tape.store.durable import DISK_THREADS
 
 MIN_FREE_BYTES: Final = 128 * 2**20
 """Free disk space that a recording needs to start."""
@@ -64,7 +66,12 @@ class TapeWriter(AbstractContextManager["TapeWriter"]):
         lock = _lock(path)
         try:
             manifest = _add_to_manifest(path, feed, products, software, now_ns)
-            writers = {product: ProductWriter(path, product, policy, now_ns) for product in products}
+            with ThreadPoolExecutor(DISK_THREADS) as threads:  # each waits for the disk
+                sealed = manifest.sealed_rows
+                opened = threads.map(
+                    lambda each: ProductWriter(path, each, policy, now_ns, sealed.get(each, 0)), products
+                )
+                writers = dict(zip(products, opened, strict=True))
         except BaseException as error:
             lock.close()
             if isinstance(error, OSError):

@@ -171,7 +171,7 @@ class Inspection(Result):
             max((each.last_time for each in views if each.last_time is not None), default=None),
         )
         rows = display.plural(sum(each.rows for each in views), "row")
-        products = ", ".join(sorted(self.products))
+        products = display.products_title(self.products)
         verdict = display.verdict(self.verdict or "empty")
         return f"{tapes_title(self.tape.path)} {products}; {span}; {rows}; {verdict}"
 

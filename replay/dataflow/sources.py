@@ -10,6 +10,7 @@ import pyarrow as pa
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 
 from recorder.dataflow.running import AWAKE, FirstFailure
+from recorder.runtime.descriptors import allow_open_files
 from recorder.tape.errors import TapeError
 from recorder.tape.format.sidecars import Start
 from recorder.tape.reader import Tape
@@ -55,6 +56,7 @@ class TapeSource(FixedPartitionedSource[Item, int]):
     ) -> None:
         self._tape = tape
         self._products = products
+        allow_open_files(len(products), 2)  # a segment, and a journal that is not sealed yet
         self._starts = _starts(tape, products, window)
         self.pacer = pacer
         self.window = window

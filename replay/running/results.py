@@ -7,7 +7,7 @@ import msgspec
 import pyarrow as pa
 
 from orderbook.digest import run_digest
-from orderbook.display import plural
+from orderbook.display import plural, products_title
 from orderbook.document import Document
 from orderbook.result import Result
 from orderbook.tally import Tally, TallyDocument, products_with_rows, tally_documents, tally_table
@@ -100,7 +100,7 @@ class RunResult(Result):
         rows, signals = (
             sum(getattr(tally, name) for tally in self.tallies.values()) for name in ("rows", "signals")
         )
-        products = ", ".join(sorted(self.tallies)) or "no product"
+        products = products_title(self.tallies)
         threshold = format_threshold(self.settings.threshold)
         counts = f"{plural(rows, 'row')}, {plural(signals, 'signal')} above {threshold}"
         return f"{tapes_title(self.tape)} {products}, {counts}, digest {self.digest[:16]}"

@@ -4,7 +4,8 @@ Absent is not empty. What is named and missing, or there and not named, is damag
 """
 
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path, PurePath
@@ -31,6 +32,7 @@ from recorder.tape.format.segment_list import (
     sync_segment_list,
 )
 from recorder.tape.store import local as store
+from recorder.tape.store.durable import DISK_THREADS
 
 _DAY: Final = "date="
 _SEGMENT: Final = ".parquet"
@@ -80,19 +82,22 @@ def require_no_rows(tape: Path) -> None:
         raise DamagedTapeError(f"{tape}: {MANIFEST} is missing, but {path.name} has rows; restore it", tape)
 
 
-def note_sealed_rows(tape: Path, products: Iterable[str]) -> None:
+def note_sealed_rows(tape: Path, products: Collection[str]) -> None:
     """Write the number of sealed rows of some products to the manifest; for the tape's writer at its end.
 
     Raises:
         OSError: if it cannot be written.
         TapeError: if the manifest or a list cannot be read.
     """
-    manifest = read_manifest(tape)
-    rows = {}
-    for product in products:
+
+    def durable_rows(product: str) -> int:
         directory = tape / f"{PRODUCT}{product}"
         sync_segment_list(directory)  # a line must not be less durable than the note of its rows
-        rows[product] = sealed_rows(read_segment_list(directory))
+        return sealed_rows(read_segment_list(directory))
+
+    manifest = read_manifest(tape)
+    with ThreadPoolExecutor(DISK_THREADS) as threads:
+        rows = dict(zip(products, threads.map(durable_rows, products), strict=True))
     noted = {**manifest.sealed_rows, **{each: number for each, number in rows.items() if number}}
     if noted != manifest.sealed_rows:
         write_manifest(tape, replace(manifest, sealed_rows=noted))
@@ -114,7 +119,7 @@ def _has_rows(product_dir: Path) -> bool:
     )
 
 
-def complete_list(product_dir: Path, problems: list[str] | None = None) -> list[SegmentEntry]:
+def complete_list(product_dir: Path, least: int, problems: list[str] | None = None) -> list[SegmentEntry]:
     """Return the list of segments of which every file is there, and which lists all files that are.
 
     A file that waits for its line still has its journal. Files are looked up first, then journals, then
@@ -122,13 +127,13 @@ def complete_list(product_dir: Path, problems: list[str] | None = None) -> list[
 
     Args:
         product_dir: directory of the product.
+        least: rows that were sealed when the last recorder ended, by the manifest.
         problems: takes a line for each file that is missing or not listed; None raises an error instead.
 
     Raises:
         DamagedTapeError: if the list cannot be read; if files are missing or not listed and `problems` is
             None.
     """
-    least = read_manifest(product_dir.parent).sealed_rows.get(product_of(product_dir), 0)
     days = [name for name in _names(product_dir) if name.startswith(_DAY)]
     files = {f"{day}/{name}" for day in days for name in _names(product_dir / day) if name.endswith(_SEGMENT)}
     sidecars = _names(product_dir / SIDECARS)

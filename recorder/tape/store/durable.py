@@ -15,6 +15,9 @@ from typing import Final
 log = logging.getLogger(__name__)
 
 _NOT_SUPPORTED: Final = {errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.ENOLCK}
+DISK_THREADS: Final = 8
+"""Threads that wait for a disk beside one another: it makes several files durable in the time of one."""
+
 _FULL_SYNC: Final[int | None] = getattr(fcntl, "F_FULLFSYNC", None)
 
 

@@ -1,5 +1,6 @@
 """The sink of a recording: segments are sealed as their rows are tallied, and a full disk loses none."""
 
+from contextlib import ExitStack
 from pathlib import Path
 
 from orderbook.engine import PlainEngine
@@ -38,15 +39,15 @@ def run(tape: Path, rows: list[Row], size: int, full_after: int | None = None) -
     state = engine.start(BTC, "exchange")
     with open_writer(tape, policy=SealPolicy(rows=10, seconds=1e9)) as writer:
         sink = TapeSink(writer, {BTC: Tally(DEFAULT_THRESHOLD)}, failure)
-        for part in in_batches(rows, size):
-            for piece in writer.products[BTC].append(part):
+        journaled = [piece for part in in_batches(rows, size) for piece in writer.products[BTC].append(part)]
+        with ExitStack() as full:
+            for piece in journaled:
                 state, step = engine.step(state, piece)
                 if full_after is not None and to_rows([piece])[0].seq >= full_after:
-                    with file_size_limit(1):
-                        sink.add(BTC, step)
-                else:
-                    sink.add(BTC, step)
-        sink.seal_all()
+                    full.enter_context(file_size_limit(1))
+                    full_after = None
+                sink.add(BTC, step)
+            sink.seal_all()
     return failure
 
 

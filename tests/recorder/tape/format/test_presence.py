@@ -211,7 +211,7 @@ def test_recorders_and_compactions_at_work_are_no_damage(tmp_path: Path) -> None
 
     def look(_name: str, call: Call, arguments: tuple[object, ...]) -> object:
         nonlocal looks
-        complete_list(tape / f"product={BTC}")
+        complete_list(tape / f"product={BTC}", 0)
         Tape.open(tape)
         looks += 1
         return call(*arguments)

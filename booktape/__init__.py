@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from booktape.recording import flow as flow
     from booktape.recording import live as live
     from booktape.recording import record as record
+    from booktape.searching import search as search
     from booktape.strategy_check import check as check
     from booktape.tape import Tape as Tape
     from booktape.tape import open as open  # noqa: A004
@@ -78,6 +79,7 @@ _MODULES = {
     "booktape.execution": ("Execution",),
     "booktape.importing": ("import_",),
     "booktape.recording": ("flow", "live", "record"),
+    "booktape.searching": ("search",),
     "booktape.strategy_check": ("check",),
     "booktape.tape": ("Tape", "open"),
     "booktape.walking": ("walk_forward",),

@@ -124,7 +124,7 @@ def backtest(  # noqa: D417  `with_execution` adds those of Execution
     arguments.flag(keep, "keep")
     engine = arguments.engine_of(engine)
     execution = Execution(fees, latency, report, queue, seed, impact, on_break, tick, lot, cash, base)
-    stored = _open(tapes)
+    stored = open_tapes(tapes)
     run_settings = backtest_settings(
         stored,
         strategy,
@@ -163,7 +163,8 @@ def backtest(  # noqa: D417  `with_execution` adds those of Execution
     return result
 
 
-def _open(tapes: PathLike | Iterable[PathLike]) -> list[StoredTape]:
+def open_tapes(tapes: PathLike | Iterable[PathLike]) -> list[StoredTape]:
+    """Return one tape or several, opened."""
     from recorder.tape.reader import Tape as StoredTape
 
     paths = arguments.tape_paths(tapes)

@@ -19,6 +19,7 @@ from booktape.checking import inspect as inspect_tape
 from booktape.checking import verify as verify_tape
 from booktape.comparing import compare as compare_tapes
 from booktape.replaying import replay as replay_tape
+from booktape.searching import search as search_on
 from booktape.serving import serve as serve_tape
 from booktape.walking import walk_forward as walk_forward_on
 from booktape.windows import time_on
@@ -207,6 +208,7 @@ class Tape:
     compare = _method(compare_tapes)
     backtest = _method(backtest_tape)
     walk_forward = _method(walk_forward_on)
+    search = _method(search_on)
     verify = _method(verify_tape)
     inspect = _method(inspect_tape)
     index = _method(index_tape)

@@ -12,6 +12,7 @@ from booktape import arguments
 from orderbook.errors import OptionError
 
 if TYPE_CHECKING:
+    from orderbook.execution.sweeps import Space
     from replay.simulation.settings import TraderFactory
 
 
@@ -55,9 +56,9 @@ def combined_settings(
     Raises:
         OptionError: if a text cannot be read, a name is there twice, or the combinations are too many.
     """
-    from orderbook.execution.options import combinations, parse_setting, parse_sweep
+    from orderbook.execution.sweeps import combinations, parse_sweep
 
-    fixed = _by_name(settings, "settings", "size=0.01", parse_setting)
+    fixed = settings_by_name(settings)
     swept = {
         name: (values,) if isinstance(values, str) or not isinstance(values, Iterable) else tuple(values)
         for name, values in _by_name(sweep, "sweep", "size=0.01,0.02", parse_sweep).items()
@@ -69,6 +70,35 @@ def combined_settings(
             reason = f"{name} is set and swept" if several else f"{name} has no value"
             raise OptionError(f"{reason}: give it values in one place", option="sweep", value=name)
     return combinations(fixed, swept, _numbers(prod(map(len, swept.values())), drawn, seed))
+
+
+def settings_by_name(settings: Mapping[str, Any] | Iterable[str]) -> dict[str, Any]:
+    """Return settings by name.
+
+    Raises:
+        OptionError: if a text cannot be read, or a name is there twice.
+    """
+    from orderbook.execution.sweeps import parse_setting
+
+    return _by_name(settings, "settings", "size=0.01", parse_setting)
+
+
+def spaces_by_name(sweep: Mapping[str, Iterable[Any] | str] | Iterable[str]) -> dict[str, Space]:
+    """Return what settings are searched in, by name.
+
+    Raises:
+        OptionError: as `settings_by_name`, or if a range cannot be used.
+    """
+    from orderbook.execution.sweeps import parse_space
+
+    if isinstance(sweep, Mapping):
+        texts = [f"{name}={values}" for name, values in sweep.items() if isinstance(values, str)]
+        given = {name: values for name, values in sweep.items() if not isinstance(values, str)}
+        with arguments.naming("sweep", given, "a list of values, or a range such as '1bps..50bps'"):
+            lists = {name: tuple(dict.fromkeys(values)) for name, values in given.items()}
+        read = _by_name(texts, "sweep", "threshold=1bps..50bps", parse_space)
+        return {name: lists[name] if name in lists else read[name] for name in sweep}
+    return _by_name(sweep, "sweep", "threshold=1bps..50bps", parse_space)
 
 
 def _numbers(count: int, drawn: int | None, seed: int) -> Sequence[int]:

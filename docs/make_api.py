@@ -31,6 +31,7 @@ FUNCTIONS: Final = (
     "compare",
     "backtest",
     "walk_forward",
+    "search",
     "compiled",
     "check",
     "diff",

@@ -30,9 +30,12 @@ from booktape.cli.options import (
     window_options,
 )
 from booktape.execution import MARKOUTS
+from booktape.searching import search as search_tape
 from booktape.walking import walk_forward
 
 _FLAGS = {"output": "-o", "markouts": "--markout"}
+_DEFAULTS = {"sort": "product", "markouts": MARKOUTS, "processes": 1}
+_OF_WHOLE = ("orders", "sort", "output", "html")
 
 
 @command("booktape backtest sample: --sweep threshold=5bps,10bps --queue back,share,front")
@@ -51,7 +54,8 @@ _FLAGS = {"output": "-o", "markouts": "--markout"}
     "--sweep",
     multiple=True,
     metavar="NAME=A,B,C",
-    help="Several values of a setting, or LOW:HIGH:STEP; repeatable, every combination is run.",
+    help="Several values of a setting, or LOW:HIGH:STEP; repeatable, every combination is run. With --search"
+    " also LOW..HIGH, anything between.",
 )
 @option(
     backtest_tape,
@@ -60,6 +64,20 @@ _FLAGS = {"output": "-o", "markouts": "--markout"}
     type=click.IntRange(1),
     metavar="N",
     help="Run N of the combinations, drawn by --seed.",
+)
+@click.option(
+    "--search",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Search the settings of --sweep by N trials, which Optuna chooses: needs booktape[search].",
+)
+@option(
+    search_tape,
+    "study",
+    "--study",
+    metavar="STORAGE[#NAME]",
+    help="With --search: keep the trials in a storage of Optuna, such as sqlite:///study.db, or a journal"
+    " file, and go on with those that are there.",
 )
 @option(
     backtest_tape,
@@ -99,7 +117,7 @@ _FLAGS = {"output": "-o", "markouts": "--markout"}
     "choose",
     "--choose",
     metavar="COLUMN",
-    help="With --walk: column of --csv whose largest value chooses.",
+    help="With --walk or --search: column of --csv whose largest value chooses.",
 )
 @output_option
 @engine_option
@@ -114,6 +132,8 @@ def backtest(
     as_json: bool,
     as_csv: bool,
     walk: str | None,
+    search: int | None,
+    study: str | None,
     choose: str,
     **options: Any,
 ) -> None:
@@ -128,11 +148,19 @@ def backtest(
     from booktape.console.terminal import print_rows
 
     refuse_both(as_json=as_json, as_csv=as_csv)
+    if study is not None and search is None:
+        raise click.UsageError("--study is only for --search")
     if walk is not None:
+        _exclude("--walk", options | {"search": search}, *_OF_WHOLE, "markouts", "by", "search")
         _walk(tapes, walk, choose, products, processes, options, as_json=as_json, as_csv=as_csv)
         return
+    if search is not None:
+        _exclude("--search", options | {"processes": processes}, *_OF_WHOLE, "random", "processes")
+        chosen = {"trials": search, "choose": choose, "study": study, "products": products}
+        _search(tapes, chosen, options, as_json=as_json, as_csv=as_csv)
+        return
     if choose != "net":
-        raise click.UsageError("--choose is only for --walk")
+        raise click.UsageError("--choose is only for --walk and --search")
     # Several processes report no steps.
     with nullcontext() if processes > 1 else progress_bar(tapes, products, "backtest") as advance:
         result = booktape.backtest(
@@ -167,14 +195,10 @@ def _walk(
 
     if len(tapes) > 1:
         raise click.UsageError("--walk goes over one tape")
-    of_whole = {"orders": None, "by": None, "sort": "product", "output": None, "html": None}
-    of_whole["markouts"] = MARKOUTS
-    for name, default in of_whole.items():
-        if options.pop(name) != default:
-            flag = _FLAGS.get(name, f"--{name}")
-            raise click.UsageError(f"--walk and {flag} exclude each other")
     execution = execution_of(options)
-    with steps_bar() as progress:
+    for name in (*_OF_WHOLE, "markouts", "by"):
+        del options[name]
+    with steps_bar("walk") as progress:
         result = booktape.walk_forward(
             tapes[0],
             walk=walk,
@@ -186,3 +210,33 @@ def _walk(
             **options,
         )
     print_rows(result, print_walk, as_json=as_json, as_csv=as_csv)
+
+
+def _search(
+    tapes: tuple[Path, ...],
+    chosen: dict[str, Any],
+    options: dict[str, Any],
+    *,
+    as_json: bool,
+    as_csv: bool,
+) -> None:
+    """Run trials that Optuna chooses, and print the best first."""
+    from booktape.console.backtest import print_backtest
+    from booktape.console.progress import steps_bar
+    from booktape.console.terminal import print_rows
+
+    execution = execution_of(options)
+    for name in (*_OF_WHOLE, "random"):
+        del options[name]
+    with steps_bar("search") as progress:
+        result = booktape.search(tapes, progress=progress, execution=execution, **chosen, **options)
+    result.sort(chosen["choose"])
+    print_rows(result, partial(print_backtest, sort=chosen["choose"]), as_json=as_json, as_csv=as_csv)
+
+
+def _exclude(flag: str, options: dict[str, Any], *names: str) -> None:
+    """Refuse options that have a value other than their default beside another one."""
+    for name in names:
+        if options[name] != _DEFAULTS.get(name):
+            other = _FLAGS.get(name, f"--{name}")
+            raise click.UsageError(f"{flag} and {other} exclude each other")

@@ -10,17 +10,18 @@ from typing import Final
 from msgspec import UNSET
 from rich.console import Console
 
-from booktape.console.columns import Column, fitted_table
+from booktape.console.best import best_lines
+from booktape.console.columns import Column, fitted_table, money
 from orderbook import display
 from replay.comparing.metrics import horizon_label
 from replay.simulation.columns import flat_row
-from replay.simulation.luck import FEWEST_PERIODS, Luck
 from replay.simulation.parts import BacktestPart
 from replay.simulation.results import Backtest
 from replay.simulation.rows import CAVEATS, BacktestRow
 from replay.simulation.statistics import MarkoutDocument
 
 _SHOWN_LANES: Final = 1_000
+_SHOWN_TRIALS: Final = 10
 
 
 def print_backtest(console: Console, result: Backtest, sort: str = "product") -> None:
@@ -34,17 +35,16 @@ def print_backtest(console: Console, result: Backtest, sort: str = "product") ->
     settings = result.settings
     what = f"strategy {settings.name}" if settings.name else "a table of orders"
     console.print(f"{result.title} {what}, fees {settings.fees_text}, latency {settings.latency}")
-    shown = result.rows[:_SHOWN_LANES]
+    shown = result.rows[: _SHOWN_LANES if result.search is None else _SHOWN_TRIALS]
     swept = result.swept()
     _print_lanes(console, result, shown, swept, sort)
     if any(row.fills for row in shown):
         _print_markouts(console, result, shown, swept)
     if len(result.rows) > len(shown):
-        left_out = len(result.rows) - len(shown)
-        console.print(
-            f"{display.plural(left_out, 'lane')} left out: --json, --csv and -o RUN have all of them"
-        )
-    for line in (*_best(result), *_notes(result)):
+        left_out = display.plural(len(result.rows) - len(shown), "lane")
+        files = "--json, --csv and -o RUN" if result.search is None else "--json and --csv"
+        console.print(f"{left_out} left out: {files} have all of them")
+    for line in (*best_lines(result), *_notes(result)):
         console.print(line)
 
 
@@ -138,11 +138,6 @@ def _filled(row: BacktestRow) -> str:
     return f"{row.fill_ratio * 100:.0f} % filled ({bounds})"
 
 
-def money(value: float | None) -> str:
-    """Return an amount of the quote currency with four significant digits, or cents."""
-    return "-" if value is None else f"{value:,.2f}" if abs(value) >= 1000 else f"{value:.4g}"
-
-
 def _print_markouts(
     console: Console, result: Backtest, shown: Sequence[BacktestRow], swept: Sequence[str]
 ) -> None:
@@ -173,44 +168,6 @@ def _markout(found: MarkoutDocument) -> str:
         return f"{found.mean_bps:+.3g}"
     decimals = max(0, 1 - floor(log10(error)))  # two digits of the error: no more of the mean mean anything
     return f"{found.mean_bps:+.{decimals}f} ±{error:.{decimals}f}"
-
-
-def _best(result: Backtest) -> Iterator[str]:
-    """Yield the best setting of each product, of how many it is the best, and whether it is above luck."""
-    if len(result.settings.settings) < 2:
-        return
-    models = result.settings.queues
-    model = "share" if "share" in models else models[0]
-    judged = {(each.product, each.queue): each for each in result.luck()}
-    for product in dict.fromkeys(row.product for row in result.rows if row.net is not None):
-        best = result.best("net", product, model)
-        values = ", ".join(f"{name}={value}" for name, value in result.values(best).items())
-        luck = "so some of it is luck" if best.fills else "and it was never filled"
-        yield (
-            f"Best net of {product}: {money(best.net)} with {values}, {best.queue}: the best of "
-            f"{display.plural(best.best_of, 'setting')}, {luck}"
-        )
-        if best.fills and (found := judged.get((product, model))):
-            yield _luck(found, "hour" if result.settings.by == "hour" else "day")
-    if result.settings.by in {"hour", "day"} and not judged:
-        by = result.settings.by
-        yield f"How much of it is luck is not judged: that needs {FEWEST_PERIODS} {by}s with a known book"
-
-
-def _luck(found: Luck, period: str) -> str:
-    """Return in a sentence how far a best setting is above luck."""
-    verdict = "within what luck gives" if found.is_luck else "above what luck gives"
-    own, by_luck = display.significant(found.sharpe), display.significant(found.sharpe_by_luck)
-    sure = "-" if found.deflated_sharpe is None else display.percent(found.deflated_sharpe)
-    if found.reality_check is None:
-        check = "for the reality check install booktape[search]"
-    else:
-        check = f"{display.percent(found.reality_check)} of histories without profit have one as good"
-    return (
-        f"{found.product}: {verdict}. Its Sharpe ratio by {period} is {own}; that of the best of "
-        f"{found.trials} settings without profit would be {by_luck}. It is higher with probability {sure} "
-        f"({display.plural(found.periods, period)}); {check}"
-    )
 
 
 def _notes(result: Backtest) -> Iterator[str]:

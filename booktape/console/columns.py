@@ -88,3 +88,8 @@ def _width(number: int, columns: Sequence[Column], rows: Sequence[Sequence[str]]
     """Return the widest cell of a column, its heading included."""
     column = columns[number]
     return max(map(cell_len, (column.heading, column.unit, *(row[number] for row in rows))))
+
+
+def money(value: float | None) -> str:
+    """Return an amount of the quote currency with four significant digits, or cents."""
+    return "-" if value is None else f"{value:,.2f}" if abs(value) >= 1000 else f"{value:.4g}"

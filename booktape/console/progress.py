@@ -46,19 +46,18 @@ def progress_bar(tape: Path | Sequence[Path], products: tuple[str, ...], what: s
 
 
 @contextmanager
-def steps_bar() -> Iterator[Callable[[int, int], None] | None]:
+def steps_bar(what: str) -> Iterator[Callable[[int, int], None] | None]:
     """Yield a function to call with the number of a step and of all; None if stderr is not a terminal."""
     console = stderr()
     if not console.is_terminal:
         yield None
         return
     columns = (
-        TextColumn("walk"),
+        TextColumn(what),
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn("steps"),
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=console, transient=True) as progress:
-        task = progress.add_task("walk", total=None)
+        task = progress.add_task(what, total=None)
         yield lambda step, steps: progress.update(task, completed=step, total=steps)

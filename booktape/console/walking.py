@@ -5,8 +5,7 @@ from typing import Final
 
 from rich.console import Console
 
-from booktape.console.backtest import money
-from booktape.console.columns import Column, fitted_table
+from booktape.console.columns import Column, fitted_table, money
 from orderbook import display
 from replay.simulation.walk_results import WalkForward, WalkStep
 

@@ -1,25 +1,22 @@
-"""Fees, latencies, settings and sweeps of a backtest as people write them."""
+"""Fees and latencies of a backtest as people write them."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
-from typing import Any, Final
+from typing import Final
 
 from orderbook.errors import OptionError
 from orderbook.execution.latency import FeedLatency, FixedLatency, Latency, TableLatency, UniformLatency
 from orderbook.execution.numbers import MILLION
 from orderbook.execution.settings import Fees
+from orderbook.execution.sweeps import is_range, parse_range
 from orderbook.time_input import parse_duration, require_unit
 from orderbook.times import NS
 
 _NUMBER: Final = r"([+-]?[0-9]{1,12}(?:\.[0-9]{1,12})?)"
 _FEES: Final = re.compile(rf"{_NUMBER}/{_NUMBER}(?:\s*bps)?")
-_RANGE: Final = re.compile(rf"{_NUMBER}([a-z%]*):{_NUMBER}([a-z%]*):{_NUMBER}([a-z%]*)", re.IGNORECASE)
-_INTEGER: Final = re.compile(r"[+-]?[0-9]{1,18}")
-_KEY: Final = re.compile(r"[A-Za-z_][A-Za-z_0-9]*")
 _HIGHEST_FEE_BPS: Final = 1_000
 _LONGEST_S: Final = 3_600
-_MOST_VALUES: Final = 10_000
 
 TIERS: Final[Mapping[str, str]] = {
     "coinbase:10K": "40/60",
@@ -93,7 +90,7 @@ def latency_texts(text: str) -> list[str]:
     if text.startswith("file:"):
         return [text]
     parts = text.split(",")
-    return [each for part in parts for each in (_range(part) if _RANGE.fullmatch(part) else [part])]
+    return [each for part in parts for each in (parse_range(part).texts() if is_range(part) else [part])]
 
 
 def latency_table(lines: Iterable[str]) -> TableLatency:
@@ -126,78 +123,3 @@ def nanoseconds(text: str) -> int:
     if seconds > _LONGEST_S:
         raise OptionError(f"{text!r} is more than an hour")
     return round(seconds * NS)
-
-
-def parse_setting(text: str) -> tuple[str, Any]:
-    """Return the name and value of `name=value`; a whole number is an int, anything else text.
-
-    Raises:
-        OptionError: if it is not of this form.
-
-    >>> parse_setting("size=0.01"), parse_setting("inside=2")
-    (('size', '0.01'), ('inside', 2))
-    """
-    name, equals, value = text.partition("=")
-    if not equals or not _KEY.fullmatch(name) or not value:
-        raise OptionError(f"{text!r} is not name=value, such as size=0.01")
-    return name, _value(value)
-
-
-def parse_sweep(text: str) -> tuple[str, tuple[Any, ...]]:
-    """Return the name and the values of `name=a,b,c` or `name=LOW:HIGH:STEP`, each once.
-
-    A colon always means a range: with a typo in it, it would be a text that no strategy means.
-
-    Raises:
-        OptionError: if it is not of this form, or has no value or too many.
-
-    >>> parse_sweep("threshold=1bps,5bps"), parse_sweep("threshold=1bps:2bps:0.5bps")
-    (('threshold', ('1bps', '5bps')), ('threshold', ('1bps', '1.5bps', '2bps')))
-    """
-    name, equals, values = text.partition("=")
-    if not equals or not _KEY.fullmatch(name) or not all(values.split(",")):
-        raise OptionError(f"{text!r} is not name=a,b,c or name=LOW:HIGH:STEP, such as threshold=1bps,5bps")
-    found = [each for part in values.split(",") for each in _range(part)]
-    return name, tuple(dict.fromkeys(map(_value, found)))
-
-
-def _range(text: str) -> list[str]:
-    if ":" not in text:
-        return [text]
-    match = _RANGE.fullmatch(text)
-    if match is None:
-        raise OptionError(f"{text!r} is not LOW:HIGH:STEP, such as 1bps:5bps:1bps")
-    low, low_unit, high, high_unit, step, step_unit = match.groups()
-    if not low_unit == high_unit == step_unit:
-        raise OptionError(f"{text!r}: write all three in one unit, such as 1bps:5bps:1bps")
-    first, last, by = Decimal(low), Decimal(high), Decimal(step)
-    if by <= 0 or last < first or (last - first) / by > _MOST_VALUES:
-        raise OptionError(
-            f"{text!r} is not LOW:HIGH:STEP with LOW up to HIGH and at most {_MOST_VALUES} steps"
-        )
-    numbers = (first + by * number for number in range(int((last - first) / by) + 1))
-    return [f"{number.normalize():f}{low_unit}" for number in numbers]
-
-
-def _value(text: str) -> Any:
-    return int(text) if _INTEGER.fullmatch(text) else text
-
-
-def combinations(
-    fixed: Mapping[str, Any], sweep: Mapping[str, Sequence[Any]], numbers: Iterable[int]
-) -> tuple[Mapping[str, Any], ...]:
-    """Return settings: the fixed ones with combinations of the swept ones; the last varies fastest.
-
-    >>> combinations({"size": 1}, {"a": (1, 2), "b": (3, 4)}, [0, 3])
-    ({'size': 1, 'a': 1, 'b': 3}, {'size': 1, 'a': 2, 'b': 4})
-    """
-    return tuple({**fixed, **_combination(sweep, number)} for number in numbers)
-
-
-def _combination(sweep: Mapping[str, Sequence[Any]], number: int) -> dict[str, Any]:
-    """Return one combination by its number, of which the last name is the lowest digit."""
-    chosen = {}
-    for name, values in reversed(list(sweep.items())):
-        number, place = divmod(number, len(values))
-        chosen[name] = values[place]
-    return {name: chosen[name] for name in sweep}

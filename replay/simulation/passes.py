@@ -32,7 +32,7 @@ from recorder.tape.reader import Tape
 from replay.running.window import start_before
 from replay.simulation import tables
 from replay.simulation.parts import LaneParts
-from replay.simulation.settings import BacktestSettings
+from replay.simulation.settings import BacktestSettings, named
 
 Write: TypeAlias = Callable[[str, str, pa.RecordBatch], None]
 """Called with a stream (`orders`, `fills`, `equity` or `log`), a product and rows."""
@@ -285,7 +285,7 @@ def _made(product: str, settings: BacktestSettings) -> Iterator[tuple[int, Made]
     """Yield what a lane is made of, for each setting, whose index comes first, and queue model."""
     for number, values in enumerate(settings.settings):
         for queue in settings.queues:
-            name = f"strategy {settings.name or 'of the orders'}, {_named(values)}"
+            name = f"strategy {settings.name or 'of the orders'}, {named(values)}"
             yield number, (_trader(settings, product, values), settings.of_lane(values, queue), name)
 
 
@@ -295,7 +295,7 @@ def _lane_run(number: int, of_lane: LaneSettings, lane: LaneResult, settings: Ba
 
 def _trader(settings: BacktestSettings, product: str, values: Mapping[str, Any]) -> Trader:
     """Return the strategy of a lane."""
-    who = f"strategy {settings.name}, {product}, {_named(values)}"
+    who = f"strategy {settings.name}, {product}, {named(values)}"
     try:
         trader = settings.make(product, **settings.of_strategy(values))
         wakes = getattr(trader, "wakes", None)
@@ -313,11 +313,6 @@ def _trader(settings: BacktestSettings, product: str, values: Mapping[str, Any])
     except (OptionError, TypeError) as error:
         raise StrategyError(f"{who}: wakes: {error}") from error
     return trader
-
-
-def _named(values: Mapping[str, Any]) -> str:
-    """Return settings for a message."""
-    return ", ".join(f"{key}={value}" for key, value in values.items()) or "default settings"
 
 
 def _batches(run: LaneRun, fills: pa.Schema) -> Iterator[tuple[str, pa.RecordBatch]]:

@@ -3,14 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 import pyarrow as pa
 from msgspec import UNSET
 
 from orderbook.display import plural
-from orderbook.document import Document
 from orderbook.errors import OptionError
 from orderbook.execution.codes import QueueModel
 from orderbook.execution.digest import run_digest
@@ -27,76 +26,12 @@ from replay.simulation.columns import (
     sort_rows,
     table_of,
 )
+from replay.simulation.documents import BacktestDocument, BacktestTapeDocument, BestRow, SearchDocument
 from replay.simulation.luck import Luck, luck_of
 from replay.simulation.parts import BacktestPart
 from replay.simulation.rows import BacktestRow
-from replay.simulation.settings import BacktestSettings, BacktestSettingsDocument, plain_settings
+from replay.simulation.settings import BacktestSettings, plain_settings
 from replay.simulation.sums import digest_of
-
-
-class BacktestTapeDocument(Document, frozen=True):
-    """One tape of a backtest: its digests are those of a backtest of this tape alone.
-
-    Attributes:
-        digest: digest of the summaries, hex.
-        execution_digest: digest of everything that happened to orders, hex.
-    """
-
-    tape: str
-    digest: str
-    execution_digest: str
-
-
-class BacktestDocument(Document, frozen=True, kw_only=True):
-    """The JSON form of `Backtest`, also in RUN/run.json.
-
-    Attributes:
-        tape, digest: directory of the tape, and digest of its summaries, hex; null if there are several.
-        execution_digest: digest of everything that happened to orders, hex; of several tapes over theirs.
-        tapes: each tape, in the order in which they were named.
-        fees: maker and taker in basis points, as given.
-        latency: the model of latency, as given.
-        seed: of random latencies.
-        impact: whether what was taken of a level stays taken.
-        on_break: what interruptions do to resting orders.
-        settings: those of the strategy, one for each lane; `setting` of a row is an index into them.
-        rows: the numbers of each lane.
-        parts: those of each hour, day or connection of each lane, if they are split.
-        luck: how far the best setting of each product is above luck, if there are 30 hours or days.
-        run: how it was run.
-    """
-
-    tape: str | None
-    digest: str | None
-    execution_digest: str
-    tapes: list[BacktestTapeDocument]
-    fees: str
-    latency: str
-    seed: int
-    impact: Literal["taken", "none"]
-    on_break: Literal["end", "keep"]
-    settings: list[dict[str, Any]]
-    rows: list[BacktestRow]
-    parts: list[BacktestPart]
-    luck: list[Luck]
-    run: BacktestSettingsDocument
-    elapsed_s: float
-
-
-class BestRow(BacktestRow, frozen=True, kw_only=True):
-    """The row with the largest value of a column; of many settings the best is better by luck alone.
-
-    Attributes:
-        best_by: the column.
-        best_of: number of settings that it is the best of.
-    """
-
-    best_by: str
-    best_of: int
-
-    def __str__(self) -> str:
-        settings = plural(self.best_of, "setting")
-        return f"{self.product}, setting {self.setting}, {self.queue}: the best {self.best_by} of {settings}"
 
 
 @dataclass(slots=True, repr=False)
@@ -110,6 +45,7 @@ class Backtest(Result):
         parts: the numbers of each part of each lane, if they are split.
         orders, fills, equity, log: Arrow tables over all products, first column `product`, if they were kept.
         elapsed_s: wall time in seconds.
+        search: how the settings were chosen, if they were searched.
     """
 
     tapes: tuple[tuple[Path, str], ...]
@@ -121,6 +57,7 @@ class Backtest(Result):
     equity: pa.Table | None = None
     log: pa.Table | None = None
     elapsed_s: float = 0.0
+    search: SearchDocument | None = None
 
     @property
     def tape(self) -> Path | None:
@@ -154,6 +91,22 @@ class Backtest(Result):
     def totals(self) -> list[BacktestRow]:
         """The rows of all tapes together, which are all rows if there is one tape."""
         return [row for row in self.rows if not isinstance(row.tape, str)]
+
+    @property
+    def trials(self) -> int:
+        """Number of settings that were tried, those of earlier runs of a study included."""
+        return len(self.settings.settings)
+
+    @property
+    def chosen_by(self) -> str:
+        """The column by which the best setting is named: that of the search, else `net`."""
+        return "net" if self.search is None else self.search.choose
+
+    @property
+    def main_queue(self) -> QueueModel:
+        """The queue model by which the best setting is named: `share` if it was run."""
+        models = self.settings.queues
+        return "share" if "share" in models else models[0]
 
     def values(self, row: BacktestRow) -> Mapping[str, Any]:
         """Return the settings of the strategy in a row."""

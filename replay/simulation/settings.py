@@ -25,6 +25,11 @@ def plain_settings(values: Mapping[str, Any]) -> dict[str, str | int | float | b
     }
 
 
+def named(values: Mapping[str, Any]) -> str:
+    """Return settings for a message."""
+    return ", ".join(f"{key}={value}" for key, value in values.items()) or "default settings"
+
+
 LATENCY: Final = "latency"
 """The name under which several latencies are a setting of a lane."""
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from booktape.strategy_check import check as check
     from booktape.tape import Tape as Tape
     from booktape.tape import open as open  # noqa: A004
+    from booktape.viewing import view as view
     from booktape.walking import walk_forward as walk_forward
     from orderbook.book import OrderBookState as OrderBookState
     from orderbook.errors import BooktapeError as BooktapeError
@@ -69,6 +70,7 @@ if TYPE_CHECKING:
     from replay.serving.served_tape import ServeError as ServeError
     from replay.simulation.results import Backtest as Backtest
     from replay.simulation.walk_results import WalkForward as WalkForward
+    from replay.viewing.reading import ViewError as ViewError
 
     __version__: str
 
@@ -82,6 +84,7 @@ _MODULES = {
     "booktape.searching": ("search",),
     "booktape.strategy_check": ("check",),
     "booktape.tape": ("Tape", "open"),
+    "booktape.viewing": ("view",),
     "booktape.walking": ("walk_forward",),
     "orderbook.book": ("OrderBookState",),
     "orderbook.errors": (
@@ -119,6 +122,7 @@ _MODULES = {
     "replay.serving.served_tape": ("ServeError",),
     "replay.simulation.results": ("Backtest",),
     "replay.simulation.walk_results": ("WalkForward",),
+    "replay.viewing.reading": ("ViewError",),
     "replay.processes": ("LostProcessError",),
 }
 _HOMES = {name: module for module, names in _MODULES.items() for name in names}

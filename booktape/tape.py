@@ -21,6 +21,7 @@ from booktape.comparing import compare as compare_tapes
 from booktape.replaying import replay as replay_tape
 from booktape.searching import search as search_on
 from booktape.serving import serve as serve_tape
+from booktape.viewing import view as view_tape
 from booktape.walking import walk_forward as walk_forward_on
 from booktape.windows import time_on
 from booktape.windows import window as window_on
@@ -214,6 +215,7 @@ class Tape:
     index = _method(index_tape)
     compact = _method(compact_tape)
     serve = _method(serve_tape)
+    view = _method(view_tape)
 
     def flow(
         self,

@@ -35,6 +35,7 @@ FUNCTIONS: Final = (
     "compiled",
     "check",
     "diff",
+    "view",
 )
 RESULTS: Final = (
     *(

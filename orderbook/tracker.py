@@ -110,6 +110,20 @@ def is_saved_state(saved: bytes, product: str, feed: str) -> bool:
     return (found.product, found.feed) == (product, feed)
 
 
+def saved_touch(saved: bytes, product: str, feed: str) -> tuple[int, int] | None:
+    """Return the best bid and ask of a saved state in units of 1e-8; None without both, or if it is not one.
+
+    O(levels), without building a book.
+    """
+    try:
+        found = _SAVED.decode(saved)
+    except UNREADABLE:
+        return None
+    if (found.product, found.feed) != (product, feed) or not (found.bids and found.asks):
+        return None
+    return found.bids[-1][0], found.asks[0][0]
+
+
 def load_state(saved: bytes, book: B) -> TrackerState[B]:
     """Return the state that was saved.
 

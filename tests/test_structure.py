@@ -310,6 +310,7 @@ TESTED_ELSEWHERE = {
     "recorder/__init__.py": "tests/recorder/dataflow/test_flows.py",
     "recorder/tape/errors.py": "tests/recorder/tape/test_reader.py",
     "recorder/live/progress.py": "tests/recorder/live/test_client.py",
+    "recorder/runtime/local_server.py": "tests/recorder/monitor/test_metrics_server.py",
     "recorder/live/receiving.py": "tests/recorder/live/test_client.py",
     "recorder/tape/format/segment_entry.py": "tests/recorder/tape/format/test_segment_list.py",
     "replay/__init__.py": "tests/replay/dataflow/test_flows.py",
@@ -325,6 +326,12 @@ TESTED_ELSEWHERE = {
     "replay/report/content.py": "tests/replay/report/test_api.py",
     "replay/running/results.py": "tests/replay/running/test_api.py",
     "replay/running/tables.py": "tests/replay/running/test_api.py",
+    "booktape/viewing.py": "tests/booktape/cli/test_view.py",
+    "replay/viewing/api.py": "tests/booktape/cli/test_view.py",
+    "replay/viewing/library.py": "tests/replay/viewing/test_server.py",
+    "replay/viewing/passage.py": "tests/replay/viewing/test_reading.py",
+    "replay/viewing/source.py": "tests/replay/viewing/test_server.py",
+    "replay/viewing/wire.py": "tests/replay/viewing/test_server.py",
     "replay/synthetic/connection.py": "tests/replay/synthetic/test_exchange.py",
 }
 """The test file for each module without one of its name; a folder stands for all such modules in it."""

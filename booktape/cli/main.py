@@ -19,6 +19,7 @@ from booktape.cli.options import param_of
 from booktape.cli.record import record
 from booktape.cli.replay import replay
 from booktape.cli.serve import serve
+from booktape.cli.view import view
 from booktape.console import streams
 from booktape.console.streams import never_fail
 from orderbook.errors import BooktapeError, OptionError, explain
@@ -86,6 +87,7 @@ def _show_version(ctx: click.Context, _option: click.Parameter, is_set: bool) ->
         index,
         diff,
         serve,
+        view,
         demo,
     ],
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},

@@ -1,4 +1,4 @@
-"""A real headless Chromium without a network, driven over its DevTools protocol."""
+"""A real headless Chromium without a network but this machine, driven over its DevTools protocol."""
 
 import base64
 import itertools
@@ -85,7 +85,25 @@ class Page:
         assert self.value(waiting)
 
     def open(self, path: Path, *, width: int, height: int = 900, scheme: str = "light") -> Self:
-        """Load a file at a width in a colour scheme, and wait until it has drawn everything."""
+        """Load a file without any network, and wait until it has drawn everything."""
+        self._offline(is_offline=True)
+        self.visit(path.as_uri(), width=width, height=height, scheme=scheme)
+        self.until("[...document.querySelectorAll('.plot')].every(plot => plot.dataset.drawn)")
+        return self
+
+    def _offline(self, *, is_offline: bool) -> None:
+        self.call(
+            "Network.emulateNetworkConditions",
+            offline=is_offline,
+            latency=0,
+            downloadThroughput=0 if is_offline else -1,
+            uploadThroughput=0 if is_offline else -1,
+        )
+
+    def visit(self, url: str, *, width: int, height: int = 900, scheme: str = "light") -> Self:
+        """Load a page of this machine at a width in a colour scheme, and wait until it says it is ready."""
+        if not url.startswith("file:"):
+            self._offline(is_offline=False)
         self.call(
             "Emulation.setDeviceMetricsOverride",
             width=width,
@@ -97,10 +115,9 @@ class Page:
         self.complaints.clear()
         self.requests.clear()
         self._is_loaded = False
-        self.call("Page.navigate", url=path.as_uri())
+        self.call("Page.navigate", url=url)
         self._wait_for_load()
         self.until("document.documentElement.dataset.ready === 'true'")
-        self.until("[...document.querySelectorAll('.plot')].every(plot => plot.dataset.drawn)")
         return self
 
     def press(self, key: str, code: int, text: str = "") -> None:
@@ -134,7 +151,7 @@ def browser(program: str, directory: Path) -> Iterator[Page]:
     arguments = [
         *("--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"),
         *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-        "--host-resolver-rules=MAP * ~NOTFOUND",
+        "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
         "--remote-debugging-port=0",
         f"--user-data-dir={directory}",
     ]
@@ -150,13 +167,6 @@ def browser(program: str, directory: Path) -> Iterator[Page]:
                 page.session = page.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
                 for domain in ("Page", "Runtime", "Log", "Network"):
                     page.call(f"{domain}.enable")
-                page.call(
-                    "Network.emulateNetworkConditions",
-                    offline=True,
-                    latency=0,
-                    downloadThroughput=0,
-                    uploadThroughput=0,
-                )
                 yield page
         finally:
             process.terminate()

@@ -1,4 +1,4 @@
-"""One browser for all tests of reports: starting it takes a second."""
+"""One browser for all tests of pages: starting it takes a second."""
 
 from collections.abc import Iterator
 
@@ -7,9 +7,9 @@ import pytest
 from tests.support.browser import Page, browser, chromium
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
-    """Return a page of a browser without a network."""
+    """Return a page of a browser without a network but this machine."""
     program = chromium()
     if program is None:
         pytest.skip("no Chromium is here: install one, or name it in BOOKTAPE_CHROMIUM")

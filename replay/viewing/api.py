@@ -1,0 +1,94 @@
+"""`booktape view`: find out what a path is, and serve it until a signal."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from orderbook.engine import Engine
+from orderbook.errors import BooktapeError
+from orderbook.thresholds import DEFAULT_THRESHOLD
+from recorder.runtime.signals import deferred_signals
+from recorder.settings import EngineName
+from recorder.tape.reader import Tape
+from replay.run_dir.backtests import BacktestRun, is_backtest
+from replay.run_dir.reader import DOCUMENT, Run
+from replay.viewing.library import Library
+from replay.viewing.reading import ViewError
+from replay.viewing.server import ViewServer, running
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What is shown.
+
+    Attributes:
+        tapes: the tape, or the tapes of a RUN.
+        run: the backtest whose orders are shown; None for none.
+        threshold: relative spread to mark if no other is named, fraction of the ask price.
+    """
+
+    tapes: Sequence[Tape]
+    run: BacktestRun | None
+    threshold: float
+
+
+def shown(path: Path) -> Shown:
+    """Return what to show of a tape, or of a RUN and its tapes.
+
+    Raises:
+        TapeError: if there is no tape.
+        RunError: if the path is a RUN that cannot be read.
+        ViewError: if the tape of a RUN is not where it was.
+    """
+    if not (path / DOCUMENT).is_file():
+        return Shown([Tape.open(path)], None, DEFAULT_THRESHOLD)
+    if is_backtest(path):
+        run = BacktestRun.open(path)
+        return Shown([_tape_of(path, tape) for tape in run.tapes], run, DEFAULT_THRESHOLD)
+    replayed = Run.open(path)
+    threshold = replayed.settings.get("threshold")
+    return Shown(
+        [_tape_of(path, replayed.tape)],
+        None,
+        float(threshold) if isinstance(threshold, int | float) else DEFAULT_THRESHOLD,
+    )
+
+
+def _tape_of(run: Path, tape: Path) -> Tape:
+    try:
+        return Tape.open(tape)
+    except BooktapeError as error:
+        hint = "" if tape.is_absolute() else "; start booktape where the RUN was made"
+        raise ViewError(f"{run}: its tape cannot be shown: {error}{hint}") from None
+
+
+def serve_view(
+    what: Shown,
+    threshold: float | None,
+    port: int,
+    engine: Engine | EngineName,
+    on_listening: Callable[[str], None],
+) -> None:
+    """Serve the page until Ctrl-C or SIGTERM.
+
+    Args:
+        what: what is shown.
+        threshold: relative spread to mark; None for that of `what`.
+        port: port of 127.0.0.1 to bind; 0 is any free one.
+        engine: runs the books.
+        on_listening: called with the address of the page once it can be opened.
+
+    Raises:
+        ViewError: if the port cannot be bound.
+    """
+    marked = what.threshold if threshold is None else threshold
+    library = Library(what.tapes, what.run, marked, engine)
+    try:
+        server = ViewServer(library, port=port)
+    except OSError as error:
+        reason = f"cannot listen on 127.0.0.1:{port} ({error.strerror}): name another one, --port 0 for any"
+        raise ViewError(reason) from None
+    with server, deferred_signals() as stopped, running(server):
+        on_listening(server.url)
+        library.warm_up()
+        stopped.wait()

@@ -1,0 +1,199 @@
+"""What the page can ask of tapes and a RUN: one question at a time, answers kept within a bound."""
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
+
+from orderbook.engine import Engine
+from recorder.installed import tape_name
+from recorder.runtime.loading import engine_for, load_engine
+from recorder.settings import EngineName
+from recorder.tape.reader import Tape
+from replay.run_dir.backtests import BacktestRun
+from replay.viewing.own import OwnOrders
+from replay.viewing.reading import OpenPassage, ViewError
+from replay.viewing.source import Source
+from replay.viewing.wire import to_ipc
+
+KEPT_BYTES: Final = 192 * 2**20
+"""Bytes of passages that are kept for the next question."""
+LONGEST_NS: Final = 86_400 * 10**9
+"""Longest span of a passage."""
+
+_OPEN_BYTES: Final = 4 * 2**20  # of the book behind a passage that still grows
+_REREAD_S: Final = 0.2
+_BUDGET_S: Final = 0.05
+_MOST_NS: Final = 2**62
+_COMPILED_ROWS: Final = 60_000  # as of a large tape: the engine serves for long, and is compiled only for one
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True)
+class Span:
+    """A span of a source.
+
+    Attributes:
+        source: number of the source.
+        start, end: nanoseconds since the first row of the source.
+        step: height of a bin of price; 0 chooses one.
+    """
+
+    source: int
+    start: int
+    end: int
+    step: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not -_MOST_NS < self.start < self.end < _MOST_NS or self.end - self.start > LONGEST_NS:
+            raise ViewError("a span is longer than 0 and at most a day")
+        if not 0 <= self.step < 1e12:
+            raise ViewError("the step of prices is a number from 0 on")
+
+
+@dataclass
+class _Kept:
+    """A passage, and its picture as it was sent last."""
+
+    passage: OpenPassage
+    sent: bytes = b""
+    sent_of: tuple[int, bool] | None = None
+    read_at: float = -1.0
+
+    @property
+    def nbytes(self) -> int:
+        open_bytes = 0 if self.passage.is_complete else _OPEN_BYTES
+        return self.passage.passage.nbytes + len(self.sent) + open_bytes
+
+
+class Library:
+    """Answers questions about the products of tapes, from any thread.
+
+    Args:
+        tapes: the tapes.
+        run: the backtest whose orders are shown; None for none.
+        threshold: relative spread that is marked, fraction of the ask price.
+        engine: runs the books.
+    """
+
+    def __init__(
+        self,
+        tapes: Sequence[Tape],
+        run: BacktestRun | None,
+        threshold: float,
+        engine: Engine | EngineName = "auto",
+    ) -> None:
+        self._lock = threading.Lock()
+        self._run, self._threshold, self._engine = run, threshold, engine
+        self._names = [(tape, product) for tape in tapes for product in tape.select(())]
+        self._rows = sum(tape.sealed_work() for tape in tapes)
+        self._sources: dict[int, Source] = {}
+        self._kept: OrderedDict[Span, _Kept] = OrderedDict()
+
+    def ask(self, question: Callable[[], _T]) -> _T:
+        """Return the answer of one of the methods below; one question is answered at a time."""
+        with self._lock:
+            return question()
+
+    def warm_up(self) -> None:
+        """Load the engine, so that the first question does not wait for it."""
+        with self._lock:
+            self._loaded_engine()
+
+    def _loaded_engine(self) -> Engine:
+        if isinstance(self._engine, str):
+            self._engine = load_engine(engine_for(max(self._rows, _COMPILED_ROWS), self._engine))
+        return self._engine
+
+    def sources(self) -> dict[str, Any]:
+        """Return the names of all sources, and the threshold."""
+        several = len({tape.path for tape, _ in self._names}) > 1
+        names = [
+            f"{product} · {tape_name(tape.path)}" if several else product for tape, product in self._names
+        ]
+        return {
+            "sources": names,
+            "threshold": self._threshold,
+            "run": None if self._run is None else str(self._run.path),
+        }
+
+    def source(self, number: int) -> Source:
+        """Return a source; it is opened when it is asked for first.
+
+        Raises:
+            ViewError: if there is no such source.
+        """
+        if not 0 <= number < len(self._names):
+            raise ViewError(f"there is no source {number}")
+        if number not in self._sources:
+            tape, product = self._names[number]
+            own = None if self._run is None else OwnOrders(self._run, tape.path, product)
+            self._sources[number] = Source(tape, product, own, self._loaded_engine())
+        return self._sources[number]
+
+    def picture(self, span: Span) -> bytes:
+        """Return the picture of a span, see `Passage.picture`."""
+        kept = self._passage(span)
+        found = kept.passage
+        state = (found.next_seq, found.is_complete)
+        if kept.sent_of != state:
+            origin = self.source(span.source).origin
+            kept.sent = to_ipc(found.passage.picture(origin, found.reached, is_complete=found.is_complete))
+            kept.sent_of = state
+        return kept.sent
+
+    def _passage(self, span: Span) -> _Kept:
+        """Return the passage of a span, read as far as the tape goes by now."""
+        source = self.source(span.source)
+        kept = self._kept.pop(span, None)
+        if kept is None:
+            start, end = source.origin + span.start, source.origin + span.end
+            kept = _Kept(source.reader.open_passage(start, end, span.step))
+        if not kept.passage.is_complete and time.monotonic() - kept.read_at >= _REREAD_S:
+            kept.passage.advance()
+            kept.read_at = time.monotonic()
+        self._kept[span] = kept
+        while len(self._kept) > 1 and sum(each.nbytes for each in self._kept.values()) > KEPT_BYTES:
+            self._kept.popitem(last=False)
+        return kept
+
+    def block(self, span: Span, number: int) -> bytes:
+        """Return a block of ladders of a span, see `Passage.block`.
+
+        Raises:
+            ViewError: if there is no such block.
+        """
+        passage = self._passage(span).passage.passage
+        if not 0 <= number < passage.blocks:
+            raise ViewError(f"there is no block {number}")
+        return to_ipc(passage.block(number, self.source(span.source).origin))
+
+    def segments(self, number: int) -> bytes:
+        """Return the segments of a source, see `TapeOverview.table`."""
+        source = self.source(number)
+        return to_ipc(source.segments.table(source.origin, _BUDGET_S))
+
+    def own(self, span: Span, lane: int) -> bytes:
+        """Return the orders and fills of a lane in a span, see `OwnOrders.table`.
+
+        Raises:
+            ViewError: if there is no such lane.
+        """
+        source = self.source(span.source)
+        found = None if source.own is None else source.own.lane(lane)
+        if source.own is None or found is None:
+            raise ViewError(f"there is no lane {lane}")
+        origin = source.origin
+        return to_ipc(source.own.table(found, origin + span.start, origin + span.end, origin))
+
+    def moment(self, number: int, seq: int) -> dict[str, Any]:
+        """Return the time of a row.
+
+        Raises:
+            ViewError: if the tape has no such row.
+        """
+        source = self.source(number)
+        return {"seq": seq, "time": source.reader.time_of(seq) - source.origin}

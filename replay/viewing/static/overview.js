@@ -1,0 +1,56 @@
+// The whole tape in one strip: mid price where segments begin, interruptions, and what is on the screen.
+
+import { drawTimes, line } from "./chart.js";
+import { fixed } from "./format.js";
+
+const AXIS = 18;
+const GUTTER = 76;
+
+export function overviewTime(event, element, lastTime) {
+  const box = element.getBoundingClientRect();
+  const part = (event.clientX - box.left) / (box.width - GUTTER);
+  return Math.max(0, Math.min(1, part)) * lastTime;
+}
+
+export function drawOverview(context, width, height, scene) {
+  const plot = { width: width - GUTTER, height: height - AXIS };
+  const { segments, colours, interrupted, lastTime, view, cursor } = scene;
+  const x = (time) => (time / Math.max(1, lastTime)) * plot.width;
+  context.fillStyle = colours.muted;
+  for (const [start, end] of interrupted) {
+    context.globalAlpha = 0.5;
+    context.fillRect(x(start), 0, Math.max(1.5, x(end) - x(start)), plot.height);
+  }
+  context.globalAlpha = 0.18;
+  context.fillStyle = colours.link;
+  context.fillRect(x(view.start), 0, Math.max(3, x(view.end) - x(view.start)), plot.height);
+  context.globalAlpha = 1;
+  if (segments) {
+    context.strokeStyle = colours.line;
+    context.lineWidth = 1;
+    for (const time of segments.time) line(context, x(time), plot.height - 5, x(time), plot.height, []);
+    const points = [...segments.mid].map((mid, place) => [segments.time[place], mid]).filter(([, mid]) => mid > 0);
+    for (const each of scene.mids) points.push(each);
+    points.sort((a, b) => a[0] - b[0]);
+    if (points.length) drawMids(context, plot, points, colours, x);
+  }
+  context.strokeStyle = colours.ink;
+  line(context, x(cursor), 0, x(cursor), plot.height, []);
+  drawTimes(context, plot, { ...scene, view: { start: 0, end: Math.max(1, lastTime) } }, x);
+}
+
+function drawMids(context, plot, points, colours, x) {
+  const mids = points.map(([, mid]) => mid);
+  const [low, high] = [Math.min(...mids), Math.max(...mids)];
+  const y = (mid) => (high > low ? ((high - mid) / (high - low)) * (plot.height - 12) + 6 : plot.height / 2);
+  context.strokeStyle = colours.link;
+  context.lineWidth = 1.5;
+  context.beginPath();
+  for (const [time, mid] of points) context.lineTo(x(time), y(mid));
+  context.stroke();
+  const text = fixed([low, high].map((mid) => Math.round(mid * 100) / 100), 2);
+  context.fillStyle = colours.muted;
+  context.textAlign = "left";
+  context.fillText(text(high), plot.width + 5, 11);
+  if (high > low) context.fillText(text(low), plot.width + 5, plot.height - 1);
+}

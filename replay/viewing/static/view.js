@@ -1,0 +1,137 @@
+// The page: begins with what the address says, and keeps up with the tape.
+
+import { clock, parseOrigin, short } from "./format.js";
+import { listen } from "./input.js";
+import { draw, renewTiles } from "./scene.js";
+import { element, goTo, hooks, redraw, S, setFollowing, state, stop, takeColours } from "./state.js";
+import * as store from "./store.js";
+
+const SPANS = [[1, "1 s"], [10, "10 s"], [30, "30 s"], [60, "1 min"], [300, "5 min"], [900, "15 min"], [3600, "1 h"]];
+const MOST_ROWS = 60000; // the server refuses more rows in one tile
+const POLL_MS = { following: 400, watching: 3000 };
+
+function report(error) {
+  element("status").textContent = error ? error.message : "";
+}
+
+function changed(error) {
+  report(error);
+  redraw();
+}
+
+let pollTimer = 0;
+
+async function poll() {
+  clearTimeout(pollTimer);
+  try {
+    const source = state.source;
+    const found = await store.now(source);
+    if (source !== state.source || !state.info?.origin) return;
+    const hasGrown = found.last_seq !== state.info.last_seq;
+    Object.assign(state.info, found);
+    if (hasGrown) {
+      renewTiles();
+      if (state.isFollowing) goTo(found.last_time, { part: 0.95 });
+      redraw();
+    }
+    report(null);
+  } catch (error) {
+    report(error);
+  }
+  clearTimeout(pollTimer);
+  pollTimer = setTimeout(poll, state.isFollowing ? POLL_MS.following : POLL_MS.watching);
+}
+
+/** Read the prices of the whole tape, some at a time, while nothing else is asked. */
+async function readSegments(source) {
+  const isShown = () => source === state.source;
+  let isDone = false;
+  while (isShown() && !isDone) {
+    await new Promise((done) => setTimeout(done, 120));
+    if (!isShown() || !document.documentElement.dataset.ready || state.tiles.tiles.asked.size) continue;
+    const found = await store.segments(source);
+    if (!isShown()) return;
+    state.segments = found;
+    isDone = ![...found.is_read].includes(false);
+    redraw();
+  }
+}
+
+/** Show a source, at a row or a good place to begin. */
+async function show(number, { seq = null, span = null, lane = 0 } = {}) {
+  Object.assign(state, { source: number, info: null, segments: null, range: null, scale: 0, seq: null });
+  state.tiles?.clear();
+  let info = await store.describe(number);
+  while (!info.origin) {
+    report(new Error(`${info.product} has no row yet; waiting for the first`));
+    await new Promise((done) => setTimeout(done, 1000));
+    info = await store.describe(number);
+  }
+  report(null);
+  const [base, ...rest] = info.product.split("-");
+  Object.assign(state, {
+    info, base, quote: rest.join("-"), clock: clock(parseOrigin(info.origin)), tiles: new store.Tiles(number, changed),
+  });
+  for (const each of document.querySelectorAll(".quote")) each.textContent = state.quote ? ` (${state.quote})` : "";
+  for (const each of document.querySelectorAll(".base")) each.textContent = ` (${base})`;
+  element("title").textContent = `${info.product} on ${info.tape}${info.synthetic ? " (synthetic)" : ""}`;
+  document.title = `${info.product} · booktape view`;
+  element("overview-title").textContent = `Whole tape: mid price in ${state.quote || "the quote currency"}, `
+    + `${info.interruptions.toLocaleString("en-US")} interruption${info.interruptions === 1 ? "" : "s"}`;
+  offerSpans(span);
+  offerLanes(lane);
+  if (seq !== null) {
+    const found = await store.moment(number, seq).catch((error) => report(error));
+    goTo(found?.time ?? 0, { seq: found ? seq : null, part: 0.5 });
+  } else if (info.age_s < 10) {
+    setFollowing(true);
+  } else {
+    state.start = 0;
+    goTo(Math.min(state.span, info.last_time) / 2);
+  }
+  poll();
+  readSegments(number).catch(report);
+}
+
+function offerSpans(wanted) {
+  const { last_seq: rows, last_time: length } = state.info;
+  const rate = rows / Math.max(length / S, 1);
+  const offered = SPANS.filter(([seconds], place) => !place
+    || (rate * seconds <= MOST_ROWS && SPANS[place - 1][0] * S < length));
+  element("span").replaceChildren(...offered.map(([seconds, text]) => new Option(text, seconds)));
+  const allowed = offered.map(([seconds]) => seconds);
+  const chosen = allowed.includes(wanted) ? wanted : Math.max(allowed[0], ...allowed.filter((seconds) => seconds <= 60 && seconds * S <= length));
+  element("span").value = chosen;
+  state.span = chosen * S;
+}
+
+function offerLanes(lane) {
+  const { lanes } = state.info;
+  element("lane-label").hidden = element("own-key").hidden = !lanes.length;
+  element("lane").replaceChildren(...lanes.map((text, place) => new Option(text, place)));
+  state.lane = lanes.length ? Math.max(0, Math.min(lane, lanes.length - 1)) : -1;
+  if (lanes.length) element("lane").value = state.lane;
+}
+
+async function main() {
+  const found = await store.sources();
+  state.threshold = found.threshold * 1e4;
+  element("threshold").textContent = short(state.threshold);
+  element("source").replaceChildren(...found.sources.map((name, place) => new Option(name, place)));
+  takeColours();
+  Object.assign(hooks, { draw, followed: poll });
+  listen();
+  element("source").addEventListener("change", () => {
+    stop();
+    state.name = element("source").selectedOptions[0].textContent;
+    show(Number(element("source").value), { span: state.span / S }).catch(report);
+  });
+  const asked = new URLSearchParams(location.search);
+  const number = Math.max(0, found.sources.indexOf(asked.get("product")));
+  element("source").value = number;
+  state.name = found.sources[number];
+  const seq = /^\d+$/.test(asked.get("seq") ?? "") ? Number(asked.get("seq")) : null;
+  await show(number, { seq, span: Number(asked.get("span")) || null, lane: Number(asked.get("lane")) || 0 });
+}
+
+main().catch(report);

@@ -1,0 +1,110 @@
+"""Passages of a recording: every book on the page is that of a naive book, wherever reading begins."""
+
+import json
+import random
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from recorder.runtime.loading import load_engine
+from recorder.settings import EngineName
+from recorder.tape.reader import Tape
+from replay.viewing.passage import LADDER_LEVELS
+from replay.viewing.reading import OpenPassage, ProductReader, ViewError
+from tests.support.constants import BTC, SECOND
+from tests.support.depth_oracle import depth_rows
+from tests.support.oracle import Row
+from tests.support.tapes import Recording, tape_rows
+
+Ladder = list[tuple[float, float]]
+
+
+def reader_of(tape: Path, engine: EngineName = "plain") -> ProductReader:
+    """Return a reader of one product."""
+    return ProductReader(Tape.open(tape).product(BTC), load_engine(engine))
+
+
+def naive_moments(rows: list[Row], levels: int) -> list[tuple[int, int, Ladder, Ladder]]:
+    """Return seq, time, bids and asks after each summary and each row that begins or ends a connection."""
+    found: list[tuple[int, int, Ladder, Ladder]] = [
+        (row.seq, row.recv_time, [], []) for row in rows if row.kind != "frame"
+    ]
+    for seq, time, *values in depth_rows(rows, BTC, "exchange", levels):
+        bids, asks = (
+            [(values[place], values[place + 1]) for place in range(first, 4 * levels, 4) if values[place]]
+            for first in (0, 2)
+        )
+        found.append((seq, time, bids, asks))
+    return sorted(found)
+
+
+def shown(opened: OpenPassage, origin: int) -> list[tuple[int, int, Ladder, Ladder]]:
+    """Return the same as the page gets it."""
+    found: list[tuple[int, int, Ladder, Ladder]] = []
+    for number in range(opened.passage.blocks):
+        for row in opened.passage.block(number, origin).to_pylist():
+            bids, asks = (
+                [each for each in zip(row[f"{side}_price"], row[f"{side}_size"], strict=True) if each[0] > 0]
+                for side in ("bid", "ask")
+            )
+            found.append((int(row["seq"]), int(row["time"]) + origin, bids, asks))
+    return found
+
+
+@pytest.mark.parametrize("engine", ["plain", "compiled"])
+def test_ladders_are_those_of_a_naive_book(recording: Recording, engine: EngineName) -> None:
+    """Any span has each moment of it, and the book before it; also one that begins where another ended."""
+    rows = tape_rows(recording.tape, BTC)
+    naive = naive_moments(rows, LADDER_LEVELS)
+    first, last = rows[0].recv_time, rows[-1].recv_time
+    reader, rng = reader_of(recording.tape, engine), random.Random(engine)
+    cuts = sorted(rng.randrange(first - SECOND, last + SECOND) for _ in range(12))
+    spans = [(low, high) for low, high in pairwise(cuts) if low < high]
+    rng.shuffle(spans)
+    for start, end in spans:
+        opened = reader.open_passage(start, end, 0.0)
+        opened.advance()
+        before = [each for each in naive if each[1] < start]
+        inside = [each for each in naive if start <= each[1] < end]
+        found = shown(opened, first)
+        if before and before[-1][2:] != ([], []):
+            assert found.pop(0)[1:] == (start, *before[-1][2:])
+        assert found == inside
+        assert opened.is_complete == any(row.recv_time >= end for row in rows)
+
+
+def test_a_picture_has_the_trades_and_the_extremes(recording: Recording) -> None:
+    """Trades are those of the frames, and no column leaves out a quote or a spread that was there."""
+    rows = tape_rows(recording.tape, BTC)
+    start, end = rows[0].recv_time, rows[-1].recv_time + 1
+    opened = reader_of(recording.tape).open_passage(start, end, 0.0)
+    opened.advance()
+    (picture,) = opened.passage.picture(start, opened.reached, is_complete=opened.is_complete).to_pylist()
+    matches: list[dict[str, Any]] = [json.loads(row.payload) for row in rows if '"match"' in row.payload]
+    trades = [(float(each["price"]), float(each["size"]), each["side"] == "sell") for each in matches]
+    names = ("trade_price", "trade_size", "trade_is_buy")
+    assert trades
+    assert [*zip(*(picture[name] for name in names), strict=True)] == trades
+    columns = picture["columns"]
+    for _, time, bids, asks in naive_moments(rows, 1):
+        column = (time - start) * columns // (end - start)
+        for name, side in (("bid", bids), ("ask", asks)):
+            if side:
+                assert picture[f"{name}_low"][column] <= side[0][0] <= picture[f"{name}_high"][column]
+        if bids and asks:
+            spread = (asks[0][0] - bids[0][0]) / asks[0][0]
+            assert picture["spread_low"][column] <= spread + 1e-12
+            assert picture["spread_high"][column] >= spread - 1e-12
+    assert len(picture["break_time"]) == sum(row.kind != "frame" for row in rows)
+
+
+def test_a_row_that_is_not_there(recording: Recording) -> None:
+    """Rows before the first and after the last are refused in words; the last one is found."""
+    rows = tape_rows(recording.tape, BTC)
+    reader = reader_of(recording.tape)
+    assert reader.time_of(len(rows) - 1) == rows[-1].recv_time
+    for seq in (-1, len(rows), 2**62):
+        with pytest.raises(ViewError, match=f"no row {seq}"):
+            reader.time_of(seq)

@@ -1,0 +1,52 @@
+"""The page in a real browser: the book it shows is that of the tape, and the address leads back to it."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from recorder.tape.reader import Tape
+from replay.viewing.library import Library
+from replay.viewing.server import ViewServer, running
+from tests.replay.viewing.test_reading import naive_moments
+from tests.support.browser import Page
+from tests.support.constants import BTC
+from tests.support.tapes import Recording, tape_rows
+
+LEVELS = (
+    "[...document.querySelectorAll('.{side} tr')].map(row => [0, 1].map(cell => row.cells[cell].textContent))"
+)
+
+
+def book(page: Page, side: str) -> list[tuple[float, float]]:
+    """Return price and size of the levels of a side as the page shows them, best first."""
+    rows = page.value(LEVELS.format(side=side))
+    levels = [(float(price.replace(",", "")), float(size.replace(",", ""))) for price, size in rows]
+    return levels[::-1] if side == "asks" else levels
+
+
+def is_at(seq: int) -> str:
+    """Return the condition that the page shows the book after a row, and has it in its address."""
+    return f"document.documentElement.dataset.seq === '{seq}' && location.search.includes('seq={seq}')"
+
+
+@pytest.mark.parametrize("width", [1400, 390])
+def test_the_page_shows_the_book(page: Page, recording: Recording, tmp_path: Path, width: int) -> None:
+    """A row in the address, the arrow keys and a drag lead to books that are those of a naive one."""
+    tape = tmp_path / "<img src=x onerror=alert(1)>"
+    shutil.copytree(recording.tape, tape)
+    naive = [each for each in naive_moments(tape_rows(tape, BTC), 14) if each[2] or each[3]]
+    with ViewServer(Library([Tape.open(tape)], None, 0.001, "plain")) as server, running(server):
+        moment = naive[len(naive) // 2]
+        page.visit(f"{server.url}?product={BTC}&seq={moment[0]}", width=width)
+        for key, step in (("ArrowRight", 1), ("ArrowRight", 1), ("ArrowLeft", -1)):
+            page.until(is_at(moment[0]))
+            assert (book(page, "bids"), book(page, "asks")) == moment[2:]
+            page.press(key, 0)
+            moment = naive[naive.index(moment) + step]
+        page.until(is_at(moment[0]))
+        assert page.value("document.getElementById('title').textContent").endswith(f"{tape} (synthetic)")
+        assert page.value("document.querySelectorAll('h1 *').length") == 0
+        assert page.value("document.documentElement.scrollWidth") <= width
+        assert page.complaints == []
+        assert all(each.startswith(server.url) for each in page.requests)

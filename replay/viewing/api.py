@@ -1,6 +1,6 @@
 """`booktape view`: find out what a path is, and serve it until a signal."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,11 +25,13 @@ class Shown:
         tapes: the tape, or the tapes of a RUN.
         run: the backtest whose orders are shown; None for none.
         threshold: relative spread to mark if no other is named, fraction of the ask price.
+        products: the products of the RUN; none for all of the tape.
     """
 
     tapes: Sequence[Tape]
     run: BacktestRun | None
-    threshold: float
+    threshold: float = DEFAULT_THRESHOLD
+    products: Collection[str] = ()
 
 
 def shown(path: Path) -> Shown:
@@ -41,17 +43,14 @@ def shown(path: Path) -> Shown:
         ViewError: if the tape of a RUN is not where it was.
     """
     if not (path / DOCUMENT).is_file():
-        return Shown([Tape.open(path)], None, DEFAULT_THRESHOLD)
+        return Shown([Tape.open(path)], None)
     if is_backtest(path):
         run = BacktestRun.open(path)
-        return Shown([_tape_of(path, tape) for tape in run.tapes], run, DEFAULT_THRESHOLD)
+        return Shown([_tape_of(path, tape) for tape in run.tapes], run, products=run.products)
     replayed = Run.open(path)
     threshold = replayed.settings.get("threshold")
-    return Shown(
-        [_tape_of(path, replayed.tape)],
-        None,
-        float(threshold) if isinstance(threshold, int | float) else DEFAULT_THRESHOLD,
-    )
+    marked = float(threshold) if isinstance(threshold, int | float) else DEFAULT_THRESHOLD
+    return Shown([_tape_of(path, replayed.tape)], None, marked, replayed.products)
 
 
 def _tape_of(run: Path, tape: Path) -> Tape:
@@ -82,7 +81,7 @@ def serve_view(
         ViewError: if the port cannot be bound.
     """
     marked = what.threshold if threshold is None else threshold
-    library = Library(what.tapes, what.run, marked, engine)
+    library = Library(what.tapes, what.run, marked, engine, what.products)
     try:
         server = ViewServer(library, port=port)
     except OSError as error:

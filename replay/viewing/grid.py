@@ -1,7 +1,9 @@
 """A heatmap of a book over time: its sizes by column of time and by bin of price. Pure NumPy.
 
 A bin holds the sum of the sizes of its levels at one moment, and a cell the largest of these sums while its
-column lasts, the book at its beginning included: what stood for a moment is not lost.
+column lasts, the book at its beginning included: what stood for a moment is not lost. The report has another
+grid, of whole books (`DepthHistory`). This one begins at any row and grows with a recording, and it takes
+milliseconds: it gets the best levels from the engine.
 """
 
 import math

@@ -3,7 +3,7 @@
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
@@ -77,6 +77,7 @@ class Library:
         run: the backtest whose orders are shown; None for none.
         threshold: relative spread that is marked, fraction of the ask price.
         engine: runs the books.
+        products: the products that are shown; none for all.
     """
 
     def __init__(
@@ -85,10 +86,16 @@ class Library:
         run: BacktestRun | None,
         threshold: float,
         engine: Engine | EngineName = "auto",
+        products: Collection[str] = (),
     ) -> None:
         self._lock = threading.Lock()
         self._run, self._threshold, self._engine = run, threshold, engine
-        self._names = [(tape, product) for tape in tapes for product in tape.select(())]
+        self._names = [
+            (tape, product)
+            for tape in tapes
+            for product in tape.select(())
+            if product in (products or (product,))
+        ]
         self._rows = sum(tape.sealed_work() for tape in tapes)
         self._sources: dict[int, Source] = {}
         self._kept: OrderedDict[Span, _Kept] = OrderedDict()

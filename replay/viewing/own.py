@@ -1,13 +1,12 @@
 """The orders and fills of a RUN, as columns for a page to draw beside the market."""
 
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from orderbook.execution.codes import QueueModel
 from replay.run_dir.backtests import BacktestRun, LaneName, Stream
 from replay.viewing.wire import listed, one_row
 
@@ -85,19 +84,34 @@ class OwnOrders:
             is_ours = pc.and_(is_ours, pc.equal(table.column("tape"), lane.tape))
         return table.filter(is_ours)
 
+    def titles(self) -> list[str]:
+        """Return the names of the lanes for people: settings that differ, and the queue model."""
+        settings = self._run.facts["settings"]
+        return [f"{_setting(settings, lane.setting)}queue {lane.queue}" for lane in self.lanes]
+
+    def first_time(self) -> int | None:
+        """Return when the first order of a lane was sent, nanoseconds since 1970; None if there is none."""
+        times = []
+        for lane in self.lanes:
+            orders = self._of_lane("orders", lane)
+            if orders is not None and (first := pc.min(orders.column("sent")).value) is not None:
+                times.append(first)
+        return min(times, default=None)
+
     def lane(self, number: int) -> LaneName | None:
         """Return a lane by its place; None if there is none."""
         return self.lanes[number] if 0 <= number < len(self.lanes) else None
 
 
-def lane_title(lane: LaneName) -> str:
-    """Return the name of a lane for people.
+def _setting(settings: list[dict[str, Any]], number: int) -> str:
+    """Return the values of a setting that others have differently.
 
-    >>> lane_title(LaneName("", 0, "back"))
-    'setting 0, queue back'
+    >>> _setting([{"a": 1, "b": 2}, {"a": 3, "b": 2}], 1), _setting([{"a": 1}], 0)
+    ('a 3, ', '')
     """
-    model: QueueModel = lane.queue
-    return f"setting {lane.setting}, queue {model}"
+    values = settings[number] if number < len(settings) else {}
+    differing = [name for name in values if any(other.get(name) != values[name] for other in settings)]
+    return "".join(f"{name} {values[name]}, " for name in differing)
 
 
 def _time(time: int) -> pa.Scalar:
@@ -109,7 +123,8 @@ def _plain(table: pa.Table, name: str) -> pa.Array:
 
 
 def _floats(table: pa.Table, name: str) -> pa.Array:
-    values = table.column(name).cast(pa.float64()).to_numpy()
+    # By their text: Arrow's own floats of decimals are not the nearest ones.
+    values = table.column(name).cast(pa.string()).cast(pa.float64()).to_numpy()
     return listed(np.asarray(values, np.float64))
 
 

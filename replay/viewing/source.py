@@ -15,7 +15,7 @@ from recorder.tape.reader import ProductTape, Tape
 from recorder.tape.tail import follow
 from replay.checking.interruptions import interruptions
 from replay.viewing.overview import TapeOverview
-from replay.viewing.own import OwnOrders, lane_title
+from replay.viewing.own import OwnOrders
 from replay.viewing.reading import ProductReader
 
 _POLL_S: Final = 0.2
@@ -82,6 +82,7 @@ class Source:
         if now["last_time"] is None:
             return {"product": self._product.product, **now}
         found = list(interruptions(seen.connections, seen.last_time))
+        begin = None if self.own is None else self.own.first_time()
         return {
             "tape": tape_name(self._tape.path),
             "product": self._product.product,
@@ -94,7 +95,8 @@ class Source:
                 (each.start - self.origin, each.end - self.origin, _reason(each.code, each.reason))
                 for each in found[-_MOST_INTERRUPTIONS:]
             ],
-            "lanes": [] if self.own is None else [lane_title(lane) for lane in self.own.lanes],
+            "lanes": [] if self.own is None else self.own.titles(),
+            "begin": None if begin is None else begin - self.origin,
         }
 
 

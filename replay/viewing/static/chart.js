@@ -132,7 +132,7 @@ function drawOwn(context, own, { colours }, x, y) {
   }
   for (let place = 0; place < (own.fills ? own.fill_time.length : 0); place += 1) {
     const [at, level] = [x(own.fill_time[place]), y(own.fill_price[place])];
-    const tip = own.fill_side[place] === "buy" ? -1 : 1;
+    const tip = own.fill_side[place] === "bid" ? -1 : 1; // up for a buy
     context.beginPath();
     context.moveTo(at, level);
     context.lineTo(at - 6, level - tip * 10);

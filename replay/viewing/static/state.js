@@ -42,7 +42,10 @@ export function goTo(time, { seq = null, part = null } = {}) {
   state.cursor = Math.max(0, Math.min(time, state.info.last_time));
   state.seq = seq;
   const place = (state.cursor - state.start) / state.span;
-  if (part !== null || place < 0 || place > 1) state.start = state.cursor - state.span * (part ?? (place < 0 ? 0.9 : 0.1));
+  if (part !== null || place < 0 || place > 1) {
+    const wanted = state.cursor - state.span * (part ?? (place < 0 ? 0.9 : 0.1));
+    state.start = Math.max(0, Math.min(wanted, state.info.last_time - state.span * 0.95));
+  }
   redraw();
 }
 

@@ -87,7 +87,8 @@ async function show(number, { seq = null, span = null, lane = 0 } = {}) {
     setFollowing(true);
   } else {
     state.start = 0;
-    goTo(Math.min(state.span, info.last_time) / 2);
+    if (info.begin !== null) goTo(info.begin, { part: 0.5 }); // the first order of the RUN
+    else goTo(Math.min(state.span, info.last_time) / 2);
   }
   poll();
   readSegments(number).catch(report);

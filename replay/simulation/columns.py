@@ -20,6 +20,9 @@ _LANE: Final = columns(False, product=pa.string(), setting=pa.int32(), queue=pa.
 _ASCENDING: Final = frozenset({"product", "tape", "setting", "queue"})
 _NUMBER: Final = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?")
 
+_PLAIN: Final = frozenset(BacktestRow.__struct_fields__) - {"refused", "markouts"}
+"""Columns that a row has as they are."""
+
 _TAPE: Final = columns(True, tape=pa.string())
 """After the product, if there are several tapes; null of all together."""
 
@@ -125,6 +128,11 @@ def flat_row(row: BacktestRow, values: Mapping[str, Any]) -> dict[str, Any]:
             f"markout_{name}_taker_bps": found.taker.mean_bps,
         }
     return flat | _settings(values)
+
+
+def cell(row: BacktestRow, column: str) -> Any:
+    """Return one cell of a lane, of a column that is not one of its settings."""
+    return getattr(row, column) if column in _PLAIN else flat_row(row, {})[column]
 
 
 def flat_part(part: BacktestPart, values: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from typing import Any, Literal
 from orderbook.display import plural
 from orderbook.document import Document
 from replay.simulation.luck import Luck
+from replay.simulation.neighbours import Neighbours
 from replay.simulation.parts import BacktestPart
 from replay.simulation.rows import BacktestRow
 from replay.simulation.settings import BacktestSettingsDocument
@@ -57,6 +58,7 @@ class BacktestDocument(Document, frozen=True, kw_only=True):
         rows: the numbers of each lane.
         parts: those of each hour, day or connection of each lane, if they are split.
         luck: how far the best setting of each product is above luck, if there are 30 hours or days.
+        neighbours: what the settings next to the best one of each product come to, along each swept setting.
         run: how it was run.
         elapsed_s: wall time in seconds.
     """
@@ -76,6 +78,7 @@ class BacktestDocument(Document, frozen=True, kw_only=True):
     rows: list[BacktestRow]
     parts: list[BacktestPart]
     luck: list[Luck]
+    neighbours: list[Neighbours]
     run: BacktestSettingsDocument
     elapsed_s: float
 

@@ -17,6 +17,7 @@ from orderbook.result import Result
 from recorder.installed import tapes_title
 from replay.simulation.columns import (
     backtest_schema,
+    cell,
     csv_of,
     flat_part,
     flat_row,
@@ -28,6 +29,7 @@ from replay.simulation.columns import (
 )
 from replay.simulation.documents import BacktestDocument, BacktestTapeDocument, BestRow, SearchDocument
 from replay.simulation.luck import Luck, luck_of
+from replay.simulation.neighbours import Neighbours, neighbours_of
 from replay.simulation.parts import BacktestPart
 from replay.simulation.rows import BacktestRow
 from replay.simulation.settings import BacktestSettings, plain_settings
@@ -145,19 +147,17 @@ class Backtest(Result):
             OptionError: if there is no such column, or no row with a value.
         """
         self._check_column(by)
-        flat = self._flat_rows()
         known = [
-            place
-            for place, row in enumerate(self.rows)
-            if not isinstance(row.tape, str)
-            and product in {None, row.product}
+            (value, row)
+            for row in self.totals
+            if product in {None, row.product}
             and queue in {None, row.queue}
-            and flat[place][by] is not None
+            and (value := self._cell(row, by)) is not None
         ]
         if not known:
             raise OptionError(f"no row has a value of {by!r}", option="by", value=by)
-        found = self.rows[max(known, key=lambda place: flat[place][by])]
-        settings = len({self.rows[place].setting for place in known})
+        _, found = max(known, key=lambda each: each[0])
+        settings = len({row.setting for _, row in known})
         return BestRow(**msgspec.structs.asdict(found), best_by=by, best_of=settings)
 
     def luck(self) -> list[Luck]:
@@ -167,6 +167,28 @@ class Backtest(Result):
         and two settings. The list is empty otherwise.
         """
         return list(luck_of(self.parts)) if self.settings.by in {"hour", "day"} else []
+
+    def neighbours(self) -> list[Neighbours]:
+        """Return what the settings next to the best one of each product come to: how flat the optimum is.
+
+        The best is that of `chosen_by` under `main_queue`. Only settings that differ from it in one value are
+        its neighbours: so there are none without a sweep, and few in a search.
+        """
+        by, queue = self.chosen_by, self.main_queue
+        rows = [row for row in self.totals if row.queue == queue]
+        return [
+            each
+            for best in self.best_rows()
+            for each in neighbours_of(
+                best, [row for row in rows if row.product == best.product], self.settings.settings, by
+            )
+        ]
+
+    def best_rows(self) -> list[BestRow]:
+        """Return the best row of each product by `chosen_by` under `main_queue`, if one has a value."""
+        by, queue = self.chosen_by, self.main_queue
+        known = (row.product for row in self.totals if row.queue == queue and cell(row, by) is not None)
+        return [self.best(by, product, queue) for product in dict.fromkeys(known)]
 
     def table(self) -> pa.Table:
         """Return a row for each lane, its mark-outs and the settings of its strategy included."""
@@ -193,6 +215,10 @@ class Backtest(Result):
         empty = dict.fromkeys(self._setting_names)
         return [empty | flat_row(row, self.values(row)) for row in self.rows]
 
+    def _cell(self, row: BacktestRow, column: str) -> Any:
+        name = column.removeprefix("setting_")
+        return cell(row, column) if name == column else flat_row(row, self.values(row)).get(column)
+
     def _check_column(self, by: str) -> None:
         has_tapes = len(self.tapes) > 1
         known = sort_columns(self.settings.lane.markouts, self.settings.settings, has_tapes=has_tapes)
@@ -215,5 +241,6 @@ class Backtest(Result):
             on_break=settings.lane.on_break,
             settings=[plain_settings(each) for each in settings.settings],
             luck=self.luck(),
+            neighbours=self.neighbours(),
             run=settings.document(),
         )

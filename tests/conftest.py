@@ -45,6 +45,9 @@ if not IS_LONG and MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > MEMORY_B
     # Each fsync takes milliseconds on a disk, and no test can see what it did there.
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
 
+# pytest rewrites the asserts of 300 modules, in each of its processes: keep that for the next run.
+sys.dont_write_bytecode = False
+
 settings.register_profile("booktape", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("booktape")  # no test fails because the machine is busy
 

@@ -80,12 +80,12 @@ def test_names_of_the_tutorial_stay() -> None:
 
 def results() -> dict[str, Result]:
     """Return one of each result of the sample."""
-    tape = bt.open(SAMPLE)
+    tape, end = bt.open(SAMPLE), "+15s"
     return {
-        "RunResult": tape.replay(threshold="10bps"),
-        "Comparison": tape.compare("1bps:60bps:1bps"),
-        "Backtest": tape.backtest(),
-        "WalkForward": tape.walk_forward(walk="20s:20s"),
+        "RunResult": tape.replay(threshold="10bps", end=end),
+        "Comparison": tape.compare("1bps:60bps:1bps", end=end),
+        "Backtest": tape.backtest(end=end),
+        "WalkForward": tape.walk_forward(walk="5s:5s", end=end),
         "Verification": tape.verify(),
         "Inspection": tape.inspect(),
         "Ladder": tape.book("BTC-USD", at="+1m"),

@@ -15,7 +15,7 @@ from click.testing import CliRunner
 
 from booktape.cli.main import cli
 from tests.support import tapes
-from tests.support.commands import booktape, clean_environment, invoke, json_of, python
+from tests.support.commands import booktape, booktape_process, clean_environment, invoke, json_of, python
 from tests.support.constants import MS
 from tests.support.tapes import Recording
 
@@ -65,7 +65,7 @@ def test_newer_format(small_tape: Path, tmp_path: Path, command: str) -> None:
 @pytest.mark.parametrize("command", ["replay", "verify"])
 def test_failure_of_a_process(tmp_path: Path, command: str) -> None:
     """A real process that fails exits with 1, one line on stderr and nothing on stdout."""
-    done = booktape(command, tmp_path)
+    done = booktape_process(command, tmp_path)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == f"Error: {tmp_path}: not a tape (_tape.json is missing)\n"
 
@@ -289,7 +289,7 @@ def test_written_files_are_named(small_tape: Path, tmp_path: Path) -> None:
 
 def test_wrong_usage_of_a_process(small_tape: Path) -> None:
     """A real process with wrong usage exits with 2, its words on stderr and no traceback."""
-    done = booktape("replay", small_tape, "--speed", "0")
+    done = booktape_process("replay", small_tape, "--speed", "0")
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.splitlines()[-1].startswith("Error: ")
     assert "Traceback" not in done.stderr

@@ -31,9 +31,17 @@ def tallied(rows: list[Row], cuts: list[int]) -> Tally:
 @SETTINGS
 @given(st.data())
 def test_counts_are_those_of_the_oracle(data: st.DataObject) -> None:
-    """Signals, observed time and faults by connection follow from the summaries and anomalies alone."""
+    """Signals, observed time and faults by connection follow from the summaries and anomalies alone.
+
+    How the rows are cut into batches makes no difference to any value of the JSON document or the table.
+    """
     rows = data.draw(strategies.tape_rows("advanced"))
-    tally = tallied(rows, data.draw(st.lists(st.integers(0, len(rows)), max_size=4)))
+    tally, whole = (
+        tallied(rows, data.draw(st.lists(st.integers(0, len(rows)), max_size=4))),
+        tallied(rows, []),
+    )
+    assert tally.document() == whole.document()
+    assert tally_table({BTC: tally}).equals(tally_table({BTC: whole}))
     run = oracle.replay(rows, BTC, "advanced")
     spreads = [row.relative_spread for row in run.summaries]
     assert tally.signals == sum(spread is not None and spread > THRESHOLD for spread in spreads)
@@ -65,14 +73,3 @@ def lags_of(summaries: list[Summary], connections: dict[int, int]) -> Lags:
         if row.exchange_time is not None:
             found.setdefault(connections[row.seq], []).append(row.recv_time - row.exchange_time)
     return {connection: (min(lags), max(lags)) for connection, lags in found.items()}
-
-
-@SETTINGS
-@given(st.data())
-def test_batches_make_no_difference(data: st.DataObject) -> None:
-    """Every value of the JSON document is that of one batch, and the table holds the same."""
-    rows = data.draw(strategies.tape_rows("advanced"))
-    whole = tallied(rows, [])
-    parts = tallied(rows, data.draw(st.lists(st.integers(0, len(rows)), max_size=4)))
-    assert parts.document() == whole.document()
-    assert tally_table({BTC: parts}).equals(tally_table({BTC: whole}))

@@ -16,6 +16,7 @@ from click.testing import CliRunner, Result
 
 from booktape.cli.main import cli
 from tests.support.constants import ROOT, TIMEOUT_S
+from tests.support.fork import run_command
 
 Json = dict[str, Any]
 
@@ -41,8 +42,17 @@ def clean_environment() -> dict[str, str]:
     return {**kept, "PYTHONPATH": str(ROOT), "BOOKTAPE_ENGINE": "plain"}
 
 
-def booktape(*arguments: object, **options: Any) -> subprocess.CompletedProcess[str]:
-    """Run a `booktape` process to its end; options are those of `subprocess.run`."""
+def booktape(
+    *arguments: object, cwd: Path | None = None, env: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run `booktape` to its end in a process of its own, which is a fork: that saves all imports."""
+    environment = clean_environment() if env is None else env
+    assert environment["PYTHONPATH"] == str(ROOT), "a fork has imported its modules: use booktape_process"
+    return run_command(list(map(str, arguments)), cwd=cwd, env=environment, timeout=TIMEOUT_S)
+
+
+def booktape_process(*arguments: object, **options: Any) -> subprocess.CompletedProcess[str]:
+    """Run `booktape` to its end as a user starts it; options are those of `subprocess.run`."""
     return _run(["-m", "booktape", *arguments], options)
 
 

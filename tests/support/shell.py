@@ -6,6 +6,7 @@ the built wheel, away from the checkout.
 
 import os
 import pty
+import shlex
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +14,7 @@ from pathlib import Path
 
 from tests.support.commands import clean_environment
 from tests.support.constants import ROOT, TIMEOUT_S
+from tests.support.fork import run_command
 
 PYTHON = os.environ.get("BOOKTAPE_TEST_PYTHON", sys.executable)
 
@@ -49,22 +51,33 @@ def run_commands(text: str, workspace: Path) -> str:
 
 
 def run_on_terminal(text: str, workspace: Path, columns: int) -> list[str]:
-    """Run commands whose stdout is a plain terminal, and return its lines; they must exit with 0."""
+    """Run commands whose stdout is a plain terminal, and return its lines; they must exit with 0.
+
+    A single command of booktape needs no shell: it runs in a fork, unless another Python is tested.
+    """
+    environment = _environment(workspace) | {"TERM": "dumb", "COLUMNS": str(columns), "LINES": "50"}
+    program, *words = shlex.split(text)
+    is_single = (program, PYTHON) == ("booktape", sys.executable) and not set("|<>&;$*") & set(text)
+    command = ["bash", "-euc", text]
     master, terminal = pty.openpty()
-    with subprocess.Popen(
-        ["bash", "-euc", text],  # noqa: S607  any bash will do
-        cwd=workspace,
-        env=_environment(workspace) | {"TERM": "dumb", "COLUMNS": str(columns), "LINES": "50"},
-        stdout=terminal,
-        stderr=subprocess.PIPE,
-    ) as process:
-        os.close(terminal)
-        assert process.stderr is not None
-        with ThreadPoolExecutor() as reading:  # at the same time: a full pipe would stop the process
-            printed, errors = reading.submit(_read, master), reading.submit(process.stderr.read)
-            status = process.wait(TIMEOUT_S)
-        os.close(master)
-        assert status == 0, errors.result()
+    with ThreadPoolExecutor() as reading:  # at the same time: a full terminal would stop the process
+        printed = reading.submit(_read, master)
+        if is_single:
+            done = run_command(words, cwd=workspace, env=environment, timeout=TIMEOUT_S, stdout=terminal)
+        else:
+            done = subprocess.run(
+                command,
+                cwd=workspace,
+                env=environment,
+                stdout=terminal,
+                stderr=subprocess.PIPE,
+                text=True,
+                check=False,
+                timeout=TIMEOUT_S,
+            )
+            os.close(terminal)
+    os.close(master)
+    assert done.returncode == 0, done.stderr
     return printed.result().decode().splitlines()
 
 

@@ -4,7 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,22 +13,23 @@ import pytest
 
 from replay.synthetic.exchange import SyntheticExchange
 from replay.synthetic.settings import ExchangeSettings, MarketSettings
-from tests.support.commands import booktape, invoke
+from tests.support.commands import booktape_process, invoke
 from tests.support.constants import BTC, ROOT, SAMPLE
 from tests.support.tapes import snapshot, write_capture
 
 FULL = "Error: stdout: No space left on device; make room and start again\n"
-PRINTING = (
-    "--help",
+PRINTING = (  # a table, JSON, CSV, rows as they come, one line
     "inspect SAMPLE",
     "inspect SAMPLE --json",
+    "compare SAMPLE --csv --to +1s",
+    "replay SAMPLE --follow --threshold 0",
+    "serve SAMPLE --port 0",
+)
+OTHERS = (
+    "--help",
     "verify SAMPLE",
     "book SAMPLE -p BTC-USD --at +1s",
     "diff SAMPLE SAMPLE",
-    "replay SAMPLE",
-    "replay SAMPLE --follow --threshold 0",
-    "compare SAMPLE --csv",
-    "serve SAMPLE --port 0",
 )
 
 
@@ -46,28 +47,28 @@ def no_reader() -> Iterator[int]:
 def run(command: str, stdout: int) -> tuple[int, str]:
     """Run a command of the sample tape with its output somewhere; return its exit code and its errors."""
     words = [str(SAMPLE) if word == "SAMPLE" else word for word in command.split()]
-    done = booktape(*words, stdout=stdout, stderr=subprocess.PIPE)
+    done = booktape_process(*words, stdout=stdout, stderr=subprocess.PIPE)
     lines = done.stderr.splitlines(keepends=True)
     return done.returncode, "".join(line for line in lines if " INFO " not in line)
 
 
-def run_all(stdout: int) -> dict[str, tuple[int, str]]:
-    """Run every command that prints, two at a time."""
+def run_all(commands: Sequence[str], stdout: int) -> dict[str, tuple[int, str]]:
+    """Run commands, two at a time."""
     with ThreadPoolExecutor(2) as pool:
-        return dict(zip(PRINTING, pool.map(lambda command: run(command, stdout), PRINTING), strict=True))
+        return dict(zip(commands, pool.map(lambda command: run(command, stdout), commands), strict=True))
 
 
 def test_a_reader_that_is_gone() -> None:
     """Every command ends quietly, as by `| head`."""
     with no_reader() as pipe:
-        found = run_all(pipe)
-    assert dict.fromkeys(PRINTING, (1, "")) == found
+        found = run_all(PRINTING + OTHERS, pipe)
+    assert dict.fromkeys(PRINTING + OTHERS, (1, "")) == found
 
 
 def test_a_disk_that_is_full() -> None:
-    """Every command says so in one line and exits 1."""
+    """Whatever way a command prints, it says so in one line and exits 1."""
     with Path("/dev/full").open("w") as full:
-        found = run_all(full.fileno())
+        found = run_all(PRINTING, full.fileno())
     assert dict.fromkeys(PRINTING, (1, FULL)) == found
 
 

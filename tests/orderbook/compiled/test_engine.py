@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 from random import Random
 
@@ -59,16 +60,14 @@ def test_any_rows(feed: str, data: st.DataObject) -> None:
     assert_engines_agree(cut(rows, cuts), feed, depth=depth, switches=switches)
 
 
-@pytest.mark.parametrize("batch_rows", [1, 7, 8192])
+@pytest.mark.parametrize("batch_rows", [1, 8192])
 def test_captures(capture_tape: Path, batch_rows: int) -> None:
     """Every product of every real capture, at any batch size."""
     tape = Tape.open(capture_tape)
     for product in tape.select(()):
-        batches = list(tape.product(product).batches(batch_rows))
-        switches = [place % 5 == 3 for place in range(min(len(batches), 20))]
-        assert_engines_agree(
-            batches[: {1: 250, 7: 250}.get(batch_rows)], tape.feed, product, switches=switches
-        )
+        batches = list(islice(tape.product(product).batches(batch_rows), 250))
+        switches = [place == 3 for place in range(len(batches))]  # a book of 46,000 levels is saved slowly
+        assert_engines_agree(batches, tape.feed, product, switches=switches)
 
 
 @pytest.mark.parametrize("batch_rows", [1, 7, 8192])
@@ -76,7 +75,7 @@ def test_sample(batch_rows: int) -> None:
     """The sample tape, with its interruptions, and the best levels after every frame."""
     tape = Tape.open(SAMPLE)
     for product in tape.select(()):
-        batches = list(tape.product(product).batches(batch_rows))[:250]
+        batches = list(islice(tape.product(product).batches(batch_rows), 250))
         assert_engines_agree(batches, tape.feed, product, depth=10)
 
 
@@ -234,8 +233,8 @@ from tests.orderbook.test_tracker import on_one_connection
 from tests.support.rows import cut
 for feed, seeds in SEEDS.items():
     rng = Random(5)
-    texts = [rng.choice(seeds) if n % 3 else mutated(rng.choice(seeds), seeds, rng) for n in range(900)]
-    assert_engines_agree(cut(on_one_connection(seeds[0], *texts), range(0, 900, 90)), feed, depth=2)
+    texts = [rng.choice(seeds) if n % 3 else mutated(rng.choice(seeds), seeds, rng) for n in range(400)]
+    assert_engines_agree(cut(on_one_connection(seeds[0], *texts), range(0, 400, 40)), feed, depth=2)
 for step in (1, -1):
     rows = on_one_connection(*moving_touch(step, 600))
     assert_engines_agree(cut(rows, range(0, 600, 60)), "exchange", depth=9)

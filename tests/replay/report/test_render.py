@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from replay.report.render import write_page
-from tests.support.commands import booktape, invoke, json_of
+from tests.support.commands import booktape_process, invoke, json_of
 from tests.support.constants import ROOT, SAMPLE
 
 MAX_BYTES = 6_000_000
@@ -42,7 +42,7 @@ def test_without_plotly(tmp_path: Path) -> None:
     (tmp_path / "plotly.py").write_text("raise ModuleNotFoundError('plotly')\n", encoding="utf-8")
     path = tmp_path / "report.html"
     environment = {"PYTHONPATH": f"{tmp_path}:{ROOT}", "PATH": "/usr/bin:/bin"}
-    done = booktape("compare", SAMPLE, "--html", path, env=environment)
+    done = booktape_process("compare", SAMPLE, "--html", path, env=environment)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == "Error: --html needs plotly, which is not installed: pip install plotly\n"
     assert not path.exists()

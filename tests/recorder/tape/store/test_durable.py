@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from recorder.tape.store import durable
-from tests.support.commands import booktape, clean_environment
+from tests.support.commands import booktape, booktape_process, clean_environment
 from tests.support.tapes import write_capture
 
 LACKS = """
@@ -51,7 +51,7 @@ def test_what_a_system_lacks(tmp_path: Path, kind: str, line: str | None) -> Non
     environment = clean_environment()
     environment |= {"LACKS": kind, "PYTHONPATH": f"{tmp_path}{os.pathsep}{environment['PYTHONPATH']}"}
     capture = write_capture(tmp_path / "a.jsonl", [(0, json.dumps({"product_id": "A-B"}))])
-    done = booktape("import", capture, "--feed", "exchange", "-o", tmp_path / "tape", env=environment)
+    done = booktape_process("import", capture, "--feed", "exchange", "-o", tmp_path / "tape", env=environment)
     assert done.returncode == 0, done.stderr
     told = [each for each in done.stderr.splitlines() if line is not None and line in each]
     assert len(told) == len(set(told)) == len(done.stderr.splitlines())

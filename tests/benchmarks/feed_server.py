@@ -43,8 +43,8 @@ def encode_frame(text: bytes) -> bytes:
     return struct.pack(">BBQ", 0x81, 127, size) + text
 
 
-def shake_hands(client: socket.socket) -> None:
-    """Answer the upgrade request and wait for a subscription, whose content is ignored."""
+def shake_hands(client: socket.socket) -> bytes:
+    """Answer the upgrade request, wait for a subscription and return it."""
     request = b""
     while b"\r\n\r\n" not in request:
         request += client.recv(4096)
@@ -58,7 +58,16 @@ def shake_hands(client: socket.socket) -> None:
         b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         b"Sec-WebSocket-Accept: " + accepted + b"\r\n\r\n"
     )
-    client.recv(4096)
+    return unmasked(client.recv(4096))
+
+
+def unmasked(frame: bytes) -> bytes:
+    """Return the content of the first frame of a client, of less than 64 KiB."""
+    size, start = frame[1] & 0x7F, 2
+    if size == 126:
+        size, start = int.from_bytes(frame[2:4], "big"), 4
+    mask, content = frame[start : start + 4], frame[start + 4 : start + 4 + size]
+    return bytes(byte ^ mask[place % 4] for place, byte in enumerate(content))
 
 
 def stream(client: socket.socket, updates: list[bytes], rate: float) -> dict[str, float]:

@@ -167,6 +167,11 @@ class FeedReader:
         return {} if found is None else dict(found.all_oddities)
 
     @property
+    def stale_after(self) -> float:
+        """Seconds without a frame after which a connection is replaced."""
+        return self._settings.stale_after
+
+    @property
     def reads_trades(self) -> bool:
         """Whether trades were subscribed to."""
         return self._settings.trades

@@ -109,7 +109,7 @@ class RecorderCollector(Collector):
 
 @contextmanager
 def serving(view: RecordingView, port: int, host: str = METRICS_HOST) -> Iterator[int]:
-    """Serve metrics over HTTP while the block runs; yield the port.
+    """Serve metrics and a health check over HTTP while the block runs; yield the port.
 
     Args:
         view: the recording.
@@ -122,7 +122,7 @@ def serving(view: RecordingView, port: int, host: str = METRICS_HOST) -> Iterato
     registry = CollectorRegistry()
     registry.register(RecorderCollector(view))
     try:
-        server = MetricsServer(host, port, registry)
+        server = MetricsServer(host, port, registry, view.trouble)
     except OSError as error:
         raise MetricsError(f"--metrics-port {port}: {error.strerror}") from None
     with server:

@@ -1,5 +1,6 @@
-"""The HTTP server of the metrics."""
+"""The HTTP server of metrics and health."""
 
+from collections.abc import Callable
 from typing import Final
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
@@ -11,10 +12,19 @@ MAX_CONNECTIONS: Final = 16
 
 
 class MetricsServer(LocalServer):
-    """Serves a registry to any GET request, until `shutdown`; close it, or use `with`."""
+    """Serves a registry, and at /healthz whether all is well, until `shutdown`; close it, or use `with`.
 
-    def __init__(self, host: str, port: int, registry: CollectorRegistry) -> None:
+    Args:
+        host, port: address to bind.
+        registry: of the metrics.
+        trouble: returns why it is not well, or None.
+    """
+
+    def __init__(
+        self, host: str, port: int, registry: CollectorRegistry, trouble: Callable[[], str | None]
+    ) -> None:
         self.registry = registry
+        self.trouble = trouble
         super().__init__(host, port, _Handler, MAX_CONNECTIONS)
 
 
@@ -22,6 +32,10 @@ class _Handler(LocalHandler):
     server: MetricsServer
 
     def respond(self) -> None:
+        if self.path.partition("?")[0] == "/healthz":
+            trouble = self.server.trouble()
+            self.answer(f"{trouble or 'ok'}\n".encode(), "text/plain; charset=utf-8", 503 if trouble else 200)
+            return
         try:
             text = generate_latest(self.server.registry)
         except Exception as error:  # noqa: BLE001  a disk that is gone must not be a traceback

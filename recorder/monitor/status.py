@@ -53,6 +53,7 @@ class RecorderStatus:
         self._last_books: dict[str, float] = {}
         self._quotes: dict[str, tuple[float | None, float | None, float | None]] = {}
         self.now = monotonic
+        self._began = monotonic()
 
     def update(self, product: str, step: Step) -> None:
         """Update time and prices of a product by a step."""
@@ -82,6 +83,10 @@ class RecorderStatus:
             for product, tally in self._tallies.items()
         }
 
+    def silence(self) -> float:
+        """Return the seconds since the last frame of any product; before the first, since the beginning."""
+        return self.now() - max(self._last_frames.copy().values(), default=self._began)
+
     def seconds_since(self, time: float | None) -> float | None:
         """Return the seconds since `last_frame` or `last_book`; None before the first."""
         return None if time is None else self.now() - time
@@ -95,6 +100,13 @@ class RecordingView:
     reader: FeedReader
     writer: TapeWriter
     strategy: LiveStrategy | None = None
+
+    def trouble(self) -> str | None:
+        """Return why it is not healthy: no product had a frame for as long as replaces a connection."""
+        silence, stale_after = self.status.silence(), self.reader.stale_after
+        if silence <= stale_after:
+            return None
+        return f"no product has had a frame for {silence:.0f} s (--stale-after is {stale_after:g} s)"
 
     def standings(self) -> Iterator[tuple[str, Standing]]:
         """Yield how a strategy that trades stands, by product."""

@@ -4,6 +4,7 @@ import json
 import signal
 import socket
 import threading
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -148,6 +149,49 @@ def test_a_product_that_was_given_up_is_named(tmp_path: Path) -> None:
     assert ("booktape_book_age_seconds", bad) not in found[0]
     assert f"{bad} given up: the exchange refused" in lines[0]
     assert f"{BTC} given up" not in lines[0]
+
+
+def test_health_fails_when_no_product_has_frames(tmp_path: Path) -> None:
+    """/healthz answers ok while a frame has come lately, and 503 with the reason once none has, for all."""
+    answers: list[tuple[int, str]] = []
+
+    async def fall_silent(_number: int, connection: ServerConnection) -> None:
+        await connection.send(snapshot(BTC))
+        await connection.wait_closed()
+
+    @contextmanager
+    def look(view: RecordingView) -> Iterator[None]:
+        def ask_until_it_fails(port: int) -> None:
+            idle = threading.Event()
+            while not answers or answers[-1][0] == 200:
+                answers.append(health(port))
+                idle.wait(0.05)
+            signal.raise_signal(signal.SIGINT)
+
+        with serving(view, 0, "127.0.0.1") as port:
+            thread = threading.Thread(target=ask_until_it_fails, args=(port,), daemon=True)
+            thread.start()
+            yield
+            thread.join(TIMEOUT_S)
+
+    with ScriptedServer(fall_silent) as peer:
+        settings = ConnectionSettings(
+            "exchange", peer.url, spacing=0.0, stale_after=1.0, backoff=Backoff(30, 60)
+        )
+        record([BTC], tmp_path / "tape", RecordSettings(settings), observers=[look])
+    assert answers[0] == (200, "ok\n")
+    assert answers[-1][0] == 503
+    assert answers[-1][1].startswith("no product has had a frame for ")
+
+
+def health(port: int) -> tuple[int, str]:
+    """Ask for the health of a recording: status and text."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=TIMEOUT_S) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read().decode()
 
 
 def test_bytes_of_frames_are_bytes(tmp_path: Path) -> None:

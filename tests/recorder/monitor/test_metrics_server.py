@@ -21,7 +21,7 @@ def running(host: str = "127.0.0.1", registry: CollectorRegistry | None = None) 
     if registry is None:
         registry = CollectorRegistry()
         Gauge("answer", "A number", registry=registry).set(42)
-    with MetricsServer(host, 0, registry) as server:
+    with MetricsServer(host, 0, registry, lambda: None) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         try:

@@ -1,7 +1,7 @@
 """The compiled `Engine`: runs the kernel, and the plain tracker for each row that the kernel leaves to it."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +25,33 @@ _INT64: Final = range(-(2**63), 2**63)
 CompiledState = TrackerState[CompiledBook]
 
 
+class Exchange(Protocol):
+    """Simulated orders on the book of the engine, which the kernel calls after each row.
+
+    Attributes:
+        function: the address of compiled code that is called with `memory` and the number of rows of the
+            batch that the book has applied, see `jit.call`. It returns 0 unless Python must call `follow`.
+        memory: an address.
+    """
+
+    @property
+    def function(self) -> int: ...  # noqa: D102
+    @property
+    def memory(self) -> int: ...  # noqa: D102
+
+    def follow(
+        self, columns: Sequence[npt.NDArray[Any]], market: layout.Market, book: CompiledBook, applied: int
+    ) -> None:
+        """Do what follows from the rows that the book has applied, and what is due before the next one.
+
+        Args:
+            columns: seq, recv_time and connection of the rows of the batch.
+            market: what else it reads of them; that of the rows applied is there.
+            book: the book after them. It stays where it is, as all that is given, until the next call.
+            applied: how many they are.
+        """
+
+
 class CompiledEngine(Engine):
     """An engine with the results of `PlainEngine`, to the last bit, in a tenth of the time."""
 
@@ -42,14 +69,22 @@ class CompiledEngine(Engine):
         return CompiledBook(self._kernels)
 
     def step(
-        self, state: CompiledState, rows: pa.RecordBatch, depth: int = 0, watch: TradeWatch | None = None
+        self,
+        state: CompiledState,
+        rows: pa.RecordBatch,
+        depth: int = 0,
+        watch: TradeWatch | None = None,
+        exchange: Exchange | None = None,
     ) -> tuple[State, Step]:
-        """Apply a batch of rows. O(bytes + changes + summaries x depth)."""
+        """Apply a batch of rows, see `Engine`; `exchange`, which needs a watch, follows it row by row.
+
+        O(bytes + changes + summaries x depth).
+        """
         if rows.schema.types != TAPE_SCHEMA.types:
             rows = rows.cast(TAPE_SCHEMA)
         book = state.book
         absent_deletes, noop_sets = book.absent_deletes, book.noop_sets
-        run = _BatchRun(self._kernels, state, rows, depth, watch)
+        run = _BatchRun(self._kernels, state, rows, depth, watch, exchange)
         run.run()
         summaries, ladders = run.summaries()
         step = Step(
@@ -85,6 +120,7 @@ class _BatchRun:
         rows: pa.RecordBatch,
         depth: int,
         watch: TradeWatch | None,
+        exchange: Exchange | None,
     ) -> None:
         self._kernels = kernels
         self._state = state
@@ -92,11 +128,16 @@ class _BatchRun:
         self._book = state.book
         self.columns = tuple(_column(rows, number) for number in range(3))
         self._watch = watch
+        self._exchange = exchange
         self._arrays = SummaryArrays(rows.num_rows, depth)
         self._registers = layout.registers(layout.RUN_REGISTERS)
         self._registers["reader"] = state.venue.reader
         self._registers["numbered"] = NO_CONNECTION
         self._registers["wants_market"] = watch is not None
+        self._registers["wants_changes"] = watch is not None and exchange is None
+        if exchange is not None:
+            self._registers["follower"] = exchange.function
+            self._registers["follower_memory"] = exchange.memory
         payloads, kinds = _strings(rows.column(4)), _strings(rows.column(3))
         product = np.frombuffer(state.product.encode(), np.uint8)
         self._memory = layout.Run(
@@ -114,6 +155,7 @@ class _BatchRun:
         """Run all rows."""
         self._store()
         while self._rows.num_rows:
+            self._follow()
             why = self._kernels.run_rows(
                 *self._book.memory, *self._book.frame, *self._memory, *self.market.memory
             )
@@ -125,7 +167,7 @@ class _BatchRun:
                 self.market.grow()
             elif why == kernel.CROSSED:
                 self.plain.note_crossed(*self._integers(int(self._registers["row"]) - 1), self._top())
-            else:
+            elif why != kernel.WAITS:
                 self._load()
                 if why == kernel.DONE:
                     return
@@ -139,6 +181,12 @@ class _BatchRun:
     def release(self) -> None:
         """Break the reference cycle with the tracker, or the batch would wait for the garbage collector."""
         del self.plain
+
+    def _follow(self) -> None:
+        """Let the exchange follow, and tell it where everything is."""
+        if self._exchange is not None:
+            row = int(self._registers["row"])
+            self._exchange.follow(self.columns, self.market.memory, self._book, row)
 
     def _store(self) -> None:
         """Store the state of the connection's sequence numbers and trades for the kernel."""

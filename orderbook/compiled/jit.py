@@ -11,7 +11,11 @@ from contextlib import contextmanager
 from typing import Any, Final, TypeVar, cast
 
 import numba
-from numba.core import codegen
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils, codegen
+from numba.experimental.function_type import _get_wrapper_address
+from numba.extending import intrinsic
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -39,6 +43,28 @@ def inlined(function: F) -> F:
 def record_of(function: F) -> F:
     """Put a function that returns a record into each of its callers as it is: no call can return one."""
     return cast(F, numba.njit(**_INNER, inline="always")(function))
+
+
+def _call(_typing: Any, _function: Any, arguments: Any) -> Any:
+    """Call the compiled code at an address: (address, arguments); all are int64."""
+
+    def generate(context: Any, builder: Any, _signature: Any, values: Any) -> Any:
+        word = context.get_value_type(types.int64)
+        of = ir.FunctionType(word, [word] * len(arguments))
+        given = zip(cgutils.unpack_tuple(builder, values[1]), arguments, strict=True)  # type: ignore[no-untyped-call]
+        words = [context.cast(builder, value, its, types.int64) for value, its in given]
+        return builder.call(builder.inttoptr(values[0], of.as_pointer()), words)
+
+    return types.int64(types.int64, arguments), generate
+
+
+call: Final[Any] = intrinsic(_call)
+
+
+def address_of(entry: Any, signature: Any) -> int:
+    """Return the address of an entry that is compiled, for `call`; no exception leaves it."""
+    address: Callable[..., int] = _get_wrapper_address  # numba has no public way
+    return int(address(entry, signature))
 
 
 @contextmanager
@@ -78,12 +104,17 @@ def compiled_once() -> Iterator[None]:
 
 
 def _all_below(library: Any) -> list[Any]:
-    """Return all libraries that a library calls, directly or not, each once."""
+    """Return all libraries that a library calls, directly or not, each once and behind all that call it.
+
+    LLVM links only those functions of a module that the modules before it call.
+    """
     found: dict[int, Any] = {}
-    waiting = list(library._linking_libraries)  # noqa: SLF001
-    while waiting:
-        each = waiting.pop()
-        if id(each) not in found:
-            found[id(each)] = each
-            waiting.extend(each._linking_libraries)  # noqa: SLF001
-    return list(found.values())
+
+    def add(each: Any) -> None:
+        for below in each._linking_libraries:  # noqa: SLF001
+            if id(below) not in found:
+                add(below)
+        found[id(each)] = each
+
+    add(library)
+    return [*reversed(found.values())][1:]

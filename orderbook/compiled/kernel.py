@@ -5,7 +5,7 @@ from typing import Any, Final
 import numpy as np
 
 from orderbook.compiled import levels, market
-from orderbook.compiled.jit import inlined
+from orderbook.compiled.jit import call, inlined
 from orderbook.compiled.layout import CHANGE, EVENT, NO_CONNECTION, Book, Frame, Market, Run
 from orderbook.compiled.scan import is_word
 from orderbook.compiled.summaries import write_summary
@@ -19,6 +19,7 @@ CROSSED: Final = 2  # the row before wrote a crossed summary, the last one
 LACKS_CHANGES: Final = 3
 LACKS_ROOM: Final = 4
 LACKS_MARKET: Final = 5  # for the changes or trades of the row
+WAITS: Final = 6  # the exchange needs Python, for the row before
 
 _FRAME = np.frombuffer(b"frame", np.uint8)
 
@@ -84,7 +85,7 @@ def _run_rows(book: Any, frame: Any, run: Any, seen: Any) -> int:
             return FOR_PLAIN
         if not _follows(registers, found.sequence, run.connections[row]):
             return FOR_PLAIN
-        if registers.wants_market and market.lacks_room(frame, seen):
+        if registers.wants_changes and market.lacks_room(frame, seen):
             return LACKS_MARKET
         if is_ours and not apply_events(book, frame):
             return LACKS_ROOM
@@ -93,10 +94,14 @@ def _run_rows(book: Any, frame: Any, run: Any, seen: Any) -> int:
             registers.has_last = 1
             registers.last_sequence = found.sequence
         if registers.wants_market:
-            market.write_row(frame, seen, row, is_ours)
-        if is_ours and write_summary(book, run, row, found.exchange_time):
+            market.write_row(frame, seen, row, is_ours, registers.wants_changes)
+        is_crossed = is_ours and write_summary(book, run, row, found.exchange_time)
+        waits = (
+            registers.follower != 0 and call(registers.follower, (registers.follower_memory, row + 1)) != 0
+        )
+        if is_crossed or waits:
             registers.row = row + 1
-            return CROSSED
+            return CROSSED if is_crossed else WAITS
     registers.row = len(run.offsets) - 1
     return DONE
 

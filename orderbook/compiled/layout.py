@@ -96,6 +96,10 @@ RUN_REGISTERS: Final = _record(
     ("last_sequence", 1),
     ("numbered", 1),  # the connection of which a sequence_num was checked, or NO_CONNECTION
     ("wants_market", 1),  # whether `Market` is filled
+    ("wants_changes", 1),  # with the changes of the book too
+    # The exchange that follows the book row by row, see `engine.Exchange`.
+    ("follower", 1),  # the address of its function, 0 for none
+    ("follower_memory", 1),  # the address of its memory
 )
 
 MARKET_REGISTERS: Final = _record(
@@ -193,7 +197,7 @@ class Market(NamedTuple):
         registers: a record of `MARKET_REGISTERS`.
         kinds: uint8, of each row.
         times: int64 (2, rows): of each row the book time, and the number of sizes that were cut.
-        firsts: int32 (2, rows + 1): of each row its first change and its first trade.
+        firsts: int32 (2, rows + 1): of each row its first trade and its first change.
         changes: int64, CHANGED words of each change.
         trades: int64, TRADE words of each trade.
     """

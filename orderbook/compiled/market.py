@@ -9,10 +9,10 @@ from typing import Any, Final
 from orderbook.compiled.jit import inlined, inner
 from orderbook.compiled.layout import CHANGE, CHANGED, EVENT, NO_ID, TRADE
 from orderbook.compiled.words import get_word, set_word
-from orderbook.execution.market_rows import BELOW_UNIT, BOOK, CLEAR, NO_TIME, OTHER, TRADES
+from orderbook.execution.market_rows import BELOW_UNIT, BOOK, CLEAR, NO_TIME, OTHER, SNAPSHOT, TRADES
 from orderbook.execution.numbers import LARGEST_LEVEL, UNITS
 
-_UNIT: Final = 10**10
+CUT_UNIT: Final = 10**10
 """Units of the fraction of a size (1e-18) to a unit of the exchange (1e-8)."""
 _LARGEST_WHOLE: Final = LARGEST_LEVEL // UNITS
 _LARGEST_REST: Final = LARGEST_LEVEL % UNITS
@@ -29,8 +29,8 @@ def begin_row(market: Any) -> None:
 @inlined
 def size_units(whole: int, fraction: int) -> tuple[int, int]:
     """Return a size in units, and 1 if a part of it was cut, else 0; `numbers` has the same in plain."""
-    units = fraction // _UNIT
-    cut = 0 if units * _UNIT == fraction else 1
+    units = fraction // CUT_UNIT
+    cut = 0 if units * CUT_UNIT == fraction else 1
     if whole < _LARGEST_WHOLE:
         return whole * UNITS + units, cut
     if whole > _LARGEST_WHOLE or units > _LARGEST_REST:
@@ -46,9 +46,29 @@ def lacks_room(frame: Any, market: Any) -> bool:
 
 
 @inlined
-def _write_changes(frame: Any, market: Any) -> int:
-    """Write the changes of a frame, of each event the bids first; return how many sizes were cut."""
-    changes, place, sizes_cut = market.changes, market.registers.changes, 0
+def _kind_of(frame: Any) -> int:
+    """Return the kind of a book frame."""
+    for event in range(frame.registers.events):
+        if get_word(frame.events, event * EVENT):
+            return SNAPSHOT
+    return BOOK
+
+
+@inlined
+def _count_cut(frame: Any) -> int:
+    """Return how many sizes of a book frame are cut."""
+    sizes_cut = 0
+    for change in range(frame.registers.changes):
+        word = change * CHANGE
+        _, cut = size_units(get_word(frame.changes, word + 2), get_word(frame.changes, word + 3))
+        sizes_cut += cut
+    return sizes_cut
+
+
+@inlined
+def _write_changes(frame: Any, market: Any) -> None:
+    """Write the changes of a frame, of each event the bids first."""
+    changes, place = market.changes, market.registers.changes
     for event in range(frame.registers.events):
         at = event * EVENT
         start, stop = get_word(frame.events, at + 1), get_word(frame.events, at + 2)
@@ -65,7 +85,6 @@ def _write_changes(frame: Any, market: Any) -> int:
             side, key = get_word(frame.changes, word), get_word(frame.changes, word + 1)
             units, cut = size_units(get_word(frame.changes, word + 2), get_word(frame.changes, word + 3))
             if cut:
-                sizes_cut += 1
                 units = units or BELOW_UNIT
             to = (ask if side else bid) * CHANGED
             set_word(changes, to, side)
@@ -75,7 +94,6 @@ def _write_changes(frame: Any, market: Any) -> int:
             bid += 1 - side
         place += stop - start
     market.registers.changes = place
-    return sizes_cut
 
 
 @inner
@@ -141,7 +159,7 @@ def _write_trades(market: Any) -> None:
 
 
 @inlined
-def write_row(frame: Any, market: Any, row: int, is_book: bool) -> None:
+def write_row(frame: Any, market: Any, row: int, is_book: bool, wants_changes: bool) -> None:
     """Write a row that has been applied.
 
     Args:
@@ -149,12 +167,14 @@ def write_row(frame: Any, market: Any, row: int, is_book: bool) -> None:
         market: has its trades behind those written.
         row: its place in the batch.
         is_book: whether it has a summary.
+        wants_changes: whether the changes of the book are written.
     """
     registers = market.registers
     kind, book_time, sizes_cut = OTHER, NO_TIME, registers.row_cut
     if is_book:
-        kind = BOOK
-        sizes_cut = _write_changes(frame, market)
+        kind, sizes_cut = _kind_of(frame), _count_cut(frame)
+        if wants_changes:
+            _write_changes(frame, market)
         if frame.registers.book_time >= 0:
             book_time = frame.registers.book_time
             registers.book_time = max(registers.book_time, book_time)
@@ -164,5 +184,5 @@ def write_row(frame: Any, market: Any, row: int, is_book: bool) -> None:
     market.kinds[row] = kind
     market.times[0, row] = book_time
     market.times[1, row] = sizes_cut
-    market.firsts[0, row + 1] = registers.changes
-    market.firsts[1, row + 1] = registers.trades
+    market.firsts[0, row + 1] = registers.trades
+    market.firsts[1, row + 1] = registers.changes

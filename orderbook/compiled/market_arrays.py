@@ -82,7 +82,7 @@ class MarketArrays:
         memory = self.memory
         memory.kinds[place] = values.kind
         memory.times[:, place] = values.book_time, values.sizes_cut
-        memory.firsts[:, place + 1] = registers["changes"], registers["trades"]
+        memory.firsts[:, place + 1] = registers["trades"], registers["changes"]
 
     def to_rows(self, seq: Any, time: Any, connection: Any) -> MarketRows:
         """Return the rows, of which these are the first columns; the batch must have run to its end."""
@@ -93,9 +93,9 @@ class MarketArrays:
             connection=connection,
             kind=memory.kinds,
             book_time=memory.times[0],
-            first_change=memory.firsts[0],
+            first_change=memory.firsts[1],
             changes=memory.changes[: int(registers["changes"]) * CHANGED].reshape(-1, CHANGED),
-            first_trade=memory.firsts[1],
+            first_trade=memory.firsts[0],
             trades=memory.trades[: int(registers["trades"]) * TRADE].reshape(-1, TRADE),
             sizes_cut=memory.times[1],
         )

@@ -13,7 +13,6 @@ from typing import Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from orderbook.book import Levels
 from orderbook.events import Level
 from orderbook.execution.numbers import LARGEST_LEVEL, is_cut, size_units
 from orderbook.execution.rows import BookRow, BreakRow, TapeRow, TradeRow
@@ -22,7 +21,8 @@ OTHER: Final = 0
 BREAK: Final = 1
 BOOK: Final = 2
 TRADES: Final = 3
-"""Kinds of a row, one for each class of `rows`."""
+SNAPSHOT: Final = 4
+"""Kinds of a row, one for each class of `rows`; `SNAPSHOT` is a `BOOK` row that replaces the book."""
 
 CLEAR: Final = 2
 """In the place of a side: both sides are emptied, and a snapshot begins. Price and size are 0."""
@@ -45,12 +45,13 @@ class MarketRows:
         seq: int64 [n].
         time: int64 [n], recv_time.
         connection: int32 [n].
-        kind: uint8 [n], `OTHER`, `BREAK`, `BOOK` or `TRADES`.
+        kind: uint8 [n], `OTHER`, `BREAK`, `BOOK`, `TRADES` or `SNAPSHOT`.
         book_time: int64 [n], the time up to which a book frame tells the book; `NO_TIME` if it tells none,
             and of any other row.
         first_change: int32 [n + 1]; row i has the changes from first_change[i] to before first_change[i + 1].
         changes: int64 [c, 3], each (side or `CLEAR`, price, size or `BELOW_UNIT`), in the order in which they
             apply; size 0 removes the level. Of an event of the feed the bids come first, then the asks.
+            Not filled if an exchange has followed the book itself.
         first_trade: int32 [n + 1], as `first_change`.
         trades: int64 [t, 6], each (trade_id, exchange time or `NO_TIME`, side of the maker, price, size, is
             history), ascending trade_id within a row.
@@ -74,16 +75,17 @@ class MarketRows:
         assert self.changes.shape[1:] == (3,) and self.trades.shape[1:] == (6,)  # noqa: S101, PT018
         for each in (self.time, self.connection, self.kind, self.book_time, self.sizes_cut):
             assert each.shape == (rows,)  # noqa: S101
-        for firsts, table, kind in (
-            (self.first_change, self.changes, BOOK),
-            (self.first_trade, self.trades, TRADES),
+        is_book, is_trades = np.isin(self.kind, (BOOK, SNAPSHOT)), self.kind == TRADES
+        for firsts, table, may_have in (
+            (self.first_change, self.changes, is_book),
+            (self.first_trade, self.trades, is_trades),
         ):
             assert firsts.shape == (rows + 1,)  # noqa: S101
             assert (firsts[0], firsts[-1]) == (0, len(table))  # noqa: S101
             counts = np.diff(firsts)
-            assert (counts >= 0).all() and not counts[self.kind != kind].any()  # noqa: S101, PT018
-        assert np.diff(self.first_trade)[self.kind == TRADES].all()  # noqa: S101
-        assert (self.book_time[self.kind != BOOK] == NO_TIME).all()  # noqa: S101
+            assert (counts >= 0).all() and not counts[~may_have].any()  # noqa: S101, PT018
+        assert np.diff(self.first_trade)[is_trades].all()  # noqa: S101
+        assert (self.book_time[~is_book] == NO_TIME).all()  # noqa: S101
         side, price, size = self.changes.T
         clears = side == CLEAR
         assert np.isin(side, (0, 1, CLEAR)).all() and (size >= BELOW_UNIT).all()  # noqa: S101, PT018
@@ -115,7 +117,8 @@ def row_values(row: TapeRow) -> RowValues:
             changes += _changes(event.bids, event.asks)
         levels = (chain(event.bids, event.asks) for event in row.events)
         sizes_cut = sum(is_cut(size) for _, size in chain.from_iterable(levels))
-        return RowValues(BOOK, _time(row.book_time), sizes_cut, changes, ())
+        kind = SNAPSHOT if row.has_snapshot else BOOK
+        return RowValues(kind, _time(row.book_time), sizes_cut, changes, ())
     if isinstance(row, TradeRow):
         trades = [
             (number, _time(time), 0 if side == "bid" else 1, price, size_units(size), int(is_history))
@@ -160,15 +163,6 @@ class MarketColumns:
             trades=np.array(self._trades, np.int64).reshape(-1, 6),
             sizes_cut=cut,
         )
-
-
-def book_changes(levels: Levels) -> _Int64:
-    """Return the changes that make a book out of any other, int64 [levels + 1, 3] as in `MarketRows`.
-
-    >>> book_changes(Levels([(100, "1.5")], [(101, "2")])).tolist()
-    [[2, 0, 0], [0, 100, 150000000], [1, 101, 200000000]]
-    """
-    return np.array([(CLEAR, 0, 0), *_changes(levels.bids, levels.asks)], np.int64)
 
 
 def _changes(bids: list[Level], asks: list[Level]) -> list[tuple[int, int, int]]:

@@ -248,9 +248,11 @@ def _compiled(
     product: str, settings: BacktestSettings, state: State, engine: Engine, *, keeps_rows: bool
 ) -> tuple[list[LaneRun], Shown]:
     """Return the same, of the compiled exchange."""
+    from orderbook.compiled.engine import CompiledEngine  # noqa: PLC0415
     from orderbook.execution.compiled.loading import kernel_entry  # noqa: PLC0415  numba is heavy, and may be absent
     from orderbook.execution.compiled.product import CompiledProduct  # noqa: PLC0415
 
+    assert isinstance(engine, CompiledEngine)  # noqa: S101  there is no other that is not plain
     rules = settings.rules_of.get(product, ProductRules())
     lanes: list[LaneRun] = []
     made = list[tuple[int, Made]]()

@@ -6,9 +6,13 @@ from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from typing import Any, Final
 
+import numpy as np
+
 from booktape.strategies import QuoteWhenWide
 from orderbook.book import OrderBookState
-from orderbook.events import Trade
+from orderbook.compiled.book import CompiledBook
+from orderbook.compiled.loading import kernels
+from orderbook.compiled.market_arrays import MarketArrays
 from orderbook.execution.codes import QUEUE_MODELS
 from orderbook.execution.compiled.lanes import CompiledLanes
 from orderbook.execution.compiled.loading import kernel_entry
@@ -16,9 +20,8 @@ from orderbook.execution.lane import Lane, Trader
 from orderbook.execution.lanes import Lanes
 from orderbook.execution.latency import TableLatency, UniformLatency
 from orderbook.execution.market import Market
-from orderbook.execution.market_rows import MarketColumns
 from orderbook.execution.market_view import MarketView
-from orderbook.execution.rows import BookRow, BreakRow, OtherRow, TapeRow, TradeRow
+from orderbook.execution.rows import BookRow, BreakRow, OtherRow, TapeRow
 from orderbook.execution.settings import LaneSettings, ProductRules
 from orderbook.execution.table import OrdersTable
 from orderbook.execution.wakes import Wakes
@@ -30,6 +33,8 @@ from tests.support.execution_twins import LatencyInTurn, rows_of, settings_of, t
 from tests.support.scenarios import feed
 
 Made = tuple[Callable[[], Trader], LaneSettings]
+COLUMNS: Final = (np.int64, np.int64, np.int32)
+"""Of seq, recv_time and connection."""
 SIZES: Final = ("0.1", "1", "0.00000001", "2.5")
 
 
@@ -151,21 +156,31 @@ def run_compiled(case: Case, rules: ProductRules, made: Sequence[Made], cut: int
         kernel_entry(), BTC, rules, every=shared.equity_every, horizons=shared.markouts, keeps_rows=True
     )
     lanes.begin([(make(), each, "strategy") for make, each in made])
+    book = CompiledBook(kernels())
     rows = list(_accepted(rows_of(case)))
     for start in range(0, len(rows), cut):
         part = rows[start : start + cut]
-        columns = MarketColumns()
-        for row in part:
-            columns.add(row)
-
-        def read_trades(number: int, part: list[TapeRow] = part) -> Sequence[Trade]:
-            row = part[number]
-            return row.trades if isinstance(row, TradeRow) else ()
-
-        lanes.see(columns.to_rows(), None if start else 0, read_trades)
+        columns = tuple(np.array([row[n] for row in part], of) for n, of in enumerate(COLUMNS))
+        arrays = MarketArrays(len(part), 0)
+        lanes.read_trades = lambda number, part=part: getattr(part[number], "trades", ())  # type: ignore[misc]
+        lanes.follow(columns, arrays.memory, book, 0)
+        for number, row in enumerate(part):
+            _apply(book, row)
+            arrays.write(number, row)
+            lanes.follow(columns, arrays.memory, book, number + 1)
+        lanes.end_batch(arrays.to_rows(*columns))
     lanes.finish()
     steps = (lanes.tick, lanes.shown_tick, lanes.shown_lot)
     return [(*_outcome(lane), steps) for lane in lanes.lanes]
+
+
+def _apply(book: CompiledBook, row: TapeRow) -> None:
+    """Let a row change the book."""
+    if isinstance(row, BookRow):
+        for event in row.events:
+            book.apply(event)
+    elif isinstance(row, BreakRow):
+        book.clear()
 
 
 def _accepted(rows: Iterable[TapeRow]) -> Iterable[TapeRow]:

@@ -21,6 +21,7 @@ says of which one it is the twin. Prices, sizes and money are integers here too.
     requests       what is sent and what is due
     strategies     tables of orders
     called         calls of compiled strategies
+    woken          calls of strategies in Python
     reports        what is reported, and what a compiled strategy knows
     room           whether there is room for what may happen
     lane           the order of events

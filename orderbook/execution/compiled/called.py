@@ -7,11 +7,8 @@ asks for is sent as there.
 from typing import Any, Final
 
 import numpy as np
-from llvmlite import ir
-from numba import types
-from numba.extending import intrinsic
 
-from orderbook.compiled.jit import inlined, inner
+from orderbook.compiled.jit import call, inlined, inner
 from orderbook.execution import words
 from orderbook.execution.compiled.events import lane_at
 from orderbook.execution.compiled.layout import (
@@ -45,29 +42,6 @@ _TRADE: Final = 6
 _LARGEST_TIME: Final = 2**62
 
 
-def _called_at(
-    _typing: Any,
-    _function: Any,
-    _market: Any,
-    _orders: Any,
-    _count: Any,
-    _params: Any,
-    _state: Any,
-    _out: Any,
-) -> Any:
-    """Call the function at an address: (address, market, orders, their number, params, state, out)."""
-
-    def generate(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-        word = context.get_value_type(types.int64)
-        function = ir.FunctionType(word, [word] * 6)
-        return builder.call(builder.inttoptr(arguments[0], function.as_pointer()), arguments[1:])
-
-    return types.int64(*[types.int64] * 7), generate
-
-
-_called: Final[Any] = intrinsic(_called_at)
-
-
 @inlined
 def lacks_room_to_call(x: Any, lane: Any) -> Any:
     """Tell whether there may be too little room for a call and for what it asks for."""
@@ -88,7 +62,7 @@ def call_strategy(x: Any, number: int, why: int) -> Any:
     market, lane = x, lane_at(x, number)
     _show_market(x, number, why)
     orders = _show_orders(x, number)
-    asked = _called(lane.function, x.shown_at, x.own_at, orders, lane.params, lane.state, lane.out)
+    asked = call(lane.function, (x.shown_at, x.own_at, orders, lane.params, lane.state, lane.out))
     if asked < 0 or asked > words.MOST_REQUESTS or not _make_sense(lane, asked):
         market.woken, market.answer = number, asked
         return FAILED

@@ -16,9 +16,9 @@ from typing import Any, Final
 import numba
 from numba import types
 from numba.core.errors import TypingError
-from numba.experimental.function_type import _get_wrapper_address
 from numba.extending import intrinsic
 
+from orderbook.compiled import jit
 from orderbook.compiled.loading import KernelStore, compiled_function
 from orderbook.execution import words
 from orderbook.execution.compiled import layout
@@ -36,7 +36,6 @@ _OPTIONS: Final[dict[str, Any]] = {"nogil": True, "boundscheck": True, "error_mo
 _WITHOUT_ALLOCATION: Final[dict[str, Any]] = _OPTIONS | {"_nrt": False}
 _NO_WRAPPERS: Final[dict[str, Any]] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 _ENTRY: Final = types.int64(*[types.int64] * 6)
-_wrapper_address: Final[Any] = _get_wrapper_address  # numba has no public way
 _orders_at: Final = array_at(ORDER_WORDS)
 _requests_at: Final = array_at(REQUEST_WORDS)
 
@@ -67,7 +66,7 @@ def _address(strategy: CompiledStrategy, store: KernelStore | None) -> int:
     depends_on = repr((parts, [each.descr for each in records], ours))
     if depends_on not in _by_parts:
         dispatcher = _compiled(strategy, depends_on, store, _WITHOUT_ALLOCATION)
-        _by_parts[depends_on] = int(_wrapper_address(dispatcher, _ENTRY))
+        _by_parts[depends_on] = jit.address_of(dispatcher, _ENTRY)
     return _by_parts[depends_on]
 
 

@@ -9,41 +9,37 @@ from orderbook.execution.compiled.account import account_at
 from orderbook.execution.compiled.events import lane_at
 from orderbook.execution.compiled.exchange import resting_number
 from orderbook.execution.compiled.layout import (
+    ADVANCE,
+    APPLY,
     DONE,
     END_TAPE,
     LACKS_MARKS,
     LACKS_ROOM,
+    LOOK,
+    NEEDS_LANES,
     NEEDS_TICK,
     NEVER,
-    NEW,
     NO_ONE,
-    REQUEST,
     RUN_ROWS,
     SEE,
     TABLE,
     TELL_AHEAD,
     TELL_SIZE,
     UNKNOWN,
-    WAKE_AT,
-    event_ref,
+    WITH_BOOK,
+    WITH_ROW,
     load,
     load_byte,
     market_at,
     store,
 )
 from orderbook.execution.compiled.places import settle_old
-from orderbook.execution.compiled.pool import free_report, order_at
-from orderbook.execution.compiled.requests import send, send_order, wake_at
+from orderbook.execution.compiled.pool import order_at
 from orderbook.execution.compiled.samples import take_marks
 from orderbook.execution.compiled.sizes import next_price, size_at
 from orderbook.execution.compiled.strategies import next_row_time
 from orderbook.execution.compiled.taking import best_of
-from orderbook.execution.market_rows import BOOK
-
-# What of a row comes next.
-_TAKE_MARKS: Final = 0
-_ADVANCE: Final = 1
-_APPLY: Final = 2
+from orderbook.execution.market_rows import BOOK, SNAPSHOT
 
 _MANY_MARKS: Final = 512
 
@@ -68,33 +64,6 @@ def _begin(x: Any, time: int) -> None:
             lane.scheduled += 1
             lane.every_number = lane.scheduled
         lanes.note_due(x, number)
-
-
-@inner
-def _take_inbox(x: Any) -> None:
-    """Send what the strategy that was woken asks for."""
-    market = x
-    number = market.woken
-    lane = lane_at(x, number)
-    for request in range(market.inbox):
-        at = REQUEST * request
-        what, target = load(x.inbox_at, at), load(x.inbox_at, at + 1)
-        price, size = load(x.inbox_at, at + 4), load(x.inbox_at, at + 5)
-        if what == NEW:
-            kind, post_only = load(x.inbox_at, at + 2), load(x.inbox_at, at + 3)
-            send_order(x, number, target, kind, post_only, price, size)
-        elif what == WAKE_AT:
-            wake_at(x, number, price)
-        else:
-            send(x, number, what, target, price, size)
-    market.inbox = 0
-    while lane.heard_first != NO_ONE:
-        report = lane.heard_first
-        lane.heard_first = event_ref(x.reports, report).next
-        free_report(x, report)
-    lane.heard = 0
-    lanes.note_due(x, number)
-    market.woken = NO_ONE
 
 
 @inner
@@ -135,13 +104,12 @@ def _advance(x: Any, time: int) -> Any:
 
 
 @inner
-def _see(x: Any, row: int, kind: int) -> Any:
+def _see(x: Any, kind: int, is_book: bool) -> Any:
     """Show all lanes a row."""
     market = x
-    has_snapshot = kind == BOOK and shown.has_snapshot(x, row)
     while market.lane < market.lanes:
         number = market.lane
-        why = lanes.see(x, number, kind, has_snapshot)
+        why = lanes.see(x, number, kind, is_book)
         if why == LACKS_ROOM:
             return why
         market.lane += 1
@@ -197,53 +165,86 @@ def _tell_ahead(x: Any) -> None:
 
 
 @inner
+def _look(x: Any) -> Any:
+    """Take note of the book; return NEEDS_TICK if it may tell the tick."""
+    shown.look(x)
+    return DONE if x.has_steps or not (x.bid or x.ask) else NEEDS_TICK
+
+
+@inner
+def _go_to(x: Any, row: int) -> Any:
+    """Do what is due before a row; return why that ended."""
+    market = x
+    why = _take_marks(x) if market.marks >= _MANY_MARKS else DONE
+    if why != DONE:
+        return why
+    time = load(x.time_of, row)
+    if market.begins == WITH_ROW and not market.has_begun:
+        _begin(x, time)
+    why = _advance(x, time) if market.has_begun else DONE
+    if why == DONE:
+        market.phase = APPLY
+    return why
+
+
+@inner
 def _run_row(x: Any, row: int) -> Any:
-    """Run the next row from the phase in which it is; return why that ended."""
+    """Run a row, which the book has applied, from the phase in which it is; return why that ended."""
     market = x
     kind = load_byte(x.kind_of, row)
-    if market.phase == _TAKE_MARKS:
-        why = _take_marks(x) if market.marks >= _MANY_MARKS else DONE
-        if why != DONE:
-            return why
-        market.phase = _ADVANCE
-    if market.phase == _ADVANCE:
-        time = load(x.time_of, row)
-        if row == market.begin_row and not market.has_begun:
-            _begin(x, time)
-        why = _advance(x, time) if market.has_begun else DONE
-        if why != DONE:
-            return why
-        market.phase = _APPLY
-    if market.phase == _APPLY:
-        why = shown.apply(x, row, kind)
+    is_book = kind == BOOK or kind == SNAPSHOT  # noqa: PLR1714  `in` makes a tuple
+    if market.phase == APPLY:
+        if is_book and market.begins == WITH_BOOK:
+            return NEEDS_LANES
+        why = shown.apply(x, row, kind, is_book)
         if why != DONE:
             return why
         market.phase = SEE
-        if not market.has_steps and market.is_known and (market.bid or market.ask):
+        if is_book and not market.has_steps and (market.bid or market.ask):
             return NEEDS_TICK
-    why = _see(x, row, kind) if market.has_begun else DONE
+    why = _see(x, kind, is_book) if market.has_begun else DONE
     if why != DONE:
         return why
-    market.phase = _TAKE_MARKS
+    market.phase = ADVANCE
+    market.row += 1
     return DONE
 
 
-def run(address: int) -> int:
-    """Run rows from `row` on, or do another `task`; return why it ended."""
-    x = market_at(address, 0)
+@inner
+def _run_rows(x: Any, applied: int) -> Any:
+    """Run rows until one comes that the book has not applied; return why that ended."""
     market = x
-    if market.task == END_TAPE:
-        ended: int = _finish(x)
-        return ended
-    if market.task != RUN_ROWS:
-        _tell(x)
-        return DONE
-    if market.woken != NO_ONE:
-        _take_inbox(x)
     while market.row < market.rows:
-        why: int = _run_row(x, market.row)
+        if market.phase == ADVANCE:
+            why = _go_to(x, market.row)
+            if why != DONE:
+                return why
+        if market.row == applied:
+            return DONE
+        why = _run_row(x, market.row)
         if why != DONE:
             return why
-        market.row += 1
-    ended = _take_marks(x)
-    return int(ended)
+    return _take_marks(x)
+
+
+def run(address: int, applied: int) -> int:
+    """Run rows, or do another `task`; return why it ended.
+
+    Args:
+        address: that of the memory, see `layout`.
+        applied: how many rows of the batch the book has applied. What is due before the next one is done.
+    """
+    x = market_at(address, 0)
+    task = x.task
+    why: int = DONE
+    if task == RUN_ROWS:
+        why = _run_rows(x, applied)
+        market = x
+        market.ended = why
+    elif task == END_TAPE:
+        why = _finish(x)
+    elif task == LOOK:
+        why = _look(x)
+    else:
+        _tell(x)
+    return why

@@ -17,7 +17,6 @@ from orderbook.execution.compiled.layout import (
     NEW,
     NO_ONE,
     TABLE,
-    WAKE,
     event_ref,
     load,
     load_int,
@@ -30,8 +29,9 @@ from orderbook.execution.compiled.reports import hear, why_of_reports
 from orderbook.execution.compiled.room import lacks_room, levels_of_arrival, levels_of_book
 from orderbook.execution.compiled.samples import sample, take_marks
 from orderbook.execution.compiled.strategies import next_row_time, send_row
+from orderbook.execution.compiled.woken import wake_python
 from orderbook.execution.lane import MOST_ACTIONS
-from orderbook.execution.market_rows import BOOK, BREAK, TRADES
+from orderbook.execution.market_rows import BREAK, SNAPSHOT, TRADES
 from orderbook.execution.wakes import Why
 
 _TRADE: Final = 6
@@ -47,11 +47,9 @@ _TIMER: Final = int(Why.TIMER)
 @inner
 def _wake(x: Any, number: int, why: int, heard_before: int) -> Any:
     """Wake the strategy of a lane."""
-    market, lane = x, lane_at(x, number)
-    if lane.strategy == CALLED:
+    if lane_at(x, number).strategy == CALLED:
         return call_strategy(x, number, why)
-    market.woken, market.why, market.heard_before = number, why, heard_before
-    return WAKE
+    return wake_python(x, number, why, heard_before)
 
 
 @inner
@@ -82,7 +80,7 @@ def _report(x: Any, number: int, now: int) -> Any:
 
 @inner
 def _act(x: Any, number: int, what: int, now: int) -> Any:
-    """Do what is due next; return WAKE if Python is woken for it."""
+    """Do what is due next; return why that ended."""
     lane = lane_at(x, number)
     ended = DONE
     if what == requests.ARRIVAL:
@@ -142,14 +140,14 @@ def note_due(x: Any, number: int) -> None:
 
 
 @inlined
-def _why_of_row(market: Any, lane: Any, kind: int) -> Any:
+def _why_of_row(market: Any, lane: Any, kind: int, is_book: bool) -> Any:
     """Return what of a row wakes a lane, see `wakes.WakeRules.of_row`."""
     why = 0
     if kind == TRADES:
         return lane.wakes & TRADED if market.has_trades else 0
-    if kind not in (BOOK, BREAK):
+    if not is_book and kind != BREAK:
         return 0
-    if kind == BOOK:
+    if is_book:
         why |= lane.wakes & BOOK_CHANGED
     if market.top_changed:
         why |= lane.wakes & TOP
@@ -162,13 +160,13 @@ def _why_of_row(market: Any, lane: Any, kind: int) -> Any:
 
 
 @inner
-def _see_orders(x: Any, number: int, kind: int, has_snapshot: bool) -> Any:
+def _see_orders(x: Any, number: int, kind: int, is_book: bool) -> Any:
     """Let a row do to the orders of a lane what it does; False if there may be too little room."""
     market = x
-    if kind == BOOK:
+    if is_book:
         if lacks_room(x, number, 1, levels_of_book(x, number)):
             return False
-        rows.see_book(x, number, has_snapshot)
+        rows.see_book(x, number, kind == SNAPSHOT)
     else:
         first, last = load_int(x.first_trade, market.row), load_int(x.first_trade, market.row + 1)
         if lacks_room(x, number, last - first, 0):
@@ -199,7 +197,7 @@ def _see_break(x: Any, number: int) -> None:
 
 
 @inner
-def see(x: Any, number: int, kind: int, has_snapshot: bool) -> Any:
+def see(x: Any, number: int, kind: int, is_book: bool) -> Any:
     """Show a lane a row that the market has applied; return why that ended."""
     market, lane = x, lane_at(x, number)
     if lane.strategy == CALLED and lacks_room_to_call(x, lane):
@@ -215,7 +213,7 @@ def see(x: Any, number: int, kind: int, has_snapshot: bool) -> Any:
         if lacks_room(x, number, 1, 0):
             return LACKS_ROOM
         _see_break(x, number)
-    elif is_concerned and kind != 0 and not _see_orders(x, number, kind, has_snapshot):
+    elif is_concerned and kind != 0 and not _see_orders(x, number, kind, is_book):
         return LACKS_ROOM
     now = market.time
     lane.now = now
@@ -226,7 +224,7 @@ def see(x: Any, number: int, kind: int, has_snapshot: bool) -> Any:
         while lane.report_first != NO_ONE and event_ref(x.reports, lane.report_first).due <= now:
             are_fills = hear(x, number) or are_fills
         why = why_of_reports(lane, are_fills)
-    why |= _why_of_row(market, lane, kind)
+    why |= _why_of_row(market, lane, kind, is_book)
     ended = _wake(x, number, why, heard_before) if why else DONE
     if lane.scheduled != scheduled:
         note_due(x, number)

@@ -1,21 +1,24 @@
 """All lanes of a product through the kernel: `lanes.Lanes` and `market.Market` for rows as arrays."""
 
 from collections.abc import Callable, Iterator, Sequence
+from ctypes import CFUNCTYPE, c_int64, c_void_p, cast
 from typing import Any, Final, TypeAlias
+from weakref import WeakMethod
 
 import numpy as np
 import numpy.typing as npt
 
-from orderbook.book import Levels
+from orderbook.compiled.book import CompiledBook
+from orderbook.compiled.layout import Market
+from orderbook.compiled.market import CUT_UNIT
 from orderbook.events import Trade
 from orderbook.execution.compiled import layout
 from orderbook.execution.compiled.callee import Callee
 from orderbook.execution.compiled.desk import Desk
 from orderbook.execution.compiled.harvest import CompiledLane, fill_rows, sample_rows
 from orderbook.execution.compiled.lane_settings import set_account, set_lane, set_wakes, words
-from orderbook.execution.compiled.layout import NEVER, NO_ONE, SEE, TOUCH
-from orderbook.execution.compiled.loading import Run
-from orderbook.execution.compiled.market import LOAD
+from orderbook.execution.compiled.layout import NO_ONE, SEE, TOUCH
+from orderbook.execution.compiled.loading import Kernel
 from orderbook.execution.compiled.markouts import Markouts, add_markouts, markouts_bps
 from orderbook.execution.compiled.memory import Memory
 from orderbook.execution.compiled.strategies import table_words
@@ -23,26 +26,27 @@ from orderbook.execution.compiled_strategy import CompiledTrader
 from orderbook.execution.lane import ENDLESS, Trader
 from orderbook.execution.latency import Draws
 from orderbook.execution.market import Touch
-from orderbook.execution.market_rows import NO_TIME, TRADES, MarketRows, book_changes
-from orderbook.execution.numbers import MONEY_UNITS
+from orderbook.execution.market_rows import TRADES, MarketRows
+from orderbook.execution.numbers import LARGEST_LEVEL, MONEY_UNITS, UNITS
 from orderbook.execution.settings import LaneSettings, ProductRules
 from orderbook.execution.table import OrdersTable
 from orderbook.strategy import StrategyError
 
 ReadTrades: TypeAlias = Callable[[int], Sequence[Trade]]
 
-_WOKEN, _WHY, _HEARD_BEFORE, _ROW, _PHASE = layout.places_of(
-    layout.MARKET, *("woken", "why", "heard_before", "row", "phase")
+_ENDED, _WHY, _HEARD_BEFORE, _ROW, _PHASE = layout.places_of(
+    layout.MARKET, *("ended", "why", "heard_before", "row", "phase")
 )
 _HEARD_FIRST, _NOW = layout.places_of(layout.LANE, "heard_first", "now")
 _LANE_WORDS: Final = layout.LANE.itemsize // 8
+_WAKE: Final = CFUNCTYPE(c_int64, c_int64)
 
 
 class CompiledLanes:
-    """All lanes of a product.
+    """All lanes of a product, an `orderbook.compiled.engine.Exchange`.
 
     Args:
-        run: the kernel.
+        kernel: the kernel.
         product: the product, for random latencies and messages.
         rules: of the product.
         every: the grid of samples, ns.
@@ -50,6 +54,8 @@ class CompiledLanes:
         keeps_rows: whether orders, fills and samples are kept as rows, not only their sums.
 
     Attributes:
+        read_trades: returns the trades of a row of the batch, which strategies in Python see.
+        function, memory: see `orderbook.compiled.engine.Exchange`.
         lanes: the results of each lane.
         tick: smallest step of prices, in units; None until the first book if it has to be inferred.
         shown_tick, shown_lot: see `market.Market`.
@@ -57,7 +63,7 @@ class CompiledLanes:
 
     def __init__(
         self,
-        run: Run,
+        kernel: Kernel,
         product: str,
         rules: ProductRules,
         *,
@@ -69,26 +75,31 @@ class CompiledLanes:
         self.shown_tick: int | None = None
         self.shown_lot: int | None = None
         self.lanes: list[CompiledLane] = []
-        self._run = run
+        self.read_trades: ReadTrades = lambda _: ()
+        self.function = kernel.address
+        self._run = kernel.run
         self._product = product
         self._lot = rules.lot
-        self._memory = Memory(run)
+        self._memory = Memory(kernel)
+        self.memory = self._memory.address
         self._markouts = Markouts(horizons)
         self._keeps_rows = keeps_rows
         self._desks: list[Desk | None] = []
         self._callees: dict[int, Callee] = {}
-        self._rows: MarketRows | None = None
-        self._read_trades: ReadTrades | None = None
+        self._make: Callable[[], None] | None = None
+        self._book: CompiledBook | None = None
+        self._raised: BaseException | None = None
+        self._called = _WAKE(_weak(self._wake))
         market = self._memory.market
+        market["wake"] = cast(self._called, c_void_p).value
         market["tick"], market["lot"], market["collar"] = rules.tick or 0, rules.lot, rules.collar
         market["min_funds_high"], market["min_funds_low"] = words(rules.min_funds)
         market["band"] = -1 if rules.band is None else rules.band
         market["every"] = every
-        market["begin_row"] = NEVER
         market["keeps_rows"] = keeps_rows
 
     def begin(self, traders: Sequence[tuple[Trader, LaneSettings, str]]) -> None:
-        """Make the lanes: of each its strategy, its settings, and what errors call it."""
+        """Begin with the next row: of each lane its strategy, its settings, and what errors call it."""
         self._memory.set_lanes(len(traders))
         rows = [np.zeros((0, layout.ROW), np.int64)]
         latencies: list[int] = []
@@ -120,6 +131,12 @@ class CompiledLanes:
             self._desks.append(desk)
         self._memory.set("table", np.concatenate(rows).reshape(-1))
         self._memory.set("latencies", np.array(latencies, np.int64))
+        self._memory.market["begins"] = layout.WITH_ROW
+
+    def begin_with_book(self, make: Callable[[], None]) -> None:
+        """Begin with the next row that has a summary: `make` is called then, and calls `begin`."""
+        self._make = make
+        self._memory.market["begins"] = layout.WITH_BOOK
 
     @property
     def seq(self) -> int:
@@ -132,43 +149,31 @@ class CompiledLanes:
         market = self._memory.market
         return Touch(int(market["bid"]) or None, int(market["ask"]) or None)
 
-    def load(self, levels: Levels) -> None:
-        """Begin with a book, where reading begins in the middle of a tape."""
-        none = np.zeros(1, np.int64)
-        changes = book_changes(levels)
-        self._memory.set_rows(
-            MarketRows(
-                seq=none,
-                time=none,
-                connection=np.zeros(1, np.int32),
-                kind=np.full(1, LOAD, np.uint8),
-                book_time=np.full(1, NO_TIME),
-                first_change=np.array([0, len(changes)], np.int32),
-                changes=changes,
-                first_trade=np.zeros(2, np.int32),
-                trades=np.zeros((0, 6), np.int64),
-                sizes_cut=none,
-            )
-        )
-        self._run_rows()
+    def look(self, book: CompiledBook) -> None:
+        """Take note of a book, where reading begins in the middle of a tape."""
+        self._memory.set_book(book.memory)
+        self._book = book
+        if self._memory.do(layout.LOOK) == layout.NEEDS_TICK:
+            self._look_at_steps()
         market = self._memory.market
         self._markouts.start((int(market["bid"]), int(market["ask"])), is_known=True)
 
-    def see(self, rows: MarketRows, begin_row: int | None, read_trades: "ReadTrades | None" = None) -> None:
-        """Show all lanes the rows of a batch.
-
-        Args:
-            rows: the rows.
-            begin_row: the row with which the lanes begin, if it is one of them.
-            read_trades: returns the trades of a row, which strategies in Python see.
+    def follow(
+        self, columns: Sequence[npt.NDArray[Any]], market: Market, book: CompiledBook, applied: int
+    ) -> None:
+        """See `orderbook.compiled.engine.Exchange`.
 
         Raises:
             StrategyError: if a strategy raises.
         """
-        self._rows, self._read_trades = rows, read_trades
-        self._memory.set_rows(rows)
-        self._memory.market["begin_row"] = NEVER if begin_row is None else begin_row
-        self._run_rows()
+        self._memory.set_rows(columns, market)
+        self._memory.set_book(book.memory)
+        self._book = book
+        self._run_rows(applied)
+
+    def end_batch(self, rows: MarketRows) -> None:
+        """Take what the lanes have come to by the last row of a batch; another one follows."""
+        self._memory.market["row"] = 0
         self._take()
         touches = self._memory.table("touches")[: TOUCH * len(rows.seq)]
         self._take_fills(*self._markouts.see(rows, touches))
@@ -178,44 +183,59 @@ class CompiledLanes:
         """End the tape for all lanes."""
         market = self._memory.market
         market["task"], market["lane"] = layout.END_TAPE, 0
-        self._run_rows()
+        self._run_rows(0)
         self._take()
         self._take_fills(*self._markouts.end())
 
-    def _run_rows(self) -> None:
-        """Call the kernel until it has run all rows."""
+    def _run_rows(self, applied: int) -> None:
+        """Call the kernel until it needs Python no more, see `kernel.run`."""
         memory, run = self._memory, self._run
-        while (why := run(memory.address)) != layout.DONE:
+        why = memory.words[_ENDED] or run(self.memory, applied)  # it may be the engine that has called it
+        while why != layout.DONE:
             if why == layout.LACKS_ROOM:
                 self._take()
                 memory.make_room()
             elif why == layout.LACKS_MARKS:
                 memory.make_room_for_marks()
-            elif why == layout.LACKS_BOOK:
-                memory.make_room_in_book()
+            elif why == layout.NEEDS_LANES:
+                assert self._make is not None  # noqa: S101  see `begin_with_book`
+                self._make()
+                memory.market["phase"] = layout.ADVANCE
             elif why == layout.NEEDS_TICK:
                 self._look_at_steps()
-            elif why == layout.WAKE:
-                self._wake()
+            elif self._raised is not None:
+                raise self._raised
             else:
                 number = int(memory.market["woken"])
                 desk, callee = self._desks[number], self._callees.get(number)
                 reason = ENDLESS if callee is None or why == layout.ENDLESS else callee.fault(memory, number)
                 place = desk.place() if desk is not None else f"{self._callees[number].name}, row {self.seq}"
                 raise StrategyError(f"{place}: {reason}")
+            why = run(self.memory, applied)
 
     def _look_at_steps(self) -> None:
         """Note the steps that the first book shows."""
-        levels = np.concatenate([self._memory.book.rows(side) for side in (0, 1)])
-        # As `numbers.common_step`; the word behind the key is the size in units, see `sizes`.
-        self.shown_tick, self.shown_lot = (int(np.gcd.reduce(levels[:, word])) or 1 for word in (0, 1))
+        assert self._book is not None  # noqa: S101  the kernel has read it
+        rows = np.concatenate([self._book.rows(side) for side in (0, 1)])
+        price, whole, fraction = rows.T
+        size = np.minimum(whole, LARGEST_LEVEL // UNITS + 1) * UNITS + fraction // CUT_UNIT
+        # As `numbers.common_step`.
+        self.shown_tick = int(np.gcd.reduce(price)) or 1
+        self.shown_lot = int(np.gcd.reduce(np.minimum(size, LARGEST_LEVEL))) or 1
         self.tick = self.tick or self.shown_tick
         self._memory.market["tick"], self._memory.market["has_steps"] = self.tick, 1
 
-    def _wake(self) -> None:
-        """Wake a strategy in Python."""
+    def _wake(self, number: int) -> int:
+        """Wake a strategy in Python; return 1 if it raises."""
+        try:
+            self._wake_desk(number)
+        except BaseException as error:  # noqa: BLE001  raised again by `_run_rows`
+            self._raised = error
+            return 1
+        return 0
+
+    def _wake_desk(self, number: int) -> None:
         memory, words = self._memory, self._memory.words
-        number = words[_WOKEN]
         desk, at = self._desks[number], number * _LANE_WORDS
         assert desk is not None  # noqa: S101  only such lanes are woken here
         reports = []
@@ -229,9 +249,9 @@ class CompiledLanes:
 
     def _trades(self, row: int) -> Sequence[Trade]:
         """Return the trades of a row."""
-        if self._rows is None or self._read_trades is None or self._rows.kind[row] != TRADES:
+        if self._memory.table("kind_of")[row] != TRADES:
             return ()
-        return [trade for trade in self._read_trades(row) if not trade.is_history]
+        return [trade for trade in self.read_trades(row) if not trade.is_history]
 
     def _take(self) -> None:
         """Take away what the kernel has written."""
@@ -259,6 +279,17 @@ class CompiledLanes:
         for desk in self._desks:
             if desk is not None:
                 desk.forget(time)
+
+
+def _weak(wake: Callable[[int], int]) -> Callable[[int], int]:
+    """Return a method as a function that does not keep its object, whose memory is large."""
+    method = WeakMethod(wake)
+
+    def call(number: int) -> int:
+        found = method()
+        return 1 if found is None else found(number)
+
+    return call
 
 
 def _places_by_lane(records: npt.NDArray[Any]) -> Iterator[tuple[int, npt.NDArray[np.intp]]]:

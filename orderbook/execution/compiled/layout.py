@@ -49,10 +49,9 @@ def _words(names: str) -> list[tuple[str, int]]:
 
 TABLES: Final = (
     # Of the batch, see `MarketRows`; the tables are flat.
-    *("seq_of", "time_of", "connection_of", "kind_of", "book_time_of", "first_change", "changes"),
-    *("first_trade", "trades"),
-    # The book, see `orderbook.compiled.layout.Book`, and the changes of one row as the book takes them.
-    *("book", "near", "blocks", "directory", "scratch"),
+    *("seq_of", "time_of", "connection_of", "kind_of", "book_time_of", "first_trade", "trades"),
+    # The book of the engine, see `orderbook.compiled.layout.Book`.
+    *("book", "near", "blocks", "directory"),
     # The lanes; the numbers of their resting orders, `MOST_RESTING` a lane; when each has something to do.
     *("lanes_at", "resting", "due"),
     # Pools, chained while they are free.
@@ -76,11 +75,13 @@ MARKET: Final = _record(
     *((name, 1) for table in TABLES for name in (table, f"{table}_room")),
     # Where the kernel is, so that it can be called again.
     *_words("row rows phase lane"),
+    *_words("ended"),  # why the kernel returned
     *_words("task wanted answer"),  # what `kernel.run` shall do, a question of the strategy, its answer
-    *_words("begin_row has_begun lanes"),  # the row with which the lanes begin, NEVER if not in this batch
+    *_words("begins has_begun lanes"),  # with what the lanes begin
     *_words("needed"),  # how much room of anything it lacks
     *_words("top_changed has_trades"),  # what of the row wakes strategies
-    *_words("woken why heard_before"),  # the lane whose strategy is woken, and what it has heard
+    # The lane whose strategy is woken, and what it has heard; the address that wakes one in Python.
+    *_words("woken why heard_before wake"),
     # The rules of the product; `has_steps` once Python has seen the first book, which may tell the tick.
     *_words("has_steps tick lot min_funds_high min_funds_low collar band"),
     # What the tape shows.
@@ -209,6 +210,13 @@ TABLE: Final = 0
 PYTHON: Final = 1
 CALLED: Final = 2
 
+# With what the lanes begin.
+NOT_YET: Final = 0
+WITH_ROW: Final = 1
+"""The next row."""
+WITH_BOOK: Final = 2
+"""The next row that has a summary; the lanes are made then."""
+
 # What the kernel shall do.
 RUN_ROWS: Final = 0
 END_TAPE: Final = 1
@@ -219,16 +227,20 @@ TELL_SIZE: Final = 3
 TELL_LEVELS: Final = 4
 """The best `answer` levels of side `wanted`, in `ladder`; their number."""
 
-SEE: Final = 3
-"""What of a row comes last: the lanes are shown it, see `kernel`."""
+LOOK: Final = 5
+"""Take note of the book as it stands where reading begins."""
+
+# What of a row comes next, see `kernel`.
+ADVANCE: Final = 0
+APPLY: Final = 1
+SEE: Final = 2
 
 # Why the kernel returned.
 DONE: Final = 0
 LACKS_ROOM: Final = 1
-LACKS_BOOK: Final = 2
+NEEDS_LANES: Final = 2
 LACKS_MARKS: Final = 6
 NEEDS_TICK: Final = 3
-WAKE: Final = 4
 ENDLESS: Final = 5
 FAILED: Final = 7
 
@@ -241,7 +253,6 @@ def places_of(record: Any, *names: str) -> Iterator[int]:
 ITEMS: Final[dict[str, Any]] = dict.fromkeys(TABLES, np.dtype(np.int64)) | {
     "connection_of": np.dtype(np.int32),
     "kind_of": np.dtype(np.uint8),
-    "first_change": np.dtype(np.int32),
     "first_trade": np.dtype(np.int32),
     "book": book_layout.BOOK_REGISTERS,
     "lanes_at": LANE,

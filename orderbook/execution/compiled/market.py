@@ -4,12 +4,11 @@ from typing import Any, Final
 
 import numpy as np
 
-from orderbook.compiled.jit import inlined, inner
+from orderbook.compiled.jit import inner
 from orderbook.compiled.numbers import price_to_float
 from orderbook.execution.compiled import sizes
 from orderbook.execution.compiled.layout import (
     DONE,
-    LACKS_BOOK,
     LACKS_ROOM,
     MARK,
     TOUCH,
@@ -19,10 +18,7 @@ from orderbook.execution.compiled.layout import (
     store,
 )
 from orderbook.execution.compiled.places import PRINT, is_later, not_in_book
-from orderbook.execution.market_rows import BOOK, BREAK, CLEAR, TRADES
-
-LOAD: Final = 9
-"""The kind of a row that is none: its changes are the book as it stands where reading begins."""
+from orderbook.execution.market_rows import BREAK, TRADES
 
 _TRADE: Final = 6
 
@@ -55,8 +51,8 @@ def relative_spread(bid: int, ask: int) -> Any:
     return np.rint(price_to_float(ask - bid) / price_to_float(ask) * 1e12) / 1e12
 
 
-@inlined
-def _look(x: Any) -> None:
+@inner
+def look(x: Any) -> None:
     """Take note of the book that is known now."""
     market = x
     market.is_known = 1
@@ -112,7 +108,6 @@ def _see_trades(x: Any, row: int) -> None:
 @inner
 def _see_break(x: Any) -> None:
     market = x
-    sizes.clear(x)
     market.is_known = 0
     market.bid = market.ask = market.bid_size = market.ask_size = 0
     market.relative_spread = np.nan
@@ -122,17 +117,11 @@ def _see_break(x: Any) -> None:
 
 
 @inner
-def apply(x: Any, row: int, kind: int) -> Any:
-    """Apply a row; return why it could not be."""
+def apply(x: Any, row: int, kind: int, is_book: bool) -> Any:
+    """Take note of a row, which the book has applied; return why that could not be."""
     market = x
     time = load(x.time_of, row)
-    if kind in (BOOK, LOAD):
-        if not sizes.apply_changes(x, load_int(x.first_change, row), load_int(x.first_change, row + 1)):
-            return LACKS_BOOK
-        if kind == LOAD:
-            _look(x)
-            return DONE
-    elif kind == TRADES:
+    if kind == TRADES:
         market.needed = market.prints + load_int(x.first_trade, row + 1) - load_int(x.first_trade, row)
         if PRINT * market.needed > x.prints_at_room:
             return LACKS_ROOM
@@ -140,14 +129,14 @@ def apply(x: Any, row: int, kind: int) -> Any:
     market.was_book_time, market.was_book_row = market.book_time, market.book_row
     market.seq, market.time = load(x.seq_of, row), time
     market.connection = load_int(x.connection_of, row)
-    if kind == BOOK:
+    if is_book:
         _see_book(x, row, time)
-        _look(x)
+        look(x)
     elif kind == TRADES:
         _see_trades(x, row)
     elif kind == BREAK:
         _see_break(x)
-    if kind in (BOOK, BREAK):
+    if is_book or kind == BREAK:
         market.top_changed = (
             market.bid != market.seen_bid
             or market.bid_size != market.seen_bid_size
@@ -159,12 +148,3 @@ def apply(x: Any, row: int, kind: int) -> Any:
     store(x.touches, TOUCH * row, market.bid)
     store(x.touches, TOUCH * row + 1, market.ask)
     return DONE
-
-
-@inlined
-def has_snapshot(x: Any, row: int) -> Any:
-    """Tell whether a book row replaced the book."""
-    for change in range(load_int(x.first_change, row), load_int(x.first_change, row + 1)):
-        if load(x.changes, 3 * change) == CLEAR:
-            return True
-    return False

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from orderbook.execution.compiled.layout import EVENT, TOUCH
-from orderbook.execution.market_rows import BOOK, BREAK, MarketRows
+from orderbook.execution.market_rows import BOOK, BREAK, SNAPSHOT, MarketRows
 from orderbook.execution.totals import MARKOUT_UNITS, MarkoutSums
 
 _Int64 = npt.NDArray[np.int64]
@@ -54,13 +54,13 @@ class Markouts:
         Returns:
             Records of `EVENT`, and (fills, horizons): twice the mid, 0 if it is not known.
         """
-        (at,) = np.nonzero((rows.kind == BOOK) | (rows.kind == BREAK))
+        (at,) = np.nonzero(np.isin(rows.kind, (BOOK, SNAPSHOT, BREAK)))
         if len(at):
             self._tell(rows, touches.reshape(-1, TOUCH), at)
         return self._take_whole()
 
     def _tell(self, rows: MarketRows, touches: _Int64, at: npt.NDArray[np.int64]) -> None:
-        is_book = rows.kind[at] == BOOK
+        is_book = rows.kind[at] != BREAK
         if len(self._fills):
             was_known = np.concatenate(([self._is_known], is_book[:-1]))
             bid, ask = (

@@ -1,14 +1,12 @@
 """The memory of the compiled exchange as Python owns it: made, filled for a batch, enlarged."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
-from orderbook.compiled.book import CompiledBook
-from orderbook.compiled.layout import CHANGE
-from orderbook.compiled.loading import kernels
+from orderbook.compiled.layout import Book, Market
 from orderbook.execution.compiled import layout
 from orderbook.execution.compiled.digest import HASHED
 from orderbook.execution.compiled.layout import (
@@ -21,9 +19,8 @@ from orderbook.execution.compiled.layout import (
     TOUCH,
     UNKNOWN,
 )
-from orderbook.execution.compiled.loading import Run
+from orderbook.execution.compiled.loading import Kernel
 from orderbook.execution.compiled.places import PRINT
-from orderbook.execution.market_rows import MarketRows
 from orderbook.execution.words import MOST_REQUESTS
 
 _FIRST_FILLS: Final = 1 << 11
@@ -40,25 +37,27 @@ class Memory:
     """All memory of a product.
 
     Args:
-        run: the kernel.
+        kernel: the kernel.
 
     Attributes:
+        address: that of all memory, for the kernel.
         market: the record of `layout.MARKET`.
         lanes: the records of `layout.LANE`.
-        book: the book of the product.
         words, lane_words: the words of the market's record and of the lanes', to read them fast.
         relative_spread: that of the market.
     """
 
-    def __init__(self, run: Run) -> None:
-        self._run = run
+    def __init__(self, kernel: Kernel) -> None:
+        self._run = kernel.run
         self._market = np.zeros(1, layout.MARKET)
         self.market: Any = self._market[0]
         self.address = self._market.ctypes.data
         self.words = self._market.view(np.int64).data
         self.relative_spread = self._market["relative_spread"].data
         self._tables: dict[str, npt.NDArray[Any]] = {}
-        self._rows: tuple[Any, ...] = ()
+        self._columns: Sequence[npt.NDArray[Any]] = ()
+        self._rows: Market | None = None
+        self._book: Book | None = None
         for table, item in ITEMS.items():
             self.set(table, np.zeros(0, item))
         self.lanes = self.set("lanes_at", np.zeros(0, layout.LANE))
@@ -77,18 +76,10 @@ class Memory:
         self._enlarge_pool("orders", 16)
         self._enlarge_pool("nodes", _FIRST_NODES)
         self._enlarge_pool("reports", _FIRST_NODES)
-        self.market["woken"] = NO_ONE
         for name in ("next_mark", "book_time", "least_lag", "was_book_time"):
             self.market[name] = layout.UNKNOWN
         self.market["seq"] = -1
         self.market["relative_spread"] = np.nan
-        self.book = CompiledBook(kernels())
-        # Its registers at an address that is known.
-        registers = np.zeros(1, ITEMS["book"])
-        registers[0] = self.book.memory.registers
-        self.book.memory = self.book.memory._replace(registers=registers[0])
-        self.set("book", registers)
-        self._set_book()
 
     def set_lanes(self, number: int) -> None:
         """Make so many lanes."""
@@ -113,28 +104,35 @@ class Memory:
         """Return a table."""
         return self._tables[name]
 
-    def set_rows(self, rows: MarketRows) -> None:
-        """Make the rows of a batch those that the kernel runs."""
-        count = len(rows.seq)
-        for table, values in (
-            ("seq_of", rows.seq),
-            ("time_of", rows.time),
-            ("connection_of", rows.connection),
-            ("kind_of", rows.kind),
-            ("book_time_of", rows.book_time),
-            ("first_change", rows.first_change),
-            ("changes", rows.changes.reshape(-1)),
-            ("first_trade", rows.first_trade),
-            ("trades", rows.trades.reshape(-1)),
-        ):
+    def set_rows(self, columns: Sequence[npt.NDArray[Any]], market: Market) -> None:
+        """Let the kernel read the rows of a batch, if it does not yet.
+
+        Args:
+            columns: seq, recv_time and connection of the rows.
+            market: what else the exchange reads of them, written row by row.
+        """
+        if columns is self._columns and market is self._rows:
+            return
+        self._columns, self._rows = columns, market
+        for table, values in zip(("seq_of", "time_of", "connection_of"), columns, strict=True):
             self.set(table, np.ascontiguousarray(values, ITEMS[table]))
-        changes = int(np.diff(rows.first_change).max(initial=0))
-        if CHANGE * changes > len(self.table("scratch")):
-            self.set("scratch", np.zeros(2 * CHANGE * changes, np.int64))
-        if TOUCH * count > len(self.table("touches")):
-            self.set("touches", np.zeros(TOUCH * count, np.int64))
-        market = self.market
-        market["row"], market["rows"], market["phase"], market["lane"] = 0, count, 0, 0
+        self.set("kind_of", market.kinds)
+        # Of each of these tables they are the first row.
+        self.set("book_time_of", market.times)
+        self.set("first_trade", market.firsts)
+        self.set("trades", market.trades)
+        if TOUCH * len(columns[0]) > len(self.table("touches")):
+            self.set("touches", np.zeros(TOUCH * len(columns[0]), np.int64))
+        self.market["rows"] = len(columns[0])
+
+    def set_book(self, book: Book) -> None:
+        """Let the kernel read a book, if it does not yet."""
+        if book is self._book:
+            return
+        self._book = book
+        self.set("book", np.frombuffer(book.registers, ITEMS["book"]))
+        for table in ("near", "blocks", "directory"):
+            self.set(table, getattr(book, table))
 
     def add_requests(self, requests: list[tuple[int, ...]]) -> None:
         """Hand over what the strategy that was woken asks for."""
@@ -183,17 +181,19 @@ class Memory:
         marks = self.table("marks_at")
         self.set("marks_at", np.concatenate((marks, np.zeros_like(marks))))
 
-    def make_room_in_book(self) -> None:
-        """Make the room that the book lacks for the changes of the next row."""
-        self.book.make_room()
-        self._set_book()
+    def do(self, task: int) -> int:
+        """Let the kernel do a task that is not about rows; return why that ended."""
+        market = self.market
+        market["task"] = task
+        why = self._run(self.address, 0)
+        market["task"] = layout.RUN_ROWS
+        return why
 
     def ask(self, task: int, wanted: int, answer: int = 0) -> int:
         """Return the answer of the kernel to a question of a strategy."""
         market = self.market
-        market["task"], market["wanted"], market["answer"] = task, wanted, answer
-        self._run(self.address)
-        market["task"] = layout.RUN_ROWS
+        market["wanted"], market["answer"] = wanted, answer
+        self.do(task)
         return int(market["answer"])
 
     def levels(self, side: int, depth: int | None) -> Iterator[tuple[int, int]]:
@@ -206,15 +206,6 @@ class Memory:
             self.set("ladder", np.zeros(2 * room, np.int64))
         words = self.table("ladder")[: 2 * count].tolist()
         return zip(words[::2], words[1::2], strict=True)
-
-    def _set_book(self) -> None:
-        memory = self.book.memory
-        for table, values in (
-            ("near", memory.near),
-            ("blocks", memory.blocks),
-            ("directory", memory.directory),
-        ):
-            self.set(table, values)
 
     @staticmethod
     def _width(table: str) -> int:

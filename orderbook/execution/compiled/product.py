@@ -3,17 +3,16 @@
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
-import numpy as np
 import pyarrow as pa
 
-from orderbook.engine import Engine, State, Step
+from orderbook.compiled.engine import CompiledEngine, CompiledState
+from orderbook.engine import Step
 from orderbook.events import Trade
 from orderbook.execution.compiled.harvest import CompiledLane
 from orderbook.execution.compiled.lanes import CompiledLanes
-from orderbook.execution.compiled.loading import Run
+from orderbook.execution.compiled.loading import Kernel
 from orderbook.execution.lane import Trader
 from orderbook.execution.market import Touch
-from orderbook.execution.market_rows import BOOK, MarketRows
 from orderbook.execution.settings import LaneSettings, ProductRules
 from orderbook.trades import TradeWatch
 
@@ -27,7 +26,7 @@ class CompiledProduct:
     Args:
         engine: reads the rows.
         state: the product before the first row, of the engine.
-        run: the kernel.
+        kernel: the kernel.
         rules: of the product.
         shared: settings that all lanes share.
         make: returns what the lanes are made of.
@@ -44,9 +43,9 @@ class CompiledProduct:
 
     def __init__(  # noqa: PLR0917
         self,
-        engine: Engine,
-        state: State,
-        run: Run,
+        engine: CompiledEngine,
+        state: CompiledState,
+        kernel: Kernel,
         rules: ProductRules,
         shared: LaneSettings,
         make: Callable[[], Sequence[Made]],
@@ -62,18 +61,16 @@ class CompiledProduct:
         self._make = make
         self._take = take
         self._begins_at_once = at_once
-        self._has_begun = False
         self._lanes = CompiledLanes(
-            run,
+            kernel,
             state.product,
             rules,
             every=shared.equity_every,
             horizons=shared.markouts,
             keeps_rows=keeps_rows,
         )
-        levels = engine.levels(state)
-        if levels is not None:
-            self._lanes.load(levels)
+        if state.book.is_known:
+            self._lanes.look(state.book)
 
     @property
     def market(self) -> "CompiledProduct":
@@ -107,42 +104,35 @@ class CompiledProduct:
 
     def prepare(self, rows: pa.RecordBatch) -> Step:
         """Apply rows that come before the part of the tape to trade on: they build the book."""
-        step, market = self._read(rows)
-        self._lanes.see(market, None)
-        return step
+        return self._run(rows)
 
     def step(self, rows: pa.RecordBatch) -> Step:
         """Apply a batch of `TAPE_SCHEMA` in seq order and show it to the lanes."""
-        step, market = self._read(rows)
-        begin_row = None
-        if not self._has_begun:
-            begin_row = 0 if self._begins_at_once else _first_book(market)
-            if begin_row is not None:
-                self._has_begun = True
-                self._lanes.begin(self._make())
-                self._take(self._lanes.lanes)
-
-        def read_trades(row: int) -> Sequence[Trade]:
-            frame = self._state.venue.read_trades(rows.column("payload")[row].as_py(), self._state.product)
-            return frame.trades if frame else ()
-
-        self._lanes.see(market, begin_row, read_trades)
-        return step
+        if not self._lanes.lanes:
+            if self._begins_at_once:
+                self._begin()
+            else:
+                self._lanes.begin_with_book(self._begin)
+        return self._run(rows)
 
     def finish(self) -> None:
         """End the tape for all lanes."""
         self._lanes.finish()
 
-    def _read(self, rows: pa.RecordBatch) -> tuple[Step, MarketRows]:
-        self._state, step = self._engine.step(self._state, rows, watch=self.watch)
+    def _begin(self) -> None:
+        self._lanes.begin(self._make())
+        self._take(self._lanes.lanes)
+
+    def _run(self, rows: pa.RecordBatch) -> Step:
+        def read_trades(row: int) -> Sequence[Trade]:
+            frame = self._state.venue.read_trades(rows.column("payload")[row].as_py(), self._state.product)
+            return frame.trades if frame else ()
+
+        self._lanes.read_trades = read_trades
+        self._state, step = self._engine.step(self._state, rows, watch=self.watch, exchange=self._lanes)
         market = step.market
         assert market is not None  # noqa: S101  there was a watch
+        self._lanes.end_batch(market)
         self.trades += len(market.trades) - int(market.trades[:, 5].sum())
         self.sizes_cut += int(market.sizes_cut.sum())
-        return step, market
-
-
-def _first_book(rows: MarketRows) -> int | None:
-    """Return the first row that has a summary, None if there is none."""
-    (at,) = np.nonzero(rows.kind == BOOK)
-    return int(at[0]) if len(at) else None
+        return step

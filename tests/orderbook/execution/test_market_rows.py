@@ -21,7 +21,7 @@ def test_rows_of_each_kind() -> None:
         columns.add(row)
     rows = columns.to_rows()
     rows.check()
-    assert rows.kind.tolist() == [1, 2, 3, 0, 2]
+    assert rows.kind.tolist() == [1, 4, 3, 0, 2]
     assert rows.seq.tolist() == [0, 1, 2, 4, 5]
     assert rows.connection.tolist() == [0, 0, 0, 0, 1]
     assert rows.book_time.tolist() == [-(2**63), 4, *[-(2**63)] * 3]

@@ -20,6 +20,8 @@ from replay.viewing.reading import ProductReader
 
 _POLL_S: Final = 0.2
 """Seconds between two looks at a tape that grows, however many pages ask."""
+_OVERVIEW_S: Final = 2.0
+"""Seconds between two looks for interruptions, which open every segment of a tape that has grown."""
 _MOST_INTERRUPTIONS: Final = 2000
 
 
@@ -47,7 +49,7 @@ class Source:
         self._seen: Overview = overview(self._product)
         self._last = (self._seen.rows - 1, self._seen.last_time)
         self._rows: Iterator[pa.RecordBatch | None] = follow(self._product, self._seen.rows)
-        self._polled_at = time.monotonic()
+        self._polled_at = self._seen_at = time.monotonic()
 
     @cached_property
     def origin(self) -> int:
@@ -77,8 +79,9 @@ class Source:
 
     def described(self) -> dict[str, Any]:
         """Return what does not change, and the interruptions so far."""
-        seen = self._seen = overview(self._product)
-        now = self.now()
+        if time.monotonic() - self._seen_at >= _OVERVIEW_S:
+            self._seen, self._seen_at = overview(self._product), time.monotonic()
+        seen, now = self._seen, self.now()
         if now["last_time"] is None:
             return {"product": self._product.product, **now}
         found = list(interruptions(seen.connections, seen.last_time))

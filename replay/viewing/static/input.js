@@ -78,7 +78,8 @@ export function listen() {
   });
   overview.addEventListener("pointermove", (event) => overview.hasPointerCapture(event.pointerId) && seek(event));
   document.addEventListener("keydown", (event) => {
-    const isTyping = ["INPUT", "SELECT", "BUTTON"].includes(event.target.tagName);
+    const { tagName } = event.target;
+    const isTyping = tagName === "INPUT" || tagName === "SELECT" || (tagName === "BUTTON" && event.key === " ");
     if (!state.info?.origin || isTyping || event.ctrlKey || event.altKey || event.metaKey || !KEYS[event.key]) return;
     event.preventDefault();
     KEYS[event.key](event);

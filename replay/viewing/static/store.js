@@ -2,6 +2,7 @@
 
 const MOST_TILES = 24;
 const MOST_BLOCKS = 96;
+const BLOCK_ROWS = 1024; // in a full block
 const AT_ONCE = 4;
 const RETRY_MS = 2000; // after an error
 
@@ -126,6 +127,7 @@ export class Tiles {
     const table = await arrow("block", { ...tile.values, block }, signal);
     const column = (name) => table.getChild(name);
     return {
+      until: tile.until,
       seq: column("seq").toArray(),
       time: column("time").toArray(),
       bids: (place, most) => levels(column("bid_price").at(place), column("bid_size").at(place), most),
@@ -155,8 +157,10 @@ export class Tiles {
 
   /** The block of a tile; that of one that grows is asked for again when it has grown. */
   block(tile, number) {
-    const isLast = number === tile.block_seq.length - 1 && !tile.is_complete;
-    return this.blocks.get(`${tile.key}/${number}${isLast ? `/${tile.until}` : ""}`, tile, number);
+    const key = `${tile.key}/${number}`;
+    const known = this.blocks.get(key, tile, number);
+    if (known && known.until !== tile.until && known.seq.length < BLOCK_ROWS) this.blocks.renew(key, tile, number);
+    return known;
   }
 
   clear() {

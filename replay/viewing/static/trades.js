@@ -3,7 +3,7 @@
 import { fixed } from "./format.js";
 import { lastAtMost } from "./store.js";
 
-const MOST = 24;
+const MOST = 16;
 
 /** Show the trades of tiles, latest first, up to a time. */
 export function showTrades(table, note, tiles, cursor, clock) {

@@ -8,6 +8,8 @@ import * as store from "./store.js";
 
 const SPANS = [[1, "1 s"], [10, "10 s"], [30, "30 s"], [60, "1 min"], [300, "5 min"], [900, "15 min"], [3600, "1 h"]];
 const MOST_ROWS = 60000; // the server refuses more rows in one tile
+const LIVE_S = 10; // a last row that is younger tells of a recording
+const DESCRIBE_MS = 5000;
 const POLL_MS = { following: 400, watching: 3000 };
 
 function report(error) {
@@ -20,6 +22,23 @@ function changed(error) {
 }
 
 let pollTimer = 0;
+let describedAt = 0;
+
+/** Take the interruptions and segments that a recording has added. */
+async function describeAgain(source) {
+  describedAt = performance.now();
+  const found = await store.describe(source);
+  if (source !== state.source || !state.info) return;
+  state.info = found;
+  titleOverview();
+  state.segments = await store.segments(source);
+}
+
+function titleOverview() {
+  const { interruptions } = state.info;
+  element("overview-title").textContent = `Whole tape: mid price in ${state.quote || "the quote currency"}, `
+    + `${interruptions.toLocaleString("en-US")} interruption${interruptions === 1 ? "" : "s"}`;
+}
 
 async function poll() {
   clearTimeout(pollTimer);
@@ -33,6 +52,7 @@ async function poll() {
       renewTiles();
       if (state.isFollowing) goTo(found.last_time, { part: 0.95 });
       redraw();
+      if (performance.now() - describedAt > DESCRIBE_MS) await describeAgain(source);
     }
     report(null);
   } catch (error) {
@@ -76,14 +96,13 @@ async function show(number, { seq = null, span = null, lane = 0 } = {}) {
   for (const each of document.querySelectorAll(".base")) each.textContent = ` (${base})`;
   element("title").textContent = `${info.product} on ${info.tape}${info.synthetic ? " (synthetic)" : ""}`;
   document.title = `${info.product} · booktape view`;
-  element("overview-title").textContent = `Whole tape: mid price in ${state.quote || "the quote currency"}, `
-    + `${info.interruptions.toLocaleString("en-US")} interruption${info.interruptions === 1 ? "" : "s"}`;
+  titleOverview();
   offerSpans(span);
   offerLanes(lane);
   if (seq !== null) {
     const found = await store.moment(number, seq).catch((error) => report(error));
     goTo(found?.time ?? 0, { seq: found ? seq : null, part: 0.5 });
-  } else if (info.age_s < 10) {
+  } else if (info.age_s < LIVE_S) {
     setFollowing(true);
   } else {
     state.start = 0;
@@ -95,8 +114,9 @@ async function show(number, { seq = null, span = null, lane = 0 } = {}) {
 }
 
 function offerSpans(wanted) {
-  const { last_seq: rows, last_time: length } = state.info;
-  const rate = rows / Math.max(length / S, 1);
+  const { last_seq: rows, last_time, age_s: age } = state.info;
+  const length = age < LIVE_S ? Infinity : last_time; // one that is being recorded will be longer
+  const rate = rows / Math.max(last_time / S, 1);
   const offered = SPANS.filter(([seconds], place) => !place
     || (rate * seconds <= MOST_ROWS && SPANS[place - 1][0] * S < length));
   element("span").replaceChildren(...offered.map(([seconds, text]) => new Option(text, seconds)));

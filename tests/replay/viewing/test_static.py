@@ -6,11 +6,14 @@ from pathlib import Path
 import pytest
 
 from recorder.tape.reader import Tape
+from replay.synthetic.exchange import SyntheticExchange
+from replay.synthetic.settings import ExchangeSettings, MarketSettings
 from replay.viewing.library import Library
 from replay.viewing.server import ViewServer, running
 from tests.replay.viewing.test_reading import naive_moments
 from tests.support.browser import Page
-from tests.support.constants import BTC
+from tests.support.commands import record_process
+from tests.support.constants import BTC, TIMEOUT_S
 from tests.support.tapes import Recording, tape_rows
 
 LEVELS = (
@@ -50,3 +53,21 @@ def test_the_page_shows_the_book(page: Page, recording: Recording, tmp_path: Pat
         assert page.value("document.documentElement.scrollWidth") <= width
         assert page.complaints == []
         assert all(each.startswith(server.url) for each in page.requests)
+
+
+def test_the_page_follows_a_recording(page: Page, tmp_path: Path) -> None:
+    """It shows the last row of a tape that grows, until another moment is chosen."""
+    tape = tmp_path / "tape"
+    with SyntheticExchange([MarketSettings(BTC, depth=30)], ExchangeSettings(rate=100.0)) as exchange:
+
+        def look() -> None:
+            exchange.wait_until((tape / "_tape.json").exists, TIMEOUT_S)
+            with ViewServer(Library([Tape.open(tape)], None, 0.001, "plain")) as server, running(server):
+                page.visit(server.url, width=1000)
+                page.until("Number(document.documentElement.dataset.seq) > 300")
+                assert page.value("document.getElementById('follow').ariaPressed") == "true"
+                page.press("Home", 0)
+                page.until(is_at(0))
+                assert page.complaints == []
+
+        record_process(tape, [BTC], exchange.url, look)

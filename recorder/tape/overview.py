@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from orderbook.facts import all_facts
 from recorder.tape.connections import Connection, ConnectionCollector
+from recorder.tape.errors import DamagedTapeError
 from recorder.tape.format.journal import damaged_copies
 from recorder.tape.format.segment import SealedSegment, naming_damage
 from recorder.tape.format.segment_entry import SegmentEntry, sealed_rows
@@ -50,41 +51,24 @@ def overview(tape: ProductTape) -> Overview:
     """Return what a product's tape holds; an open tape is read again only if its files have changed.
 
     Raises:
-        DamagedTapeError: if what is read, or any segment's size or footer, is not what was written.
+        DamagedTapeError: if what is read, or any segment's size, is not what was written.
     """
     files = tape.files()  # before the rows: what is written meanwhile is read the next time
     known = tape.listing.overview
     if known is None or known[0] != files:
-        known = tape.listing.overview = files, _read(tape, files[1])
+        known = tape.listing.overview = files, _read(tape)
     return known[1]
 
 
-def _read(tape: ProductTape, listed: list[SegmentEntry]) -> Overview:
-    """Read an overview; a segment that is not `listed` yet is read too.
+def _read(tape: ProductTape) -> Overview:
+    """Read an overview. O(segments, and rows of those in which a connection begins or ends).
 
-    Reads times and kinds, and the payloads of connections' first and last rows. O(segments, and rows of those
-    in which a connection begins or ends): the others hold frames alone.
+    Reads times and kinds, and the payloads of connections' first and last rows.
     """
-    collector = ConnectionCollector()
     with ExitStack() as stack:
+        # Journals first: a row that leaves one meanwhile is in a segment that is listed by then.
         journals = [stack.enter_context(journal) for journal in tape.open_journals()]
-        entries: list[SegmentEntry] = []
-        # A segment within a connection holds frames alone, but for the last two that have rows of it: one
-        # may end with the connection, and the next begin with the row that tells of the stop.
-        inside = {
-            entry.first_seq: entry
-            for before, entry, after, second in zip(listed, listed[1:], listed[2:], listed[3:], strict=False)
-            if len({before.connections[1], *entry.connections, *after.connections, second.connections[0]})
-            == 1
-        }
-        for segment in tape.sealed(dictionaries=["kind"]):
-            entry = segment.entry
-            entries.append(entry)
-            if inside.get(entry.first_seq) == entry:
-                collector.skip(entry.last_time, entry.last_time)
-            else:
-                for group in range(segment.file.num_row_groups):
-                    _add_row_group(segment, group, collector)
+        entries, collector = _read_segments(tape)
         sealed = sealed_rows(entries)
         journal_rows = 0
         unsealed_from: int | None = None
@@ -108,6 +92,41 @@ def _read(tape: ProductTape, listed: list[SegmentEntry]) -> Overview:
         damaged=(*damaged, *damaged_copies(tape.journals)),
         connections=collector.connections(all_facts(entry.facts for entry in entries), unsealed_from),
     )
+
+
+def _read_segments(tape: ProductTape) -> tuple[list[SegmentEntry], ConnectionCollector]:
+    """Return the sealed segments and their connections."""
+    while True:
+        collector, entries = ConnectionCollector(), tape.segments()
+        inside = _inside_connections(entries)
+        try:
+            for entry in entries:
+                if entry.first_seq in inside:
+                    tape.check_size(entry)
+                    collector.skip(entry.last_time, entry.last_time)
+                    continue
+                segment = tape.open_segment(entry, dictionaries=["kind"])
+                with segment.file:
+                    for group in range(segment.file.num_row_groups):
+                        _add_row_group(segment, group, collector)
+        except DamagedTapeError:
+            if tape.segments() == entries:
+                raise
+        else:
+            return entries, collector  # else it was merged since it was listed: once more
+
+
+def _inside_connections(listed: list[SegmentEntry]) -> set[int]:
+    """Return the first seqs of segments that hold frames of one connection alone.
+
+    Not of the last two that have rows of it: one may end with the connection, and the next begin with the row
+    that tells of the stop.
+    """
+    return {
+        entry.first_seq
+        for before, entry, after, second in zip(listed, listed[1:], listed[2:], listed[3:], strict=False)
+        if len({before.connections[1], *entry.connections, *after.connections, second.connections[0]}) == 1
+    }
 
 
 def _add_row_group(segment: SealedSegment, group: int, collector: ConnectionCollector) -> None:

@@ -19,7 +19,7 @@ from recorder.tape.format.manifest import Manifest
 from recorder.tape.format.presence import complete_list, complete_manifest
 from recorder.tape.format.segment import SealedSegment, open_segment
 from recorder.tape.format.segment_entry import SegmentEntry, sealed_rows
-from recorder.tape.format.segment_list import read_segment_list, require_directory
+from recorder.tape.format.segment_list import list_version, read_segment_list, require_directory
 from recorder.tape.row_batches import BATCH_ROWS, check_seqs
 from recorder.tape.store import local as store
 
@@ -137,11 +137,13 @@ class Listing:
         least: rows that it had sealed when its last recorder ended, by the manifest.
         rows: number of rows in the list of segments; None until it was compared with the files. A list that
             is read again and lists fewer is not the same tape any more: moved, unmounted or damaged.
+        parsed: the list of segments, with the version of its file.
         overview: the overview, with the files of which it was made.
     """
 
     least: int = 0
     rows: int | None = None
+    parsed: tuple[object, list[SegmentEntry]] | None = None
     overview: "tuple[Files, Overview] | None" = None
 
 
@@ -191,6 +193,9 @@ class ProductTape:
             DamagedTapeError: if their list cannot be read or lists fewer rows than before, or if files are
                 missing or not listed and `problems` is None.
         """
+        version = list_version(self.directory)  # before it is read: it may grow meanwhile
+        if self.listing.parsed is not None and self.listing.parsed[0] == version:
+            return self.listing.parsed[1]
         if self.listing.rows is None:
             entries = complete_list(self.directory, self.listing.least, problems)
         else:
@@ -202,7 +207,7 @@ class ProductTape:
                     "replaced or damaged while it was read",
                     self.directory,
                 )
-        self.listing.rows = sealed_rows(entries)
+        self.listing.rows, self.listing.parsed = sealed_rows(entries), (version, entries)
         return entries
 
     def sealed_rows(self) -> int:
@@ -293,6 +298,16 @@ class ProductTape:
                 return SealedSegment(entry, start, aside, file)
         file = open_segment(path, self.product, entry, dictionaries=dictionaries)
         return SealedSegment(entry, start, path, file)
+
+    def check_size(self, entry: SegmentEntry) -> None:
+        """Check that the file of a listed segment has its size, without opening it.
+
+        Raises:
+            DamagedTapeError: if it is missing or of another size.
+        """
+        path = self.directory / entry.file
+        if not any(store.has_size(name, entry.bytes) for name in (path, merged_file(path))):
+            self.open_segment(entry).file.close()  # says what is wrong with it
 
     def open_journals(self) -> Iterator[JournalReader]:
         """Yield readers of the journals, in order; open them before the segments are listed."""

@@ -60,6 +60,11 @@ def read_segment_list(product_dir: Path) -> list[SegmentEntry]:
     return []
 
 
+def list_version(product_dir: Path) -> object:
+    """Return a value that changes whenever the list of a product does."""
+    return tuple(store.file_version(product_dir / name) for name in (NEXT_SEGMENT_LIST, SEGMENT_LIST))
+
+
 def require_directory(product_dir: Path) -> None:
     """Check that the directory of a product exists: one that is gone is not one without rows.
 

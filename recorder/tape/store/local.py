@@ -86,6 +86,14 @@ def file_size(file: Path | BinaryIO) -> int:
     return (file.stat() if isinstance(file, Path) else os.fstat(file.fileno())).st_size
 
 
+def has_size(path: Path, size: int) -> bool:
+    """Tell whether a file is there and has this size."""
+    try:
+        return path.stat().st_size == size
+    except OSError:
+        return False
+
+
 def file_version(path: Path) -> tuple[int, int, int] | None:
     """Return a value that changes whenever a file does; None if it is missing."""
     try:

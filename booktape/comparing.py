@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from booktape import arguments
 from booktape.arguments import PathLike, ProductsLike
+from booktape.execution import PAPER, Execution
+from booktape.threshold_trades import trades_by_threshold
 from booktape.windows import refuse_offsets, window_of_all
 from orderbook.errors import OptionError
 from orderbook.thresholds import ThresholdLike
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from replay.checking.diff.results import Diff
     from replay.comparing.metrics import By
     from replay.comparing.results import Comparison
+    from replay.simulation.settings import TraderFactory
 
 
 def compare(
@@ -30,6 +33,9 @@ def compare(
     end: TimeLike | None = None,
     markouts: DurationLike | Sequence[DurationLike] = DEFAULT_MARKOUTS,
     fee: ThresholdLike | None = None,
+    strategy: TraderFactory | str | None = None,
+    settings: Mapping[str, Any] | Iterable[str] = (),
+    execution: Execution = PAPER,
     by: By | None = None,
     sort: str = "threshold",
     min_signals: int = 0,
@@ -55,6 +61,10 @@ def compare(
         end: last time to report, exclusive.
         markouts: times after an episode's start at which the change of the mid price is measured.
         fee: fee of each side, a fraction of the price: adds the spread less two fees.
+        strategy: also say what each threshold earns: a strategy that trades, as of `backtest`, and has the
+            threshold as its setting `threshold`, such as `booktape.strategies:QuoteWhenWide`.
+        settings: other settings of the strategy, by name, or texts such as `size=0.01`.
+        execution: how its orders are simulated; all queue models are run.
         by: split the numbers by `hour`, `day` (both UTC) or `connection` as well.
         sort: column that orders the rows of a block: `threshold` ascending, others largest first.
         min_signals: leave out rows with fewer signals.
@@ -72,6 +82,7 @@ def compare(
     Raises:
         OptionError: if an argument cannot be used.
         TapeError: if a tape cannot be read or has no such product.
+        StrategyError: if the strategy cannot be made, or raises.
         RunError: if `output` or `html` exists or cannot be written.
     """
     from recorder.tape.reader import Tape as StoredTape
@@ -91,7 +102,7 @@ def compare(
     workers = arguments.whole_number(processes, "processes", 1, 64)
     report_path = arguments.optional_output(html, "html")
     directory = arguments.optional_output(output, "output")
-    arguments.choice(sort, "sort", tuple(sort_columns(horizons)))
+    arguments.choice(sort, "sort", tuple(sort_columns(horizons, trades=strategy is not None)))
     lowest = [
         arguments.whole_number(value, option, 0)
         for option, value in (("min_signals", min_signals), ("min_episodes", min_episodes))
@@ -110,7 +121,17 @@ def compare(
     part = window_of_all(stored, start, end, chosen)
     if named is None:
         wanted = choose_thresholds(stored, chosen, part, engine)
-    settings = CompareSettings(
+    trades = trades_by_threshold(
+        stored,
+        wanted,
+        strategy=strategy,
+        settings=settings,
+        execution=execution,
+        products=chosen,
+        window=part,
+        by=by,
+    )
+    compared = CompareSettings(
         wanted,
         chosen,
         part,
@@ -118,16 +139,17 @@ def compare(
         paid,
         arguments.choice(by, "by", (None, "hour", "day", "connection")),
         "spread" if named is None else "named",
+        trades,
     )
     report = None
     if report_path is not None:
         from replay.report.api import Report
 
-        subjects = sum(len(each.select(settings.products)) for each in stored)
+        subjects = sum(len(each.select(chosen)) for each in stored)
         report = Report(report_path, wanted, subjects, shown)
     comparison = run(
         stored,
-        settings,
+        compared,
         episodes_of=None if episodes is None else _listed(episodes),
         output=directory,
         command=command,

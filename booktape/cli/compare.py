@@ -14,8 +14,10 @@ from booktape.cli.options import (
     command_line,
     csv_option,
     engine_option,
+    fees_option,
     html_option,
     json_option,
+    latency_option,
     name_files,
     option,
     output_option,
@@ -23,9 +25,11 @@ from booktape.cli.options import (
     processes_option,
     products_option,
     refuse_both,
+    settings_option,
     window_options,
 )
 from booktape.comparing import compare as compare_tapes
+from booktape.execution import Execution
 
 
 @command("booktape compare sample: --sweep 1bps 20bps 1bps --by hour")
@@ -69,6 +73,17 @@ from booktape.comparing import compare as compare_tapes
     metavar="FEE",
     help="Fee of each side, e.g. 5bps: also show the spread less two fees, and how often that is above 0.",
 )
+@option(
+    compare_tapes,
+    "strategy",
+    "--strategy",
+    metavar="MODULE:FACTORY",
+    help="Also say what each threshold earns: a strategy that trades and has a setting threshold, such as"
+    " booktape.strategies:QuoteWhenWide.",
+)
+@settings_option
+@fees_option
+@latency_option
 @by_option
 @option(
     compare_tapes,
@@ -112,6 +127,8 @@ def compare(
     log_sweeps: tuple[tuple[str, str, str], ...],
     sort: str,
     processes: int,
+    fees: str,
+    latency: str,
     as_json: bool,
     as_csv: bool,
     **options: Any,
@@ -145,6 +162,7 @@ def compare(
             products=products,
             sort=sort,
             processes=processes,
+            execution=Execution(fees=fees, latency=latency),
             progress=advance,
             command=command_line(),
             **options,

@@ -185,23 +185,24 @@ settings_option = option(
     metavar="NAME=VALUE",
     help="Setting of the strategy; repeatable.",
 )
+fees_option = option(
+    Execution,
+    "fees",
+    "--fees",
+    metavar="MAKER/TAKER",
+    help="Fees in bps, or a tier such as coinbase:1M (Coinbase Exchange up to a volume of 1M in 30 days).",
+)
+latency_option = option(
+    Execution,
+    "latency",
+    "--latency",
+    metavar="LATENCY",
+    help="From a request to its effect on the book: 100ms, uniform:20ms:80ms, feed:40ms:1, or file:PATH"
+    " with a duration a line. backtest compares several: 20ms,50ms,100ms.",
+)
 execution_options = grouped(
-    option(
-        Execution,
-        "fees",
-        "--fees",
-        metavar="MAKER/TAKER",
-        help="Fees in bps, or a tier such as coinbase:1M (Coinbase Exchange up to a volume of 1M in 30"
-        " days).",
-    ),
-    option(
-        Execution,
-        "latency",
-        "--latency",
-        metavar="LATENCY",
-        help="From a request to its effect on the book: 100ms, uniform:20ms:80ms, feed:40ms:1, or file:PATH"
-        " with a duration a line. backtest compares several: 20ms,50ms,100ms.",
-    ),
+    fees_option,
+    latency_option,
     option(Execution, "report", "--report", metavar="DURATION", help="From an event to its report."),
     option(
         Execution,

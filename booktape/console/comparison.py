@@ -11,13 +11,15 @@ from typing import Any, Final, Literal
 from rich.console import Console
 from rich.console import Group as Renderables
 
+from booktape.console.best import best_lines
 from booktape.console.columns import Column, fitted_table
 from booktape.console.streams import plain_for
 from booktape.console.tallies import absences, heading, quality
 from orderbook import display
 from recorder.installed import tape_name
 from replay.comparing.default_thresholds import nothing_above
-from replay.comparing.metrics import QUALITY_METRICS, TEXT, VERDICT, Metric, threshold_metrics
+from replay.comparing.metric import Metric
+from replay.comparing.metrics import QUALITY_METRICS, TEXT, VERDICT, threshold_metrics
 from replay.comparing.results import Comparison, Group, block_of
 from replay.comparing.sweep.spread_times import QUANTILES
 
@@ -37,7 +39,7 @@ def print_comparison(console: Console, comparison: Comparison, sort: str) -> Non
     console.print(comparison_table(console, comparison, sort))
     if left_out(comparison):
         console.print(f"{left_out(comparison):,} rows are left out: --json and -o RUN have all of them")
-    for line in nothing_passes(comparison):
+    for line in (*nothing_passes(comparison), *traded_lines(comparison)):
         console.print(line)
     for tape in comparison.tapes:
         for line in absences(tape.tape, tape.tallies, comparison.settings.window):
@@ -54,7 +56,7 @@ def comparison_table(console: Console, comparison: Comparison, sort: str) -> Ren
     """Return the table of thresholds; the column that it is sorted by is marked, and always shown."""
     columns = _place_columns(comparison)
     cells: list[Callable[[Mapping[str, Any]], str]] = []
-    for metric in threshold_metrics(comparison.settings.horizons_ns):
+    for metric in threshold_metrics(comparison.settings.horizons_ns, trades=comparison.traded is not None):
         if not metric.title or metric.drop is None or (metric.needs_fee and comparison.settings.fee is None):
             continue
         column = _column(metric)
@@ -69,10 +71,22 @@ def comparison_table(console: Console, comparison: Comparison, sort: str) -> Ren
     sections = []
     for _, block in groupby(comparison.entries(), key=lambda each: block_of(each[0])):
         for group, entry in islice(block, _SHOWN_ROWS):
-            values = entry.row()
+            values = comparison.values(group, entry)
             rows.append((*_place(comparison, group), *(cell(values) for cell in cells)))
         sections.append(len(rows) - 1)
     return fitted_table(console, columns, rows, sections[:-1])
+
+
+def traded_lines(comparison: Comparison) -> Iterator[str]:
+    """Yield what was traded at each threshold, and the best of them; nothing without a strategy."""
+    if comparison.traded is None:
+        return
+    settings = comparison.traded.backtest.settings
+    yield (
+        f"Profit is that of {settings.name}, fees {settings.fees_text}, latency {settings.latency}: back and "
+        "front are the bounds of the queue"
+    )
+    yield from best_lines(comparison.traded.backtest)
 
 
 def left_out(comparison: Comparison) -> int:
@@ -119,7 +133,7 @@ def quality_table(console: Console, comparison: Comparison) -> Renderables:
     ]
     rows = []
     for group in comparison.groups:
-        quality = {metric.name: getattr(group.quality, metric.name) for metric in QUALITY_METRICS}
+        quality = group.quality.row()
         rows.append(
             (
                 *_place(comparison, group),

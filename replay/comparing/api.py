@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 from orderbook.engine import Engine, Watch, both
@@ -10,11 +11,13 @@ from recorder.runtime.loading import engine_for, engine_name
 from recorder.settings import EngineName
 from recorder.tape.reader import Tape, TapeLike
 from replay.comparing.passes import Work, run_passes, run_passes_in_processes, worker_pool
+from replay.comparing.profits import Traded
 from replay.comparing.results import Comparison
 from replay.comparing.settings import CompareSettings
 from replay.comparing.sweep.episode_rows import MAX_THRESHOLDS
 from replay.processes import balanced
 from replay.run_dir.writer import run_directory
+from replay.simulation.api import backtest
 
 
 def compare(
@@ -45,11 +48,12 @@ def compare(
 
     Raises:
         TapeError: if a tape cannot be read.
+        StrategyError: if a strategy cannot be made, or raises.
         RunError: if `output` exists or cannot be written.
         InterruptedRunError: if a signal ended the run.
     """
     opened = [Tape.open(each) for each in tapes]
-    wanted = settings.products
+    wanted, named = settings.products, engine
     selected = [each.select(wanted) for each in opened]
     if processes == 1:
         engine = engine_for(sum(each.sealed_work(wanted) for each in opened), engine)
@@ -62,11 +66,16 @@ def compare(
         if episodes_of is None:
             episodes_of = settings.thresholds if len(settings.thresholds) <= MAX_THRESHOLDS else ()
         listed = tuple(episodes_of) if writer else ()
-        work = Work(opened, selected, settings, running, writer, listed)
+        books = replace(settings, trades=None)  # the backtest has processes of its own
+        work = Work(opened, selected, books, running, writer, listed)
         if processes > 1:
             outcome = run_passes_in_processes(work, groups, pool)
         else:
             outcome = run_passes(work, lambda each: both(progress, watch and watch(each.path)))
+        traded = None
+        if settings.trades is not None:
+            result = backtest(opened, settings.trades, keep=False, processes=processes, engine=named)
+            traded = Traded(result, settings.thresholds)
         comparison = Comparison(
             settings,
             engine_name(running),
@@ -75,6 +84,7 @@ def compare(
             listed,
             command,
             elapsed_s=time.perf_counter() - started,
+            traded=traded,
         )
         if writer is not None:
             writer.write_table("thresholds", comparison.table())

@@ -6,21 +6,19 @@ is computed. `python -m replay.comparing.metrics` prints the table for docs/numb
 """
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
 from functools import cache
-from typing import Any, Final, Literal, NamedTuple
+from typing import Final, Literal
 
 import pyarrow as pa
 
 from orderbook import display
 from orderbook.thresholds import format_threshold
 from orderbook.times import NS
+from replay.comparing.metric import Direction, Kind, Metric
 
 By = Literal["hour", "day", "connection"]
 """What the numbers can be split by."""
-
-Direction = Literal["ascending", "descending"]
 
 _HORIZON_UNITS: Final = ((3600 * NS, "h"), (60 * NS, "m"), (NS, "s"), (10**6, "ms"), (10**3, "us"), (1, "ns"))
 
@@ -36,15 +34,6 @@ def horizon_label(horizon_ns: int, *, longest_ns: int = 3600 * NS) -> str:
     return f"{horizon_ns // size}{unit}"
 
 
-class Kind(NamedTuple):
-    """What kind of number a metric is: its type, its unit, and how tables for people show it."""
-
-    dtype: pa.DataType
-    unit: str
-    shown_unit: str
-    text: Callable[[Any], str]
-
-
 TEXT: Final = Kind(pa.string(), "-", "", str)
 VERDICT: Final = Kind(pa.string(), "-", "", display.verdict)
 FLAG: Final = Kind(pa.bool_(), "-", "", str)
@@ -58,57 +47,7 @@ PER_HOUR: Final = Kind(pa.float64(), "1/h", "", display.significant)
 SHARE: Final = Kind(pa.float64(), "-", "%", display.percent)
 BASE: Final = Kind(pa.float64(), "base currency", "", display.significant)
 QUOTE: Final = Kind(pa.float64(), "quote currency", "quote", display.significant)
-
-
-@dataclass(frozen=True, slots=True)
-class Metric:
-    """One column of a comparison.
-
-    Attributes:
-        name: of the column; `<horizon>` stands for each horizon of the mark-outs.
-        kind: type, unit and format.
-        title: short heading in tables for people; empty if they do not show the metric.
-        definition: of the number, in Markdown.
-        drop: a narrow terminal drops the columns with the highest numbers first, never those with 0; None if
-            no terminal shows it. A report shows every metric that has a title.
-        sort: how `--sort` orders rows by it; None if it cannot.
-        error: name of the metric that is its standard error: tables show both in one cell.
-        needs_fee: whether it is null without a fee.
-        has_bar: whether a terminal draws it as a bar, too.
-    """
-
-    name: str
-    kind: Kind
-    title: str
-    definition: str
-    drop: int | None = 0
-    sort: Direction | None = "descending"
-    error: str = ""
-    needs_fee: bool = False
-    has_bar: bool = False
-
-    @property
-    def heading(self) -> str:
-        """The title with its unit, for tables for people."""
-        return f"{self.title} ({self.kind.shown_unit})" if self.kind.shown_unit else self.title
-
-    def cell(self, row: Mapping[str, Any]) -> str:
-        """Return the value in a row as text: "-" for null, with its standard error if there is one."""
-        value = row[self.name]
-        if value is None:
-            return "-"
-        error = row.get(self.error)
-        return (
-            self.kind.text(value)
-            if error is None
-            else f"{self.kind.text(value)} ±{display.significant(error)}"
-        )
-
-    def at(self, horizon_ns: int) -> "Metric":
-        """Return the metric of one horizon."""
-        names = (self.name, self.title, self.error)
-        name, title, error = (text.replace("<horizon>", horizon_label(horizon_ns)) for text in names)
-        return replace(self, name=name, title=title, error=error)
+QUOTE_CHANGE: Final = Kind(pa.float64(), "quote currency", "quote", display.signed)
 
 
 PLACES: Final = (
@@ -226,6 +165,20 @@ MARKOUT_METRICS: Final = (
 )
 """How the mid price changes after an episode begins, for each horizon, in the order of `MarkOut`."""
 
+PROFIT_METRICS: Final = (
+    Metric(
+        "profit",
+        QUOTE_CHANGE,
+        "profit",
+        "`net` of a backtest of `--strategy` with this threshold, under the queue model `share`; only with "
+        "`--strategy`, null if no book was known",
+    ),
+    Metric("profit_back", QUOTE_CHANGE, "back", "the same under `back`, where fewer orders fill", drop=2),
+    Metric("profit_front", QUOTE_CHANGE, "front", "the same under `front`, where more orders fill", drop=2),
+    Metric("fills", COUNT, "fills", "number of its fills, under `share`", drop=3),
+)
+"""What a strategy earns with a threshold, in the order of `Profit`; only of comparisons that trade."""
+
 QUALITY_METRICS: Final = (
     Metric(
         "excluded_s",
@@ -254,35 +207,39 @@ QUALITY_METRICS: Final = (
 )
 """How far the other numbers of a row can be trusted, in the order of `Quality`."""
 
-ALL_METRICS: Final = (*PLACES, *THRESHOLD_METRICS, *MARKOUT_METRICS, *QUALITY_METRICS)
+ALL_METRICS: Final = (*PLACES, *THRESHOLD_METRICS, *MARKOUT_METRICS, *PROFIT_METRICS, *QUALITY_METRICS)
 """Every column that a comparison can have."""
 
 
 @cache
-def threshold_metrics(horizons_ns: tuple[int, ...]) -> tuple[Metric, ...]:
-    """Return the metrics of a threshold, with those of each horizon."""
+def threshold_metrics(horizons_ns: tuple[int, ...], *, trades: bool = False) -> tuple[Metric, ...]:
+    """Return the metrics of a threshold, with those of each horizon, and of profit if a strategy trades."""
     return (
         *THRESHOLD_METRICS,
-        *(metric.at(horizon) for horizon in horizons_ns for metric in MARKOUT_METRICS),
+        *(each.at(horizon_label(horizon)) for horizon in horizons_ns for each in MARKOUT_METRICS),
+        *(PROFIT_METRICS if trades else ()),
     )
 
 
-def sort_columns(horizons_ns: tuple[int, ...]) -> dict[str, Direction]:
+def sort_columns(horizons_ns: tuple[int, ...], *, trades: bool = False) -> dict[str, Direction]:
     """Return the columns that rows can be sorted by, each with its direction."""
-    return {metric.name: metric.sort for metric in threshold_metrics(horizons_ns) if metric.sort}
+    return {each.name: each.sort for each in threshold_metrics(horizons_ns, trades=trades) if each.sort}
 
 
-def row_schema(horizons_ns: tuple[int, ...], by: By | None, *, has_tapes: bool) -> pa.Schema:
+def row_schema(
+    horizons_ns: tuple[int, ...], by: By | None, *, has_tapes: bool, trades: bool = False
+) -> pa.Schema:
     """Return the columns of a comparison's rows.
 
     Args:
         horizons_ns: of the mark-outs.
         by: what the rows are split by.
         has_tapes: whether they are of several tapes.
+        trades: whether a strategy trades at each threshold.
     """
     wanted = {"product", by, "tape" if has_tapes else None}
     places = (metric for metric in PLACES if metric.name in wanted)
-    columns = (*places, *threshold_metrics(horizons_ns), *QUALITY_METRICS)
+    columns = (*places, *threshold_metrics(horizons_ns, trades=trades), *QUALITY_METRICS)
     return pa.schema([(metric.name, metric.kind.dtype) for metric in columns])
 
 

@@ -24,7 +24,8 @@ from orderbook.tally import Tally, TallyDocument, products_with_rows, tally_docu
 from recorder.installed import software_version, tapes_title
 from recorder.tape.connections import Outage
 from replay.checking.verdicts import Verdict
-from replay.comparing.metrics import QUALITY_METRICS, row_schema, sort_columns, threshold_metrics
+from replay.comparing.metrics import QUALITY_METRICS, row_schema, sort_columns
+from replay.comparing.profits import Traded, TradedDocument
 from replay.comparing.settings import CompareSettings, CompareSettingsDocument
 from replay.comparing.sweep.spread_times import SpreadStatistics
 from replay.comparing.sweep.statistics import ThresholdStatistics
@@ -43,9 +44,9 @@ class Quality(Document, frozen=True):
     verdict: Verdict | None
     connections: dict[Verdict, int]
 
-    def values(self) -> tuple[Any, ...]:
-        """Return the value of each metric, in the order of `QUALITY_METRICS`."""
-        return tuple(getattr(self, metric.name) for metric in QUALITY_METRICS)
+    def row(self) -> dict[str, Any]:
+        """Return the value of each metric of quality by name."""
+        return {metric.name: getattr(self, metric.name) for metric in QUALITY_METRICS}
 
 
 @dataclass(slots=True)
@@ -118,6 +119,7 @@ class ComparisonDocument(Document, frozen=True, kw_only=True):
         rows: one entry for each group and threshold, with the columns of [numbers.md](numbers.md).
         spread: of each group: its product, tape (of several) and part, and the fields of `SpreadStatistics`.
         quality: of each group: its product, tape (of several) and part, and the fields of `Quality`.
+        traded: what was traded to get the profits; null without a strategy.
         versions: versions of the software that made it.
     """
 
@@ -130,6 +132,7 @@ class ComparisonDocument(Document, frozen=True, kw_only=True):
     tapes: list[TapeDocument]
     settings: CompareSettingsDocument
     episodes_of: tuple[float, ...]
+    traded: TradedDocument | None
     command: str | None
     versions: dict[str, str]
     engine: str
@@ -148,6 +151,7 @@ class Comparison(Result):
         episodes_of: thresholds whose episodes were written one by one.
         command: the command line that made it; None if none did.
         elapsed_s: duration of the passes in seconds.
+        traded: the backtest of each threshold; None without a strategy.
     """
 
     settings: CompareSettings
@@ -157,6 +161,7 @@ class Comparison(Result):
     episodes_of: tuple[float, ...] = ()
     command: str | None = None
     elapsed_s: float = 0.0
+    traded: Traded | None = None
     _sorted_by: str = "threshold"
 
     def whole(self, product: str) -> Group:
@@ -180,16 +185,16 @@ class Comparison(Result):
         Raises:
             OptionError: if rows cannot be sorted by that column.
         """
-        directions = sort_columns(self.settings.horizons_ns)
+        directions = sort_columns(self.settings.horizons_ns, trades=self.traded is not None)
         if column not in directions:
             reason = f"rows cannot be sorted by {column!r}, but by {', '.join(directions)}"
             raise OptionError(reason, option="sort", value=column)
         self._sorted_by = column
-        place = [metric.name for metric in threshold_metrics(self.settings.horizons_ns)].index(column)
         for group in self.groups:
             group.statistics.sort(key=lambda entry: entry.threshold)
             if directions[column] == "descending":
-                group.statistics.sort(key=lambda entry: _or_least(entry.values()[place]), reverse=True)
+                values = {entry.threshold: self.values(group, entry)[column] for entry in group.statistics}
+                group.statistics.sort(key=lambda entry: _or_least(values[entry.threshold]), reverse=True)
 
     def keep(self, *, min_signals: int = 0, min_episodes: int = 0) -> None:
         """Drop the thresholds with fewer signals or episodes from each group."""
@@ -220,14 +225,21 @@ class Comparison(Result):
                 found.sort(key=lambda each: each[1].threshold)
             yield from found
 
+    def values(self, group: Group, entry: ThresholdStatistics) -> dict[str, Any]:
+        """Return the value of each metric of a threshold in a group."""
+        row = entry.row()
+        if self.traded is not None:
+            tape = None if group.tape is None or len(self.tapes) == 1 else str(group.tape)
+            row |= self.traded.profit(tape, group.product, group.part, entry.threshold)._asdict()
+        return row
+
     def rows(self) -> list[dict[str, Any]]:
         """Return one dict for each group and threshold; `replay.comparing.metrics` defines the columns."""
-        names = self._schema().names
-        around = {id(group): (self._place(group).values(), group.quality.values()) for group in self.groups}
+        around = {id(group): (self._place(group), group.quality.row()) for group in self.groups}
         rows = []
         for group, entry in self.entries():
             place, quality = around[id(group)]
-            rows.append(dict(zip(names, (*place, *entry.values(), *quality), strict=True)))
+            rows.append(place | self.values(group, entry) | quality)
         return rows
 
     def _place(self, group: Group) -> dict[str, Any]:
@@ -251,7 +263,8 @@ class Comparison(Result):
         return text.getvalue()
 
     def _schema(self) -> pa.Schema:
-        return row_schema(self.settings.horizons_ns, self.settings.by, has_tapes=len(self.tapes) > 1)
+        has_tapes, trades = len(self.tapes) > 1, self.traded is not None
+        return row_schema(self.settings.horizons_ns, self.settings.by, has_tapes=has_tapes, trades=trades)
 
     def _document(self) -> ComparisonDocument:
         tapes = [tape.document() for tape in self.tapes]
@@ -266,6 +279,7 @@ class Comparison(Result):
             quality=[self._place(group) | msgspec.structs.asdict(group.quality) for group in self.groups],
             tapes=tapes,
             settings=self.settings.document(),
+            traded=None if self.traded is None else self.traded.document(),
             versions=versions(),
         )
 

@@ -11,6 +11,7 @@ from orderbook.times import NS, format_optional
 from replay.comparing import DEFAULT_MARKOUTS
 from replay.comparing.metrics import By, horizon_label
 from replay.running.window import WHOLE, Window
+from replay.simulation.settings import BacktestSettings
 
 ThresholdsFrom = Literal["named", "spread"]
 
@@ -77,6 +78,7 @@ class CompareSettings:
         fee: of each side, a fraction of the price; None without a fee.
         by: UTC hour, UTC date or connection if the numbers are split.
         thresholds_from: whether the thresholds were named, or are quantiles of the spread.
+        trades: a backtest with a setting for each threshold, in their order; None for no profits.
     """
 
     thresholds: tuple[float, ...]
@@ -86,6 +88,7 @@ class CompareSettings:
     fee: float | None = None
     by: By | None = None
     thresholds_from: ThresholdsFrom = "named"
+    trades: BacktestSettings | None = None
 
     def document(self) -> CompareSettingsDocument:
         """Return the JSON form."""

@@ -134,7 +134,7 @@ class CompiledBook:
         """Return the rows of the levels near the touch."""
         registers = self.memory.registers
         sizes = self._near_sizes(side)
-        (places,) = np.nonzero(sizes.any(axis=1))
+        (places,) = np.nonzero(sizes[:, 0] | sizes[:, 1])
         return np.column_stack((registers["first_key"][side] - places * registers["tick"], sizes[places]))
 
     def _near_sizes(self, side: int) -> _Words:

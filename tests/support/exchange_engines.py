@@ -168,7 +168,7 @@ def run_compiled(case: Case, rules: ProductRules, made: Sequence[Made], cut: int
             _apply(book, row)
             arrays.write(number, row)
             lanes.follow(columns, arrays.memory, book, number + 1)
-        lanes.end_batch(arrays.to_rows(*columns))
+        lanes.end_batch()
     lanes.finish()
     steps = (lanes.tick, lanes.shown_tick, lanes.shown_lot)
     return [(*_outcome(lane), steps) for lane in lanes.lanes]

@@ -15,6 +15,7 @@ says of which one it is the twin. Prices, sizes and money are integers here too.
     breaks         the same, by interruption
     account        the money of a lane, and the sums of its orders
     digest         the execution digest
+    later_mids     the mid after each fill
     samples        what a lane is worth, and when
     events         what the exchange says
     latency        how long a request travels
@@ -35,7 +36,7 @@ says of which one it is the twin. Prices, sizes and money are integers here too.
     callee         a compiled strategy and its memory
     lane_settings  a lane's settings as the kernel reads them
     harvest        the sums of a lane, and its rows if they are wanted
-    markouts       the mid after each fill
+    markouts       the mark-outs of fills, added up
     lanes          all of it for a batch
     product        all of it for a product
 """

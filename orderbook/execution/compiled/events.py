@@ -5,7 +5,7 @@ from typing import Any, Final
 from orderbook.compiled.jit import inlined, inner, record_of
 from orderbook.compiled.words import get_word, set_word
 from orderbook.execution.codes import Code
-from orderbook.execution.compiled import wide
+from orderbook.execution.compiled import later_mids, wide
 from orderbook.execution.compiled.account import account_at, add_order, book_fill, count, value_start
 from orderbook.execution.compiled.digest import add_event
 from orderbook.execution.compiled.layout import FILL as FILL_SAMPLE
@@ -72,6 +72,7 @@ def _say(x: Any, number: int) -> None:
         lane.report_last = report
     if event.code == _FILL:
         market.fills += 1
+        later_mids.follow(x)
     elif event.code >= _FIRST_OF_AMEND:
         count(account_at(x, number), event.code)
 

@@ -128,6 +128,7 @@ def _finish(x: Any) -> Any:
         if why != DONE:
             return why
         market.lane += 1
+    shown.finish(x)
     return DONE
 
 

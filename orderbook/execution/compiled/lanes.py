@@ -17,16 +17,16 @@ from orderbook.execution.compiled.callee import Callee
 from orderbook.execution.compiled.desk import Desk
 from orderbook.execution.compiled.harvest import CompiledLane, fill_rows, sample_rows
 from orderbook.execution.compiled.lane_settings import set_account, set_lane, set_wakes, words
-from orderbook.execution.compiled.layout import NO_ONE, SEE, TOUCH
+from orderbook.execution.compiled.layout import NO_ONE, SEE
 from orderbook.execution.compiled.loading import Kernel
-from orderbook.execution.compiled.markouts import Markouts, add_markouts, markouts_bps
+from orderbook.execution.compiled.markouts import add_markouts, markouts_bps
 from orderbook.execution.compiled.memory import Memory
 from orderbook.execution.compiled.strategies import table_words
 from orderbook.execution.compiled_strategy import CompiledTrader
 from orderbook.execution.lane import ENDLESS, Trader
 from orderbook.execution.latency import Draws
 from orderbook.execution.market import Touch
-from orderbook.execution.market_rows import TRADES, MarketRows
+from orderbook.execution.market_rows import TRADES
 from orderbook.execution.numbers import LARGEST_LEVEL, MONEY_UNITS, UNITS
 from orderbook.execution.settings import LaneSettings, ProductRules
 from orderbook.execution.table import OrdersTable
@@ -80,9 +80,8 @@ class CompiledLanes:
         self._run = kernel.run
         self._product = product
         self._lot = rules.lot
-        self._memory = Memory(kernel)
+        self._memory = Memory(kernel, horizons)
         self.memory = self._memory.address
-        self._markouts = Markouts(horizons)
         self._keeps_rows = keeps_rows
         self._desks: list[Desk | None] = []
         self._callees: dict[int, Callee] = {}
@@ -155,8 +154,6 @@ class CompiledLanes:
         self._book = book
         if self._memory.do(layout.LOOK) == layout.NEEDS_TICK:
             self._look_at_steps()
-        market = self._memory.market
-        self._markouts.start((int(market["bid"]), int(market["ask"])), is_known=True)
 
     def follow(
         self, columns: Sequence[npt.NDArray[Any]], market: Market, book: CompiledBook, applied: int
@@ -171,12 +168,10 @@ class CompiledLanes:
         self._book = book
         self._run_rows(applied)
 
-    def end_batch(self, rows: MarketRows) -> None:
+    def end_batch(self) -> None:
         """Take what the lanes have come to by the last row of a batch; another one follows."""
         self._memory.market["row"] = 0
         self._take()
-        touches = self._memory.table("touches")[: TOUCH * len(rows.seq)]
-        self._take_fills(*self._markouts.see(rows, touches))
         self._forget()
 
     def finish(self) -> None:
@@ -185,7 +180,7 @@ class CompiledLanes:
         market["task"], market["lane"] = layout.END_TAPE, 0
         self._run_rows(0)
         self._take()
-        self._take_fills(*self._markouts.end())
+        self._take_fills()
 
     def _run_rows(self, applied: int) -> None:
         """Call the kernel until it needs Python no more, see `kernel.run`."""
@@ -194,6 +189,7 @@ class CompiledLanes:
         while why != layout.DONE:
             if why == layout.LACKS_ROOM:
                 self._take()
+                self._take_fills()
                 memory.make_room()
             elif why == layout.LACKS_MARKS:
                 memory.make_room_for_marks()
@@ -254,21 +250,23 @@ class CompiledLanes:
         return [trade for trade in self.read_trades(row) if not trade.is_history]
 
     def _take(self) -> None:
-        """Take away what the kernel has written."""
+        """Take away the rows that the kernel has written; fills are summed up when they are many."""
         memory, market = self._memory, self._memory.market
-        fills = memory.table("fills_at")[: market["fills"]]
-        self._markouts.add(fills.copy())
         for number, orders in _by_lane(memory.table("done_at")[: market["done"]]):
             self.lanes[number].add_orders(orders, keeps_rows=self._keeps_rows)
         for number, samples in _by_lane(memory.table("samples_at")[: market["samples"]]):
             self.lanes[number].rows.samples += sample_rows(samples)
-        market["fills"] = market["done"] = market["samples"] = 0
+        market["done"] = market["samples"] = 0
+        if self._keeps_rows:
+            self._take_fills()
 
-    def _take_fills(self, fills: npt.NDArray[Any], later_mids: npt.NDArray[np.int64]) -> None:
-        """Count fills whose mark-outs are known, and keep them if they are wanted."""
-        if len(fills):
-            sums = [list(lane.markouts.values()) for lane in self.lanes]
-            add_markouts(sums, fills, markouts_bps(fills, later_mids))
+    def _take_fills(self) -> None:
+        """Take away the fills whose mark-outs are known, and count them."""
+        fills, later_mids = self._memory.take_fills()
+        if not len(fills):
+            return
+        sums = [list(lane.markouts.values()) for lane in self.lanes]
+        add_markouts(sums, fills, markouts_bps(fills, later_mids))
         if self._keeps_rows:
             for number, which in _places_by_lane(fills):
                 self.lanes[number].rows.fills += fill_rows(fills[which], later_mids[which])

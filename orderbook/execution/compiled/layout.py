@@ -31,7 +31,6 @@ NODE: Final = 8
 """Words of a node; the first chains it to the next."""
 MARK: Final = 4
 """Words of a mark of the grid: time, connection, best bid and ask."""
-TOUCH: Final = 2
 REQUEST: Final = 6
 """Words of a request: what, number of the order or side, kind, post_only, price, size."""
 ROW: Final = 8
@@ -60,9 +59,12 @@ TABLES: Final = (
     *("prints_at", "met"),
     # What each lane has come to, see `account`, and how its equity moved: from mark to mark, by the hour.
     *("accounts", "moves_at"),
-    # Fills, orders that are over and samples of equity, until Python takes them; marks of the grid, the best
-    # prices after each row; the words that are hashed.
-    *("fills_at", "done_at", "samples_at", "marks_at", "touches", "hashed"),
+    # Fills, orders that are over and samples of equity, until Python takes them; marks of the grid; the words
+    # that are hashed.
+    *("fills_at", "done_at", "samples_at", "marks_at", "hashed"),
+    # Of the fills: their numbers by time; twice the mid at each horizon, 0 if it is not known; the horizons,
+    # and of how many fills by time the mid has been told.
+    *("fill_order", "mids_at", "horizons", "told"),
     # Rows of tables of orders; durations that are drawn; requests of the strategy that was woken, and
     # prices and sizes that it asked for.
     *("table", "latencies", "inbox_at", "ladder"),
@@ -90,6 +92,7 @@ MARKET: Final = _record(
     *_words("seen_bid seen_bid_size seen_ask seen_ask_size"),  # the top that strategies were woken for
     *_words("first_mid first_mid_time"),  # twice the first mid that is known, since the lanes began
     *_words("every next_mark"),  # the grid of samples
+    *_words("next_markout"),  # when the next mid after a fill is due
     *_words("keeps_rows"),  # whether orders and samples are wanted, not their sums alone
     *_words("next_due"),  # when the next lane has something to do
     # How much is used of what is filled.

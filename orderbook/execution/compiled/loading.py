@@ -22,6 +22,7 @@ from orderbook.execution.compiled import (
     kernel,
     lane,
     latency,
+    later_mids,
     layout,
     market,
     places,
@@ -55,7 +56,7 @@ _SOURCES: Final = (
     *(jit, book_layout, words, numbers, blocks, near, engine_market, market_rows),
     strategy_words,
     *(layout, wide, pool, sizes, places, taking, events, gate, exchange, latency, requests),
-    *(account, digest, samples, breaks, rows, reports, room),
+    *(account, digest, later_mids, samples, breaks, rows, reports, room),
     *(called, woken, strategies, lane, market, kernel),
 )
 _ENTRY: Final = types.int64(types.int64, types.int64)

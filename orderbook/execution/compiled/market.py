@@ -4,14 +4,13 @@ from typing import Any, Final
 
 import numpy as np
 
-from orderbook.compiled.jit import inner
+from orderbook.compiled.jit import inlined, inner
 from orderbook.compiled.numbers import price_to_float
-from orderbook.execution.compiled import sizes
+from orderbook.execution.compiled import later_mids, sizes
 from orderbook.execution.compiled.layout import (
     DONE,
     LACKS_ROOM,
     MARK,
-    TOUCH,
     UNKNOWN,
     load,
     load_int,
@@ -51,6 +50,12 @@ def relative_spread(bid: int, ask: int) -> Any:
     return np.rint(price_to_float(ask - bid) / price_to_float(ask) * 1e12) / 1e12
 
 
+@inlined
+def _mid_twice(bid: int, ask: int) -> Any:
+    """Return twice the mid, 0 if a side is empty."""
+    return bid + ask if bid and ask else 0
+
+
 @inner
 def look(x: Any) -> None:
     """Take note of the book that is known now."""
@@ -84,6 +89,8 @@ def _see_book(x: Any, row: int, time: int) -> None:
                 kept += 1
         market.prints = kept
     market.book_row = time
+    if market.was_known and market.next_markout < time:
+        later_mids.see_book(x, time, _mid_twice(market.was_bid, market.was_ask))
 
 
 @inner
@@ -108,6 +115,8 @@ def _see_trades(x: Any, row: int) -> None:
 @inner
 def _see_break(x: Any) -> None:
     market = x
+    if market.was_known:
+        later_mids.end(x, _mid_twice(market.was_bid, market.was_ask), market.was_book_row)
     market.is_known = 0
     market.bid = market.ask = market.bid_size = market.ask_size = 0
     market.relative_spread = np.nan
@@ -145,6 +154,10 @@ def apply(x: Any, row: int, kind: int, is_book: bool) -> Any:
         )
         market.seen_bid, market.seen_bid_size = market.bid, market.bid_size
         market.seen_ask, market.seen_ask_size = market.ask, market.ask_size
-    store(x.touches, TOUCH * row, market.bid)
-    store(x.touches, TOUCH * row + 1, market.ask)
     return DONE
+
+
+@inner
+def finish(x: Any) -> None:
+    """End the tape."""
+    later_mids.end(x, _mid_twice(x.bid, x.ask), x.book_row)

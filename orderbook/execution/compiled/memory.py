@@ -16,7 +16,6 @@ from orderbook.execution.compiled.layout import (
     NO_ONE,
     NODE,
     REQUEST,
-    TOUCH,
     UNKNOWN,
 )
 from orderbook.execution.compiled.loading import Kernel
@@ -38,6 +37,7 @@ class Memory:
 
     Args:
         kernel: the kernel.
+        horizons: of the mark-outs, ns.
 
     Attributes:
         address: that of all memory, for the kernel.
@@ -47,7 +47,7 @@ class Memory:
         relative_spread: that of the market.
     """
 
-    def __init__(self, kernel: Kernel) -> None:
+    def __init__(self, kernel: Kernel, horizons: Sequence[int]) -> None:
         self._run = kernel.run
         self._market = np.zeros(1, layout.MARKET)
         self.market: Any = self._market[0]
@@ -61,7 +61,9 @@ class Memory:
         for table, item in ITEMS.items():
             self.set(table, np.zeros(0, item))
         self.lanes = self.set("lanes_at", np.zeros(0, layout.LANE))
-        self.set("fills_at", np.zeros(_FIRST_FILLS, layout.EVENT))
+        self.set("horizons", np.array(horizons, np.int64))
+        self.set("told", np.zeros(len(horizons), np.int64))
+        self._make_fills(_FIRST_FILLS)
         self.set("done_at", np.zeros(_FIRST_DONE, layout.ORDER))
         self.set("marks_at", np.zeros(_FIRST_MARKS * MARK, np.int64))
         self.set("hashed", np.zeros(HASHED, np.int64))
@@ -76,6 +78,7 @@ class Memory:
         self._enlarge_pool("orders", 16)
         self._enlarge_pool("nodes", _FIRST_NODES)
         self._enlarge_pool("reports", _FIRST_NODES)
+        self.market["next_markout"] = layout.NEVER
         for name in ("next_mark", "book_time", "least_lag", "was_book_time"):
             self.market[name] = layout.UNKNOWN
         self.market["seq"] = -1
@@ -121,8 +124,6 @@ class Memory:
         self.set("book_time_of", market.times)
         self.set("first_trade", market.firsts)
         self.set("trades", market.trades)
-        if TOUCH * len(columns[0]) > len(self.table("touches")):
-            self.set("touches", np.zeros(TOUCH * len(columns[0]), np.int64))
         self.market["rows"] = len(columns[0])
 
     def set_book(self, book: Book) -> None:
@@ -154,7 +155,10 @@ class Memory:
         """Make the room that the kernel lacks; what it has written must have been taken away."""
         market = self.market
         needed = int(market["needed"])
-        taken = {"fills_at": needed, "done_at": needed}
+        used = int(market["fills"])  # those whose mids are not all known
+        if len(self.table("fills_at")) - used < max(needed, used):
+            self._make_fills(2 * (used + needed))
+        taken = {"done_at": needed}
         if market["keeps_rows"]:
             taken["samples_at"] = needed + int(market["marks"])
         for table, least in taken.items():
@@ -175,6 +179,29 @@ class Memory:
             larger = np.zeros(2 * PRINT * needed, np.int64)
             larger[: len(prints)] = prints
             self.set("prints_at", larger)
+
+    def take_fills(self) -> tuple[npt.NDArray[Any], npt.NDArray[np.int64]]:
+        """Take away the fills whose mids are all known: records of `EVENT`, and (fills, horizons)."""
+        fills, mids, order, told = (
+            self.table(name) for name in ("fills_at", "mids_at", "fill_order", "told")
+        )
+        count, mids = int(self.market["fills"]), mids.reshape(len(fills), -1)
+        whole, rest = np.split(order[:count], [int(told[-1]) if len(told) else count])
+        taken = fills[whole], mids[whole]
+        left = len(rest)
+        fills[:left], mids[:left], order[:left] = fills[rest], mids[rest], np.arange(left)
+        told -= len(whole)
+        self.market["fills"] = left
+        return taken
+
+    def _make_fills(self, number: int) -> None:
+        """Make room for so many fills; those that are there stay."""
+        horizons = len(self.table("horizons"))
+        for table, width in (("fills_at", 1), ("fill_order", 1), ("mids_at", horizons)):
+            old = self.table(table)
+            larger = np.zeros(number * width, ITEMS[table])
+            larger[: len(old)] = old
+            self.set(table, larger)
 
     def make_room_for_marks(self) -> None:
         """Double the marks that can wait until all lanes have taken them."""

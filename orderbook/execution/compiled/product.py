@@ -132,7 +132,7 @@ class CompiledProduct:
         self._state, step = self._engine.step(self._state, rows, watch=self.watch, exchange=self._lanes)
         market = step.market
         assert market is not None  # noqa: S101  there was a watch
-        self._lanes.end_batch(market)
+        self._lanes.end_batch()
         self.trades += len(market.trades) - int(market.trades[:, 5].sum())
         self.sizes_cut += int(market.sizes_cut.sum())
         return step

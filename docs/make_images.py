@@ -1,4 +1,4 @@
-"""Draw docs/images: a report, and the panel of a recording on a terminal.
+"""Draw docs/images: a report, the page of `view`, and the panel of a recording on a terminal.
 
     python -m docs.make_images
 
@@ -24,6 +24,7 @@ from tests.support.browser import Page, browser, chromium
 
 IMAGES: Final = Path(__file__).parent / "images"
 COMPARE: Final = "compare sample: -p ETH-USD --sweep 4bps 16bps 2bps --fee 5bps --html"
+BACKTEST: Final = "backtest sample: -p ETH-USD --set size=0.05 --set limit=1 -o"
 RECORD: Final = "record BTC-USD ETH-USD -o tape"
 COLUMNS: Final = 120
 DRAWINGS: Final = 40
@@ -44,6 +45,22 @@ def draw_report(page: Page, directory: Path) -> None:
         [sys.executable, "-m", "booktape", *COMPARE.split(), path], check=True, capture_output=True
     )
     page.open(path, width=1120).screenshot(IMAGES / "report.png", height=1160)
+
+
+def draw_view(page: Page, directory: Path) -> None:
+    """Draw the page of a RUN, some seconds after its first order."""
+    run = directory / "run"
+    subprocess.run(
+        [sys.executable, "-m", "booktape", *BACKTEST.split(), run], check=True, capture_output=True
+    )
+    command = [sys.executable, "-m", "booktape", "view", str(run), "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        assert process.stdout is not None  # noqa: S101  it is a pipe
+        url = process.stdout.readline().strip()
+        page.visit(f"{url}?product=ETH-USD&span=30&seq=150", width=1280, height=960)
+        page.until("document.documentElement.dataset.seq === '150'")
+        page.screenshot(IMAGES / "view.png", height=960)
+        process.terminate()
 
 
 def draw_panel(page: Page, directory: Path) -> None:
@@ -80,13 +97,14 @@ def panel(directory: Path) -> str:
 
 
 def main() -> None:
-    """Draw both."""
+    """Draw all of them."""
     program = chromium()
     if program is None:
         sys.exit("install chromium, or name one: BOOKTAPE_CHROMIUM=/path python -m docs.make_images")
     with TemporaryDirectory() as name, browser(program, Path(name) / "profile") as page:
         page.call("Emulation.setScrollbarsHidden", hidden=True)
         draw_report(page, Path(name))
+        draw_view(page, Path(name))
         draw_panel(page, Path(name))
 
 

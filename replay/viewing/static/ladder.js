@@ -10,8 +10,11 @@ export class Ladder {
     this.sides = { asks: table.querySelector(".asks"), bids: table.querySelector(".bids") };
   }
 
-  /** Show the levels of both sides, best first; null while they are asked for. */
-  show(book, quote, threshold) {
+  /**
+   * Show the levels of both sides, best first; null while they are asked for.
+   * Levels are marked at which an own order rests: `own` holds their prices.
+   */
+  show(book, quote, threshold, own) {
     this.table.classList.toggle("waiting", book === null);
     if (book === null) return;
     const { bids, asks } = book;
@@ -19,8 +22,8 @@ export class Ladder {
     const price = fixed(levels.map((level) => level.price), 2);
     const size = fixed(levels.map((level) => level.size));
     const total = Math.max(...[bids, asks].map((side) => side.reduce((sum, level) => sum + level.size, 0)), 1e-12);
-    this.fill(this.sides.asks, asks, price, size, total, true);
-    this.fill(this.sides.bids, bids, price, size, total, false);
+    this.fill(this.sides.asks, asks, price, size, total, own, true);
+    this.fill(this.sides.bids, bids, price, size, total, own, false);
     if (!bids.length || !asks.length) {
       this.middle.textContent = levels.length ? "one side is empty" : "no book is known";
       return;
@@ -31,7 +34,7 @@ export class Ladder {
     this.middle.textContent = `spread ${fixed([Number(spread.toFixed(8))], 2)(spread)} ${quote} = ${short(bps)} bps${above}`;
   }
 
-  fill(body, side, price, size, total, isReversed) {
+  fill(body, side, price, size, total, own, isReversed) {
     while (body.rows.length < side.length) {
       const row = body.insertRow();
       for (let cell = 0; cell < 3; cell += 1) row.insertCell();
@@ -44,6 +47,7 @@ export class Ladder {
       [price(level.price), size(level.size), size(sum)].forEach((text, cell) => {
         if (row.cells[cell].textContent !== text) row.cells[cell].textContent = text;
       });
+      row.classList.toggle("own", own.has(level.price));
       row.style.setProperty("--part", `${((100 * sum) / total).toFixed(1)}%`);
     });
   }

@@ -25,15 +25,15 @@ export function drawOverview(context, width, height, scene) {
   context.fillStyle = colours.link;
   context.fillRect(x(view.start), 0, Math.max(3, x(view.end) - x(view.start)), plot.height);
   context.globalAlpha = 1;
+  const points = [...scene.mids];
   if (segments) {
     context.strokeStyle = colours.line;
     context.lineWidth = 1;
     for (const time of segments.time) line(context, x(time), plot.height - 5, x(time), plot.height, []);
-    const points = [...segments.mid].map((mid, place) => [segments.time[place], mid]).filter(([, mid]) => mid > 0);
-    for (const each of scene.mids) points.push(each);
-    points.sort((a, b) => a[0] - b[0]);
-    if (points.length) drawMids(context, plot, points, colours, x);
+    segments.mid.forEach((mid, place) => mid > 0 && points.push([segments.time[place], mid]));
   }
+  points.sort((a, b) => a[0] - b[0]);
+  if (points.length) drawMids(context, plot, points, colours, x);
   context.strokeStyle = colours.ink;
   line(context, x(cursor), 0, x(cursor), plot.height, []);
   drawTimes(context, plot, { ...scene, view: { start: 0, end: Math.max(1, lastTime) } }, x);

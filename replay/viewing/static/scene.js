@@ -9,7 +9,7 @@ import { drawOverview } from "./overview.js";
 import { drawSpread } from "./spread.js";
 import { element, goTo, redraw, S, setPlaying, state } from "./state.js";
 import { lastAtMost } from "./store.js";
-import { showTrades } from "./trades.js";
+import { showFills, showTrades } from "./trades.js";
 
 const LEVELS = 14; // of each side of the book
 
@@ -55,7 +55,6 @@ export function lookUp() {
 export function draw(now) {
   if (!state.info?.origin) return;
   if (state.isPlaying) play(now);
-  tileAt(tileNumber(state.cursor)); // the one that is asked for first
   const tiles = visibleTiles().map(tileAt).filter(Boolean);
   const view = { start: state.start, end: state.start + state.span };
   for (const tile of tiles) {
@@ -72,7 +71,8 @@ export function draw(now) {
   canvases.chart.draw((...where) => drawChart(...where, scene));
   canvases.spread.draw((...where) => drawSpread(...where, scene));
   canvases.overview.draw((...where) => drawOverview(...where, scene));
-  showMoment();
+  showMoment(restingAt(own, state.cursor));
+  if (state.lane >= 0) showFills(element("fills"), element("fills-note"), own, state.cursor, state.clock);
   showTrades(element("trades"), element("trades-note"), tiles, state.cursor, state.clock);
   element("scale").textContent = state.scale
     ? `colours up to ${short(state.scale)} ${state.base} in ${short(tiles[0]?.step ?? 0)} ${state.quote} of price`
@@ -120,7 +120,7 @@ function largestTrade(tiles) {
 function midsOf(tiles) {
   const found = [];
   for (const tile of tiles) {
-    for (let column = 0; column < tile.columns; column += 48) {
+    for (let column = 0; column < tile.columns; column += 16) {
       const mid = (tile.bid_high[column] + tile.ask_low[column]) / 2;
       if (mid > 0) found.push([tile.start + ((tile.end - tile.start) * column) / tile.columns, mid]);
     }
@@ -128,12 +128,23 @@ function midsOf(tiles) {
   return found;
 }
 
-function showMoment() {
+/** Return the prices at which own orders rest at a time. */
+function restingAt(owns, time) {
+  const found = new Set();
+  for (const own of owns) {
+    for (let place = 0; place < (own.orders ? own.order_begin.length : 0); place += 1) {
+      if (own.order_begin[place] <= time && !(own.order_ended[place] <= time)) found.add(own.order_price[place]);
+    }
+  }
+  return found;
+}
+
+function showMoment(own) {
   element("time").textContent = state.clock.full(state.cursor);
   const found = lookUp();
   const { dataset } = document.documentElement;
   if (!found) {
-    ladder.show(null);
+    ladder.show(null, state.quote, state.threshold, own);
     delete dataset.seq;
     return;
   }
@@ -141,7 +152,7 @@ function showMoment() {
   const isKnown = block && place >= 0;
   const book = isKnown ? { bids: block.bids(place, LEVELS), asks: block.asks(place, LEVELS) } : { bids: [], asks: [] };
   const seq = isKnown ? block.seq[place] : -1;
-  ladder.show(book, state.quote, state.threshold);
+  ladder.show(book, state.quote, state.threshold, own);
   element("seq").textContent = seq >= 0 ? seq.toLocaleString("en-US") : "–";
   dataset.seq = seq;
   keepAddress(seq);

@@ -1,37 +1,58 @@
-// The tape of trades: the last ones up to the moment, the latest first.
+// The tape of trades, and the own fills: the last ones up to the moment, the latest first.
 
 import { fixed } from "./format.js";
 import { lastAtMost } from "./store.js";
 
 const MOST = 16;
+const MOST_OWN = 6;
 
-/** Show the trades of tiles, latest first, up to a time. */
+/** Show the trades of tiles up to a time. */
 export function showTrades(table, note, tiles, cursor, clock) {
   const found = [];
   for (const tile of [...tiles].sort((a, b) => b.start - a.start)) {
     for (let place = lastAtMost(tile.trade_time, cursor); place >= 0 && found.length < MOST; place -= 1) {
-      found.push([tile.trade_time[place], tile.trade_price[place], tile.trade_size[place], tile.trade_is_buy[place]]);
+      const isBuy = tile.trade_is_buy[place];
+      found.push([tile.trade_time[place], tile.trade_price[place], tile.trade_size[place], isBuy ? "buy" : "sell"]);
     }
   }
-  const reduced = tiles.filter((tile) => tile.trades > tile.trade_time.length);
-  const [kept, all] = ["trade_time", null].map((name) =>
-    reduced.reduce((sum, tile) => sum + (name ? tile[name].length : tile.trades), 0));
-  note.textContent = reduced.length
-    ? `the largest ${kept.toLocaleString("en-US")} of ${all.toLocaleString("en-US")} trades on the screen`
+  const drawn = tiles.reduce((sum, tile) => sum + tile.trade_time.length, 0);
+  const all = tiles.reduce((sum, tile) => sum + tile.trades, 0);
+  note.textContent = drawn < all
+    ? `the largest ${drawn.toLocaleString("en-US")} of ${all.toLocaleString("en-US")} trades around the screen`
     : found.length ? "" : "none on the screen up to this moment";
+  fill(table, found, clock);
+}
+
+/** Show the own fills of tiles up to a time. */
+export function showFills(table, note, owns, cursor, clock) {
+  const found = [];
+  for (const own of owns) {
+    for (let place = own.fills ? lastAtMost(own.fill_time, cursor) : -1; place >= 0; place -= 1) {
+      const side = own.fill_side[place] === "bid" ? "buy" : "sell";
+      const how = [own.fill_price[place], own.fill_size[place], side, own.fill_liquidity[place]];
+      found.push([own.fill_time[place], ...how]);
+    }
+  }
+  found.sort((a, b) => b[0] - a[0]);
+  note.textContent = found.length ? "" : "none on the screen up to this moment";
+  fill(table, found.slice(0, MOST_OWN), clock);
+}
+
+/** Show rows that begin with time, price, size and side. */
+function fill(table, found, clock) {
   const price = fixed(found.map((each) => each[1]), 2);
   const size = fixed(found.map((each) => each[2]));
   const body = table.tBodies[0];
   table.hidden = !found.length;
   while (body.rows.length < found.length) {
     const row = body.insertRow();
-    for (let cell = 0; cell < 4; cell += 1) row.insertCell();
+    for (const _ of found[0]) row.insertCell();
   }
   while (body.rows.length > found.length) body.deleteRow(-1);
-  found.forEach(([time, at, amount, isBuy], place) => {
+  found.forEach(([time, at, amount, side, ...rest], place) => {
     const row = body.rows[place];
-    row.className = isBuy ? "buy" : "sell";
-    [clock.time(time), price(at), size(amount), isBuy ? "buy" : "sell"].forEach((text, cell) => {
+    row.className = side;
+    [clock.time(time), price(at), size(amount), side, ...rest].forEach((text, cell) => {
       if (row.cells[cell].textContent !== text) row.cells[cell].textContent = text;
     });
   });

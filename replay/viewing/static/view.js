@@ -128,7 +128,7 @@ function offerSpans(wanted) {
 
 function offerLanes(lane) {
   const { lanes } = state.info;
-  element("lane-label").hidden = element("own-key").hidden = !lanes.length;
+  for (const id of ["lane-label", "own-key", "fills-section"]) element(id).hidden = !lanes.length;
   element("lane").replaceChildren(...lanes.map((text, place) => new Option(text, place)));
   state.lane = lanes.length ? Math.max(0, Math.min(lane, lanes.length - 1)) : -1;
   if (lanes.length) element("lane").value = state.lane;

@@ -101,7 +101,7 @@ def backtest(  # noqa: D417  `with_execution` adds those of Execution
         engine: what runs the books and the orders; all give the same results.
         processes: number of processes that share the products; no result depends on it.
         output: RUN directory to write; must not exist.
-        html: report to write, one HTML file; must not exist. Only in one process.
+        html: report to write, one HTML file; must not exist. The best of many settings are run again for it.
         keep: keep the tables in the result; False for memory that does not grow with the tape.
         progress: called with the product and every step; only in one process.
         command: command line to name in the report.
@@ -119,8 +119,6 @@ def backtest(  # noqa: D417  `with_execution` adds those of Execution
     directory = arguments.optional_output(output, "output")
     report_path = arguments.optional_output(html, "html")
     workers = arguments.whole_number(processes, "processes", 1, 64)
-    if workers > 1 and report_path is not None:
-        raise OptionError("not with html", option="processes", value=processes)
     arguments.flag(keep, "keep")
     engine = arguments.engine_of(engine)
     execution = Execution(fees, latency, report, queue, seed, impact, on_break, tick, lot, cash, base)
@@ -146,7 +144,7 @@ def backtest(  # noqa: D417  `with_execution` adds those of Execution
     if report_path is not None:
         from replay.report.backtest import BacktestReport
 
-        page = BacktestReport(report_path)
+        page = BacktestReport(report_path, stored, run_settings)
     result = run(
         stored,
         run_settings,
@@ -154,12 +152,12 @@ def backtest(  # noqa: D417  `with_execution` adds those of Execution
         keep=keep,
         progress=arguments.optional_function(progress, "progress"),
         processes=workers,
-        watch=None if page is None else page.watch,
+        watch=page.watch if page is not None and page.watches and workers == 1 else None,
         engine=engine,
     )
     result.sort(sort)
     if page is not None:
-        page.write(result, command)
+        page.write(result, engine, command)
     return result
 
 

@@ -20,12 +20,15 @@ from booktape.cli.options import (
     html_option,
     json_option,
     name_files,
+    open_option,
+    open_report,
     option,
     output_option,
     paths,
     processes_option,
     products_option,
     refuse_both,
+    refuse_open,
     settings_option,
     window_options,
 )
@@ -123,6 +126,7 @@ _OF_WHOLE = ("orders", "sort", "output", "html")
 @engine_option
 @processes_option
 @html_option
+@open_option
 @json_option
 @csv_option
 def backtest(
@@ -135,6 +139,7 @@ def backtest(
     search: int | None,
     study: str | None,
     choose: str,
+    opens: bool,
     **options: Any,
 ) -> None:
     """Run a strategy with simulated orders over TAPEs: queues, fills, fees and money.
@@ -150,6 +155,7 @@ def backtest(
     refuse_both(as_json=as_json, as_csv=as_csv)
     if study is not None and search is None:
         raise click.UsageError("--study is only for --search")
+    refuse_open(options["html"], opens=opens)
     if walk is not None:
         _exclude("--walk", options | {"search": search}, *_OF_WHOLE, "markouts", "by", "search")
         _walk(tapes, walk, choose, products, processes, options, as_json=as_json, as_csv=as_csv)
@@ -175,6 +181,7 @@ def backtest(
     print_rows(result, partial(print_backtest, sort=options["sort"]), as_json=as_json, as_csv=as_csv)
     if not (as_json or as_csv):
         name_files(output=options["output"], html=options["html"])
+    open_report(options["html"], opens=opens)
 
 
 def _walk(

@@ -19,12 +19,15 @@ from booktape.cli.options import (
     json_option,
     latency_option,
     name_files,
+    open_option,
+    open_report,
     option,
     output_option,
     paths,
     processes_option,
     products_option,
     refuse_both,
+    refuse_open,
     settings_option,
     window_options,
 )
@@ -110,6 +113,7 @@ from booktape.execution import Execution
 @engine_option
 @processes_option
 @html_option
+@open_option
 @option(
     compare_tapes,
     "detail",
@@ -131,6 +135,7 @@ def compare(
     latency: str,
     as_json: bool,
     as_csv: bool,
+    opens: bool,
     **options: Any,
 ) -> None:
     """Compare thresholds of the spread filter over TAPEs: any number of them, in one pass.
@@ -145,6 +150,7 @@ def compare(
     from booktape.console.terminal import print_rows
 
     refuse_both(as_json=as_json, as_csv=as_csv)
+    refuse_open(options["html"], opens=opens)
     values = {
         "single": list(single),
         "sweeps": [":".join(each) for each in sweeps],
@@ -170,3 +176,4 @@ def compare(
     print_rows(comparison, partial(print_comparison, sort=sort), as_json=as_json, as_csv=as_csv)
     if not (as_json or as_csv):
         name_files(output=options["output"], html=options["html"])
+    open_report(options["html"], opens=opens)

@@ -74,11 +74,27 @@ def refuse_both(*, as_json: bool, as_csv: bool) -> None:
 
 
 def name_files(*, output: Path | None, html: Path | None) -> None:
-    """Say on stderr which files a command has written."""
+    """Say on stderr which files a command has written, and how large a report is."""
+    from orderbook.display import size
+
     if output is not None:
         click.echo(f"Results in {_on_one_line(output)}", err=True)
     if html is not None:
-        click.echo(f"Report in {_on_one_line(html)}", err=True)
+        click.echo(f"Report in {_on_one_line(html)} ({size(html.stat().st_size)})", err=True)
+
+
+def refuse_open(html: Path | None, *, opens: bool) -> None:
+    """Refuse to open a report that is not written."""
+    if opens and html is None:
+        raise click.UsageError("--open needs --html: it opens the report")
+
+
+def open_report(html: Path | None, *, opens: bool) -> None:
+    """Open a report in a browser, if that is wanted."""
+    import webbrowser
+
+    if opens and html is not None and not webbrowser.open(html.resolve().as_uri()):
+        click.echo("No browser could be started: open the report yourself", err=True)
 
 
 def _on_one_line(path: Path) -> str:
@@ -130,6 +146,7 @@ html_option = option(
     metavar="REPORT",
     help="Write a report, too: one HTML file with figures that needs no network.",
 )
+open_option = click.option("--open", "opens", is_flag=True, help="With --html: open the report in a browser.")
 processes_option = option(
     replay,
     "processes",

@@ -17,10 +17,13 @@ from booktape.cli.options import (
     html_option,
     json_option,
     name_files,
+    open_option,
+    open_report,
     option,
     output_option,
     processes_option,
     products_option,
+    refuse_open,
     strategy_option,
     tape_argument,
     window_options,
@@ -88,9 +91,16 @@ from booktape.replaying import replay as replay_tape
 )
 @engine_option
 @html_option
+@open_option
 @json_option
 def replay(
-    tape: Path, products: tuple[str, ...], follow: bool, processes: int, as_json: bool, **options: Any
+    tape: Path,
+    products: tuple[str, ...],
+    follow: bool,
+    processes: int,
+    opens: bool,
+    as_json: bool,
+    **options: Any,
 ) -> None:
     """Replay TAPE through the same book and filter as a live feed.
 
@@ -102,6 +112,7 @@ def replay(
     from booktape.console.results import print_run
     from booktape.console.terminal import echo_summaries, log_to_stderr, print_result
 
+    refuse_open(options["html"], opens=opens)
     opened = booktape.open(tape)
     log_to_stderr(logging.WARNING if as_json else logging.INFO)
     watching: AbstractContextManager[Any] = nullcontext()  # several processes report no steps
@@ -122,3 +133,4 @@ def replay(
     print_result(result, print_run, as_json=as_json)
     if not as_json:
         name_files(output=options["output"], html=options["html"])
+    open_report(options["html"], opens=opens)

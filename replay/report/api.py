@@ -11,7 +11,7 @@ from replay.comparing.results import Comparison, TapePass
 from replay.comparing.settings import DEFAULT_HORIZONS_NS, CompareSettings
 from replay.comparing.sweep.threshold_sweep import ThresholdSweep
 from replay.report.collect.evidence import EvidenceCollector, Limits
-from replay.report.content import content_of
+from replay.report.comparison_page import page_of
 from replay.report.render import plotly_source, render, write_page
 from replay.run_dir.writer import refuse_existing
 from replay.running.results import RunResult
@@ -64,7 +64,7 @@ class Report:
         for group in comparison.groups:
             if group.tape is not None and group.outage is not None:
                 evidence[group.tape][group.product].gaps.end(group.outage.start, group.outage.end)
-        write_page(self._path, render(content_of(comparison, evidence, sort)))
+        write_page(self._path, render(page_of(comparison, evidence, sort)))
 
 
 class ReplayReport:

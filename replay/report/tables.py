@@ -18,6 +18,7 @@ from replay.report.collect.evidence import evenly_chosen
 from replay.report.collect.gaps import Gap
 from replay.report.collect.hours import HOURS, HourShares
 from replay.report.collect.reduction import MinMaxReduction
+from replay.report.sparkline import Sparkline
 
 _SLICES: Final = 24
 _EMPHASIS: Final = r"`|\*(?=\S)|(?<=\S)\*"
@@ -32,17 +33,19 @@ class Table:
         caption: what the table shows.
         headings: of the columns.
         definitions: of the columns, shown as tooltips of their headings; empty if there are none.
-        rows: cells as text.
+        rows: cells as text, or as sparklines.
         text_columns: number of columns from the left that hold text; the others hold numbers.
+        links: HTML ids of sections, if each row leads to one.
         episodes_of: id of the figure that shows an episode, if each row names one; "" if not.
         id: HTML id by which report.js finds the table to fill it; "" if the rows are here.
     """
 
     caption: str
     headings: Sequence[str]
-    rows: Sequence[Sequence[str]]
+    rows: Sequence[Sequence[str | Sparkline]]
     definitions: Sequence[str] = ()
     text_columns: int = 1
+    links: Sequence[str] = ()
     episodes_of: str = ""
     id: str = ""
 

@@ -21,7 +21,7 @@ from recorder.tape.reader import Tape, TapeLike
 from replay.processes import WaitForStart, WorkerPool, balanced, check_picklable
 from replay.run_dir.writer import RunWriter, run_directory
 from replay.simulation.parts import BacktestPart
-from replay.simulation.passes import Write, run_product
+from replay.simulation.passes import Observer, run_product
 from replay.simulation.results import Backtest
 from replay.simulation.rows import BacktestRow, row_of
 from replay.simulation.settings import BacktestSettings
@@ -36,7 +36,7 @@ def backtest(
     keep: bool = True,
     progress: Watch | None = None,
     processes: int = 1,
-    watch: Write | None = None,
+    watch: Callable[[Path, str], Observer] | None = None,
     engine: Engine | EngineName = "auto",
 ) -> Backtest:
     """Run strategies with simulated orders over tapes: one pass over each product, for all lanes.
@@ -50,7 +50,7 @@ def backtest(
         keep: keep the tables in the result; False for memory that does not grow with the tape.
         progress: called with the product and every step; not if there are several processes.
         processes: number of processes that share the products; no result depends on it.
-        watch: called with the stream, the product and each batch of its tables; not if there are several
+        watch: called with each tape and product; returns what watches its lanes. Not if there are several
             processes.
         engine: runs the books and the exchange; all give the same results.
 
@@ -113,11 +113,10 @@ class _Pass:
 
 @dataclass(slots=True)
 class _Output:
-    """Takes the tables of a product on a tape: writes, keeps and shows them."""
+    """Takes the tables of a product on a tape: writes and keeps them."""
 
     work: _Work
     tape: int
-    watch: Write | None
     tables: dict[str, list[pa.Table]] = field(default_factory=dict)
 
     def __call__(self, stream: str, product: str, batch: pa.RecordBatch) -> None:
@@ -131,24 +130,23 @@ class _Output:
             ids = pa.array([product] * batch.num_rows, pa.string())
             table = pa.Table.from_batches([batch]).add_column(0, "product", ids)
             self.tables.setdefault(stream, []).append(table)
-        if self.watch is not None:
-            self.watch(stream, product, batch)
 
 
 def _run(
     work: _Work,
     is_stopped: Callable[[], bool],
     progress: Watch | None = None,
-    watch: Write | None = None,
+    watch: Callable[[Path, str], Observer] | None = None,
 ) -> list[_Pass]:
     """Run all products of all tapes; in a worker its files are complete when this returns."""
     passes = []
     engine = load_engine(work.engine, executes=True)
     for number, (tape, products) in enumerate(zip(work.tapes, work.products, strict=True)):
         for product in products:
-            output = _Output(work, number, watch)
-            write = output if work.keep or work.writer or watch else None
-            run = run_product(tape, product, work.settings, write, is_stopped, progress, engine)
+            output = _Output(work, number)
+            write = output if work.keep or work.writer else None
+            observer = None if watch is None else watch(tape.path, product)
+            run = run_product(tape, product, work.settings, write, is_stopped, progress, engine, observer)
             parts = [
                 part
                 for lane in run.lanes

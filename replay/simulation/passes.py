@@ -7,6 +7,7 @@ from typing import Any, Protocol, TypeAlias
 
 import pyarrow as pa
 
+from orderbook.book import Levels
 from orderbook.engine import Engine, PlainEngine, State, Step, Watch
 from orderbook.errors import BooktapeError, OptionError, first_line
 from orderbook.execution.account import Account
@@ -43,6 +44,22 @@ Listen: TypeAlias = Callable[[str, QueueModel, Lane, Event | LogRow], None]
 
 Made: TypeAlias = tuple[Trader, LaneSettings, str]
 """What a lane is made of: a strategy, its settings, and what errors call it."""
+
+
+class Observer(Protocol):
+    """Watches a product on its way through its lanes, as a report does."""
+
+    def load(self, levels: Levels) -> None:
+        """Take the book that is known before the first row."""
+
+    def prepare(self, step: Step) -> None:
+        """Take rows that build the book before the part to trade on."""
+
+    def step(self, step: Step) -> None:
+        """Take rows of the part to trade on; each step has `market`."""
+
+    def lane(self, run: "LaneRun") -> None:
+        """Take what is whole of a lane, before it is dropped."""
 
 
 class LaneResult(Protocol):
@@ -132,6 +149,7 @@ class ProductPass:
         write: takes the tables of what is whole; without it only the numbers of the lanes are kept.
         listen: called with each event of a lane as it happens; the plain engine alone does that.
         engine: that of the state; the compiled one must have been loaded for executions.
+        observer: watches all of it.
 
     Attributes:
         run: what came of it so far.
@@ -144,20 +162,25 @@ class ProductPass:
         state: State,
         write: Write | None = None,
         listen: Listen | None = None,
+        *,
         engine: Engine | None = None,
+        observer: Observer | None = None,
     ) -> None:
         if engine is None or engine.name == PlainEngine.name:
-            lanes, shown = _plain(product, settings, state, listen)
+            lanes, shown = _plain(product, settings, state, listen, keeps_market=observer is not None)
         else:
-            keeps_rows = write is not None or settings.by is not None
+            keeps_rows = write is not None or settings.by is not None or observer is not None
             lanes, shown = _compiled(product, settings, state, engine, keeps_rows=keeps_rows)
         self.run = ProductRun(product, Tally(DEFAULT_THRESHOLD), lanes, shown)
         self._write = write
+        self._observer = observer
         self._fills = tables.fills_schema(settings.lane.markouts)
 
     def prepare(self, rows: pa.RecordBatch) -> None:
         """Apply rows that come before the part to trade on: they build the book."""
-        self.run.shown.prepare(rows)
+        step = self.run.shown.prepare(rows)
+        if self._observer is not None:
+            self._observer.prepare(step)
 
     def step(self, rows: pa.RecordBatch) -> Step:
         """Show the lanes a batch of rows.
@@ -167,6 +190,8 @@ class ProductPass:
         """
         step = self.run.shown.step(rows)
         self.run.tally.add(step)
+        if self._observer is not None:
+            self._observer.step(step)
         self._take()
         return step
 
@@ -186,6 +211,8 @@ class ProductPass:
             if self._write is not None:
                 for stream, batch in _batches(each, self._fills):
                     self._write(stream, self.run.product, batch)
+            if self._observer is not None:
+                self._observer.lane(each)
             each.lane.rows.clear()
 
 
@@ -197,10 +224,11 @@ def run_product(  # noqa: PLR0917
     is_stopped: Callable[[], bool],
     progress: Watch | None = None,
     engine: Engine | None = None,
+    observer: Observer | None = None,
 ) -> ProductRun:
     """Run all lanes of a product over its part of the tape, or until it is stopped.
 
-    Without `write` only the numbers of the lanes are kept, and no table is made.
+    Without `write` and `observer` only the numbers of the lanes are kept.
 
     Raises:
         TapeError: if the tape cannot be read.
@@ -210,7 +238,9 @@ def run_product(  # noqa: PLR0917
     window, stored = settings.window, tape.product(product)
     start = Start() if window.start is None else start_before(stored, window.start)
     state = engine.load(start.saved) if start.saved else engine.start(product, tape.feed)
-    passing = ProductPass(product, settings, state, write, engine=engine)
+    if observer is not None and (levels := engine.levels(state)) is not None:
+        observer.load(levels)
+    passing = ProductPass(product, settings, state, write, engine=engine, observer=observer)
     for rows in window.cut(stored.batches(first_seq=start.seq)):
         if not window.is_reported(rows.column("recv_time").view(pa.int64())[0].as_py()):
             passing.prepare(rows)
@@ -225,7 +255,7 @@ def run_product(  # noqa: PLR0917
 
 
 def _plain(
-    product: str, settings: BacktestSettings, state: State, listen: Listen | None
+    product: str, settings: BacktestSettings, state: State, listen: Listen | None, *, keeps_market: bool
 ) -> tuple[list[LaneRun], Shown]:
     """Return the lanes of a product, which come once they begin, and the product as they see it."""
     rules = settings.rules_of.get(product, ProductRules())
@@ -241,7 +271,8 @@ def _plain(
             lanes.append(_lane_run(place, of_lane, lane, settings))
         return made
 
-    return lanes, ProductLanes(state, rules.tick, make, at_once=settings.begins_at_once)
+    at_once = settings.begins_at_once
+    return lanes, ProductLanes(state, rules.tick, make, at_once=at_once, keeps_market=keeps_market)
 
 
 def _compiled(

@@ -14,6 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 from booktape.cli.main import cli
+from orderbook import display
 from tests.support import tapes
 from tests.support.commands import booktape, booktape_process, clean_environment, invoke, json_of, python
 from tests.support.constants import MS
@@ -281,10 +282,26 @@ def test_written_files_are_named(small_tape: Path, tmp_path: Path) -> None:
     for command in ("replay", "compare"):
         run, report = tmp_path / f"{command}-run", tmp_path / f"{command}.html"
         done = invoke(command, small_tape, "-o", run, "--html", report)
-        assert done.stderr.splitlines() == [f"Results in {run}", f"Report in {report}"]
+        size = display.size(report.stat().st_size)
+        assert done.stderr.splitlines() == [f"Results in {run}", f"Report in {report} ({size})"]
         assert run.is_dir()
         assert report.is_file()
         assert json_of(command, small_tape, "-o", tmp_path / f"{command}-2")
+
+
+def test_a_report_is_opened(small_tape: Path, tmp_path: Path) -> None:
+    """--open starts the browser with the address of the report; without a report it is refused."""
+    browser, opened = tmp_path / "browser", tmp_path / "opened"
+    browser.write_text(f'#!/bin/sh\necho "$1" > {opened}\n')
+    browser.chmod(0o755)
+    report = tmp_path / "a report.html"
+    words = ("compare", small_tape, "--html", report, "--open")
+    done = booktape(*words, env=clean_environment() | {"BROWSER": f"{browser} %s"})
+    assert done.returncode == 0
+    assert opened.read_text() == f"{report.as_uri()}\n"
+    refused = invoke("compare", small_tape, "--open")
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    assert "--open needs --html" in refused.stderr
 
 
 def test_wrong_usage_of_a_process(small_tape: Path) -> None:

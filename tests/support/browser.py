@@ -88,7 +88,7 @@ class Page:
         """Load a file without any network, and wait until it has drawn everything."""
         self._offline(is_offline=True)
         self.visit(path.as_uri(), width=width, height=height, scheme=scheme)
-        self.until("[...document.querySelectorAll('.plot')].every(plot => plot.dataset.drawn)")
+        self.until_drawn()
         return self
 
     def _offline(self, *, is_offline: bool) -> None:
@@ -119,6 +119,17 @@ class Page:
         self._wait_for_load()
         self.until("document.documentElement.dataset.ready === 'true'")
         return self
+
+    def open_products(self) -> Self:
+        """Open the details of all products, and wait until their figures are drawn."""
+        self.value("document.querySelectorAll('.product').forEach(product => { product.open = true; })")
+        self.until_drawn()
+        return self
+
+    def until_drawn(self) -> None:
+        """Wait until every figure that is visible is drawn."""
+        drawn = "plot.dataset.drawn || !plot.checkVisibility()"
+        self.until(f"[...document.querySelectorAll('.plot')].every(plot => {drawn})")
 
     def press(self, key: str, code: int, text: str = "") -> None:
         """Press and release a key."""

@@ -13,6 +13,7 @@ from replay.comparing.sweep.order_statistics import Floats, Ints
 from replay.report.collect.episodes import LongestEpisodes, Quotes
 from replay.report.collect.gaps import Gaps
 from replay.report.collect.hours import HourShares
+from replay.report.collect.quotes import QuoteBand
 from replay.report.collect.reduction import MinMaxReduction
 
 T = TypeVar("T")
@@ -60,6 +61,7 @@ class Evidence:
     Attributes:
         limits: as passed.
         spreads: relative spread over time.
+        quotes: the best prices over time.
         gaps: intervals without a book.
         hours: time above by hour of the day, for 40 thresholds at most.
         episodes: the longest episodes above `detail`.
@@ -68,6 +70,7 @@ class Evidence:
     def __init__(self, thresholds: Sequence[float], detail: float, limits: Limits) -> None:
         self.limits = limits
         self.spreads = MinMaxReduction(limits.buckets)
+        self.quotes = QuoteBand(limits.buckets // 2)
         self.gaps = Gaps(limits.gaps)
         self.hours = HourShares(evenly_chosen(thresholds, _MAX_HOUR_THRESHOLDS))
         self.episodes = LongestEpisodes(detail, limits.episodes)
@@ -96,6 +99,7 @@ class Evidence:
             for name in ("bid_price", "ask_price", "relative_spread")
         )
         self.spreads.add(times, spreads)
+        self.quotes.add(times, bids, asks)
         self.gaps.add(times, connections)
         self.episodes.add(Quotes(times, bids, asks), spreads, connections)
         times, spreads, connections = (

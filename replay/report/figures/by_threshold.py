@@ -13,6 +13,8 @@ from replay.report.tables import duration_table, markout_table
 
 _MAX_BARS: Final = 40
 _MAX_MARKED: Final = 60
+_FEW_EPISODES: Final = 10
+"""Below this number of episodes their mean says little."""
 _FEW: Final = 6
 """Up to this count the axis needs a tick at each integer."""
 
@@ -22,7 +24,12 @@ def share_chart(subject: Subject) -> Chart | None:
     if len(subject.rows) < 2:
         return None
     reading = "How much of the observed time the spread was above each threshold."
-    return Chart("share", "Share above against the threshold", reading, share_figure(subject.rows))
+    low, high = subject.rows[0], subject.rows[-1]
+    told = (
+        f"{display.percent(row.share)} % of the time above {format_threshold(row.threshold)}"
+        for row in (low, high)
+    )
+    return Chart("share", ", ".join(told), reading, share_figure(subject.rows))
 
 
 def share_figure(rows: Sequence[ThresholdStatistics]) -> Figure:
@@ -40,7 +47,8 @@ def duration_chart(subject: Subject) -> Chart | None:
     if len(subject.rows) < 2:
         return None
     reading = "An episode is a run of summaries above, within one connection. Logarithmic."
-    title = "Episode durations against the threshold"
+    longest = max((row.duration_max_s or 0.0 for row in subject.rows), default=0.0)
+    title = f"Episodes lasted up to {display.seconds(longest)} s"
     return Chart("durations", title, reading, duration_figure(subject.rows))
 
 
@@ -65,11 +73,24 @@ def markout_chart(subject: Subject) -> Chart | None:
     detail = None if subject.evidence is None else subject.evidence.episodes.threshold
     return Chart(
         "markouts",
-        "Mark-outs",
-        "The mid's change from each episode's start to a time after it. Bars are one standard error, of two"
-        " episodes at least.",
+        _moved(subject.rows, detail),
+        "The mid's change from each episode's start to a time after it, and two standard errors. Fewer than"
+        f" {_FEW_EPISODES} episodes say little: they have no line, and a hollow mark.",
         markout_figure(subject.rows),
         markout_table(subject.rows, detail),
+    )
+
+
+def _moved(rows: Sequence[ThresholdStatistics], detail: float | None) -> str:
+    """Return what the mark-outs of the threshold in detail, or of the lowest, say."""
+    row = next((each for each in rows if each.threshold == detail), rows[0])
+    known = [each for each in row.markouts if each.mean_bps is not None]
+    if not known:
+        return f"Mark-outs: no episode above {format_threshold(row.threshold)} was followed long enough"
+    first = known[0]
+    return (
+        f"{first.horizon} after an episode above {format_threshold(row.threshold)} begins, the mid has moved"
+        f" {display.signed(first.mean_bps or 0.0)} bps (mean of {first.episodes:,})"
     )
 
 
@@ -80,27 +101,49 @@ def markout_figure(rows: Sequence[ThresholdStatistics]) -> Figure:
     """
     title = "mean change of the mid (bps)"
     if len(rows) == 1:
-        found = rows[0].markouts
-        line = _line("mean", [], [markout.mean_bps for markout in found], 0, "%{y:.4~g} bps")
-        line |= {"x": [markout.horizon for markout in found], "mode": "markers"}
-        line["error_y"] = _errors(found, BLUE)
+        line = _markouts("mean", [markout.horizon for markout in rows[0].markouts], rows[0].markouts, 0)
         axis = {"type": "category", "title": {"text": "time after an episode's start"}}
-        return {"data": [line], "layout": {"xaxis": axis, "yaxis": {"title": {"text": title}}, **NO_LEGEND}}
+        layout = {"xaxis": axis, "yaxis": {"title": {"text": title}}, **NO_LEGEND}
+        return {"data": [line | {"mode": "markers"}], "layout": layout}
     shown = evenly_chosen(rows, _MAX_BARS)
+    places = [round(row.threshold * 1e4, 9) for row in shown]
     lines = []
     for place in range(len(shown[0].markouts) if shown else 0):
         at_horizon = [row.markouts[place] for row in shown]
         style = place % len(STYLES)
-        line = _line(
-            at_horizon[0].horizon, shown, [each.mean_bps for each in at_horizon], style, "%{y:.4~g} bps"
-        )
-        lines.append(line | {"error_y": _errors(at_horizon, STYLES[style][0])})
+        line = _markouts(at_horizon[0].horizon, places, at_horizon, style)
+        firm = [each.mean_bps if each.episodes >= _FEW_EPISODES else None for each in at_horizon]
+        looks = {"mode": "lines", "showlegend": False, "hoverinfo": "skip"}
+        lines += [line, _line(at_horizon[0].horizon, shown, firm, style, "") | looks]
     return {"data": lines, "layout": _against_thresholds(rows, title, {})}
 
 
+def _markouts(name: str, places: Sequence[Any], found: Sequence[MarkOut], style: int) -> Figure:
+    """Return mean mark-outs as marks, hollow of few episodes, with their errors and counts."""
+    colour, _, symbol = STYLES[style]
+    symbols = [symbol + ("-open" if each.episodes < _FEW_EPISODES else "") for each in found]
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "name": name,
+        "x": places,
+        "y": [each.mean_bps for each in found],
+        "text": [display.plural(each.episodes, "episode") for each in found],
+        "marker": {"color": colour, "symbol": symbols, "size": 7},
+        "error_y": {
+            "type": "data",
+            "array": [None if (error := each.standard_error_bps) is None else 2 * error for each in found],
+            "color": colour,
+            "thickness": 1,
+            "width": 3,
+        },
+        "hovertemplate": f"%{{x}}: %{{y:.4~g}} bps of %{{text}}<extra>{name}</extra>",
+    }
+
+
 def histogram_chart(subject: Subject) -> Chart | None:
-    """Return the counts of episodes by duration; None if there are no episodes."""
-    if subject.evidence is None or not subject.longest:
+    """Return the counts of episodes by duration of a single threshold; None if there are no episodes."""
+    if subject.evidence is None or not subject.longest or len(subject.rows) > 1:
         return None
     episodes = subject.evidence.episodes
     return Chart(
@@ -136,11 +179,6 @@ def duration_counts(episodes: LongestEpisodes) -> list[tuple[str, int]]:
     between = range(min(bins), max(bins) + 1) if bins else range(0)
     counts = [(f"{10 ** (number / BINS_PER_DECADE):.3g}", found[number]) for number in between]
     return [("0", found[None]), *counts] if found[None] else counts
-
-
-def _errors(found: Sequence[MarkOut], colour: str) -> Figure:
-    errors = [each.standard_error_bps for each in found]
-    return {"type": "data", "array": errors, "color": colour, "thickness": 1, "width": 3}
 
 
 def _against_thresholds(rows: Sequence[ThresholdStatistics], title: str, axis: Mapping[str, Any]) -> Figure:

@@ -63,6 +63,7 @@ class Chart:
         overview: name of the chart that follows the episode on show; "" if none does.
         below: a further table below the chart; None if there is none.
         folded: title under which `below` is folded away; "" if it is open.
+        is_tall: whether it is several figures on one axis.
     """
 
     name: str
@@ -74,3 +75,4 @@ class Chart:
     overview: str = ""
     below: Table | None = None
     folded: str = ""
+    is_tall: bool = False

@@ -12,21 +12,28 @@
     const font = { family: "system-ui, sans-serif", size: 12, color: "#7d8894" };
     const axis = { automargin: true, fixedrange: touch, gridcolor: "#7d8894", zerolinecolor: "#7d8894" };
     const legend = { orientation: "h", yanchor: "bottom", y: 1.01, x: 0 };
-    return Object.assign({}, layout, {
-      font, legend, autosize: true, hovermode: "closest", dragmode: touch ? false : "zoom",
-      paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
-      margin: Object.assign({ l: isNarrow() ? 44 : 60, r: 16, t: 28, b: 48 }, layout.margin),
-      xaxis: Object.assign({}, axis, layout.xaxis),
-      yaxis: Object.assign({}, axis, layout.yaxis),
+    const axes = {};
+    Object.keys(layout).filter(function (key) { return /^[xy]axis/.test(key); }).forEach(function (key) {
+      axes[key] = Object.assign({}, axis, layout[key]);
+      if (isNarrow() && axes[key].type === "date") axes[key].nticks = 4;
     });
+    return Object.assign({ plot_bgcolor: "rgba(0,0,0,0)" }, layout, {
+      font, legend, autosize: true, hovermode: "closest", dragmode: touch ? false : "zoom",
+      paper_bgcolor: "rgba(0,0,0,0)",
+      margin: Object.assign({ l: isNarrow() ? 44 : 60, r: 16, t: 28, b: 48 }, layout.margin),
+    }, axes);
   }
 
   function draw(id) {
-    if (drawn.has(id)) return;
-    drawn.add(id);
     const plot = document.getElementById(id);
+    if (drawn.has(id) || !plot.checkVisibility()) return;
+    drawn.add(id);
     const figure = report.figures[id] || bookFigure(id, 0);
     if (!figure) return;
+    // A trace that several figures show is stored once, by name.
+    figure.data = figure.data.map(function (trace) {
+      return trace.same ? Object.assign({}, report.shared[trace.same], trace) : trace;
+    });
     Plotly.newPlot(plot, figure.data, styled(figure.layout), config).then(function () {
       plot.dataset.drawn = "true";
       plot.on("plotly_relayout", function () { describe(id); });
@@ -89,7 +96,6 @@
       const line = body.insertRow();
       [second.toFixed(3), episode.bid[row], episode.ask[row]].forEach(function (value) {
         const cell = line.insertCell();
-        cell.className = "number";
         cell.textContent = value === null ? "-" : value;
       });
     });
@@ -154,13 +160,29 @@
 
   const ids = Array.from(document.querySelectorAll(".plot")).map(function (plot) { return plot.id; });
 
+  // Draws what is visible and not drawn yet, one figure after the other.
   function drawNext(place) {
     if (place >= ids.length) { document.documentElement.dataset.ready = "true"; return; }
-    draw(ids[place]);
-    if (report.episodes[ids[place]] && report.episodes[ids[place]].length) markFirstEpisode(ids[place]);
-    describe(ids[place]);
+    const id = ids[place];
+    const isNew = !drawn.has(id);
+    draw(id);
+    if (isNew && drawn.has(id)) {
+      if (report.episodes[id] && report.episodes[id].length) markFirstEpisode(id);
+      describe(id);
+    }
     window.setTimeout(drawNext, 0, place + 1);
   }
+
+  // A product is closed until it is wanted: by its summary, or by a link to it or into it.
+  function openTarget() {
+    const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    for (let at = target; at; at = at.parentElement) if (at.localName === "details") at.open = true;
+    if (target) target.scrollIntoView();
+  }
+  window.addEventListener("hashchange", openTarget);
+  document.addEventListener("toggle", function (event) {
+    if (event.target.matches(".product") && event.target.open) drawNext(0);
+  }, true);
 
   function markFirstEpisode(id) {
     listQuotes(id, report.episodes[id][0]);
@@ -177,17 +199,18 @@
 
   // Paper is narrower than the screen, and printing does not trigger a new layout by itself.
   window.addEventListener("beforeprint", function () {
-    ids.forEach(function (id) {
-      draw(id);
-      Plotly.relayout(document.getElementById(id), { width: 640, height: 240 });
+    drawn.forEach(function (id) {
+      const plot = document.getElementById(id);
+      Plotly.relayout(plot, { width: 640, height: plot.matches(".tall") ? 480 : 240 });
     });
   });
   window.addEventListener("afterprint", function () {
-    ids.forEach(function (id) {
+    drawn.forEach(function (id) {
       Plotly.relayout(document.getElementById(id), { width: null, height: null, autosize: true });
     });
   });
 
   document.documentElement.classList.add("js");
+  if (location.hash) openTarget();
   drawNext(0);
 })();

@@ -1,37 +1,135 @@
-"""The report of a backtest: its numbers are those of the result, and a browser draws it in silence."""
+"""The report of a backtest: every number it draws is one of the result, and a browser draws it in silence."""
 
-import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
 import booktape as bt
 from orderbook import display
+from orderbook.execution.market_view import MarketView
+from orderbook.execution.wakes import Wakes
 from tests.support.browser import Page
 from tests.support.commands import invoke
 from tests.support.constants import BTC, ETH, SECOND
 
-WORDS = ("backtest", "sample:", "-p", ETH, "--to", "+20s", "--sweep", "threshold=0bps,2bps")
+SWEEP = {"threshold": ["0bps", "2bps", "5bps"]}
+QUEUES = "back,share,front"
+FIGURES = {"tape", "net", "map", "latency", "equity", "funnel", "markouts", "depth", "book"}
 
 
-def test_report_in_a_browser(page: Page, tmp_path: Path) -> None:
-    """Every figure is drawn, nothing is requested or logged, and the numbers are those of the result."""
-    path = tmp_path / "report.html"
-    done = invoke(*WORDS, "--queue", "back,share,front", "--html", path, "--json")
-    assert done.exit_code == 0
-    rows = json.loads(done.stdout)["rows"]
-    page.open(path, width=1100)
+class Data:
+    """The figures of the page on show, as Plotly has them."""
+
+    def __init__(self, page: Page, product: str = "p0") -> None:
+        self._page = page
+        self._product = product
+
+    def __call__(self, chart: str) -> dict[str, dict[str, Any]]:
+        """Return the traces of a figure by name."""
+        figure = f"document.getElementById('{self._product}-{chart}')"
+        found = self._page.value(f"{figure}.data.map(({{name, x, y, z, text}}) => ({{name, x, y, z, text}}))")
+        return {trace.get("name", ""): trace for trace in found}
+
+
+def of_lane(table: pa.Table | None, setting: int, queue: str) -> pa.Table:
+    """Return the rows of a lane."""
+    assert table is not None
+    return table.filter((pc.field("setting") == setting) & (pc.field("queue") == queue))
+
+
+def floats(table: pa.Table, column: str) -> list[float]:
+    """Return a column of decimals as the nearest floats; null is left out."""
+    return [float(value) for value in table.column(column).to_pylist() if value is not None]
+
+
+def by_queue(rows: list[Any], key: str) -> dict[str, list[Any]]:
+    """Return a number of rows by queue model, by setting."""
+    ordered = sorted(rows, key=lambda row: row.setting)
+    return {
+        model: [getattr(row, key) for row in ordered if row.queue == model] for model in QUEUES.split(",")
+    }
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, bt.Backtest]:
+    """Return the report of settings of which the best are run again for it, and the result."""
+    path = tmp_path_factory.mktemp("backtest") / "report.html"
+    tape = bt.open("sample:")
+    options: Mapping[str, Any] = {"sweep": SWEEP, "latency": "50ms,100ms", "queue": QUEUES, "by": "hour"}
+    return path, tape.backtest(products=ETH, end="+40s", html=path, **options)
+
+
+def test_figures_are_the_result(page: Page, made: tuple[Path, bt.Backtest]) -> None:
+    """What is drawn of settings, orders, fills and money is what the tables and rows of the result hold."""
+    path, result = made
+    page.open(path, width=1200)
     assert page.complaints == []
     assert page.requests == [path.as_uri()]
-    lines = page.value("[...document.querySelectorAll('.plot')].map(plot => [plot.id, plot.data.length])")
-    assert dict(lines) == {"p0-net": 3, "p0-fills": 3, "p0-equity": 2, "p0-drawdown": 2}
-    shown = page.value("document.getElementById('p0-net').data.map(line => [line.name, line.y])")
-    nets = {model: [row["net"] for row in rows if row["queue"] == model] for model, _ in shown}
-    assert dict(shown) == nets
-    text = page.value("document.body.textContent")
-    assert f"{display.significant(max(nets['share']))} with threshold=" in text
-    assert "the best of 2 settings" in text
+    ids = page.value("[...document.querySelectorAll('.plot[data-drawn]')].map(plot => plot.id)")
+    assert set(ids) == {f"p0-{name}" for name in FIGURES}
+    data = Data(page)
+    assert {name: trace["y"] for name, trace in data("net").items()} == by_queue(result.rows, "net")
+    (profits,) = data("map").values()
+    assert [each for row in profits["z"] for each in row] == [
+        row.net
+        for latency in ("50ms", "100ms")
+        for row in sorted(result.rows, key=lambda row: row.setting)
+        if row.queue == "share" and result.values(row)["latency"] == latency
+    ]
+    best = max(
+        (row for row in result.rows if row.queue == "share" and row.fills), key=lambda row: row.net or 0
+    )
+    tape, lane = data("tape"), (best.setting, "share")
+    fills = of_lane(result.fills, *lane)
+    for side, name in (("bid", "own buys"), ("ask", "own sells")):
+        found = fills.filter(pc.field("side") == side)
+        times = found.column("time").cast(pa.int64()).to_numpy() / 1e6
+        assert np.abs(np.array(tape[name]["x"]) - times).max() < 0.002
+        assert tape[name]["y"] == floats(found, "price")
+    samples = of_lane(result.equity, *lane)
+    marks = floats(samples.filter(pc.field("why") == "grid"), "equity")
+    assert [each for each in tape["equity"]["y"] if each is not None] == pytest.approx(marks, rel=1e-12)
+    held = tape["position"]["y"]
+    assert set(held) <= set(floats(samples, "position"))
+    assert (min(held), max(held)) == (best.position_min, best.position_max)
+    orders = of_lane(result.orders, *lane)
+    rested = orders.filter(pc.field("rested").is_valid())
+    (funnel,) = data("funnel").values()
+    filled = [pc.sum(pc.greater(orders.column(f"filled_{model}"), 0)).as_py() for model in QUEUES.split(",")]
+    refused = pc.sum(pc.is_in(orders.column("end"), pa.array(list(best.refused), pa.string()))).as_py() or 0
+    assert funnel["x"] == [best.orders, best.orders - refused, rested.num_rows, *filled]
+    markouts = data("markouts")["maker"]
+    assert markouts["y"] == [found.maker.mean_bps for found in best.markouts.values()]
+    assert markouts["text"] == [f"n={found.maker.fills}" for found in best.markouts.values()]
+    text = page.value("document.getElementById('answer').textContent")
+    for value in (
+        abs(best.net or 0),
+        best.fees,
+        *(row.net for row in result.rows if row.setting == best.setting),
+    ):
+        assert display.significant(value) in text
+
+
+def test_depth_over_time(page: Page, made: tuple[Path, bt.Backtest]) -> None:
+    """The heatmap has the largest sizes of the book at moments, as `book` shows them."""
+    path, _ = made
+    page.open(path, width=1200)
+    cells = page.value(
+        "(({x0, dx, y0, dy, z}) => ({x0, dx, y0, dy, z}))(document.getElementById('p0-depth').data[0])"
+    )
+    tape = bt.open("sample:")
+    for column in (40, 150, 290):
+        at = int((cells["x0"] + column * cells["dx"]) * 1e6)
+        book = tape.book(ETH, at)
+        levels = [(float(each.price), float(each.size)) for side in (book.bids, book.asks) for each in side]
+        for price, size in levels[:5]:
+            row = int((price - cells["y0"]) / cells["dy"] + 0.5001)
+            assert cells["z"][row][column] >= float(f"{size:.3g}")
 
 
 def test_settings_of_others_are_text(page: Page, tmp_path: Path) -> None:
@@ -58,14 +156,43 @@ def test_settings_of_others_are_text(page: Page, tmp_path: Path) -> None:
     assert page.value("document.querySelectorAll('figure svg a, figure svg script').length") == 0
 
 
-def test_reports_that_cannot_be_made(tmp_path: Path) -> None:
-    """An existing file is refused before the pass; several processes have no report."""
+class Moody:
+    """A strategy that trades only the first times it is made: run again, it does something else."""
+
+    wakes = Wakes(top=True)
+    made = 0
+
+    def __init__(self, product: str, number: int) -> None:  # noqa: ARG002  part of every strategy
+        Moody.made += 1
+        self.trades = Moody.made <= 5
+
+    def on_event(self, m: MarketView) -> None:
+        """Buy once."""
+        if self.trades:
+            self.trades = False
+            m.market("bid", "0.01")
+
+
+def test_a_strategy_that_is_not_repeatable(tmp_path: Path) -> None:
+    """The report says that its figures are not of what the numbers say."""
+    path = tmp_path / "report.html"
+    bt.open("sample:").backtest(Moody, sweep={"number": range(5)}, products=BTC, end="+4s", html=path)
+    assert "did something else when its best settings were run again" in path.read_text()
+
+
+def test_processes_do_not_matter(tmp_path: Path) -> None:
+    """With two processes the page is the same, but for the command and its own name."""
+    paths = [tmp_path / f"{processes}.html" for processes in (1, 2)]
+    for processes, path in enumerate(paths, 1):
+        bt.open("sample:").backtest(sweep=["threshold=0bps,5bps"], end="+4s", html=path, processes=processes)
+    assert paths[0].read_text() == paths[1].read_text()
+
+
+def test_a_report_that_exists(tmp_path: Path) -> None:
+    """It is refused before the pass."""
     path = tmp_path / "report.html"
     path.write_text("mine")
-    done = invoke(*WORDS, "--html", path)
+    done = invoke("backtest", "sample:", "-p", ETH, "--to", "+4s", "--html", path)
     assert done.exit_code == 1
     assert "exists already" in done.stderr
     assert path.read_text() == "mine"
-    with pytest.raises(bt.OptionError, match="not with html") as found:
-        bt.open("sample:").backtest(html=tmp_path / "other.html", processes=2)
-    assert found.value.option == "processes"

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from orderbook import display
 from replay.report.render import write_page
 from tests.support.commands import booktape_process, invoke, json_of
 from tests.support.constants import ROOT, SAMPLE
@@ -18,7 +19,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the report of a comparison; do not change it."""
     path = tmp_path_factory.mktemp("report") / "report.html"
     done = invoke("compare", SAMPLE, "--sweep", "1bps", "20bps", "1bps", "--html", path)
-    assert (done.exit_code, done.stderr) == (0, f"Report in {path}\n")
+    assert (done.exit_code, done.stderr) == (0, f"Report in {path} ({display.size(path.stat().st_size)})\n")
     return path
 
 

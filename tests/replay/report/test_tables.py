@@ -29,7 +29,7 @@ def test_the_threshold_in_detail_is_always_listed(
     """A long table is cut and says so; it keeps the order of its rows and the one shown in detail."""
     detail = statistics[20].threshold
     table = threshold_table(statistics, detail, sort, limit)
-    names = [row[0] for row in table.rows]
+    names = [str(row[0]) for row in table.rows]
     assert format_threshold(detail) + " ●" in names
     assert limit <= len(names) <= limit + 1
     assert (f", {len(names)} of 40" in table.caption) == (limit < 40)

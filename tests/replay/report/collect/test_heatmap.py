@@ -14,7 +14,7 @@ from recorder.tape.reader import Tape
 from replay.report.collect.heatmap import DepthHistory
 from tests.support.constants import ETH, SAMPLE
 
-COLUMNS = 37
+COLUMNS = 38
 
 
 ROWS = 3000
@@ -32,19 +32,21 @@ def read() -> MarketRows:
     return market
 
 
-def history(market: Sequence[MarketRows], **settings: int) -> DepthHistory:
-    """Return the depth over the whole time of some rows."""
-    kept = DepthHistory(int(market[0].time[0]), int(market[-1].time[-1]), COLUMNS, **settings)
+def history(market: Sequence[MarketRows], part: int = 1, **settings: int) -> DepthHistory:
+    """Return the depth over the whole time of some rows, of which a part is known in advance."""
+    first, last = int(market[0].time[0]), int(market[-1].time[-1])
+    kept = DepthHistory(first, first + (last - first) // part, COLUMNS, **settings)
     for rows in market:
         kept.add(rows)
     kept.finish()
     return kept
 
 
-def test_each_cell_is_the_largest_size_shown() -> None:
+@pytest.mark.parametrize("part", [1, 11])
+def test_each_cell_is_the_largest_size_shown(part: int) -> None:
     """A cell has the largest size of a level in it, of a book that a dict holds row by row."""
     market = read()
-    kept = history([market])
+    kept = history([cut(market, first, first + 100) for first in range(0, ROWS, 100)], part)
     book: dict[tuple[int, int], int] = {}
     largest: dict[tuple[int, int], int] = defaultdict(int)
 

@@ -5,7 +5,8 @@ from itertools import pairwise
 from hypothesis import given, settings
 
 from replay.report.collect.evidence import Evidence, Limits
-from replay.report.figures.over_time import milliseconds, spread_figure
+from replay.report.figures.prices import spread_figure
+from replay.report.figures.series import milliseconds
 from tests.support.report_rows import Row, cut_rows, step_of
 
 THRESHOLDS = [0.001, 0.002]
@@ -20,11 +21,11 @@ def test_no_line_crosses_a_gap(batches: list[list[Row]]) -> None:
         evidence.add(step_of(rows))
     evidence.flush()
     figure = spread_figure(evidence, THRESHOLDS)
-    (line,) = figure["data"]
-    points = list(zip(line["x"], line["y"], strict=True))
-    for gap in evidence.gaps.found():
-        start, end = milliseconds(gap.start), milliseconds(gap.end)
-        for (x0, y0), (x1, y1) in pairwise(points):
-            assert x1 <= start or x0 >= end or y0 is None or y1 is None
+    for line in figure["data"]:
+        points = list(zip(line["x"], line["y"], strict=True))
+        for gap in evidence.gaps.found():
+            start, end = milliseconds(gap.start), milliseconds(gap.end)
+            for (x0, y0), (x1, y1) in pairwise(points):
+                assert y0 is None or y1 is None or max(x0, x1) <= start or min(x0, x1) >= end
     shaded = [(shape["x0"], shape["x1"]) for shape in figure["layout"]["shapes"] if shape["type"] == "rect"]
     assert shaded == [(milliseconds(gap.start), milliseconds(gap.end)) for gap in evidence.gaps.found()]

@@ -1,0 +1,118 @@
+"""What a backtest found, in sentences: the best setting of each product, and what limits the numbers."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from msgspec import UNSET
+
+from orderbook import display
+from orderbook.execution.codes import QueueModel
+from replay.report.collect.lanes import LaneEvidence
+from replay.report.collect.traded import TradedProduct
+from replay.report.figures.trading import Setting, TradedSubject
+from replay.report.page import Finding
+from replay.simulation.results import Backtest
+from replay.simulation.rows import CAVEATS
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """What was kept of a product on a tape.
+
+    Attributes:
+        seen: all of it.
+        settings: numbers of the settings that were run for it, in the order of its lanes; empty if it was
+            watched in the pass itself.
+        digests: execution digests of those lanes.
+    """
+
+    seen: TradedProduct
+    settings: Sequence[int] = ()
+    digests: Mapping[tuple[int, QueueModel], str] = field(default_factory=dict)
+
+    def lanes(self, setting: int) -> dict[QueueModel, LaneEvidence]:
+        """Return what was kept of the lanes of a setting."""
+        return {
+            queue: lane
+            for (number, queue), lane in self.seen.lanes.items()
+            if (self.settings[number] if self.settings else number) == setting
+        }
+
+
+def sentence(subject: TradedSubject) -> str:
+    """Return what was found of a product, without its name."""
+    count = len(subject.settings)
+    if not subject.best or not subject.best[0].main.fills:
+        return "was never filled." if count == 1 else f"none of {count:,} settings was ever filled."
+    best = subject.best[0]
+    row, net = best.main, best.main.net or 0.0
+    did = f"{'made' if net > 0 else 'lost'} {display.significant(abs(net))}" if net else "ended even"
+    done = did if row.net is not None else "has no known net"
+    who = "" if count == 1 else f"the best setting that was filled (of {count:,}), {best.label}, "
+    text = (
+        f"{who}{done}{_between(best)} with {display.plural(row.fills, 'fill')}; fees were"
+        f" {display.significant(row.fees)}."
+    )
+    unfilled = sum(not each.main.fills for each in subject.settings)
+    if net < 0 and unfilled:
+        text += f" Not trading was better: {display.plural(unfilled, 'setting')} had no fill."
+    return text
+
+
+def _between(best: Setting) -> str:
+    nets = [row.net for row in best.rows.values() if row.net is not None]
+    if len(nets) < 2:
+        return ""
+    low, high = display.significant(min(nets)), display.significant(max(nets))
+    if low == high:
+        return " (whatever the place in the queue)"
+    return f" (net {low} to {high} by the place in the queue)"
+
+
+def without_book(result: Backtest) -> Iterator[Finding]:
+    """Yield the products that were not run."""
+    for product in sorted(set(result.settings.products) - {row.product for row in result.rows}):
+        yield Finding("", product, "no book in this part of the tape, so nothing was run.")
+
+
+def caveats(result: Backtest, drawn: Mapping[tuple[Path, str], Drawn]) -> Iterator[str]:
+    """Yield what limits the answer."""
+    if len(result.settings.settings) > 1:
+        judged = [
+            f"{each.product} is {'within' if each.is_luck else 'above'} what luck gives"
+            for each in result.luck()
+        ]
+        yield "The best of many settings is better by luck alone" + (
+            f": {'; '.join(judged)}." if judged else "."
+        )
+    if len(result.settings.queues) == 1:
+        yield (
+            f"Only the queue model {result.settings.queues[0]} was run: --queue back,share,front also gives"
+            " the bounds."
+        )
+    products = {row.product for row in result.rows}
+    for caveat, meaning in CAVEATS.items():
+        where = sorted({row.product for row in result.rows if caveat in row.caveats})
+        if where:
+            yield f"{meaning[0].upper()}{meaning[1:]}" + (
+                f" ({', '.join(where)})." if len(where) < len(products) else "."
+            )
+    wrong = sorted(
+        {product for (path, product), each in drawn.items() if _differs(result, path, product, each)}
+    )
+    if wrong:
+        yield (
+            f"The strategy did something else when its best settings were run again for the figures"
+            f" ({', '.join(wrong)}): the figures over time do not show what the numbers say."
+        )
+
+
+def _differs(result: Backtest, tape: Path, product: str, drawn: Drawn) -> bool:
+    """Tell whether the lanes that were run again did something else than in the pass."""
+    told = {
+        (row.setting, row.queue): row.execution_digest
+        for row in result.rows
+        if row.product == product and row.tape in {UNSET, str(tape)}
+    }
+    return any(told.get(lane) != digest for lane, digest in drawn.digests.items())

@@ -1,0 +1,252 @@
+"""The content of the report of a backtest."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import Final
+
+from msgspec import UNSET
+
+from orderbook import display
+from orderbook.execution.codes import QUEUE_MODELS
+from recorder.installed import tape_name
+from replay.comparing.metrics import horizon_label
+from replay.report.backtest_answer import Drawn, caveats, sentence, without_book
+from replay.report.figures import depth, equity, fills, settings, tape
+from replay.report.figures.chart import Chart
+from replay.report.figures.marks import marks
+from replay.report.figures.trading import Setting, TradedSubject
+from replay.report.page import Finding, Page, Section, software
+from replay.report.sparkline import Sparkline, sparkline
+from replay.report.tables import Table
+from replay.simulation.results import Backtest
+from replay.simulation.rows import BacktestRow
+
+CHARTS: Final[Sequence[Callable[[TradedSubject], Chart | str | None]]] = (
+    tape.tape_chart,
+    settings.net_chart,
+    settings.profit_map,
+    settings.latency_chart,
+    equity.equity_chart,
+    fills.funnel_chart,
+    fills.markout_chart,
+    depth.depth_chart,
+    depth.book_chart,
+)
+"""The charts of a product, in the order of the page; a sentence in place of an empty one, None for none."""
+
+_MOST_SENTENCES: Final = 5
+_MOST_ROWS: Final = 300
+"""Rows of lanes in a page."""
+_LONGEST: Final = 40  # characters of a value
+
+
+def page_of(
+    result: Backtest,
+    drawn: Mapping[tuple[Path, str], Drawn],
+    synthetic: AbstractSet[Path],
+    command: str | None,
+) -> Page:
+    """Return the content of a report.
+
+    Args:
+        result: the result, sorted.
+        drawn: what was kept, by tape and product.
+        synthetic: the tapes of synthetic markets.
+        command: the command line, if there is one.
+    """
+    run = result.settings
+    what = f"strategy {run.name}" if run.name else "a table of orders"
+    names = (f"{tape_name(path)}{' (SYNTHETIC)' * (path in synthetic)}" for path, _ in result.tapes)
+    groups = [list(rows) for _, rows in groupby(sorted(result.rows, key=_subject_of), key=_subject_of)]
+    most = max(_MOST_ROWS // max(len(groups), 1), 10)
+    found = [_product(f"p{place}", rows, result, drawn, most) for place, rows in enumerate(groups)]
+    return Page(
+        title=f"Backtest of {what} over {', '.join(names)}",
+        span=f"{display.plural(len(run.settings), 'setting')}, queue {', '.join(run.queues)}, fees"
+        f" {run.fees_text}, latency {run.latency}",
+        is_synthetic=bool(synthetic),
+        answer=[*_answer(found), *without_book(result)],
+        caveats=list(caveats(result, drawn)),
+        overview=Table(
+            "Products",
+            [
+                *("product", "price", "equity", "best setting", "net (quote)"),
+                *(["back, share, front"] if len(run.queues) > 1 else []),
+                *("fills", "filled (%)", "drawdown (quote)", "fees (quote)"),
+            ],
+            [each.overview for each in found],
+            text_columns=4,
+            links=[each.section.id for each in found],
+        ),
+        sections=[each.section for each in found],
+        quality=None,
+        command=command,
+        origin={
+            "digest of executions": result.execution_digest,
+            **{f"digest of summaries of {path}": digest for path, digest in result.tapes},
+            "software": software(),
+        },
+    )
+
+
+def _answer(found: Sequence["_Product"]) -> Iterator[Finding]:
+    """Yield a sentence for each product; of many for those with a profit, after one for all."""
+    if len(found) <= _MOST_SENTENCES:
+        yield from (each.finding for each in found)
+        return
+    profitable = [each for each in found if each.profit > 0]
+    unfilled = sum(each.is_unfilled for each in found)
+    yield Finding(
+        "",
+        "All products",
+        f"{len(profitable)} of {len(found)} made a profit with the best setting; {unfilled} never filled.",
+    )
+    yield from (each.finding for each in profitable[:_MOST_SENTENCES])
+
+
+def best_settings(result: Backtest, tape: Path, product: str) -> list[int]:
+    """Return the settings of a product on a tape by net profit, the best first, those without a fill last."""
+    rows = [row for row in result.rows if row.product == product and row.tape in {UNSET, str(tape)}]
+    return [row.setting for row in _ranked(rows)]
+
+
+def _ranked(rows: Sequence[BacktestRow]) -> list[BacktestRow]:
+    """Return the rows under the estimate, or the only model: the best first."""
+    main = "share" if any(row.queue == "share" for row in rows) else rows[0].queue if rows else None
+    of_main = [row for row in rows if row.queue == main]
+    return sorted(
+        of_main,
+        key=lambda row: (row.fills > 0, row.net is not None, row.net or 0.0, -row.setting),
+        reverse=True,
+    )
+
+
+def _subject_of(row: BacktestRow) -> tuple[str, bool, str]:
+    """Return what a section is about: a product on a tape; all tapes together come last."""
+    return row.product, row.tape is None, str(row.tape)
+
+
+@dataclass(frozen=True, slots=True)
+class _Product:
+    """A product in the report: its sentence, its row of the overview, and its section."""
+
+    finding: Finding
+    profit: float
+    is_unfilled: bool
+    overview: Sequence[str | Sparkline]
+    section: Section
+
+
+def _product(
+    id_: str,
+    rows: Sequence[BacktestRow],
+    result: Backtest,
+    drawn: Mapping[tuple[Path, str], Drawn],
+    most_rows: int,
+) -> _Product:
+    first = rows[0]
+    path = (
+        result.tapes[0][0] if first.tape is UNSET else None if first.tape is None else Path(str(first.tape))
+    )
+    found = None if path is None else drawn.get((path, first.product))
+    all_settings = list(_settings(rows, result, found))
+    by_number = {each.main.setting: each for each in all_settings}
+    best = [by_number[row.setting] for row in _ranked(rows)]
+    if found is not None:
+        best = [each for each in best if each.lanes]
+    subject = TradedSubject(
+        id_, all_settings, best[:4], result.swept(), None if found is None else found.seen
+    )
+    title = first.product if first.tape is UNSET else f"{first.product}, {first.tape or 'all tapes'}"
+    section = Section(
+        id_,
+        title,
+        _facts(first),
+        _table(rows, result, most_rows),
+        [chart for make in CHARTS if (chart := make(subject)) is not None],
+        shared=marks(subject),
+    )
+    is_unfilled = not any(each.main.fills for each in all_settings)
+    profit = best[0].main.net or 0.0 if best else 0.0
+    finding = Finding(id_, title, sentence(subject))
+    return _Product(finding, profit, is_unfilled, _overview(subject, title), section)
+
+
+def _settings(rows: Sequence[BacktestRow], result: Backtest, drawn: Drawn | None) -> Iterator[Setting]:
+    """Yield the settings in their order, with their lanes."""
+    swept = result.swept()
+    ordered = sorted(rows, key=lambda row: row.setting)
+    for number, lanes_of in groupby(ordered, key=lambda row: row.setting):
+        values = result.settings.settings[number]
+        label = ", ".join(f"{name}={display.printable(str(values.get(name)), _LONGEST)}" for name in swept)
+        lanes = {} if drawn is None else drawn.lanes(number)
+        yield Setting(label or "as given", values, {row.queue: row for row in lanes_of}, lanes)
+
+
+def _overview(subject: TradedSubject, title: str) -> list[str | Sparkline]:
+    price: str | Sparkline = "-"
+    if subject.evidence is not None:
+        times, bids, asks = subject.evidence.quotes.points()
+        price = sparkline(f"price of {title}", times, (bids + asks) / 2)
+    models = list(subject.settings[0].rows)
+    if not subject.best:
+        return [title, price, *["-"] * (7 + (len(models) > 1))]
+    best, row = subject.best[0], subject.best[0].main
+    lane = best.main_lane
+    money = "-" if lane is None else sparkline(f"equity of {title}", *lane.equity())
+    bounds = dict.fromkeys(
+        display.significant(best.rows[model].net) for model in QUEUE_MODELS if model in best.rows
+    )
+    return [
+        *(
+            title,
+            price,
+            best.label if len(subject.settings) > 1 else "as given",
+            display.significant(row.net),
+        ),
+        *([" to ".join(bounds) or "-"] if len(models) > 1 else []),
+        *(display.count(row.fills), display.percent(row.fill_ratio)),
+        *(display.significant(row.fees), display.significant(row.drawdown), money),
+    ]
+
+
+def _facts(row: BacktestRow) -> dict[str, str]:
+    return {
+        "observed": f"{display.seconds(row.observed_s)} s",
+        "trades of others": row.trades if row.trades == "none" else display.count(row.trades),
+        "tick": display.price(row.tick),
+    }
+
+
+def _table(rows: Sequence[BacktestRow], result: Backtest, most: int) -> Table:
+    """Return the lanes that were filled, or all if none was; so many at most."""
+    swept = result.swept()
+    headings = [
+        *(*swept, "queue", "orders", "fills", "filled (%)", "back (%)", "front (%)", "net", "fees"),
+        *("position", "drawdown", "turnover", "Sharpe", "its error"),
+        *(f"after {horizon_label(horizon)} (bps)" for horizon in result.settings.lane.markouts),
+    ]
+    filled = [row for row in rows if row.fills] or list(rows)
+    cells = [
+        [
+            *(display.printable(str(result.values(row).get(name)), 60) for name in swept),
+            *(row.queue, display.count(row.orders), display.count(row.fills)),
+            *map(display.percent, (row.fill_ratio, row.fill_ratio_back, row.fill_ratio_front)),
+            *map(display.significant, (row.net, row.fees, row.position, row.drawdown, row.turnover)),
+            *map(display.significant, (row.sharpe, row.sharpe_standard_error)),
+            *(display.significant(found.all.mean_bps) for found in row.markouts.values()),
+        ]
+        for row in filled[:most]
+    ]
+    notes = [
+        f"{display.count(number)} {what}"
+        for number, what in (
+            (len(rows) - len(filled), "without a fill left out"),
+            (len(filled) - len(cells), "more in --csv"),
+        )
+        if number
+    ]
+    return Table(", ".join(["Lanes", *notes]), headings, cells, text_columns=len(swept) + 1)

@@ -1,0 +1,54 @@
+"""The trades of others over time: the largest of each side in each bucket of time."""
+
+from typing import Final
+
+import numpy as np
+
+from orderbook.execution.market_rows import MarketRows
+from replay.comparing.sweep.order_statistics import Ints
+
+_FIRST_SHIFT: Final = 20
+_NO_TRADES: Final = np.empty((0, 4), np.int64)
+
+
+class LargestTrades:
+    """Keeps the largest trade of each side in each bucket of time; those of before the tape are left out.
+
+    If more than `buckets` of them hold a trade, they become twice as wide.
+
+    Attributes:
+        seen: number of trades added.
+    """
+
+    def __init__(self, buckets: int) -> None:
+        self._buckets = buckets
+        self._shift = _FIRST_SHIFT
+        self._kept: Ints = _NO_TRADES
+        self.seen = 0
+
+    @property
+    def width_ns(self) -> int:
+        """Current width of a bucket in nanoseconds."""
+        return 1 << self._shift
+
+    def add(self, rows: MarketRows) -> None:
+        """Add the trades of the next rows. O(trades log trades)."""
+        times = np.repeat(rows.time, np.diff(rows.first_trade))
+        _, _, sides, prices, sizes, is_history = rows.trades.T
+        found = np.column_stack([times, sides, prices, sizes])[is_history == 0]
+        if not len(found):
+            return
+        self.seen += len(found)
+        kept = np.concatenate([self._kept, found])
+        while np.count_nonzero(np.diff(kept[:, 0] >> self._shift)) >= self._buckets:
+            self._shift += 1
+        buckets = kept[:, 0] >> self._shift
+        order = np.lexsort((-kept[:, 3], kept[:, 1], buckets))
+        places = np.column_stack([buckets, kept[:, 1]])[order]
+        is_first = np.append(True, np.any(np.diff(places, axis=0) != 0, axis=1))
+        kept = kept[order[is_first]]
+        self._kept = kept[np.argsort(kept[:, 0], kind="stable")]
+
+    def trades(self) -> Ints:
+        """Return the trades kept [n, 4]: time, side of the maker (0 bid, 1 ask), price and size in 1e-8."""
+        return self._kept

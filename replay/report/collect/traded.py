@@ -1,0 +1,94 @@
+"""What a report keeps of a product that was traded: quotes, trades, depth, and its lanes."""
+
+from dataclasses import asdict, dataclass
+
+from orderbook.book import Levels
+from orderbook.engine import Step
+from orderbook.execution.codes import QueueModel
+from replay.report.collect.gaps import Gaps
+from replay.report.collect.heatmap import DepthHistory
+from replay.report.collect.lanes import LaneEvidence
+from replay.report.collect.market_trades import LargestTrades
+from replay.report.collect.quotes import QuoteBand
+from replay.simulation.passes import LaneRun
+
+
+@dataclass(frozen=True, slots=True)
+class TradedLimits:
+    """How much a report keeps of each product that was traded.
+
+    Attributes:
+        quotes: points of the best prices.
+        trades: moments with trades of others.
+        gaps: intervals without a book.
+        columns: of the depth over time.
+        cells: of the same.
+        points: of the money of a lane.
+        orders, fills: own ones of a lane.
+    """
+
+    quotes: int = 800
+    trades: int = 400
+    gaps: int = 200
+    columns: int = 300
+    cells: int = 30_000
+    points: int = 400
+    orders: int = 300
+    fills: int = 600
+
+    def shared(self, products: int) -> "TradedLimits":
+        """Return the limits for each of several products of one file: together as much as two."""
+        part = 2 / max(products, 2)
+        return TradedLimits(**{name: max(round(value * part), 20) for name, value in asdict(self).items()})
+
+
+class TradedProduct:
+    """Watches a product and its lanes in a backtest; what it keeps does not grow with the tape.
+
+    Args:
+        start: the first time of the part to trade on, as far as it is known, in nanoseconds since 1970.
+        end: the last time, likewise.
+        limits: how much is kept.
+
+    Attributes:
+        limits: as passed.
+        quotes, gaps, trades, depth: what the tape shows.
+        lanes: by setting and queue model.
+    """
+
+    def __init__(self, start: int, end: int, limits: TradedLimits) -> None:
+        self.limits = limits
+        self.quotes = QuoteBand(limits.quotes)
+        self.gaps = Gaps(limits.gaps)
+        self.trades = LargestTrades(limits.trades)
+        self.depth = DepthHistory(start, end, limits.columns)
+        self.lanes: dict[tuple[int, QueueModel], LaneEvidence] = {}
+
+    def load(self, levels: Levels) -> None:
+        """Take the book that is known before the first row."""
+        self.depth.load(levels)
+
+    def prepare(self, step: Step) -> None:
+        """Take rows that build the book before the part to trade on."""
+        if step.market is not None:
+            self.depth.add(step.market)
+
+    def step(self, step: Step) -> None:
+        """Take rows of the part to trade on. O(rows + changes)."""
+        summaries = step.summaries
+        times = summaries.column("recv_time").view("int64").to_numpy()
+        bids, asks = (
+            summaries.column(f"{side}_price").to_numpy(zero_copy_only=False) for side in ("bid", "ask")
+        )
+        self.quotes.add(times, bids, asks)
+        self.gaps.add(times, summaries.column("connection").to_numpy())
+        if step.market is not None:
+            self.trades.add(step.market)
+            self.depth.add(step.market)
+
+    def lane(self, run: LaneRun) -> None:
+        """Take the rows of a lane that are whole."""
+        self.lanes.setdefault(
+            (run.setting, run.queue),
+            LaneEvidence(self.limits.points, self.limits.orders, self.limits.fills),
+        ).add(run.lane.rows)

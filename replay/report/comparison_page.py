@@ -1,0 +1,214 @@
+"""The content of the report of a comparison: the answer, an overview, and the details of each product."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from orderbook import display
+from orderbook.thresholds import format_threshold
+from recorder.installed import tape_name
+from replay.comparing.default_thresholds import nothing_above
+from replay.comparing.results import Comparison, Group
+from replay.comparing.sweep.spread_times import QUANTILES
+from replay.comparing.sweep.statistics import ThresholdStatistics
+from replay.report import tables
+from replay.report.collect.evidence import Evidence, Limits, evenly_chosen
+from replay.report.figures import by_threshold, over_time, prices
+from replay.report.figures.chart import Chart, Subject
+from replay.report.page import Finding, Page, Section, software
+from replay.report.sparkline import Sparkline, sparkline
+from replay.report.tables import Table
+
+CHARTS: Final[Sequence[Callable[[Subject], Chart | None]]] = (
+    prices.spread_chart,
+    by_threshold.share_chart,
+    by_threshold.duration_chart,
+    by_threshold.markout_chart,
+    over_time.hours_chart,
+    by_threshold.histogram_chart,
+    over_time.book_chart,
+)
+"""The charts of a product, in the order of the page; None leaves a chart out."""
+
+_MOST_SENTENCES: Final = 5
+
+
+def page_of(comparison: Comparison, evidence: Mapping[Path, Mapping[str, Evidence]], sort: str) -> Page:
+    """Return the content of a report.
+
+    Args:
+        comparison: the numbers, sorted.
+        evidence: what was collected during the pass, by tape and product.
+        sort: the column by which the numbers are sorted.
+    """
+    tallies = [tally for found in comparison.tapes for tally in found.tallies.values()]
+    first = min((tally.first_time for tally in tallies if tally.first_time is not None), default=None)
+    last = max((tally.last_time for tally in tallies if tally.last_time is not None), default=None)
+    names = (f"{tape_name(found.tape)}{' (SYNTHETIC)' * found.synthetic}" for found in comparison.tapes)
+    fee = comparison.settings.fee
+    found = [
+        _product(f"p{place}", *subject, sort, fee)
+        for place, subject in enumerate(_subjects(comparison, evidence))
+    ]
+    return Page(
+        title=f"Thresholds over {', '.join(names)}",
+        span=f"{display.span(first, last)}, {sum(each.summaries for each in tallies):,} summaries",
+        is_synthetic=any(found.synthetic for found in comparison.tapes),
+        answer=[each.finding for each in found[:_MOST_SENTENCES]]
+        + ([Finding("", "The others", "in the table.")] if len(found) > _MOST_SENTENCES else []),
+        caveats=list(_caveats(comparison)),
+        overview=Table(
+            "Products",
+            [
+                *("product", "mid price", "spread", "median spread (bps)", "largest (bps)"),
+                *("threshold", "above (%)", "episodes", "longest (s)", "data"),
+            ],
+            [each.overview for each in found],
+            text_columns=3,
+            links=[each.section.id for each in found],
+        ),
+        sections=[each.section for each in found],
+        quality=tables.quality_table(comparison),
+        command=comparison.command,
+        origin={f"digest of {tape_name(found.tape)}": found.digest for found in comparison.tapes}
+        | {"software": software()},
+    )
+
+
+def _subjects(
+    comparison: Comparison, evidence: Mapping[Path, Mapping[str, Evidence]]
+) -> Iterator[tuple[str, Group, Evidence | None]]:
+    """Yield title, numbers and evidence of each section: a product of each tape, then its total over tapes.
+
+    A total has no figures over time: the tapes may overlap.
+    """
+    for group in comparison.groups:
+        if group.part is not None:
+            continue
+        collected = None if group.tape is None else evidence.get(group.tape, {}).get(group.product)
+        if len(comparison.tapes) == 1:
+            yield group.product, group, collected
+        else:
+            tape = tape_name(group.tape) if group.tape else "all tapes"
+            yield f"{group.product}, {tape}", group, collected
+
+
+@dataclass(frozen=True, slots=True)
+class _Product:
+    """A product in the report: its sentence, its row of the overview, and its section."""
+
+    finding: Finding
+    overview: Sequence[str | Sparkline]
+    section: Section
+
+
+def _product(
+    id_: str, title: str, group: Group, evidence: Evidence | None, sort: str, fee: float | None
+) -> _Product:
+    limit = (Limits() if evidence is None else evidence.limits).thresholds
+    detail = None if evidence is None else evidence.episodes.threshold
+    rows = evenly_chosen(sorted(group.statistics, key=lambda row: row.threshold), limit)
+    longest = [] if evidence is None else evidence.episodes.finish()
+    subject = Subject(id_, rows, evidence, longest)
+    told = _told(group, detail)
+    section = Section(
+        id_,
+        title,
+        _facts(group),
+        tables.threshold_table(group.statistics, detail, sort, limit),
+        [chart for make in CHARTS if (chart := make(subject)) is not None],
+        [over_time.episode_data(episode) for episode in longest],
+        note="" if detail is None or longest else _no_episode(detail, group),
+    )
+    finding = Finding(id_, title, _sentence(group, told, fee))
+    return _Product(finding, _overview(title, group, evidence, told), section)
+
+
+def _told(group: Group, detail: float | None) -> ThresholdStatistics | None:
+    """Return the threshold to tell of: the one in detail if it was compared, else the middle one."""
+    rows = sorted(group.statistics, key=lambda row: row.threshold)
+    named = [row for row in rows if row.threshold == detail]
+    return next(iter(named or rows[len(rows) // 2 :]), None)
+
+
+def _sentence(group: Group, told: ThresholdStatistics | None, fee: float | None) -> str:
+    """Return what was found of a product, without its name."""
+    spread = group.spread
+    if not spread.known_s:
+        return "no book with both sides was known, so nothing is said."
+    text = (
+        f"the spread was at most {display.bps(spread.p50)} bps half of the time, and"
+        f" {display.bps(spread.largest)} bps at its largest."
+    )
+    if told is None or told.share is None:
+        return text
+    episodes = display.plural(told.episodes, "episode")
+    text += (
+        f" It was above {format_threshold(told.threshold)} for {display.percent(told.share)} % of"
+        f" {display.seconds(told.observed_s)} s, in {episodes}"
+        + (f", the longest of {display.seconds(told.duration_max_s)} s." if told.episodes else ".")
+    )
+    if fee is not None and told.mean_net_spread_bps is not None:
+        left = display.significant(told.mean_net_spread_bps)
+        text += f" Less two fees of {display.bps(fee)} bps that leaves {left} bps on average."
+    return text
+
+
+def _overview(
+    title: str, group: Group, evidence: Evidence | None, told: ThresholdStatistics | None
+) -> list[str | Sparkline]:
+    lines: list[str | Sparkline] = ["-", "-"]
+    if evidence is not None:
+        times, bids, asks = evidence.quotes.points()
+        lines = [
+            sparkline(f"mid price of {title}", times, (bids + asks) / 2),
+            sparkline(f"spread of {title}", *evidence.spreads.points()),
+        ]
+    numbers = ["-"] * 4
+    if told is not None:
+        numbers = [
+            format_threshold(told.threshold),
+            display.percent(told.share),
+            display.count(told.episodes),
+            display.seconds(told.duration_max_s),
+        ]
+    verdict = display.verdict(group.quality.verdict)
+    return [title, *lines, *map(display.bps, (group.spread.p50, group.spread.largest)), *numbers, verdict]
+
+
+def _caveats(comparison: Comparison) -> Iterator[str]:
+    """Yield what limits the answer."""
+    for product in comparison.products:
+        quality = comparison.whole(product).quality
+        if quality.verdict == "broken":
+            yield f"{product}: a connection is broken, so its book may have been wrong (see Data quality)."
+        if quality.interruptions:
+            yield (
+                f"{product}: {display.plural(quality.interruptions, 'interruption')},"
+                f" {display.seconds(quality.excluded_s)} s without a book; nothing is said of them."
+            )
+    yield "A wide spread is no profit: no order was simulated. `booktape backtest` does that."
+
+
+def _no_episode(detail: float, group: Group) -> str:
+    told = nothing_above(detail, group.spread)
+    return f"No episode was above {format_threshold(detail)}" + (f": {told}." if told else ".")
+
+
+def _facts(group: Group) -> dict[str, str]:
+    quality, spread = group.quality, group.spread
+    facts: dict[str, str] = {}
+    if group.statistics:
+        facts["observed"] = f"{display.seconds(group.statistics[0].observed_s)} s"
+    if spread.known_s:
+        quantiles = zip(QUANTILES, spread.quantiles, strict=True)
+        listed = ", ".join(f"p{quantile * 100:g} {display.bps(value)}" for quantile, value in quantiles)
+        precision = "" if spread.quantiles_exact else " (within 1 %)"
+        facts["relative spread, time-weighted"] = f"{listed} bps{precision}"
+    facts["data quality"] = (
+        f"{display.verdict(quality.verdict or 'no connection')}; "
+        f"{display.plural(quality.interruptions, 'interruption')}, "
+        f"{display.seconds(quality.excluded_s)} s excluded (no book), {quality.crossed:,} crossed"
+    )
+    return facts

@@ -1,0 +1,165 @@
+"""Figures of the depth: a heatmap over time with own orders and trades, and the book at the end."""
+
+from typing import Final
+
+import numpy as np
+
+from orderbook import display
+from orderbook.execution.numbers import UNITS
+from replay.comparing.sweep.order_statistics import Floats, Ints
+from replay.report.collect.heatmap import BookLevels
+from replay.report.collect.traded import TradedProduct
+from replay.report.figures.chart import BLUE, ORANGE, Chart, Figure
+from replay.report.figures.marks import marks, named
+from replay.report.figures.series import ZOOM, milliseconds, seconds_of, shaded, time_axis
+from replay.report.figures.trading import TradedSubject
+from replay.report.tables import Table
+
+_ROWS: Final = 120
+_MARGIN: Final = 0.3
+"""Part of the range of the best prices that is shown above and below it."""
+_BRIGHT: Final = 0.98
+"""Quantile of the sizes that has the last colour: one wall must not darken all the rest."""
+_COLOURS: Final = ("#1b2a49", "#22527c", "#1f8390", "#5bb06a", "#c9cf4a", "#fff3a0")
+_NOTHING: Final = "#0d1322"
+_LEVELS: Final = 60
+_LARGEST: Final = 20
+
+
+def depth_chart(subject: TradedSubject) -> Chart | str | None:
+    """Return the depth over time, with own orders and the trades of others."""
+    evidence, lane = subject.evidence, subject.shown
+    if evidence is None or lane is None:
+        return None
+    times, bids, asks = evidence.quotes.points()
+    if not len(times):
+        return "No book was known, so there is no depth to draw."
+    rows = max(min(_ROWS, evidence.limits.cells // max(len(evidence.depth.columns), 1)), 1)
+    tick = round((subject.best[0].main.tick or 0) * UNITS) or 1
+    low, high = _range(bids, asks, evidence.depth.levels(), tick)
+    grid, height = evidence.depth.grid(low, high, rows, tick)
+    return Chart(
+        "depth",
+        f"Depth over time, and the orders of {subject.best[0].label}",
+        f"Colour: the largest size of a level in {seconds_of(evidence.depth.width_ns)} and"
+        f" {display.price(height / UNITS)} of price; the brightest is the largest 2 %. An order tells how"
+        " much was ahead of it when it came to rest. Bubbles are trades of others.",
+        _figure(subject, evidence, grid, low, height),
+        _largest(evidence, grid, low, height),
+        ZOOM,
+        is_tall=True,
+    )
+
+
+def _largest(evidence: TradedProduct, grid: Ints, low: int, height: int) -> Table:
+    """Return the largest sizes of the figure."""
+    places = np.argsort(-grid, axis=None, kind="stable")[:_LARGEST]
+    rows = [
+        [
+            display.time_of_day(evidence.depth.start + column * evidence.depth.width_ns),
+            display.price((low + row * height) / UNITS),
+            f"{grid[row, column] / UNITS:.8g}",
+        ]
+        for row, column in zip(*(each.tolist() for each in np.unravel_index(places, grid.shape)), strict=True)
+        if grid[row, column]
+    ]
+    return Table("The largest sizes", ("time (UTC)", "price, from", "size (base)"), rows)
+
+
+def _range(bids: Floats, asks: Floats, levels: BookLevels, tick: int) -> tuple[int, int]:
+    """Return the prices to show: those of the quotes, and some around them, 20 levels at least."""
+    low, high = (round(float(each) * UNITS) for each in (bids.min(), asks.max()))
+    step = int(np.median(np.diff(levels.prices))) if len(levels.prices) > 1 else 0
+    margin = max(round((high - low) * _MARGIN), 10 * step, 1)
+    return max(low - margin, tick) // tick * tick, high + margin
+
+
+def _figure(subject: TradedSubject, evidence: TradedProduct, grid: Ints, low: int, height: int) -> Figure:
+    depth, gaps = evidence.depth, evidence.gaps.found()
+    shown = grid[grid > 0]
+    brightest = float(np.quantile(shown, _BRIGHT)) / UNITS if len(shown) else 1.0
+    # Stops at squares: a level of a quarter of the size is half as bright.
+    last = len(_COLOURS) - 1
+    scale = [[(place / last) ** 2, colour] for place, colour in enumerate(_COLOURS)]
+    cells = {
+        "type": "heatmap",
+        "x0": milliseconds(depth.start + depth.width_ns // 2),
+        "dx": depth.width_ns / 1e6,
+        "y0": (low + height / 2) / UNITS,
+        "dy": height / UNITS,
+        "z": [[float(f"{size / UNITS:.3g}") if size else None for size in row] for row in grid.tolist()],
+        "zmin": 0,
+        "zmax": brightest,
+        "colorscale": scale,
+        "hoverongaps": False,
+        "colorbar": {"title": {"text": "size"}, "thickness": 12, "outlinewidth": 0},
+        "hovertemplate": "%{x}: %{z:.4~g} at about %{y:,.8~g}<extra>depth</extra>",
+    }
+    quotes = {"fillcolor": "rgba(159,197,255,0.25)", "line": {"color": "#9fc5ff", "width": 1}}
+    return {
+        "data": [
+            cells,
+            *named(marks(subject), quotes=quotes),
+        ],
+        "layout": {
+            "xaxis": time_axis(evidence.quotes.points()[0]) | {"showgrid": False},
+            "yaxis": {"title": {"text": "price"}, "tickformat": ",.8~f", "showgrid": False},
+            "shapes": shaded(gaps),
+            "plot_bgcolor": _NOTHING,
+            "showlegend": True,
+        },
+    }
+
+
+def book_chart(subject: TradedSubject) -> Chart | str | None:
+    """Return the cumulative depth of the last book that was known."""
+    if subject.evidence is None:
+        return None
+    levels = subject.evidence.depth.levels()
+    sides = {name: _cumulative(levels, side) for side, name in enumerate(("bids", "asks"))}
+    if not all(len(prices) for prices, _ in sides.values()):
+        return "The last book has an empty side, so its depth is not drawn."
+    looks = {"bids": (BLUE, "rgba(47,126,216,0.25)"), "asks": (ORANGE, "rgba(217,115,13,0.25)")}
+    traces = [
+        {
+            "type": "scatter",
+            "mode": "lines",
+            "name": name,
+            "x": prices,
+            "y": sizes,
+            "line": {"color": looks[name][0], "width": 2, "shape": "hv"},
+            "fill": "tozeroy",
+            "fillcolor": looks[name][1],
+            "hovertemplate": f"%{{x:,.8~f}}: %{{y:,.6~g}}<extra>{name}</extra>",
+        }
+        for name, (prices, sizes) in sides.items()
+    ]
+    axes = {
+        "xaxis": {"title": {"text": "price"}, "tickformat": ",.8~f"},
+        "yaxis": {"title": {"text": "cumulative size"}, "rangemode": "tozero"},
+    }
+    rows = [
+        [name, display.price(price), f"{size:.8g}"]
+        for name, found in sides.items()
+        for price, size in zip(*found, strict=True)
+    ]
+    bids, asks = (
+        f"{display.significant(sizes[-1])} in {display.plural(len(sizes), 'level')}"
+        for _, sizes in sides.values()
+    )
+    return Chart(
+        "book",
+        f"The last book: {bids} bid, {asks} asked",
+        f"Cumulative size from the best price on, of {_LEVELS} levels a side at most.",
+        {"data": traces, "layout": {**axes, "showlegend": True}},
+        Table("Cumulative depth", ("side", "price", "size up to it (base)"), rows, text_columns=1),
+    )
+
+
+def _cumulative(levels: BookLevels, side: int) -> tuple[list[float], list[float]]:
+    """Return prices, the best first, and the size up to each."""
+    is_side = levels.sides == side
+    prices, sizes = levels.prices[is_side], levels.sizes[is_side]
+    if side == 0:
+        prices, sizes = prices[::-1], sizes[::-1]
+    return (prices[:_LEVELS] / UNITS).tolist(), (np.cumsum(sizes[:_LEVELS]) / UNITS).tolist()

@@ -1,0 +1,103 @@
+"""The figure of the money of the best settings over time: equity and drawdown."""
+
+from typing import Final
+
+import numpy as np
+
+from orderbook import display
+from replay.comparing.sweep.order_statistics import Floats
+from replay.report.collect.gaps import Gap
+from replay.report.figures.chart import STYLES, Chart, Figure
+from replay.report.figures.series import band, interrupted, line, shaded, time_axis
+from replay.report.figures.settings import BAND
+from replay.report.figures.trading import Setting, TradedSubject
+from replay.report.tables import Table
+
+_BANDS: Final = {"yaxis": [0.42, 1.0], "yaxis2": [0.0, 0.34]}
+
+
+def equity_chart(subject: TradedSubject) -> Chart | str | None:
+    """Return equity and drawdown of the best settings, with the band of the queue models around the best."""
+    if subject.evidence is None or not subject.best:
+        return None
+    gaps = subject.evidence.gaps.found()
+    traces: list[Figure] = []
+    if len(subject.best[0].lanes) > 1:
+        traces.append(_models(subject.best[0], gaps))
+    for place, setting in enumerate(subject.best):
+        lane = setting.main_lane
+        if lane is None:
+            continue
+        times, values = lane.equity()
+        colour, dash, _ = STYLES[place % len(STYLES)]
+        for axis, y in (("y", values), ("y2", _drawdown(values))):
+            trace = line(setting.plot_label, *interrupted(times, y, gaps), colour, dash)
+            extra = {"yaxis": axis, "showlegend": axis == "y", "legendgroup": str(place)}
+            traces.append(
+                trace | extra | {"hovertemplate": "%{x}: %{y:,.6~g}<extra>%{fullData.name}</extra>"}
+            )
+    titles = {"yaxis": "equity (quote)", "yaxis2": "drawdown (quote)"}
+    axes = {name: {"domain": domain, "title": {"text": titles[name]}} for name, domain in _BANDS.items()}
+    cells = [
+        [
+            each.label,
+            *map(display.significant, (each.main.net, each.main.drawdown, each.main.sharpe)),
+            *map(display.significant, (each.main.position_min, each.main.position_max)),
+        ]
+        for each in subject.best
+    ]
+    worst = max(each.main.drawdown for each in subject.best)
+    shaded_band = (
+        " The band is the best setting under all queue models." if len(subject.best[0].lanes) > 1 else ""
+    )
+    return Chart(
+        "equity",
+        f"Equity, and drawdown of {display.significant(worst)} at most",
+        f"Cash and position at the mid, of the best {len(subject.best)}.{shaded_band} Shaded: no book.",
+        {
+            "data": traces,
+            "layout": {
+                "xaxis": time_axis(subject.evidence.quotes.points()[0], "y2"),
+                **axes,
+                "shapes": shaded(gaps),
+                "showlegend": True,
+            },
+        },
+        Table(
+            "The best settings",
+            ("setting", "net", "drawdown", "Sharpe", "least held", "most held"),
+            cells,
+        ),
+        is_tall=True,
+    )
+
+
+def _models(setting: Setting, gaps: list[Gap]) -> Figure:
+    """Return the band from the lowest to the highest equity of a setting under the queue models."""
+    found = [lane.equity() for lane in setting.lanes.values()]
+    times = np.unique(np.concatenate([each for each, _ in found]))
+    held = np.array([_held(times, *each) for each in found])
+    known = ~np.isnan(held).any(axis=0)
+    held = held[:, known]
+    x, y = band(times[known], held.min(axis=0), held.max(axis=0), gaps) if known.any() else ([], [])
+    return {
+        "type": "scatter",
+        "mode": "lines",
+        "name": "back to front",
+        "x": x,
+        "y": y,
+        "fill": "toself",
+        "fillcolor": BAND,
+        "line": {"width": 0},
+        "hoverinfo": "skip",
+    }
+
+
+def _held(times: np.ndarray, own: np.ndarray, values: Floats) -> Floats:
+    """Return the last value at or before each time; NaN before the first."""
+    places = np.searchsorted(own, times, side="right") - 1
+    return np.where(places >= 0, values[np.maximum(places, 0)], np.nan)
+
+
+def _drawdown(equity: Floats) -> Floats:
+    return equity - np.maximum.accumulate(equity) if len(equity) else equity

@@ -1,0 +1,76 @@
+"""The figure of prices and spread over the whole time."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from orderbook import display
+from replay.report.collect.evidence import Evidence, evenly_chosen
+from replay.report.figures.chart import BLUE, ORANGE, Chart, Figure, Subject
+from replay.report.figures.marks import quotes_trace
+from replay.report.figures.series import ZOOM, interrupted, line, seconds_of, shaded, time_axis
+from replay.report.tables import gaps_table, spread_table
+
+_MAX_LINES: Final = 7
+_MOST_ABOVE: Final = 3
+"""A threshold that is more than this times the largest spread is not drawn: it would flatten the spread."""
+
+
+def spread_chart(subject: Subject) -> Chart | None:
+    """Return prices and spread over time, with the times without a book below; None without evidence."""
+    evidence = subject.evidence
+    if evidence is None:
+        return None
+    spreads, gaps = evidence.spreads, evidence.gaps.found()
+    _, values = spreads.points()
+    largest = f": up to {display.bps(float(values.max()))} bps" if len(values) else ""
+    return Chart(
+        "spread",
+        f"Prices and spread{largest}",
+        f"Above: lowest bid to highest ask in each {seconds_of(evidence.quotes.width_ns)}. Below: smallest"
+        f" and largest spread in each {seconds_of(spreads.width_ns)}, of {display.count(spreads.seen)}"
+        " summaries. Orange lines are thresholds, the solid one is shown in detail. Shaded: no book.",
+        spread_figure(evidence, [row.threshold for row in subject.rows]),
+        spread_table(spreads),
+        ZOOM,
+        below=gaps_table(gaps) if gaps else None,
+        folded="Interruptions",
+        is_tall=True,
+    )
+
+
+def spread_figure(evidence: Evidence, thresholds: Sequence[float]) -> Figure:
+    """Return prices and spread, with thresholds as lines (the one in detail solid) and gaps shaded."""
+    times, values = evidence.spreads.points()
+    gaps = evidence.gaps.found()
+    detail = evidence.episodes.threshold
+    highest = _MOST_ABOVE * values.max(initial=0.0)
+    near = [each for each in evenly_chosen(thresholds, _MAX_LINES) if each <= highest]
+    shown = [detail] if detail <= highest else []
+    for each in near:  # so far apart that their labels do not overlap
+        if all(abs(each - other) > max(values.max(initial=0.0), *near) / 12 for other in shown):
+            shown.append(each)
+    shapes, notes = shaded(gaps), []
+    for each in shown:
+        y, width, dash = each * 1e4, *((2, "solid") if each == detail else (1, "dot"))
+        style = {"color": ORANGE, "width": width, "dash": dash}
+        place = {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "yref": "y2", "y0": y, "y1": y}
+        shapes.append({**place, "line": style})
+        label = {"x": 1, "xanchor": "left", "y": y, "text": f"{y:.4g} bps", "showarrow": False}
+        notes.append({"xref": "paper", "yref": "y2", **label})
+    spread = line("spread", *interrupted(times, values * 1e4, gaps, 5), BLUE, "solid")
+    spread["line"] |= {"width": 1}
+    return {
+        "data": [
+            quotes_trace(evidence.quotes, gaps),
+            spread | {"yaxis": "y2", "hovertemplate": "%{x}: %{y:.4~g} bps<extra></extra>"},
+        ],
+        "layout": {
+            "xaxis": time_axis(times, "y2"),
+            "yaxis": {"domain": [0.45, 1], "title": {"text": "price", "standoff": 10}, "tickformat": ",.8~f"},
+            "yaxis2": {"domain": [0, 0.38], "title": {"text": "spread (bps)", "standoff": 10}},
+            "shapes": shapes,
+            "annotations": notes,
+            "margin": {"r": 88},
+            "showlegend": False,
+        },
+    }

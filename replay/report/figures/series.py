@@ -1,0 +1,102 @@
+"""Series over time as Plotly takes them: times, steps, lines that end where nothing is known, shaded gaps."""
+
+import itertools
+import math
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+
+from orderbook.times import NS
+from replay.comparing.sweep.order_statistics import Floats, Ints
+from replay.report.collect.gaps import Gap
+from replay.report.figures.chart import GREY, Figure
+
+TIME_AXIS: Final = {"type": "date", "title": {"text": "time (UTC)"}}
+ZOOM: Final = (
+    ("earlier", "Earlier"),
+    ("later", "Later"),
+    ("in", "Zoom in"),
+    ("out", "Zoom out"),
+    ("all", "Whole time"),
+)
+
+
+def milliseconds(time_ns: int) -> float:
+    """Return a time in milliseconds since 1970, to the microsecond, as Plotly's date axes take it."""
+    return round(time_ns / 1e6, 3)
+
+
+def number(value: float, digits: int | None = None) -> float | None:
+    """Return a number in some significant digits, which make the file smaller; None for NaN.
+
+    >>> number(0.00153648, 5), number(math.nan, 5)
+    (0.0015365, None)
+    """
+    if math.isnan(value):
+        return None
+    return value if digits is None else float(f"{value:.{digits}g}")
+
+
+def pieces(times: Ints, gaps: Sequence[Gap]) -> list[slice]:
+    """Return the places of a series between gaps, so that no line crosses one."""
+    ends = np.searchsorted(times, [gap.end for gap in gaps]).tolist()
+    borders = [0, *ends, len(times)]
+    return [slice(*pair) for pair in itertools.pairwise(borders) if pair[0] < pair[1]]
+
+
+def interrupted(
+    times: Ints, values: Floats, gaps: Sequence[Gap], digits: int | None = None
+) -> tuple[list[float | None], list[float | None]]:
+    """Return x and y of a line that ends at each gap; a value holds until the gap begins."""
+    x: list[float | None] = []
+    y: list[float | None] = []
+    for place in pieces(times, gaps):
+        x += [milliseconds(each) for each in times[place].tolist()]
+        y += [number(each, digits) for each in values[place].tolist()]
+        if (after := next((gap for gap in gaps if gap.start >= times[place][-1]), None)) is not None:
+            x += [milliseconds(after.start), None]
+            y += [y[-1], None]
+    return x, y
+
+
+def band(
+    times: Ints, lows: Floats, highs: Floats, gaps: Sequence[Gap]
+) -> tuple[list[float | None], list[float | None]]:
+    """Return x and y of the outline of a band: a closed one for each piece between gaps, in steps."""
+    x: list[float | None] = []
+    y: list[float | None] = []
+    for place in pieces(times, gaps):
+        part = times[place].tolist()
+        after = next((gap.start for gap in gaps if gap.start >= part[-1]), part[-1])
+        moments = [milliseconds(each) for each in [*part, after]]
+        steps = [moment for pair in itertools.pairwise(moments) for moment in pair]
+        upper = np.repeat(highs[place], 2).tolist()
+        lower = np.repeat(lows[place], 2).tolist()
+        x += [*steps, *reversed(steps), None]
+        y += [*upper, *reversed(lower), None]
+    return x, y
+
+
+def line(name: str, x: Sequence[float | None], y: Sequence[float | None], colour: str, dash: str) -> Figure:
+    """Return a line in steps: a value holds until the next one."""
+    style = {"color": colour, "dash": dash, "width": 2, "shape": "hv"}
+    return {"type": "scatter", "mode": "lines", "name": name, "x": x, "y": y, "line": style}
+
+
+def shaded(gaps: Sequence[Gap]) -> list[Figure]:
+    """Return the times without a book as shaded areas."""
+    looks = {"fillcolor": GREY, "opacity": 0.45, "line": {"width": 1, "color": GREY}}
+    area = {"type": "rect", "layer": "below", "yref": "paper", "y0": 0, "y1": 1}
+    return [{**area, "x0": milliseconds(gap.start), "x1": milliseconds(gap.end), **looks} for gap in gaps]
+
+
+def time_axis(times: Ints, anchor: str = "y") -> Figure:
+    """Return an axis from the first time to the last one."""
+    ends = [milliseconds(each) for each in times[[0, -1]].tolist()] if len(times) else None
+    return TIME_AXIS | {"anchor": anchor} | ({} if ends is None else {"range": ends})
+
+
+def seconds_of(width_ns: int) -> str:
+    """Return the width of a bucket in seconds as text."""
+    return f"{width_ns / NS:.3g} s"

@@ -1,0 +1,165 @@
+"""Figures by setting: net profit with its bounds, and over two settings that are swept."""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from orderbook import display
+from orderbook.execution.codes import QUEUE_MODELS, QueueModel
+from orderbook.time_input import parse_duration
+from replay.report.collect.evidence import evenly_chosen
+from replay.report.figures.chart import BLUE, GREEN, NO_LEGEND, ORANGE, Chart, Figure
+from replay.report.figures.trading import Setting, TradedSubject, plain
+from replay.report.tables import Table
+from replay.simulation.settings import LATENCY
+
+COLOURS: Final = {"back": ORANGE, "share": BLUE, "front": GREEN}
+DASHES: Final = {"back": "dash", "share": "solid", "front": "dot"}
+BAND: Final = "rgba(125,136,148,0.25)"
+_MOST_SETTINGS: Final = 60
+_MOST_TICKS: Final = 12
+
+
+def net_chart(subject: TradedSubject) -> Chart | str | None:
+    """Return the profit by setting, between those of the other queue models; None for one setting."""
+    if len(subject.settings) < 2:
+        return None
+    if not any(row.fills for each in subject.settings for row in each.rows.values()):
+        return "No setting was filled, so there is no profit to draw."
+    shown = evenly_chosen(subject.settings, _MOST_SETTINGS)
+    models = [model for model in QUEUE_MODELS if model in shown[0].rows]
+    places = range(len(shown))
+    ticks = evenly_chosen(places, _MOST_TICKS)
+    names = [each.short(subject.swept) for each in shown]
+    labels = {"tickvals": ticks, "ticktext": [names[place] for place in ticks]}
+    labels |= {"range": [-0.5, len(shown) - 0.5], "zeroline": False}
+    figure = _lines(list(places), shown, models, {"title": {"text": plain(subject.axis)}, **labels})
+    for trace in figure["data"]:
+        trace |= {"text": names, "hovertemplate": trace["hovertemplate"].replace("%{x}", "%{text}")}
+    cells = [[each.label, *(display.significant(each.rows[model].net) for model in models)] for each in shown]
+    part = (
+        ""
+        if len(shown) == len(subject.settings)
+        else f" {len(shown)} of {len(subject.settings):,}, evenly chosen."
+    )
+    profitable = sum((each.main.net or 0) > 0 for each in subject.settings)
+    return Chart(
+        "net",
+        f"{profitable:,} of {display.plural(len(subject.settings), 'setting')} made a profit",
+        _reading(models) + part,
+        figure,
+        Table("Net profit by setting and queue model", [subject.axis, *models], cells),
+    )
+
+
+def latency_chart(subject: TradedSubject) -> Chart | None:
+    """Return the profit of the best setting against the latency; None unless several were compared."""
+    if LATENCY not in subject.swept or not subject.best:
+        return None
+    others = [name for name in subject.swept if name != LATENCY]
+    best = subject.best[0].values
+    found = [
+        each for each in subject.settings if all(each.values.get(name) == best.get(name) for name in others)
+    ]
+    models = [model for model in QUEUE_MODELS if model in found[0].rows]
+    durations = [_milliseconds(str(each.values[LATENCY])) for each in found]
+    is_time = None not in durations
+    places: Sequence[Any] = durations if is_time else [str(each.values[LATENCY]) for each in found]
+    axis = {
+        "title": {"text": "latency (ms)" if is_time else "latency"},
+        **({} if is_time else {"type": "category"}),
+    }
+    cells = [
+        [str(each.values[LATENCY]), *(display.significant(each.rows[model].net) for model in models)]
+        for each in found
+    ]
+    with_best = ", ".join(f"{name}={best.get(name)}" for name in others)
+    return Chart(
+        "latency",
+        f"What latency costs{f', with {display.printable(with_best, 60)}' if others else ''}",
+        _reading(models),
+        _lines(places, found, models, axis),
+        Table("Net profit by latency and queue model", ["latency", *models], cells),
+    )
+
+
+def profit_map(subject: TradedSubject) -> Chart | None:
+    """Return the profit over two swept settings; None unless two were swept."""
+    if len(subject.swept) != 2:
+        return None
+    columns, rows = (_distinct(subject.settings, name) for name in subject.swept)
+    nets = {
+        tuple(str(each.values.get(name)) for name in subject.swept): each.main.net
+        for each in subject.settings
+    }
+    cells = [[nets.get((column, row)) for column in columns] for row in rows]
+    across, up = subject.swept
+    model = subject.settings[0].main.queue
+    return Chart(
+        "map",
+        f"Net profit over {across} and {up}",
+        f"Under the queue model {model}. A good setting whose neighbours are bad is luck.",
+        {
+            "data": [
+                {
+                    "type": "heatmap",
+                    "x": list(map(plain, columns)),
+                    "y": list(map(plain, rows)),
+                    "z": cells,
+                    "zmid": 0,
+                    "colorscale": [[0, ORANGE], [0.5, "#f2f2f2"], [1, BLUE]],
+                    "hoverongaps": False,
+                    "colorbar": {"title": {"text": "net"}, "thickness": 12, "outlinewidth": 0},
+                    "hovertemplate": "%{x}, %{y}: %{z:,.4~g}<extra></extra>",
+                }
+            ],
+            "layout": {
+                "xaxis": {"type": "category", "title": {"text": plain(across)}},
+                "yaxis": {"type": "category", "title": {"text": plain(up)}},
+            },
+        },
+        Table(
+            f"Net profit, {model}",
+            [f"{up} / {across}", *columns],
+            [[row, *map(display.significant, line)] for row, line in zip(rows, cells, strict=True)],
+        ),
+    )
+
+
+def _lines(
+    places: Sequence[Any], settings: Sequence[Setting], models: Sequence[QueueModel], axis: Mapping[str, Any]
+) -> Figure:
+    """Return the net profit as a line for each queue model, the band between them shaded."""
+    lines = [
+        {
+            "type": "scatter",
+            "mode": "lines+markers",
+            "name": model,
+            "x": places,
+            "y": [each.rows[model].net for each in settings],
+            "line": {"color": COLOURS[model], "dash": DASHES[model], "width": 2},
+            "marker": {"color": COLOURS[model], "size": 7},
+            "hovertemplate": f"%{{x}}: %{{y:,.6~g}}<extra>{model}</extra>",
+            **({"fill": "tonexty", "fillcolor": BAND} if place else {}),
+        }
+        for place, model in enumerate(models)
+    ]
+    layout = {"xaxis": axis, "yaxis": {"title": {"text": "net (quote currency)"}}, "showlegend": True}
+    return {"data": lines, "layout": layout | ({} if len(models) > 1 else NO_LEGEND)}
+
+
+def _reading(models: Sequence[QueueModel]) -> str:
+    if len(models) > 1:
+        return "The band is how much of it hangs on the place in the queue, which the feed does not say."
+    return "Run with --queue back,share,front to see how much of it hangs on the queue."
+
+
+def _distinct(settings: Sequence[Setting], name: str) -> list[str]:
+    return list(dict.fromkeys(str(each.values.get(name)) for each in settings))
+
+
+def _milliseconds(text: str) -> float | None:
+    """Return a latency in milliseconds; None of a model that is no duration."""
+    if re.fullmatch(r"[0-9.]+ ?[a-z]+", text) is None:
+        return None
+    return parse_duration(text) * 1e3

@@ -1,0 +1,86 @@
+"""The figure of a whole backtest on one time axis: quotes, trades, own orders and fills, position, equity."""
+
+from typing import Any, Final
+
+from orderbook import display
+from orderbook.execution.numbers import MONEY_UNITS, UNITS
+from orderbook.execution.results import FillRow
+from replay.report.collect.lanes import LaneEvidence
+from replay.report.collect.traded import TradedProduct
+from replay.report.figures.chart import GREEN, VIOLET, Chart, Figure
+from replay.report.figures.marks import marks, named
+from replay.report.figures.series import ZOOM, interrupted, line, seconds_of, shaded, time_axis
+from replay.report.figures.trading import TradedSubject
+from replay.report.tables import Table
+
+_BANDS: Final = {"yaxis": [0.46, 1.0], "yaxis2": [0.24, 0.41], "yaxis3": [0.0, 0.19]}
+
+
+def tape_chart(subject: TradedSubject) -> Chart | str | None:
+    """Return prices, orders and money of the best setting over time."""
+    evidence, lane = subject.evidence, subject.shown
+    if evidence is None:
+        return None
+    if lane is None:
+        return "No setting ran, so there are no prices to draw."
+    best = subject.best[0]
+    trades, width = evidence.trades, seconds_of(evidence.quotes.width_ns)
+    drawn = [
+        f"{display.count(len(found))} of {display.plural(seen, what)}"
+        for found, seen, what in (
+            (lane.orders.kept, lane.orders.seen, "resting order"),
+            (lane.fills.kept, lane.fills.seen, "fill"),
+            (trades.trades(), trades.seen, "trade"),
+        )
+    ]
+    return Chart(
+        "tape",
+        f"{best.label}: {display.plural(best.main.fills, 'fill')}, net {display.significant(best.main.net)}",
+        f"Blue: lowest bid to highest ask in each {width}. Drawn: {', '.join(drawn)} of others. Below:"
+        " position and equity. Shaded: no book, nothing is known.",
+        _figure(subject, evidence, lane),
+        _table(lane.fills.kept),
+        ZOOM,
+        is_tall=True,
+    )
+
+
+def _figure(subject: TradedSubject, evidence: TradedProduct, lane: LaneEvidence) -> Figure:
+    gaps = evidence.gaps.found()
+    position = line("position", *interrupted(*lane.position(), []), VIOLET, "solid")
+    equity = line("equity", *interrupted(*lane.equity(), gaps), GREEN, "solid")
+    titles = {"yaxis": "price", "yaxis2": "position", "yaxis3": "equity"}
+    axes: dict[str, Any] = {
+        name: {"domain": domain, "title": {"text": titles[name], "standoff": 10}}
+        for name, domain in _BANDS.items()
+    }
+    axes["yaxis"]["tickformat"] = ",.8~f"
+    return {
+        "data": [
+            *named(marks(subject)),
+            position | {"yaxis": "y2", "hovertemplate": "%{x}: %{y:.6~g}<extra>position</extra>"},
+            equity | {"yaxis": "y3", "hovertemplate": "%{x}: %{y:,.6~g}<extra>equity</extra>"},
+        ],
+        "layout": {
+            "xaxis": time_axis(evidence.quotes.points()[0], "y3"),
+            **axes,
+            "shapes": shaded(gaps),
+            "showlegend": True,
+        },
+    }
+
+
+def _table(fills: list[FillRow]) -> Table:
+    rows = [
+        [
+            display.time_of_day(each.time),
+            "buy" if each.side == "bid" else "sell",
+            "maker" if each.how.is_maker else "taker",
+            display.price(each.price / UNITS),
+            f"{each.size / UNITS:g}",
+            display.significant(each.how.fee / MONEY_UNITS),
+        ]
+        for each in fills[:200]
+    ]
+    headings = ("time (UTC)", "side", "as", "price", "size (base)", "fee (quote)")
+    return Table("Own fills", headings, rows, text_columns=3)

@@ -29,8 +29,9 @@ _NICENESS = 10
     metavar="THRESHOLD",
     help="Relative spread to mark.  [default: that of the RUN, or 0.1%]",
 )
+@click.option("--open", "opens", is_flag=True, help="Also open the page in a browser.")
 @engine_option
-def view(tape: Path, **options: Any) -> None:
+def view(tape: Path, opens: bool, **options: Any) -> None:
     """Show TAPE, or a RUN and its tape, on a web page of this machine, until stopped.
 
     The page shows the depth of the book, best bid and ask, spread, trades and interruptions around a moment,
@@ -40,11 +41,15 @@ def view(tape: Path, **options: Any) -> None:
     Only who has the printed address can open the page. It only reads, at a low priority: a recording beside
     it is not disturbed, and the page can follow it.
     """
+    import webbrowser
+
     with suppress(OSError):
         os.nice(_NICENESS)
 
     def announce(url: str) -> None:
         click.echo(url)
-        click.echo("Open this address in a browser on this machine; Ctrl-C stops.", err=True)
+        is_open = opens and webbrowser.open(url)
+        hint = "Ctrl-C stops." if is_open else "Open this address in a browser on this machine; Ctrl-C stops."
+        click.echo(hint, err=True)
 
     booktape.view(tape, on_listening=announce, **options)

@@ -54,6 +54,11 @@ class TapeOverview:
             }
         )
 
+    def is_indexed(self) -> bool:
+        """Tell whether the last segment has a sidecar, as a sign that all have one."""
+        parts = parts_of(self._tape.segments())
+        return len(parts) < 2 or stored_book(self._tape.directory, parts[-1]) is not None
+
     def _mid(self, part: Part) -> float:
         """Return the mid price before a part; NaN if its sidecar does not tell."""
         saved = stored_book(self._tape.directory, part)

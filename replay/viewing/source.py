@@ -21,7 +21,9 @@ from replay.viewing.reading import ProductReader
 _POLL_S: Final = 0.2
 """Seconds between two looks at a tape that grows, however many pages ask."""
 _OVERVIEW_S: Final = 2.0
-"""Seconds between two looks for interruptions, which open every segment of a tape that has grown."""
+"""Seconds between two looks for interruptions."""
+_OVERVIEW_PART: Final = 20
+"""A look for interruptions takes one part in so many of the time, at most."""
 _MOST_INTERRUPTIONS: Final = 2000
 
 
@@ -49,7 +51,8 @@ class Source:
         self._seen: Overview = overview(self._product)
         self._last = (self._seen.rows - 1, self._seen.last_time)
         self._rows: Iterator[pa.RecordBatch | None] = follow(self._product, self._seen.rows)
-        self._polled_at = self._seen_at = time.monotonic()
+        self._polled_at = time.monotonic()
+        self._look_at = 0.0
 
     @cached_property
     def origin(self) -> int:
@@ -77,11 +80,18 @@ class Source:
             "age_s": None if last_time is None else max(0.0, time.time() - last_time / 1e9),
         }
 
+    def _overview(self) -> Overview:
+        """Return an overview of some seconds ago at most: it opens each segment of a tape that has grown."""
+        begin = time.monotonic()
+        if begin >= self._look_at:
+            self._seen = overview(self._product)
+            took = time.monotonic() - begin
+            self._look_at = begin + max(_OVERVIEW_S, took * _OVERVIEW_PART)
+        return self._seen
+
     def described(self) -> dict[str, Any]:
         """Return what does not change, and the interruptions so far."""
-        if time.monotonic() - self._seen_at >= _OVERVIEW_S:
-            self._seen, self._seen_at = overview(self._product), time.monotonic()
-        seen, now = self._seen, self.now()
+        seen, now = self._overview(), self.now()
         if now["last_time"] is None:
             return {"product": self._product.product, **now}
         found = list(interruptions(seen.connections, seen.last_time))
@@ -99,6 +109,7 @@ class Source:
                 for each in found[-_MOST_INTERRUPTIONS:]
             ],
             "lanes": [] if self.own is None else self.own.titles(),
+            "is_indexed": self.segments.is_indexed(),
             "begin": None if begin is None else begin - self.origin,
         }
 

@@ -48,7 +48,7 @@ function drawMids(context, plot, points, colours, x) {
   context.beginPath();
   for (const [time, mid] of points) context.lineTo(x(time), y(mid));
   context.stroke();
-  const text = fixed([low, high].map((mid) => Math.round(mid * 100) / 100), 2);
+  const text = fixed([low, high].map((mid) => Number(mid.toPrecision(7))), 2);
   context.fillStyle = colours.muted;
   context.textAlign = "left";
   context.fillText(text(high), plot.width + 5, 11);

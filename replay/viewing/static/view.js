@@ -13,7 +13,7 @@ const DESCRIBE_MS = 5000;
 const POLL_MS = { following: 400, watching: 3000 };
 
 function report(error) {
-  element("status").textContent = error ? error.message : "";
+  element("status").textContent = error ? error.message : state.note;
 }
 
 function changed(error) {
@@ -42,6 +42,7 @@ function titleOverview() {
 
 async function poll() {
   clearTimeout(pollTimer);
+  if (document.hidden) return; // a tab that nobody sees asks for nothing
   try {
     const source = state.source;
     const found = await store.now(source);
@@ -87,6 +88,7 @@ async function show(number, { seq = null, span = null, lane = 0 } = {}) {
     await new Promise((done) => setTimeout(done, 1000));
     info = await store.describe(number);
   }
+  state.note = info.is_indexed ? "" : `without sidecars each seek reads the tape from its start: booktape index ${info.tape}`;
   report(null);
   const [base, ...rest] = info.product.split("-");
   Object.assign(state, {
@@ -140,6 +142,7 @@ async function main() {
   element("threshold").textContent = short(state.threshold);
   element("source").replaceChildren(...found.sources.map((name, place) => new Option(name, place)));
   takeColours();
+  document.addEventListener("visibilitychange", () => state.info?.origin && poll());
   Object.assign(hooks, { draw, followed: poll });
   listen();
   element("source").addEventListener("change", () => {

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from orderbook.dataflow.streams import Streams
     from orderbook.engine import Engine
     from orderbook.strategy import StrategyFactory
-    from recorder.monitor.status import Observer
+    from recorder.monitor.status import FeedObserver, Observer
     from recorder.results import Recorded
     from replay.simulation.results import Backtest
     from replay.simulation.settings import TraderFactory
@@ -158,6 +158,7 @@ def live(
     engine: Engine | EngineName = LIVE.engine,
     on_signals: Callable[[str, pa.RecordBatch], None] | None = None,
     on_rows: Callable[[str, pa.RecordBatch], None] | None = None,
+    observers: Sequence[FeedObserver] = (),
 ) -> Backtest | None:
     """Watch a live feed without keeping anything, until Ctrl-C, SIGTERM, SIGHUP or the end of `duration`.
 
@@ -177,6 +178,7 @@ def live(
         on_signals: called with the product and each batch of signals as they happen.
         on_rows: called with the product and each batch of the strategy's rows, or of the events of its
             orders, on a thread of the strategy.
+        observers: context managers that are given a view of the feed and entered while it runs.
 
     Returns:
         The numbers of a strategy that trades; None without one.
@@ -201,7 +203,10 @@ def live(
         connection_settings(feed, url, channel, stale_after, trades=wants_trades),
         arguments.optional_seconds(duration, "duration"),
         arguments.engine_of(engine),
+        threshold=LIVE.threshold if passing is None else passing,
     )
+    with arguments.naming("observers", observers, "a list of functions"):
+        watching = [arguments.function_of(each, "observers") for each in observers]
     wanted = "the first book" if passing is None else f"a spread above {format_threshold(passing)}"
     log.info("waiting for %s of %s", wanted if on_signals else "rows of the strategy", ", ".join(names))
     run(
@@ -209,6 +214,7 @@ def live(
         live_settings,
         output=None if on_signals is None else SummaryOutput(passing, on_signals),
         strategy=running,
+        observers=watching,
     )
     return None if running is None else cast("Backtest | None", running.execution)
 

@@ -92,6 +92,16 @@ def price(value: float | None) -> str:
     return f"{whole}.{decimals.rstrip('0').ljust(2, '0')}"
 
 
+def clock(seconds: float) -> str:
+    """Return a duration as a clock shows it.
+
+    >>> clock(3725.9)
+    '1:02:05'
+    """
+    minutes, rest = divmod(int(seconds), 60)
+    return f"{minutes // 60}:{minutes % 60:02}:{rest:02}"
+
+
 def time_of_day(time_ns: int) -> str:
     """Return a time to the millisecond."""
     return format_time(time_ns)[:23].replace("T", " ")

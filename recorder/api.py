@@ -1,7 +1,6 @@
 """The three jobs of the recorder, each one call: `record`, `live` and `import_captures`."""
 
 import logging
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, nullcontext
 from dataclasses import replace
@@ -11,6 +10,7 @@ from orderbook.display import printable
 from orderbook.engine import Step
 from orderbook.facts import Lag, last_lag, wider
 from orderbook.strategy import StrategyError
+from orderbook.tally import Tally
 from recorder.captures.capture_rows import CaptureRows
 from recorder.captures.overlap import check_order
 from recorder.captures.survey import survey
@@ -23,7 +23,7 @@ from recorder.live.client import FeedReader
 from recorder.live.endpoint import FeedError
 from recorder.live.journaling import Journaling, Syncing
 from recorder.monitor.log_lines import AnomalyLog, ClockLog
-from recorder.monitor.status import Observer, RecorderStatus, RecordingView
+from recorder.monitor.status import FeedObserver, FeedView, Observer, RecordingView, RowStatus
 from recorder.recording import Recording, check_kind
 from recorder.results import Recorded
 from recorder.runtime.descriptors import allow_open_files
@@ -82,7 +82,7 @@ def record(
         backlog = Backlog(products, reader.queue, failure.report)
         journaling = Journaling(reader.queue, writer, settings.gather, failure.report, backlog)
         source = CoinbaseSource(reader, recording.positions, backlog)
-        status, anomalies, clocks = RecorderStatus(recording.tallies), AnomalyLog(), ClockLog()
+        status, anomalies, clocks = RowStatus(recording.tallies), AnomalyLog(), ClockLog()
 
         def watch(product: str, step: Step) -> None:
             status.update(product, step)
@@ -94,7 +94,8 @@ def record(
 
         with ExitStack() as stack:
             for observer in observers:
-                stack.enter_context(observer(RecordingView(status, reader, writer, strategy)))
+                view = RecordingView(status=status, reader=reader, writer=writer, strategy=strategy)
+                stack.enter_context(observer(view))
             stack.enter_context(until_stopped(reader, settings.duration))
             if signalled.is_set():
                 reader.interrupt()
@@ -122,6 +123,7 @@ def live(
     *,
     output: SummaryOutput | None = None,
     strategy: LiveStrategy | None = None,
+    observers: Sequence[FeedObserver] = (),
 ) -> None:
     """Show a live feed without storing it, until Ctrl-C, SIGTERM, SIGHUP or `settings.duration`.
 
@@ -130,6 +132,7 @@ def live(
         settings: the feed and the engine.
         output: called with summaries as they happen.
         strategy: a strategy, whose rows are written as they happen.
+        observers: entered before the first connection, left after the last.
 
     Raises:
         FeedError: if the feed's address is invalid, an API key is missing, or at the end if a product was
@@ -140,18 +143,21 @@ def live(
     allow_open_files(len(products), 1)
     reader = FeedReader(products, settings.connection)
     failure = FirstFailure(reader.stop)
-    anomalies = AnomalyLog()
-    summaries: Counter[str] = Counter()
+    tallies = {product: Tally(settings.threshold) for product in products}
+    status, anomalies = RowStatus(tallies), AnomalyLog()
 
     def watch(product: str, step: Step) -> None:
+        tallies[product].add(step)
+        status.update(product, step)
         anomalies.update(product, step)
-        summaries[product] += step.summaries.num_rows
         reader.resync(product, step)
 
     positions = dict.fromkeys(products, Position())
     outlets = failure.report, failure.report, failure.report
     thread = _thread_of(strategy, reader, (positions, None), settings.patience, outlets)
-    with deferred_signals() as signalled:
+    with deferred_signals() as signalled, ExitStack() as stack:
+        for observer in observers:
+            stack.enter_context(observer(FeedView(status=status, reader=reader, strategy=strategy)))
         flow = live_flow(
             CoinbaseSource(reader, positions),
             reader.endpoint.feed,
@@ -166,7 +172,7 @@ def live(
                 reader.interrupt()
             run_to_end(flow, failure)
     failure.reraise()
-    if failures := reader.failures(summaries):
+    if failures := reader.failures({name: tally.summaries for name, tally in tallies.items()}):
         raise FeedError.of(failures)
 
 

@@ -127,12 +127,14 @@ class LiveSettings:
         duration: seconds until it ends; None to run until it is stopped.
         engine: name of the engine that keeps the books, or an engine.
         patience: seconds that a strategy may take for one call once the feed is ending.
+        threshold: the relative spread above which a summary is counted as a signal.
     """
 
     connection: ConnectionSettings = ConnectionSettings()
     duration: float | None = None
     engine: "Engine | EngineName" = "auto"
     patience: float = 5.0
+    threshold: float = DEFAULT_THRESHOLD
 
 
 @dataclass(frozen=True, slots=True)

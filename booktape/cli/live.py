@@ -37,6 +37,7 @@ def live(products: tuple[str, ...], threshold: str | None, everything: bool, **o
     its orders are printed, and at the end its result on stderr: nothing is sent anywhere.
     """
     from booktape.arguments import THRESHOLD
+    from booktape.console import watching
     from booktape.console.streams import drop_when_blocked
     from booktape.console.terminal import echo_rows, echo_summaries, log_to_stderr, stderr
     from recorder.runtime.signals import stops_once
@@ -53,6 +54,7 @@ def live(products: tuple[str, ...], threshold: str | None, everything: bool, **o
             on_signals=partial(echo_summaries, to_stderr=False) if is_printing else None,
             on_rows=partial(echo_rows, to_stderr=False),
             execution=execution_of(options),
+            observers=[watching.live],
             **options,
         )
     if result is not None:

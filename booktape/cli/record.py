@@ -114,16 +114,16 @@ def record(
     On a tape on which it has traded before with the same settings, it goes on from there.
     """
     from booktape.arguments import THRESHOLD, seconds
-    from booktape.console.panel import reporting
     from booktape.console.results import print_recorded
     from booktape.console.streams import drop_when_blocked
     from booktape.console.terminal import echo_rows, echo_summaries, log_to_stderr, print_result
+    from booktape.console.watching import recording
     from recorder.runtime.signals import stops_once
 
     interval = seconds(log_every, "log_every")
     drop_when_blocked()
     log_to_stderr(as_json=log_json)
-    # What is printed and the panel would write over each other on one terminal.
+    # Status lines between the rows that are printed would be in the way.
     is_printing = threshold is not None or options["strategy"] is not None
     is_alone = not is_printing or not (as_json or sys.stdout.isatty())
     with stops_once():
@@ -135,7 +135,7 @@ def record(
                 threshold=THRESHOLD if threshold is None else threshold,
                 on_signals=None if threshold is None else partial(echo_summaries, to_stderr=as_json),
                 on_rows=partial(echo_rows, to_stderr=as_json),
-                observers=(partial(reporting, log_every=interval),) if is_alone else (),
+                observers=[partial(recording, log_every=interval if is_alone else None)],
                 execution=execution_of(options),
                 **options,
             )

@@ -1,6 +1,7 @@
 """`booktape replay`."""
 
 import logging
+import math
 import sys
 from contextlib import AbstractContextManager, nullcontext, redirect_stdout
 from functools import partial
@@ -108,6 +109,8 @@ def replay(
     RUN/strategy, with --depth RUN/depth: after every summary bid_price_1, bid_size_1, ask_price_1, ask_size_1
     to N, 1 the best; with --trades RUN/trades. What has no rows has no directory.
     """
+    from booktape import arguments
+    from booktape.console import watching
     from booktape.console.progress import progress_bar
     from booktape.console.results import print_run
     from booktape.console.terminal import echo_summaries, log_to_stderr, print_result
@@ -115,11 +118,16 @@ def replay(
     refuse_open(options["html"], opens=opens)
     opened = booktape.open(tape)
     log_to_stderr(logging.WARNING if as_json else logging.INFO)
-    watching: AbstractContextManager[Any] = nullcontext()  # several processes report no steps
-    if processes == 1 and not follow:
-        watching = progress_bar(opened.path, products, "replay")
+    shown: AbstractContextManager[Any] = nullcontext()  # several processes report no steps
+    speed = arguments.speed_of(options["speed"])
+    if follow or (processes == 1 and math.isfinite(speed)):
+        above = arguments.threshold(options["threshold"])
+        trades = options["trades"]
+        shown = watching.replay(opened.path, products, speed, above, is_followed=follow, trades=trades)
+    elif processes == 1:
+        shown = progress_bar(opened.path, products, "replay")
     # What a strategy prints is not part of the result.
-    with watching as advance, redirect_stdout(sys.stderr) if as_json else nullcontext():
+    with shown as advance, redirect_stdout(sys.stderr) if as_json else nullcontext():
         result = opened.replay(
             products=products,
             follow=follow,

@@ -25,12 +25,14 @@ class Column:
         side: alignment of the cells; numbers go to the right.
         drop: a table that is too wide loses the columns with the highest numbers first, those with 0 last,
             from the right.
+        least: smallest width, in characters.
     """
 
     heading: str
     unit: str = ""
     side: Literal["left", "right"] = "right"
     drop: int = 0
+    least: int = 0
 
 
 def fitted_table(
@@ -87,7 +89,8 @@ def _shown(width: int | None, columns: Sequence[Column], rows: Sequence[Sequence
 def _width(number: int, columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> int:
     """Return the widest cell of a column, its heading included."""
     column = columns[number]
-    return max(map(cell_len, (column.heading, column.unit, *(row[number] for row in rows))))
+    cells = (column.heading, column.unit, *(row[number] for row in rows))
+    return max(column.least, *map(cell_len, cells))
 
 
 def money(value: float | None) -> str:

@@ -6,14 +6,15 @@ Piped, everything is plain text without control codes, and as wide as it needs t
 import logging
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, TypeVar
 
 import click
 import pyarrow as pa
-from rich.console import Console, ConsoleOptions, ConsoleRenderable, RenderHook
+from rich.console import Console, ConsoleOptions, ConsoleRenderable, RenderableType, RenderHook
+from rich.live import Live
 from rich.segment import Segment
 
 from orderbook.display import printable_lines, row_lines, summary_line, summary_rows
@@ -28,25 +29,46 @@ if TYPE_CHECKING:
 
 _PIPED_WIDTH = 400
 
+_REFRESHES_PER_S = 2
 
 R = TypeVar("R", bound=Result)
+C = TypeVar("C", bound=Console)
 T = TypeVar("T", "Backtest", "Comparison", "WalkForward")
 
 
 def stdout() -> Console:
     """Return the console for results."""
-    return _console(to_stderr=False)
+    return _console(Console, to_stderr=False)
 
 
 @cache
-def stderr() -> Console:
+def stderr() -> "_SideConsole":
     """Return the console for everything else: one, or panel and log lines would overwrite each other."""
-    return _console(to_stderr=True)
+    return _console(_SideConsole, to_stderr=True)
 
 
-def _console(*, to_stderr: bool) -> Console:
+@contextmanager
+def panel(render: Callable[[], RenderableType]) -> Iterator[None]:
+    """Show a panel on stderr, a terminal, while the block runs; what is printed meanwhile comes above it."""
+    console = stderr()
+    with Live(
+        get_renderable=render,
+        console=console,
+        refresh_per_second=_REFRESHES_PER_S,
+        transient=True,
+        redirect_stdout=sys.stdout.isatty(),
+    ) as live:
+        live.refresh()
+        console.has_panel = True
+        try:
+            yield
+        finally:
+            console.has_panel = False
+
+
+def _console(kind: type[C], *, to_stderr: bool) -> C:
     is_terminal = (sys.stderr if to_stderr else sys.stdout).isatty()
-    console = (_SideConsole if to_stderr else Console)(
+    console = kind(
         stderr=to_stderr,
         width=None if is_terminal else _PIPED_WIDTH,
         highlight=False,
@@ -78,6 +100,8 @@ class _Escaped:
 
 class _SideConsole(Console):
     """A console whose broken pipe does not end the process: the work continues without it."""
+
+    has_panel = False
 
     def on_broken_pipe(self) -> None:
         """Print nothing more; Rich would end the process."""
@@ -145,11 +169,17 @@ class _JsonFormatter(logging.Formatter):
 
 def echo_summaries(product: str, summaries: pa.RecordBatch, *, to_stderr: bool) -> None:
     """Print summaries."""
-    for row in summary_rows(summaries):
-        click.echo(summary_line(product, row), err=to_stderr)
+    _echo([summary_line(product, row) for row in summary_rows(summaries)], to_stderr=to_stderr)
 
 
 def echo_rows(product: str, rows: pa.RecordBatch, *, to_stderr: bool) -> None:
     """Print rows of a strategy."""
-    for line in row_lines(product, rows):
+    _echo(list(row_lines(product, rows)), to_stderr=to_stderr)
+
+
+def _echo(lines: list[str], *, to_stderr: bool) -> None:
+    if stderr().has_panel and (sys.stderr if to_stderr else sys.stdout).isatty():
+        stderr().print("\n".join(lines), soft_wrap=True)
+        return
+    for line in lines:
         click.echo(line, err=to_stderr)

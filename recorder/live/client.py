@@ -143,6 +143,11 @@ class FeedReader:
         known = self._products.get(product)
         return known.state if known else "stopped before it began"
 
+    def is_connected(self, product: str) -> bool:
+        """Return whether a product has a connection that is open."""
+        known = self._products.get(product)
+        return known is not None and known.limit is not None
+
     def outages(self, books: Mapping[str, tuple[int, int] | None]) -> dict[str, Outage]:
         """Return the products whose book was lost and had not come back when the reader stopped.
 

@@ -80,7 +80,8 @@ def status_line(view: RecordingView) -> str:
             f"{product} {rows}, {connections}, {sum(state.anomalies.values()):,} anomalies, "
             f"{display.price(state.bid)} / {display.price(state.ask)}, {last}, {book}, {traded}"
         )
-    parts += [f"{product} {standing.line()}" for product, standing in view.standings()]
+    standings = ((product, view.standing(product)) for product in view.writer.products)
+    parts += [f"{product} {standing.line()}" for product, standing in standings if standing is not None]
     journal, sealed = view.writer.sizes()
     queued = display.size(view.reader.queue.queued_bytes)
     total = f"journal {display.size(journal)}, sealed {display.size(sealed)}, queue {queued}"

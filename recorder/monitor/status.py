@@ -1,7 +1,7 @@
-"""The status of a running recording, which the panel, the log and the metrics show."""
+"""The status of rows as they come, of a feed or a tape, which the panel, the log and the metrics show."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
@@ -23,6 +23,8 @@ class ProductStatus:
             monotonic clock.
         bid, ask: best prices; None if unknown, as during an interruption.
         relative_spread: fraction of the ask price; None if unknown.
+        signals: number of summaries above the threshold.
+        has_book: whether a book is known; one side of it may be empty.
     """
 
     rows: int
@@ -34,16 +36,18 @@ class ProductStatus:
     bid: float | None
     ask: float | None
     relative_spread: float | None
+    signals: int = 0
+    has_book: bool = False
 
 
 _UNKNOWN = (None, None, None)
 
 
-class RecorderStatus:
+class RowStatus:
     """The status of all products. The dataflow updates it, any thread may read it.
 
     Args:
-        tallies: counts of each product, which the recording keeps up to date.
+        tallies: counts of each product, which whoever runs the rows keeps up to date.
         monotonic: returns the time in seconds.
     """
 
@@ -55,6 +59,11 @@ class RecorderStatus:
         self.now = monotonic
         self._began = monotonic()
 
+    @property
+    def threshold(self) -> float:
+        """The relative spread above which a summary is a signal."""
+        return next(iter(self._tallies.values())).threshold
+
     def update(self, product: str, step: Step) -> None:
         """Update time and prices of a product by a step."""
         if step.span.frames:
@@ -62,7 +71,7 @@ class RecorderStatus:
         if step.summaries.num_rows:
             self._last_books[product] = self.now()
         if step.span.is_interrupted:
-            self._quotes[product] = _UNKNOWN
+            self._quotes.pop(product, None)
         elif step.summaries.num_rows:
             names = ("bid_price", "ask_price", "relative_spread")
             bid, ask, relative = (step.summaries.column(name)[-1].as_py() for name in names)
@@ -79,6 +88,8 @@ class RecorderStatus:
                 self._last_frames.get(product),
                 self._last_books.get(product),
                 *self._quotes.get(product, _UNKNOWN),
+                tally.signals,
+                product in self._quotes,
             )
             for product, tally in self._tallies.items()
         }
@@ -92,14 +103,22 @@ class RecorderStatus:
         return None if time is None else self.now() - time
 
 
-@dataclass(frozen=True, slots=True)
-class RecordingView:
-    """The parts of a running recording, to be read from any thread and never changed."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedView:
+    """The parts of a running live feed, to be read from any thread and never changed."""
 
-    status: RecorderStatus
+    status: RowStatus
     reader: FeedReader
-    writer: TapeWriter
     strategy: LiveStrategy | None = None
+
+    @property
+    def trades_on_paper(self) -> bool:
+        """Whether there is a strategy that trades."""
+        return self.strategy is not None and self.strategy.reads_rows
+
+    def standing(self, product: str) -> Standing | None:
+        """Return how a strategy that trades stands on a product; None before it begins or once it failed."""
+        return None if self.strategy is None else self.strategy.standing(product)
 
     def trouble(self) -> str | None:
         """Return why it is not healthy: no product had a frame for as long as replaces a connection."""
@@ -108,13 +127,16 @@ class RecordingView:
             return None
         return f"no product has had a frame for {silence:.0f} s (--stale-after is {stale_after:g} s)"
 
-    def standings(self) -> Iterator[tuple[str, Standing]]:
-        """Yield how a strategy that trades stands, by product."""
-        if self.strategy is not None:
-            for product in self.writer.products:
-                if (standing := self.strategy.standing(product)) is not None:
-                    yield product, standing
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordingView(FeedView):
+    """Those of a running recording."""
+
+    writer: TapeWriter
 
 
 Observer = Callable[[RecordingView], AbstractContextManager[object]]
 """Observes a recording while its block runs: a panel, log lines, metrics."""
+
+FeedObserver = Callable[[FeedView], AbstractContextManager[object]]
+"""Observes a live feed that is not recorded."""

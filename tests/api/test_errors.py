@@ -108,6 +108,7 @@ REFUSED: dict[str, Callable[[Any, Path], object]] = {
     "record.threshold": lambda value, path: bt.record("BTC-USD", path, threshold=value),
     "record.metrics_port": lambda value, path: bt.record("BTC-USD", path, metrics_port=value),
     "record.channel": lambda value, path: bt.record("BTC-USD", path, channel=value),
+    "live.observers": lambda value, _: bt.live("BTC-USD", on_signals=print, observers=value),
     "record.observers": lambda value, path: bt.record("BTC-USD", path, observers=value),
     "record.metrics_host": lambda value, path: bt.record("BTC-USD", path, metrics_port=0, metrics_host=value),
     "record.engine": lambda value, path: bt.record("BTC-USD", path, engine=value),

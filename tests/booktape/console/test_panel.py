@@ -1,5 +1,7 @@
-"""Showing a recording: a panel that fits the terminal and is never torn, log lines elsewhere."""
+"""The panel of recordings, live feeds and replays: it fits, stays where it is and is never torn."""
 
+import asyncio
+import codecs
 import fcntl
 import json
 import os
@@ -25,7 +27,7 @@ from replay.synthetic.settings import ExchangeSettings, MarketSettings
 from tests.support.commands import clean_environment, end, free_port, running_booktape
 from tests.support.constants import BTC, ETH, TIMEOUT_S
 from tests.support.rows import journals, read_rows
-from tests.support.scripted_server import ScriptedServer, failing, stall
+from tests.support.scripted_server import ScriptedServer, book, failing, stall
 
 MARKETS = [MarketSettings(BTC, depth=20), MarketSettings(ETH, mid="1900.00", tick="0.05", depth=20)]
 _OWN_TERMINAL = (
@@ -95,6 +97,7 @@ class Terminal:
         self.output = ""
         self._master = master
         self._columns = columns
+        self._decoder = codecs.getincrementaldecoder("utf-8")()
 
     def until(self, condition: Callable[[str], bool]) -> None:
         """Read until a condition on all output holds."""
@@ -129,19 +132,26 @@ class Terminal:
         data = os.read(self._master, 65536)
         if not data:
             raise OSError
-        self.output += data.decode()
+        self.output += self._decoder.decode(data)
 
 
 @contextmanager
-def on_terminal(columns: int, *arguments: object, rows: int = 30) -> Iterator[Terminal]:
-    """Run `booktape` with a terminal of a width as its stdin and stderr."""
+def on_terminal(
+    columns: int, *arguments: object, rows: int = 30, prints_there: bool = False
+) -> Iterator[Terminal]:
+    """Run `booktape` with a terminal as its stdin and stderr, and as its stdout if it prints there."""
     master, slave = pty.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
     environment = {**clean_environment(), "TERM": "xterm-256color"}
     environment.pop("LINES", None)
     command = [sys.executable, "-c", _OWN_TERMINAL, "-m", "booktape", *map(str, arguments)]
     with subprocess.Popen(
-        command, env=environment, stdin=slave, stdout=subprocess.PIPE, stderr=slave, text=True
+        command,
+        env=environment,
+        stdin=slave,
+        stdout=slave if prints_there else subprocess.PIPE,
+        stderr=slave,
+        text=True,
     ) as process:
         os.close(slave)
         try:
@@ -163,40 +173,115 @@ def panels(output: str) -> list[list[str]]:
     return [lines[one:two] for one, two in pairwise([*starts, len(lines)])]
 
 
-@pytest.mark.parametrize("columns", [80, 100])
-def test_the_panel_fits(tmp_path: Path, columns: int) -> None:
-    """The panel shows each product's rows, bid, ask and more, in lines no wider than the terminal."""
+TRADER = ("--strategy", "booktape.strategies:QuoteWhenWide", "--set", "threshold=0bps")
+
+
+@pytest.mark.parametrize("columns", [80, 160])
+def test_the_panel_of_a_recording(tmp_path: Path, columns: int) -> None:
+    """It shows prices, signals and, of a strategy that trades, fills and position, in lines that fit."""
     tape = tmp_path / "tape"
-    trader = ("--strategy", "booktape.strategies:QuoteWhenWide") if columns == 100 else ()
+    trader = TRADER if columns == 160 else ()
     with (
         SyntheticExchange(MARKETS, ExchangeSettings(rate=200.0, heartbeats=False)) as exchange,
         on_terminal(columns, "record", BTC, ETH, "-o", tape, "--url", exchange.url, *trader) as terminal,
     ):
-        exchange.wait_until(lambda: len(exchange.connections) == 2, TIMEOUT_S)
-        exchange.wait_until(lambda: all(c.rounds > 40 for c in exchange.connections), TIMEOUT_S)
+        terminal.until(lambda output: all(f"{product}  open" in output for product in (BTC, ETH)))
         seen = len(terminal.output)
         terminal.until(lambda output: len(panels(output[seen:])) > 1)
-        shown = panels(terminal.output)[-2]
+        shown = panels(terminal.output)
         stdout, _ = terminal.finish()
     assert all(len(line) <= columns for line in plain_lines(terminal.output))
-    for word in ("product", "rows", "bid", "ask", "spread", "last update"):
-        assert word in shown[0]
-    if columns == 100:  # a narrow terminal loses columns, never digits
-        assert all(word in shown[0] for word in ("rate", "connections", "anomalies"))
+    assert_columns_stay(shown)
+    found = headings(shown[-2])
+    assert found[:7] == ["product", "state", "last trade", "bid", "ask", "spread", "signals"]
+    assert found[7:] == RIGHT * bool(trader)
     for product in (BTC, ETH):
-        line, *paper = [line for line in shown if line.strip().startswith(product)]
-        assert [text.split(":")[0] for text in paper] == [f"{product} on paper (share)"] * bool(trader)
-        rows, *rest = re.findall(r"[0-9][0-9,.]*", line.split(product)[1])
-        assert int(rows.replace(",", "")) > 0
-        if columns == 100:
-            del rest[0]  # the rate: after a stall more than a thousand
-            assert "last trade" in shown[0]
-        bid, ask = (float(each.replace(",", "")) for each in rest[:2])
-        assert bid < ask
-    foot = " ".join(shown[1:])
-    assert all(word in foot for word in ("journal", "sealed", "queue"))
+        (line,) = [line for line in shown[-2] if line.startswith(product)]
+        _, state, _, bid, ask, _, signals, *rest = line.split()
+        assert state == "open"
+        assert float(bid.replace(",", "")) < float(ask.replace(",", ""))
+        assert signals.isdigit()
+        assert not rest or int(rest[5].replace(",", "")) > 0  # rows
+    foot = " ".join(shown[-2][1:])
+    assert all(word in foot for word in ("journal", "sealed", "queue", "disk left", "Ctrl-C ends"))
+    assert re.search(r"\d:\d\d:\d\d  record /", terminal.output)
     assert BTC in stdout
     assert "\x1b" not in stdout
+
+
+RIGHT = ["fills", "position", "net", "update", "rate", "rows", "anomalies", "connections"]
+
+
+def headings(panel: list[str]) -> list[str]:
+    """Return the columns of a panel."""
+    return re.split(r"\s{2,}", panel[0].strip())
+
+
+def assert_columns_stay(shown: list[list[str]]) -> None:
+    """No column comes, goes or moves from the first panel to the last whole one."""
+    assert len({panel[0].rstrip() for panel in shown[:-1]}) == 1, [panel[0] for panel in shown]
+
+
+@pytest.mark.parametrize(
+    "options", [("--speed", "0.5"), ("--speed", "0.5", "--trades"), ("--follow", "--threshold", "50%")]
+)
+def test_the_panel_of_a_replay(short_tape: Path, options: tuple[str, ...]) -> None:
+    """It has no disk, nor trades that nobody reads, and says how far the replay has come."""
+    with on_terminal(160, "replay", short_tape, *options) as terminal:
+        terminal.until(lambda output: " no book " in output or ("--speed" in options and " open " in output))
+        seen = len(terminal.output)
+        terminal.until(lambda output: len(panels(output[seen:])) > 1)
+        shown = panels(terminal.output)
+        terminal.finish(codes=(0, 1))
+    assert_columns_stay(shown)
+    found = headings(shown[-2])
+    assert ("last trade" in found) == ("--trades" in options)
+    assert not {"fills", "position"} & set(found)
+    text = " ".join(shown[-2])
+    assert "disk" not in text
+    assert re.search(r"row [0-9,]+" + ("" if "--follow" in options else " of 3,00[0-9]"), text)
+    assert sum(line.startswith(("BTC-USD", "ETH-USD", "SOL-USD")) for line in shown[-2]) == 3
+
+
+def test_what_live_prints_stands_above_its_panel() -> None:
+    """Every summary is one whole line in order; nothing of the panel is left between or below them."""
+    settings = ExchangeSettings(rate=300.0, frames=60, heartbeats=False)
+    with SyntheticExchange(MARKETS[:1], settings) as exchange:
+        options = ("live", BTC, "--all", "--url", exchange.url)
+        with on_terminal(100, *options, rows=200, prints_there=True) as terminal:
+            exchange.wait_for_done(1, timeout=TIMEOUT_S)
+            terminal.until(lambda output: len(re.findall(r" bps\r", output)) >= 61)
+            seen = len(terminal.output)
+            terminal.until(lambda output: len(panels(output[seen:])) > 1)
+            shown = panels(terminal.output)
+            terminal.finish()
+    lines = [line for line in terminal.screen() if line]
+    assert [BTC in line for line in lines] == [True] * 62  # a line of the log, 61 summaries
+    times = [line[:23] for line in lines[1:]]
+    assert times == sorted(times)
+    assert "disk" not in " ".join(shown[-2])
+    assert "last trade" not in shown[-2][0]
+
+
+def test_a_feed_without_a_snapshot_says_so(tmp_path: Path) -> None:
+    """Until the first snapshot a line says how far the connection has come."""
+    sends = threading.Event()
+
+    async def script(number: int, connection: ServerConnection) -> None:
+        await asyncio.to_thread(sends.wait, TIMEOUT_S)
+        for text in book(number):
+            await connection.send(text)
+        await connection.wait_closed()
+
+    with (
+        ScriptedServer(script) as peer,
+        on_terminal(80, "record", BTC, "-o", tmp_path / "tape", "--url", peer.url) as terminal,
+    ):
+        terminal.until(lambda output: f"connecting: {BTC}" in output)
+        terminal.until(lambda output: f"connected, waiting for the snapshot: {BTC}" in output)
+        sends.set()
+        terminal.until(lambda output: f"{BTC}  open" in output)
+        terminal.finish()
 
 
 def test_a_warning_stays_whole_above_the_panel(tmp_path: Path) -> None:
@@ -243,6 +328,24 @@ def test_many_products_on_a_low_terminal(tmp_path: Path) -> None:
             terminal.until(lambda output: len(panels(output)) > 2)
             _, screen = terminal.finish(codes=(0, 1))  # 1 if not all have a book yet
     assert sum("product" in line for line in screen) == 0
+
+
+def test_many_products_share_a_row(tmp_path: Path) -> None:
+    """Ten products have a row of their own, the others one with their sums."""
+    markets = [MarketSettings(f"P{number}-USD", depth=5) for number in range(12)]
+    products = [market.product for market in markets]
+    with SyntheticExchange(markets, ExchangeSettings(rate=100.0)) as exchange:
+        options = ("-o", tmp_path / "tape", "--url", exchange.url)
+        with on_terminal(160, "record", *products, *options, rows=40) as terminal:
+            terminal.until(lambda output: "2 more   2 open" in output)
+            seen = len(terminal.output)
+            terminal.until(lambda output: len(panels(output[seen:])) > 1)
+            shown = panels(terminal.output)[-2]
+            terminal.finish()
+    names = [line.split()[0] for line in shown if line.startswith(("P", "2 more"))]
+    assert names == [*products[:10], "2"]
+    (line,) = [line for line in shown if line.startswith("2 more")]
+    assert int(line.split()[-4].replace(",", "")) > 2  # rows
 
 
 def test_log_lines_as_json(tmp_path: Path) -> None:

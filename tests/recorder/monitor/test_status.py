@@ -8,7 +8,7 @@ from orderbook.engine import PlainEngine
 from orderbook.schema import TAPE_SCHEMA, empty_batch
 from orderbook.tally import Tally
 from orderbook.thresholds import DEFAULT_THRESHOLD
-from recorder.monitor.status import ProductStatus, RecorderStatus
+from recorder.monitor.status import ProductStatus, RowStatus
 from tests.support.constants import BTC, ETH, SECOND, START
 from tests.support.oracle import Row
 from tests.support.rows import to_batch
@@ -23,7 +23,7 @@ class Watched:
     def __init__(self, first_connection: int = 0) -> None:
         self.now = 100.0
         self._tallies = {product: Tally(DEFAULT_THRESHOLD) for product in (BTC, ETH)}
-        self.status = RecorderStatus(self._tallies, lambda: self.now)
+        self.status = RowStatus(self._tallies, lambda: self.now)
         self._state = ENGINE.start(BTC, "exchange")
         self._seq = 0
         self._connection = first_connection - 1

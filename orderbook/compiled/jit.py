@@ -8,10 +8,12 @@ passed in. Without fast-math floats round as IEEE requires. `NUMBA_BOUNDSCHECK=1
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, Final, TypeVar, cast
 
 import numba
 from llvmlite import ir
+from llvmlite.binding import Linkage
 from numba import types
 from numba.core import cgutils, codegen
 from numba.experimental.function_type import _get_wrapper_address
@@ -86,6 +88,7 @@ def compiled_once() -> Iterator[None]:
     def finalize_entries(self: Any) -> None:
         if any(function.name.startswith(_WRAPPER) for function in self._final_module.functions):
             self._linking_libraries = _all_below(self)
+            self._optimize_final_module = partial(_optimise, self, self._optimize_final_module)
             finalize(self)
         else:
             self._finalize_dynamic_globals()
@@ -101,6 +104,14 @@ def compiled_once() -> Iterator[None]:
         yield
     finally:
         library.finalize, generator.set_env = finalize, set_env
+
+
+def _optimise(library: Any, optimise: Callable[[], None]) -> None:
+    """Optimise the module of an entry: all that is linked into it is used there alone."""
+    for function in library._final_module.functions:  # noqa: SLF001
+        if not function.is_declaration and function.linkage == Linkage.linkonce_odr:
+            function.linkage = "internal"
+    optimise()
 
 
 def _all_below(library: Any) -> list[Any]:

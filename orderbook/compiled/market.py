@@ -6,6 +6,8 @@ the row counts: it may still be left to the plain engine.
 
 from typing import Any, Final
 
+import numpy as np
+
 from orderbook.compiled.jit import inlined, inner
 from orderbook.compiled.layout import CHANGE, CHANGED, EVENT, NO_ID, TRADE
 from orderbook.compiled.words import get_word, set_word
@@ -14,6 +16,8 @@ from orderbook.execution.numbers import LARGEST_LEVEL, UNITS
 
 CUT_UNIT: Final = 10**10
 """Units of the fraction of a size (1e-18) to a unit of the exchange (1e-8)."""
+_CUT_UNIT: Final[Any] = np.uint64(CUT_UNIT)
+_0: Final[Any] = np.uint64(0)
 _LARGEST_WHOLE: Final = LARGEST_LEVEL // UNITS
 _LARGEST_REST: Final = LARGEST_LEVEL % UNITS
 
@@ -60,8 +64,11 @@ def _count_cut(frame: Any) -> int:
     sizes_cut = 0
     for change in range(frame.registers.changes):
         word = change * CHANGE
-        _, cut = size_units(get_word(frame.changes, word + 2), get_word(frame.changes, word + 3))
-        sizes_cut += cut
+        whole, fraction = get_word(frame.changes, word + 2), get_word(frame.changes, word + 3)
+        is_long = np.uint64(fraction) % _CUT_UNIT != _0  # without a division, as it is compared with 0
+        if is_long | (whole >= _LARGEST_WHOLE):
+            _, cut = size_units(whole, fraction)
+            sizes_cut += cut
     return sizes_cut
 
 

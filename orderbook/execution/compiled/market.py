@@ -61,12 +61,11 @@ def look(x: Any) -> None:
     """Take note of the book that is known now."""
     market = x
     market.is_known = 1
-    bid, ask = sizes.best_price(x, 0), sizes.best_price(x, 1)
+    bid, market.bid_size = sizes.best_level(x, 0)
+    ask, market.ask_size = sizes.best_level(x, 1)
     if bid != market.bid or ask != market.ask:
         market.bid, market.ask = bid, ask
         market.relative_spread = relative_spread(bid, ask)
-    market.bid_size = sizes.size_at(x, 0, bid) if bid else 0
-    market.ask_size = sizes.size_at(x, 1, ask) if ask else 0
     if market.has_begun and not market.first_mid and bid and ask:
         market.first_mid, market.first_mid_time = bid + ask, market.time
 

@@ -185,7 +185,7 @@ class Memory:
         fills, mids, order, told = (
             self.table(name) for name in ("fills_at", "mids_at", "fill_order", "told")
         )
-        count, mids = int(self.market["fills"]), mids.reshape(len(fills), -1)
+        count, mids = int(self.market["fills"]), mids.reshape(len(fills), len(told))
         whole, rest = np.split(order[:count], [int(told[-1]) if len(told) else count])
         taken = fills[whole], mids[whole]
         left = len(rest)

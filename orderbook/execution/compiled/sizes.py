@@ -39,6 +39,11 @@ def size_at(x: Any, side: int, price: int) -> Any:
         at, start = blocks.place_below(book, side, key + 1)
         if at > start and get_word(book.blocks, at - 1) == key:
             whole, fraction = blocks.size_at(book.blocks, at - 1)
+    return _units(whole, fraction)
+
+
+@inlined
+def _units(whole: int, fraction: int) -> Any:
     units, _ = size_units(whole, fraction)
     return units
 
@@ -51,16 +56,21 @@ def _price_of(side: int, near_key: int, deep_key: int) -> Any:
 
 
 @inner
-def best_price(x: Any, side: int) -> Any:
-    """Return the best price of a side, 0 if it is empty."""
+def best_level(x: Any, side: int) -> Any:
+    """Return price and size of the best level of a side, 0 and 0 if it is empty."""
     book = book_of(x)
     near_key = deep_key = LOWEST
+    whole = fraction = 0
     place = near.first_place(book, side)
     if place < near.behind(book.registers, side):
         near_key = near.key_at(book.registers, side, place)
+        whole, fraction = near.size_at(book.near, place)
     if blocks.used(book, side):
-        deep_key = get_word(book.blocks, blocks.best_at(book, side))
-    return _price_of(side, near_key, deep_key)
+        deep = blocks.best_at(book, side)
+        deep_key = get_word(book.blocks, deep)
+        if deep_key > near_key:
+            whole, fraction = blocks.size_at(book.blocks, deep)
+    return _price_of(side, near_key, deep_key), _units(whole, fraction)
 
 
 @inner

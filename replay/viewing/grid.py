@@ -18,7 +18,7 @@ Ints = npt.NDArray[np.int64]
 REACH: Final = 96
 """Bins that are kept on each side of the touch."""
 
-_MOST_BINS: Final = 4096
+_MOST_BINS: Final = 2048
 _FAR: Final = 2 / 3
 """The level, as a part of all known ones, that decides how far the bins of the first book reach."""
 

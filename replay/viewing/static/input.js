@@ -68,11 +68,11 @@ export function listen() {
   scrub(element("spread"));
   const overview = element("overview");
   const seek = (event) => {
+    if (!state.info?.origin) return;
     stop();
     goTo(overviewTime(event, overview, state.info.last_time), { part: 0.5 });
   };
   overview.addEventListener("pointerdown", (event) => {
-    if (!state.info?.origin) return;
     overview.setPointerCapture(event.pointerId);
     seek(event);
   });

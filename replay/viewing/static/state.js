@@ -39,6 +39,7 @@ export function takeColours() {
 
 /** Show a time, and move the screen if it is not on it; `part` is where on the screen it then is. */
 export function goTo(time, { seq = null, part = null } = {}) {
+  if (!state.info?.origin) return;
   state.cursor = Math.max(0, Math.min(time, state.info.last_time));
   state.seq = seq;
   const place = (state.cursor - state.start) / state.span;

@@ -78,16 +78,23 @@ async function readSegments(source) {
   }
 }
 
+/** Enable the buttons, which need something to act on. */
+function enable(isEnabled) {
+  for (const button of document.querySelectorAll("#controls button")) button.disabled = !isEnabled;
+}
+
 /** Show a source, at a row or a good place to begin. */
 async function show(number, { seq = null, span = null, lane = 0 } = {}) {
   Object.assign(state, { source: number, info: null, segments: null, range: null, scale: 0, seq: null });
   state.tiles?.clear();
+  enable(false);
   let info = await store.describe(number);
-  while (!info.origin) {
+  while (!info.origin && state.source === number) {
     report(new Error(`${info.product} has no row yet; waiting for the first`));
     await new Promise((done) => setTimeout(done, 1000));
     info = await store.describe(number);
   }
+  if (state.source !== number) return; // another one was chosen meanwhile
   state.note = info.is_indexed ? "" : `without sidecars each seek reads the tape from its start: booktape index ${info.tape}`;
   report(null);
   const [base, ...rest] = info.product.split("-");
@@ -99,10 +106,12 @@ async function show(number, { seq = null, span = null, lane = 0 } = {}) {
   element("title").textContent = `${info.product} on ${info.tape}${info.synthetic ? " (synthetic)" : ""}`;
   document.title = `${info.product} · booktape view`;
   titleOverview();
+  enable(true);
   offerSpans(span);
   offerLanes(lane);
   if (seq !== null) {
     const found = await store.moment(number, seq).catch((error) => report(error));
+    if (state.source !== number) return;
     goTo(found?.time ?? 0, { seq: found ? seq : null, part: 0.5 });
   } else if (info.age_s < LIVE_S) {
     setFollowing(true);

@@ -94,7 +94,7 @@ def test_prices_far_away_do_not_take_the_memory() -> None:
     grid.add(np.array([0, 1]), levels([book, [(9e9, 5.0)]]), levels([[], []]))
     _, cells = grid.cells(3)
     assert cells[0].sum() == 3.0
-    assert cells.shape[1] <= 4096
+    assert cells.shape[1] <= 2048
 
 
 def test_extremes_last_until_the_next_value() -> None:

@@ -31,6 +31,11 @@ def serving(tape: Path = SAMPLE) -> Iterator[ViewServer]:
     """Serve a tape while the block runs; then no thread is left."""
     with ViewServer(Library([Tape.open(tape)], None, 0.001, "plain")) as server, running(server):
         yield server
+    wait_for_connections()
+
+
+def wait_for_connections() -> None:
+    """Wait until no connection is open any more."""
     for thread in threading.enumerate():
         if "process_request_thread" in thread.name:
             thread.join(TIMEOUT_S)
@@ -131,6 +136,7 @@ def test_clients_that_never_read(monkeypatch: pytest.MonkeyPatch) -> None:
             if number % 2:
                 silent.sendall(request)
         assert ask(server, MINUTE)[0] == 200
+        wait_for_connections()  # the server still runs: it has cut them off
 
 
 def test_a_tape_that_is_damaged_is_told(tmp_path: Path) -> None:

@@ -72,13 +72,9 @@ def page_of(
         caveats=list(caveats(result, drawn)),
         overview=Table(
             "Products",
-            [
-                *("product", "price", "equity", "best setting", "net (quote)"),
-                *(["back, share, front"] if len(run.queues) > 1 else []),
-                *("fills", "filled (%)", "drawdown (quote)", "fees (quote)"),
-            ],
-            [each.overview for each in found],
-            text_columns=4,
+            list(found[0].overview) if found else [],
+            [list(each.overview.values()) for each in found],
+            text_columns=3,
             links=[each.section.id for each in found],
         ),
         sections=[each.section for each in found],
@@ -136,7 +132,7 @@ class _Product:
     finding: Finding
     profit: float
     is_unfilled: bool
-    overview: Sequence[str | Sparkline]
+    overview: Mapping[str, str | Sparkline]
     section: Section
 
 
@@ -186,31 +182,25 @@ def _settings(rows: Sequence[BacktestRow], result: Backtest, drawn: Drawn | None
         yield Setting(label or "as given", values, {row.queue: row for row in lanes_of}, lanes)
 
 
-def _overview(subject: TradedSubject, title: str) -> list[str | Sparkline]:
-    price: str | Sparkline = "-"
+def _overview(subject: TradedSubject, title: str) -> dict[str, str | Sparkline]:
+    """Return the cells of a product by their heading."""
+    cells: dict[str, str | Sparkline] = {"product": title, "price": "-"}
     if subject.evidence is not None:
         times, bids, asks = subject.evidence.quotes.points()
-        price = sparkline(f"price of {title}", times, (bids + asks) / 2)
-    models = list(subject.settings[0].rows)
-    if not subject.best:
-        return [title, price, *["-"] * (7 + (len(models) > 1))]
-    best, row = subject.best[0], subject.best[0].main
-    lane = best.main_lane
-    money = "-" if lane is None else sparkline(f"equity of {title}", *lane.equity())
-    bounds = dict.fromkeys(
-        display.significant(best.rows[model].net) for model in QUEUE_MODELS if model in best.rows
-    )
-    return [
-        *(
-            title,
-            price,
-            best.label if len(subject.settings) > 1 else "as given",
-            display.significant(row.net),
-        ),
-        *([" to ".join(bounds) or "-"] if len(models) > 1 else []),
-        *(display.count(row.fills), display.percent(row.fill_ratio)),
-        *(display.significant(row.fees), display.significant(row.drawdown), money),
-    ]
+        cells["price"] = sparkline(f"price of {title}", times, (bids + asks) / 2)
+    best = subject.best[0] if subject.best else None
+    row, lane = (None, None) if best is None else (best.main, best.main_lane)
+    cells["best setting"] = "-" if best is None else best.label if len(subject.settings) > 1 else "as given"
+    cells["net (quote)"] = "-" if row is None else display.significant(row.net)
+    if len(subject.settings[0].rows) > 1:
+        nets = () if best is None else (best.rows[model].net for model in QUEUE_MODELS if model in best.rows)
+        cells["back, share, front"] = " to ".join(dict.fromkeys(map(display.significant, nets))) or "-"
+    cells["fills"] = "-" if row is None else display.count(row.fills)
+    cells["filled (%)"] = "-" if row is None else display.percent(row.fill_ratio)
+    cells["fees (quote)"] = "-" if row is None else display.significant(row.fees)
+    cells["drawdown (quote)"] = "-" if row is None else display.significant(row.drawdown)
+    cells["equity"] = "-" if lane is None else sparkline(f"equity of {title}", *lane.equity())
+    return cells
 
 
 def _facts(row: BacktestRow) -> dict[str, str]:

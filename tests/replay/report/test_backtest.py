@@ -113,6 +113,14 @@ def test_figures_are_the_result(page: Page, made: tuple[Path, bt.Backtest]) -> N
         *(row.net for row in result.rows if row.setting == best.setting),
     ):
         assert display.significant(value) in text
+    script = "[...document.querySelectorAll('#answer {}')].map(cell => cell.textContent.trim())"
+    shown = dict(
+        zip(page.value(script.format("thead th")), page.value(script.format("tbody tr > *")), strict=False)
+    )
+    assert shown["net (quote)"] == display.significant(best.net)
+    assert shown["fees (quote)"] == display.significant(best.fees)
+    assert shown["drawdown (quote)"] == display.significant(best.drawdown)
+    assert (shown["fills"], shown["filled (%)"]) == (str(best.fills), display.percent(best.fill_ratio))
 
 
 def test_depth_over_time(page: Page, made: tuple[Path, bt.Backtest]) -> None:

@@ -164,8 +164,9 @@ def _product(
         _table(rows, result, most_rows),
         [chart for make in CHARTS if (chart := make(subject)) is not None],
         shared=marks(subject),
+        note="" if any(row.orders for row in rows) else "No lane sent an order.",
     )
-    is_unfilled = not any(each.main.fills for each in all_settings)
+    is_unfilled = not subject.is_filled
     profit = best[0].main.net or 0.0 if best else 0.0
     finding = Finding(id_, title, sentence(subject))
     return _Product(finding, profit, is_unfilled, _overview(subject, title), section)
@@ -190,7 +191,7 @@ def _overview(subject: TradedSubject, title: str) -> dict[str, str | Sparkline]:
         cells["price"] = sparkline(f"price of {title}", times, (bids + asks) / 2)
     best = subject.best[0] if subject.best else None
     row, lane = (None, None) if best is None else (best.main, best.main_lane)
-    cells["best setting"] = "-" if best is None else best.label if len(subject.settings) > 1 else "as given"
+    cells["best setting"] = _name_of_best(subject)
     cells["net (quote)"] = "-" if row is None else display.significant(row.net)
     if len(subject.settings[0].rows) > 1:
         nets = () if best is None else (best.rows[model].net for model in QUEUE_MODELS if model in best.rows)
@@ -203,6 +204,14 @@ def _overview(subject: TradedSubject, title: str) -> dict[str, str | Sparkline]:
     return cells
 
 
+def _name_of_best(subject: TradedSubject) -> str:
+    if not subject.best:
+        return "-"
+    if not subject.is_filled:
+        return "none was filled"
+    return subject.best[0].label if len(subject.settings) > 1 else "as given"
+
+
 def _facts(row: BacktestRow) -> dict[str, str]:
     return {
         "observed": f"{display.seconds(row.observed_s)} s",
@@ -212,14 +221,15 @@ def _facts(row: BacktestRow) -> dict[str, str]:
 
 
 def _table(rows: Sequence[BacktestRow], result: Backtest, most: int) -> Table:
-    """Return the lanes that were filled, or all if none was; so many at most."""
+    """Return the lanes that were filled, or those that sent an order if none was; so many at most."""
     swept = result.swept()
     headings = [
         *(*swept, "queue", "orders", "fills", "filled (%)", "back (%)", "front (%)", "net", "fees"),
         *("position", "drawdown", "turnover", "Sharpe", "its error"),
         *(f"after {horizon_label(horizon)} (bps)" for horizon in result.settings.lane.markouts),
     ]
-    filled = [row for row in rows if row.fills] or list(rows)
+    filled = [row for row in rows if row.fills]
+    told = filled or [row for row in rows if row.orders]
     cells = [
         [
             *(display.printable(str(result.values(row).get(name)), 60) for name in swept),
@@ -229,13 +239,13 @@ def _table(rows: Sequence[BacktestRow], result: Backtest, most: int) -> Table:
             *map(display.significant, (row.sharpe, row.sharpe_standard_error)),
             *(display.significant(found.all.mean_bps) for found in row.markouts.values()),
         ]
-        for row in filled[:most]
+        for row in told[:most]
     ]
     notes = [
         f"{display.count(number)} {what}"
         for number, what in (
-            (len(rows) - len(filled), "without a fill left out"),
-            (len(filled) - len(cells), "more in --csv"),
+            (len(rows) - len(told), f"without {'a fill' if filled else 'an order'} left out"),
+            (len(told) - len(cells), "more in --csv"),
         )
         if number
     ]

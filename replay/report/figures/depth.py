@@ -1,5 +1,6 @@
 """Figures of the depth: a heatmap over time with own orders and trades, and the book at the end."""
 
+from itertools import zip_longest
 from typing import Final
 
 import numpy as np
@@ -92,7 +93,7 @@ def _figure(subject: TradedSubject, evidence: TradedProduct, grid: Ints, low: in
         "zmax": brightest,
         "colorscale": scale,
         "hoverongaps": False,
-        "colorbar": {"title": {"text": "size"}, "thickness": 12, "outlinewidth": 0},
+        "colorbar": {"title": {"text": "size (base)"}, "thickness": 12, "outlinewidth": 0},
         "hovertemplate": "%{x}: %{z:.4~g} at about %{y:,.8~g}<extra>depth</extra>",
     }
     quotes = {"fillcolor": "rgba(159,197,255,0.25)", "line": {"color": "#9fc5ff", "width": 1}}
@@ -103,7 +104,11 @@ def _figure(subject: TradedSubject, evidence: TradedProduct, grid: Ints, low: in
         ],
         "layout": {
             "xaxis": time_axis(evidence.quotes.points()[0]) | {"showgrid": False},
-            "yaxis": {"title": {"text": "price"}, "tickformat": ",.8~f", "showgrid": False},
+            "yaxis": {
+                "title": {"text": "price (quote)", "standoff": 10},
+                "tickformat": ",.8~f",
+                "showgrid": False,
+            },
             "shapes": shaded(gaps),
             "plot_bgcolor": _NOTHING,
             "showlegend": True,
@@ -135,14 +140,15 @@ def book_chart(subject: TradedSubject) -> Chart | str | None:
         for name, (prices, sizes) in sides.items()
     ]
     axes = {
-        "xaxis": {"title": {"text": "price"}, "tickformat": ",.8~f"},
-        "yaxis": {"title": {"text": "cumulative size"}, "rangemode": "tozero"},
+        "xaxis": {"title": {"text": "price (quote)"}, "tickformat": ",.8~f"},
+        "yaxis": {"title": {"text": "cumulative size (base)"}, "rangemode": "tozero"},
     }
-    rows = [
-        [name, display.price(price), f"{size:.8g}"]
-        for name, found in sides.items()
-        for price, size in zip(*found, strict=True)
+    cells = [
+        [(display.price(price), f"{size:.8g}") for price, size in zip(*found, strict=True)]
+        for found in sides.values()
     ]
+    rows = [[*bid, *ask] for bid, ask in zip_longest(*cells, fillvalue=("-", "-"))]
+    headings = [f"{side}{what}" for side in ("bid", "ask") for what in ("", ", size up to it (base)")]
     bids, asks = (
         f"{display.significant(sizes[-1])} in {display.plural(len(sizes), 'level')}"
         for _, sizes in sides.values()
@@ -152,7 +158,7 @@ def book_chart(subject: TradedSubject) -> Chart | str | None:
         f"The last book: {bids} bid, {asks} asked",
         f"Cumulative size from the best price on, of {_LEVELS} levels a side at most.",
         {"data": traces, "layout": {**axes, "showlegend": True}},
-        Table("Cumulative depth", ("side", "price", "size up to it (base)"), rows, text_columns=1),
+        Table("Cumulative depth", headings, rows, text_columns=0),
     )
 
 

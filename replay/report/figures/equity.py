@@ -17,8 +17,11 @@ _BANDS: Final = {"yaxis": [0.42, 1.0], "yaxis2": [0.0, 0.34]}
 
 
 def equity_chart(subject: TradedSubject) -> Chart | str | None:
-    """Return equity and drawdown of the best settings, with the band of the queue models around the best."""
-    if subject.evidence is None or not subject.best:
+    """Return equity and drawdown of the best settings, with the band of the queue models around the best.
+
+    None if none was filled.
+    """
+    if subject.evidence is None or not subject.best or not subject.is_filled:
         return None
     gaps = subject.evidence.gaps.found()
     traces: list[Figure] = []

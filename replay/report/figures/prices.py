@@ -66,7 +66,11 @@ def spread_figure(evidence: Evidence, thresholds: Sequence[float]) -> Figure:
         ],
         "layout": {
             "xaxis": time_axis(times, "y2"),
-            "yaxis": {"domain": [0.45, 1], "title": {"text": "price", "standoff": 10}, "tickformat": ",.8~f"},
+            "yaxis": {
+                "domain": [0.45, 1],
+                "title": {"text": "price (quote)", "standoff": 10},
+                "tickformat": ",.8~f",
+            },
             "yaxis2": {"domain": [0, 0.38], "title": {"text": "spread (bps)", "standoff": 10}},
             "shapes": shapes,
             "annotations": notes,

@@ -24,7 +24,7 @@ def net_chart(subject: TradedSubject) -> Chart | str | None:
     """Return the profit by setting, between those of the other queue models; None for one setting."""
     if len(subject.settings) < 2:
         return None
-    if not any(row.fills for each in subject.settings for row in each.rows.values()):
+    if not subject.is_filled:
         return "No setting was filled, so there is no profit to draw."
     shown = evenly_chosen(subject.settings, _MOST_SETTINGS)
     models = [model for model in QUEUE_MODELS if model in shown[0].rows]
@@ -53,8 +53,8 @@ def net_chart(subject: TradedSubject) -> Chart | str | None:
 
 
 def latency_chart(subject: TradedSubject) -> Chart | None:
-    """Return the profit of the best setting against the latency; None unless several were compared."""
-    if LATENCY not in subject.swept or not subject.best:
+    """Return the profit of the best setting against the latency; None for one latency, or without a fill."""
+    if LATENCY not in subject.swept or not subject.best or not subject.is_filled:
         return None
     others = [name for name in subject.swept if name != LATENCY]
     best = subject.best[0].values
@@ -84,8 +84,8 @@ def latency_chart(subject: TradedSubject) -> Chart | None:
 
 
 def profit_map(subject: TradedSubject) -> Chart | None:
-    """Return the profit over two swept settings; None unless two were swept."""
-    if len(subject.swept) != 2:
+    """Return the profit over two swept settings; None unless two were swept, and one of them was filled."""
+    if len(subject.swept) != 2 or not subject.is_filled:
         return None
     columns, rows = (_distinct(subject.settings, name) for name in subject.swept)
     nets = {

@@ -36,8 +36,9 @@ def tape_chart(subject: TradedSubject) -> Chart | str | None:
     return Chart(
         "tape",
         f"{best.label}: {display.plural(best.main.fills, 'fill')}, net {display.significant(best.main.net)}",
-        f"Blue: lowest bid to highest ask in each {width}. Drawn: {', '.join(drawn)} of others. Below:"
-        " position and equity. Shaded: no book, nothing is known.",
+        f"Blue: lowest bid to highest ask in each {width}. Drawn: {', '.join(drawn)} of others."
+        + (" Below: position and equity." if _has_money(lane) else "")
+        + " Shaded: no book, nothing is known.",
         _figure(subject, evidence, lane),
         _table(lane.fills.kept),
         ZOOM,
@@ -49,25 +50,29 @@ def _figure(subject: TradedSubject, evidence: TradedProduct, lane: LaneEvidence)
     gaps = evidence.gaps.found()
     position = line("position", *interrupted(*lane.position(), []), VIOLET, "solid")
     equity = line("equity", *interrupted(*lane.equity(), gaps), GREEN, "solid")
-    titles = {"yaxis": "price", "yaxis2": "position", "yaxis3": "equity"}
+    position |= {"yaxis": "y2", "hovertemplate": "%{x}: %{y:.6~g}<extra>position</extra>"}
+    equity |= {"yaxis": "y3", "hovertemplate": "%{x}: %{y:,.6~g}<extra>equity</extra>"}
+    has_money = _has_money(lane)
+    titles = {"yaxis": "price (quote)", "yaxis2": "position (base)", "yaxis3": "equity (quote)"}
     axes: dict[str, Any] = {
         name: {"domain": domain, "title": {"text": titles[name], "standoff": 10}}
-        for name, domain in _BANDS.items()
+        for name, domain in (_BANDS if has_money else {"yaxis": [0.0, 1.0]}).items()
     }
     axes["yaxis"]["tickformat"] = ",.8~f"
     return {
-        "data": [
-            *named(marks(subject)),
-            position | {"yaxis": "y2", "hovertemplate": "%{x}: %{y:.6~g}<extra>position</extra>"},
-            equity | {"yaxis": "y3", "hovertemplate": "%{x}: %{y:,.6~g}<extra>equity</extra>"},
-        ],
+        "data": [*named(marks(subject)), *([position, equity] if has_money else [])],
         "layout": {
-            "xaxis": time_axis(evidence.quotes.points()[0], "y3"),
+            "xaxis": time_axis(evidence.quotes.points()[0], "y3" if has_money else "y"),
             **axes,
             "shapes": shaded(gaps),
             "showlegend": True,
         },
     }
+
+
+def _has_money(lane: LaneEvidence) -> bool:
+    """Tell whether position and equity are more than zeros."""
+    return lane.fills.seen > 0 or bool(lane.position()[1].any())
 
 
 def _table(fills: list[FillRow]) -> Table:

@@ -78,6 +78,11 @@ class TradedSubject:
         return ", ".join(self.swept) or "setting"
 
     @property
+    def is_filled(self) -> bool:
+        """Whether any setting was filled: of the others there is no profit to draw."""
+        return any(row.fills for each in self.settings for row in each.rows.values())
+
+    @property
     def shown(self) -> LaneEvidence | None:
         """What was kept of the best setting, whose orders are drawn."""
         return self.best[0].main_lane if self.best else None

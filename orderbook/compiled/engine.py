@@ -32,12 +32,15 @@ class Exchange(Protocol):
         function: the address of compiled code that is called with `memory` and the number of rows of the
             batch that the book has applied, see `jit.call`. It returns 0 unless Python must call `follow`.
         memory: an address.
+        wants_changes: whether the steps are to have the changes of the book, too, which it does not read.
     """
 
     @property
     def function(self) -> int: ...  # noqa: D102
     @property
     def memory(self) -> int: ...  # noqa: D102
+    @property
+    def wants_changes(self) -> bool: ...  # noqa: D102
 
     def follow(
         self, columns: Sequence[npt.NDArray[Any]], market: layout.Market, book: CompiledBook, applied: int
@@ -134,7 +137,8 @@ class _BatchRun:
         self._registers["reader"] = state.venue.reader
         self._registers["numbered"] = NO_CONNECTION
         self._registers["wants_market"] = watch is not None
-        self._registers["wants_changes"] = watch is not None and exchange is None
+        follows = exchange is not None and not exchange.wants_changes
+        self._registers["wants_changes"] = watch is not None and not follows
         if exchange is not None:
             self._registers["follower"] = exchange.function
             self._registers["follower_memory"] = exchange.memory

@@ -166,11 +166,13 @@ class ProductPass:
         engine: Engine | None = None,
         observer: Observer | None = None,
     ) -> None:
+        keeps_market = observer is not None
         if engine is None or engine.name == PlainEngine.name:
-            lanes, shown = _plain(product, settings, state, listen, keeps_market=observer is not None)
+            lanes, shown = _plain(product, settings, state, listen, keeps_market=keeps_market)
         else:
-            keeps_rows = write is not None or settings.by is not None or observer is not None
-            lanes, shown = _compiled(product, settings, state, engine, keeps_rows=keeps_rows)
+            keeps_rows = write is not None or settings.by is not None or keeps_market
+            made = product, settings, state, engine
+            lanes, shown = _compiled(*made, keeps_rows=keeps_rows, keeps_market=keeps_market)
         self.run = ProductRun(product, Tally(DEFAULT_THRESHOLD), lanes, shown)
         self._write = write
         self._observer = observer
@@ -276,7 +278,13 @@ def _plain(
 
 
 def _compiled(
-    product: str, settings: BacktestSettings, state: State, engine: Engine, *, keeps_rows: bool
+    product: str,
+    settings: BacktestSettings,
+    state: State,
+    engine: Engine,
+    *,
+    keeps_rows: bool,
+    keeps_market: bool,
 ) -> tuple[list[LaneRun], Shown]:
     """Return the same, of the compiled exchange."""
     from orderbook.compiled.engine import CompiledEngine  # noqa: PLC0415
@@ -311,6 +319,8 @@ def _compiled(
         at_once=settings.begins_at_once,
         keeps_rows=keeps_rows,
     )
+    if keeps_market:
+        shown.keep_market()
     return lanes, shown
 
 

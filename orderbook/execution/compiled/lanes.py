@@ -55,7 +55,7 @@ class CompiledLanes:
 
     Attributes:
         read_trades: returns the trades of a row of the batch, which strategies in Python see.
-        function, memory: see `orderbook.compiled.engine.Exchange`.
+        function, memory, wants_changes: see `orderbook.compiled.engine.Exchange`.
         lanes: the results of each lane.
         tick: smallest step of prices, in units; None until the first book if it has to be inferred.
         shown_tick, shown_lot: see `market.Market`.
@@ -71,6 +71,7 @@ class CompiledLanes:
         horizons: Sequence[int],
         keeps_rows: bool,
     ) -> None:
+        self.wants_changes = False
         self.tick = rules.tick
         self.shown_tick: int | None = None
         self.shown_lot: int | None = None

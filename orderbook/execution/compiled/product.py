@@ -72,6 +72,10 @@ class CompiledProduct:
         if state.book.is_known:
             self._lanes.look(state.book)
 
+    def keep_market(self) -> None:
+        """Have the steps hold a whole `market`, with the changes of the book, which no lane reads."""
+        self._lanes.wants_changes = True
+
     @property
     def market(self) -> "CompiledProduct":
         """What the tape shows: here."""

@@ -188,12 +188,14 @@ def test_a_strategy_that_is_not_repeatable(tmp_path: Path) -> None:
     assert "did something else when its best settings were run again" in path.read_text()
 
 
-def test_processes_do_not_matter(tmp_path: Path) -> None:
-    """With two processes the page is the same, but for the command and its own name."""
-    paths = [tmp_path / f"{processes}.html" for processes in (1, 2)]
-    for processes, path in enumerate(paths, 1):
-        bt.open("sample:").backtest(sweep=["threshold=0bps,5bps"], end="+4s", html=path, processes=processes)
-    assert paths[0].read_text() == paths[1].read_text()
+def test_engines_and_processes_do_not_matter(tmp_path: Path) -> None:
+    """The page is the same to the last byte, also if its lanes were run again."""
+    paths = []
+    for engine, processes in (("plain", 1), ("plain", 2), ("compiled", 1)):
+        paths.append(tmp_path / f"{engine}-{processes}.html")
+        options: Mapping[str, Any] = {"engine": engine, "processes": processes, "html": paths[-1]}
+        bt.open("sample:").backtest(sweep=["threshold=0bps,5bps"], start="+1s", end="+4s", **options)
+    assert len({path.read_text() for path in paths}) == 1
 
 
 def test_a_report_that_exists(tmp_path: Path) -> None:

@@ -109,6 +109,7 @@ MARKET_REGISTERS: Final = _record(
     # The row, see `market`.
     ("row_trades", 1),  # number of its trades, behind those written
     ("row_cut", 1),  # number of sizes of them that were cut
+    ("row_malformed", 1),  # whether it is a trade frame that breaks the format
     ("row_next_id", 1),  # the `next_id` after it
     ("named_id", 1),  # the last trade_id that it names, -1 if it names none
     # The object that was read last, see `read_object` of `compiled_trades`.
@@ -124,6 +125,7 @@ MARKET_REGISTERS: Final = _record(
     ("book_time", 1),  # -2**63 if there is none
     ("gaps", 1),
     ("late", 1),
+    ("malformed", 1),
 )
 
 

@@ -26,7 +26,7 @@ _LARGEST_REST: Final = LARGEST_LEVEL % UNITS
 def begin_row(market: Any) -> None:
     """Forget the trades of a row that was not written."""
     registers = market.registers
-    registers.row_trades = registers.row_cut = 0
+    registers.row_trades = registers.row_cut = registers.row_malformed = 0
     registers.named_id = -1
 
 
@@ -151,6 +151,7 @@ def _write_trades(market: Any) -> None:
     """Write the trades that were read, and judge them as `TradeWatch` does."""
     registers, trades = market.registers, market.trades
     start, count = registers.trades, registers.row_trades
+    registers.malformed += registers.row_malformed
     if count:
         registers.has_trades = 1
         registers.next_id = registers.row_next_id

@@ -54,7 +54,7 @@ class MarketArrays:
         next_id = watch.seen.next_number
         registers["next_id"] = NO_ID if next_id is None else next_id
         registers["book_time"] = watch.book_time
-        registers["gaps"] = registers["late"] = 0
+        registers["gaps"] = registers["late"] = registers["malformed"] = 0
 
     def load(self, watch: TradeWatch) -> None:
         """Load it as the kernel left it."""
@@ -68,6 +68,7 @@ class MarketArrays:
         watch.book_time = int(registers["book_time"])
         watch.gaps += int(registers["gaps"])
         watch.late += int(registers["late"])
+        watch.malformed += int(registers["malformed"])
 
     def write(self, place: int, row: TapeRow) -> None:
         """Write a row that the kernel left to the plain tracker."""

@@ -189,7 +189,7 @@ def _trade(draw: st.DrawFn, number: int) -> Fields:
     elif fault == 1:
         fields[0] = (
             "trade_id",
-            draw(st.sampled_from(['"1 "', "01", "-1", "1.0", '""', "null", str(10**18)])),
+            draw(st.sampled_from(['"1 "', '"7.0"', "01", "-1", "1.0", '""', "null", str(10**18)])),
         )
     elif fault == 2:
         fields.insert(draw(st.integers(0, 6)), draw(st.sampled_from(fields)))

@@ -54,7 +54,8 @@ def _trades(data: Any, at: int, end: int, product: Any, is_history: bool, frame:
         return expect(data, at, end, CLOSE_ARRAY)
     while at >= 0:
         at = read_object(data, at, end, product, frame, market)
-        if at < 0 or not market.registers.is_trade or market.registers.row_trades == MAX_TRADES:
+        registers = market.registers
+        if at < 0 or registers.row_malformed or not registers.is_trade or registers.row_trades == MAX_TRADES:
             return -1
         keep_trade(market, is_history)
         if peek(data, at, end) != COMMA:

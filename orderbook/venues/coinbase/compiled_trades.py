@@ -105,13 +105,23 @@ def _side(data: Any, start: int, stop: int) -> int:
     return 1 if is_word(data, start, stop, _SELL) or is_word(data, start, stop, _SELL_LARGE) else -1
 
 
+@inlined
+def _is_malformed(data: Any, start: int, stop: int) -> bool:
+    """Tell whether a text that ends before `stop`, -1 if it has escapes, is surely not 1 to 18 digits."""
+    is_number = stop - start > 0 and stop - start <= 18
+    for place in range(start, stop):
+        is_number = is_number and 48 <= byte(data, place) <= 57
+    return stop >= 0 and not is_number
+
+
 @inner
 def read_object(data: Any, at: int, end: int, product: Any, frame: Any, market: Any) -> int:
     """Read an object into the place behind the trades of the row.
 
     Returns:
-        The position behind it. Registers say what it is: `type`, `is_ours`, `is_trade`, and `last_trade_id`,
-        -1 if it has none. -1 if it is left to the plain engine or there is no room.
+        The position behind it. Registers say what it is: `type`, `is_ours`, `is_trade`, `row_malformed` if
+        its trade_id is a text that is no number, and `last_trade_id`, -1 if it has none.
+        -1 if it is left to the plain engine or there is no room.
     """
     registers, trades = market.registers, market.trades
     trade = (registers.trades + registers.row_trades) * TRADE
@@ -140,8 +150,14 @@ def read_object(data: Any, at: int, end: int, product: Any, frame: Any, market: 
             at = skip_value(data, at, end)
         elif key == _TRADE_ID or key == _LAST_TRADE_ID:  # noqa: SIM109  `in` makes a tuple
             is_text = key == _TRADE_ID and peek(data, at, end) == QUOTE
-            at, number = numbers.sequence(data, at + is_text, end)
-            if at < 0 or (is_text and byte(data, at) != QUOTE):
+            start = at + is_text
+            at, number = numbers.sequence(data, start, end)
+            if is_text and (at < 0 or byte(data, at) != QUOTE):
+                at = string_end(data, start, end)
+                registers.row_malformed = _is_malformed(data, start, at)
+                if not registers.row_malformed:
+                    return -1
+            if at < 0:
                 return -1
             at += is_text
             if key == _TRADE_ID:

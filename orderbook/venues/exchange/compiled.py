@@ -238,6 +238,8 @@ def read_exchange_trades(data: Any, at: int, end: int, product: Any, frame: Any,
     if at < 0 or skip_space(data, at, end) != end:
         return -1
     registers = market.registers
+    if registers.row_malformed:
+        return 0 if registers.type == MATCH or registers.type == LAST_MATCH else -1
     if registers.type == HEARTBEAT:
         registers.named_id = registers.last_trade_id if registers.is_ours else -1
     elif registers.type != OTHER:

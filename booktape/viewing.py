@@ -27,7 +27,8 @@ def view(
     It only reads, also beside a recording, which the page can follow.
 
     Args:
-        tape: the tape, or the RUN directory of a replay or a backtest, whose orders and fills are shown.
+        tape: the tape, or the RUN directory of a replay, a comparison or a backtest, whose orders and fills
+            are shown.
         port: port of 127.0.0.1 to listen on; 0 for any free one.
         threshold: relative spread to mark; None for that of the RUN, or 0.1%.
         engine: what runs the books; all show the same.

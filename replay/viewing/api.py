@@ -3,15 +3,20 @@
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import msgspec
 
 from orderbook.engine import Engine
 from orderbook.errors import BooktapeError
 from orderbook.thresholds import DEFAULT_THRESHOLD
+from orderbook.venues.rawjson import UNREADABLE
 from recorder.runtime.signals import deferred_signals
 from recorder.settings import EngineName
 from recorder.tape.reader import Tape
 from replay.run_dir.backtests import BacktestRun, is_backtest
-from replay.run_dir.reader import DOCUMENT, Run
+from replay.run_dir.reader import DOCUMENT
+from replay.run_dir.writer import RunError
 from replay.viewing.library import Library
 from replay.viewing.reading import ViewError
 from replay.viewing.server import ViewServer, running
@@ -34,6 +39,19 @@ class Shown:
     products: Collection[str] = ()
 
 
+class _Tape(msgspec.Struct):
+    tape: str
+
+
+class _Document(msgspec.Struct):
+    """What every run.json of a replay or a comparison has; a comparison of several tapes names them all."""
+
+    tape: str | None
+    products: dict[str, Any] = {}
+    settings: Any = None
+    tapes: list[_Tape] = []
+
+
 def shown(path: Path) -> Shown:
     """Return what to show of a tape, or of a RUN and its tapes.
 
@@ -47,10 +65,20 @@ def shown(path: Path) -> Shown:
     if is_backtest(path):
         run = BacktestRun.open(path)
         return Shown([_tape_of(path, tape) for tape in run.tapes], run, products=run.products)
-    replayed = Run.open(path)
-    threshold = replayed.settings.get("threshold")
+    found = _read(path / DOCUMENT)
+    threshold = found.settings.get("threshold") if isinstance(found.settings, dict) else None
     marked = float(threshold) if isinstance(threshold, int | float) else DEFAULT_THRESHOLD
-    return Shown([_tape_of(path, replayed.tape)], None, marked, replayed.products)
+    names = [each.tape for each in found.tapes] or [found.tape or ""]
+    return Shown([_tape_of(path, Path(name)) for name in names], None, marked, tuple(found.products))
+
+
+def _read(path: Path) -> _Document:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=_Document)
+    except OSError as error:
+        raise RunError(f"{path}: {error.strerror}", path) from None
+    except UNREADABLE as error:
+        raise RunError(f"{path}: not written by booktape ({error})", path) from None
 
 
 def _tape_of(run: Path, tape: Path) -> Tape:

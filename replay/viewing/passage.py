@@ -19,7 +19,7 @@ from orderbook.engine import Step
 from orderbook.events import Level
 from orderbook.schema import FLOW_TRADE_SCHEMA
 from orderbook.trades import TradeReader
-from replay.viewing.grid import DepthGrid, Floats, Ints, extremes_by_column
+from replay.viewing.grid import REACH, DepthGrid, Floats, Ints, extremes_by_column
 from replay.viewing.wire import listed, one_row
 
 COLUMNS: Final = 320
@@ -36,12 +36,14 @@ MOST_TRADES: Final = 4000
 class _Moments:
     """What is kept of each moment: of a summary, or of a row after which no book is known.
 
-    Each is a list of arrays that belong together; sides have shape (moments, LADDER_LEVELS, 2).
+    Each is a list of arrays that belong together; sides have shape (moments, LADDER_LEVELS, 2), and `known`
+    has (moments, 2): the lowest and the highest price between which every level is drawn.
     """
 
     seq: list[Ints] = field(default_factory=lambda: [np.empty(0, np.int64)])
     time: list[Ints] = field(default_factory=lambda: [np.empty(0, np.int64)])
     spread: list[Floats] = field(default_factory=lambda: [np.empty(0)])
+    known: list[Floats] = field(default_factory=lambda: [np.empty((0, 2))])
     bids: list[Floats] = field(default_factory=lambda: [np.empty((0, LADDER_LEVELS, 2))])
     asks: list[Floats] = field(default_factory=lambda: [np.empty((0, LADDER_LEVELS, 2))])
 
@@ -52,6 +54,7 @@ class Passage:
     Args:
         start, end: the span.
         trades: reads the trades of the rows.
+        levels: levels of each side that are read at most.
         step: height of a bin of price; 0 chooses one.
         before: the best levels before the first row; None if no book is known.
         before_seq: seq of the row before the first one.
@@ -62,12 +65,14 @@ class Passage:
         start: int,
         end: int,
         trades: TradeReader,
+        levels: int,
+        *,
         step: float = 0.0,
         before: Levels | None = None,
         before_seq: int = -1,
     ) -> None:
         self.start, self.end = start, end
-        self._trades = trades
+        self._trades, self._levels = trades, levels
         self._grid = DepthGrid(COLUMNS, step)
         self._found: list[pa.RecordBatch] = []
         self._breaks: list[tuple[int, int, str]] = []
@@ -107,10 +112,21 @@ class Passage:
 
     def _keep(self, seq: Ints, time: Ints, spread: Floats, bids: Floats, asks: Floats) -> None:
         self._grid.add(self._column(time), bids, asks)
-        self._hold(seq, time, spread, bids[:, :LADDER_LEVELS].copy(), asks[:, :LADDER_LEVELS].copy())
+        reach = REACH * self._grid.step
+        low = np.fmax(self._deepest(bids, whole=0.0), bids[:, 0, 0] - reach)
+        high = np.fmin(self._deepest(asks, whole=np.inf), asks[:, 0, 0] + reach)
+        known = np.stack([low, high], axis=1)
+        self._hold(seq, time, spread, known, bids[:, :LADDER_LEVELS].copy(), asks[:, :LADDER_LEVELS].copy())
 
-    def _hold(self, seq: Ints, time: Ints, spread: Floats, bids: Floats, asks: Floats) -> None:
+    def _deepest(self, side: Floats, whole: float) -> Floats:
+        """Return the price of the last level that was read at each moment; `whole` if there are no more."""
+        if side.shape[1] < self._levels:
+            return np.full(len(side), whole)
+        return np.where(np.isnan(side[:, -1, 0]), whole, side[:, -1, 0])
+
+    def _hold(self, seq: Ints, time: Ints, spread: Floats, known: Floats, bids: Floats, asks: Floats) -> None:
         kept = self._moments
+        kept.known.append(known)
         kept.seq.append(seq)
         kept.time.append(time)
         kept.spread.append(spread)
@@ -122,7 +138,9 @@ class Passage:
         seq, time, _, kind, payload = (column[0] for column in rows.columns)
         self._grid.end(int(self._column(np.array([time.value]))[0]))
         nothing = np.full((1, LADDER_LEVELS, 2), np.nan)
-        self._hold(np.array([seq.as_py()]), np.array([time.value]), np.array([np.nan]), nothing, nothing)
+        none = np.array([np.nan])
+        seqs, times = np.array([seq.as_py()]), np.array([time.value])
+        self._hold(seqs, times, none, np.full((1, 2), np.nan), nothing, nothing)
         reason = "" if kind.as_py() == "connected" else read_disconnected(payload.as_py()).reason
         self._breaks.append((time.value, seq.as_py(), f"{kind.as_py()} {printable(reason, 80)}".strip()))
 
@@ -142,10 +160,14 @@ class Passage:
         kept = self._moments
         seqs, times, spread = _joined(kept.seq), _joined(kept.time), _joined(kept.spread)
         bids, asks = (_joined(side)[:, 0, 0] for side in self._sides)
+        known = _joined(kept.known)
         columns = self._column(times)
         lines = {
             f"{name}_{end}": listed(values)
-            for name, series in (("bid", bids), ("ask", asks), ("spread", spread))
+            for name, series in (
+                *(("bid", bids), ("ask", asks), ("spread", spread)),
+                *(("known_bid", known[:, 0]), ("known_ask", known[:, 1])),
+            )
             for end, values in zip(
                 ("low", "high"), extremes_by_column(columns, series, np.nan, COLUMNS, reached), strict=True
             )

@@ -103,7 +103,7 @@ class ProductReader:
         state = self._state_before(first)
         before = self.engine.levels(state, self.levels)
         trades = TradeReader(self.tape.product, venue(self.tape.feed))
-        passage = Passage(start, end, trades, step, before, first - 1)
+        passage = Passage(start, end, trades, self.levels, step=step, before=before, before_seq=first - 1)
         return OpenPassage(self, passage, state, first)
 
     def keep(self, seq: int, state: State | None) -> None:

@@ -42,6 +42,7 @@ export function drawChart(context, width, height, scene) {
     context.rect(0, 0, plot.width, plot.height);
     context.clip();
     for (const tile of scene.tiles) drawDepth(context, tile, scene, x, y);
+    for (const tile of scene.tiles) drawUnknown(context, tile, scene, plot, x, y);
     for (const tile of scene.tiles) drawTouch(context, tile, scene, x, y);
     for (const tile of scene.tiles) drawTrades(context, tile, scene, x, y);
     for (const own of scene.own) drawOwn(context, own, scene, x, y);
@@ -60,6 +61,21 @@ function drawDepth(context, tile, { shades, scale }, x, y) {
   const bottom = y(tile.first_bin * tile.step);
   context.imageSmoothingEnabled = false;
   context.drawImage(image, x(tile.start), top, x(tile.end) - x(tile.start), bottom - top);
+}
+
+/** Shade the prices beyond the levels that were read: nothing is drawn there, but something may have been. */
+function drawUnknown(context, tile, { colours, view }, plot, x, y) {
+  const width = (x(tile.end) - x(tile.start)) / tile.columns;
+  context.fillStyle = colours.muted;
+  context.globalAlpha = 0.25;
+  eachRun(tile, view, tile.known_bid_low, tile.known_ask_high, (first, last) => {
+    const [from, length] = [x(tile.start) + first * width, (last - first + 1) * width];
+    const top = y(tile.known_ask_high[first]);
+    const bottom = y(tile.known_bid_low[first]);
+    if (top > 0) context.fillRect(from, 0, length, Math.min(top, plot.height));
+    if (bottom < plot.height) context.fillRect(from, Math.max(0, bottom), length, plot.height);
+  });
+  context.globalAlpha = 1;
 }
 
 /** Return the columns of a tile that are on the screen, as first and last. */

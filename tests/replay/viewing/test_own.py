@@ -8,6 +8,7 @@ import pytest
 import booktape as bt
 from recorder.tape.reader import Tape
 from replay.run_dir.backtests import BacktestRun
+from replay.run_dir.writer import RunError
 from replay.viewing.api import shown
 from replay.viewing.own import OwnOrders
 from replay.viewing.reading import ViewError
@@ -60,3 +61,16 @@ def test_a_run_whose_tape_is_gone(run: Path, tmp_path: Path) -> None:
     with pytest.raises(ViewError, match=r"moved: its tape cannot be shown: .*gone"):
         shown(moved)
     assert shown(run).products == (ETH,)
+
+
+def test_runs_of_other_commands(tmp_path: Path) -> None:
+    """A replay's RUN shows its tape and threshold, a comparison's its tape; a file of others is refused."""
+    bt.open(SAMPLE).replay(threshold="2bps", end="+2s", products=ETH, output=tmp_path / "replayed")
+    bt.open(SAMPLE).compare("1bps", end="+2s", products=ETH, output=tmp_path / "compared")
+    for name, threshold in (("replayed", 0.0002), ("compared", 0.001)):
+        found = shown(tmp_path / name)
+        assert ([tape.path for tape in found.tapes], found.threshold) == ([SAMPLE], threshold)
+        assert found.products == (ETH,)
+    (tmp_path / "run.json").write_text('{"tape": 5}', encoding="utf-8")
+    with pytest.raises(RunError, match=r"run\.json: not written by booktape"):
+        shown(tmp_path)

@@ -6,6 +6,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from recorder.runtime.loading import load_engine
@@ -97,6 +98,12 @@ def test_a_picture_has_the_trades_and_the_extremes(recording: Recording) -> None
             spread = (asks[0][0] - bids[0][0]) / asks[0][0]
             assert picture["spread_low"][column] <= spread + 1e-12
             assert picture["spread_high"][column] >= spread - 1e-12
+    cells = np.array(picture["cells"]).reshape(columns, picture["bins"])
+    for column, place in np.argwhere(cells > 0).tolist():
+        price = (picture["first_bin"] + place) * picture["step"]
+        low, high = picture["known_bid_low"][column], picture["known_ask_high"][column]
+        assert low - 2 * picture["step"] < price < high + picture["step"]  # a bin begins at its price
+    assert np.nanmin(picture["known_bid_low"]) > 0  # the plain engine reads 20 levels, and there are more
     assert len(picture["break_time"]) == sum(row.kind != "frame" for row in rows)
 
 

@@ -44,7 +44,7 @@ def sentence(subject: TradedSubject) -> str:
     """Return what was found of a product, without its name."""
     count = len(subject.settings)
     if not subject.best or not subject.best[0].main.fills:
-        return "was never filled." if count == 1 else f"none of {count:,} settings was ever filled."
+        return _unfilled(subject)
     best = subject.best[0]
     row, net = best.main, best.main.net or 0.0
     did = f"{'made' if net > 0 else 'lost'} {display.significant(abs(net))}" if net else "ended even"
@@ -58,6 +58,19 @@ def sentence(subject: TradedSubject) -> str:
     if net < 0 and unfilled:
         text += f" Not trading was better: {display.plural(unfilled, 'setting')} had no fill."
     return text
+
+
+def _unfilled(subject: TradedSubject) -> str:
+    """Return what was found of a product that the estimate never filled."""
+    rows = [row for each in subject.settings for row in each.rows.values()]
+    main = subject.settings[0].main.queue
+    count = len(subject.settings)
+    who = "the strategy was never filled" if count == 1 else f"none of {count:,} settings was filled"
+    others = [row.net for row in rows if row.fills and row.net is not None]
+    if not others:
+        return f"{who}."
+    low, high = display.significant(min(others)), display.significant(max(others))
+    return f"{who} under {main}; under other places in the queue the net was {low} to {high}."
 
 
 def _between(best: Setting) -> str:

@@ -74,7 +74,7 @@ def page_of(
             "Products",
             list(found[0].overview) if found else [],
             [list(each.overview.values()) for each in found],
-            text_columns=3,
+            text_columns=4,
             links=[each.section.id for each in found],
         ),
         sections=[each.section for each in found],
@@ -82,7 +82,7 @@ def page_of(
         command=command,
         origin={
             "digest of executions": result.execution_digest,
-            **{f"digest of summaries of {path}": digest for path, digest in result.tapes},
+            **{f"digest of {tape_name(path)}": digest for path, digest in result.tapes},
             "software": software(),
         },
     )
@@ -185,12 +185,14 @@ def _settings(rows: Sequence[BacktestRow], result: Backtest, drawn: Drawn | None
 
 def _overview(subject: TradedSubject, title: str) -> dict[str, str | Sparkline]:
     """Return the cells of a product by their heading."""
-    cells: dict[str, str | Sparkline] = {"product": title, "price": "-"}
+    cells: dict[str, str | Sparkline] = {"product": title, "price": "-", "equity": "-"}
     if subject.evidence is not None:
         times, bids, asks = subject.evidence.quotes.points()
         cells["price"] = sparkline(f"price of {title}", times, (bids + asks) / 2)
     best = subject.best[0] if subject.best else None
     row, lane = (None, None) if best is None else (best.main, best.main_lane)
+    if lane is not None:
+        cells["equity"] = sparkline(f"equity of {title}", *lane.equity())
     cells["best setting"] = _name_of_best(subject)
     cells["net (quote)"] = "-" if row is None else display.significant(row.net)
     if len(subject.settings[0].rows) > 1:
@@ -200,7 +202,6 @@ def _overview(subject: TradedSubject, title: str) -> dict[str, str | Sparkline]:
     cells["filled (%)"] = "-" if row is None else display.percent(row.fill_ratio)
     cells["fees (quote)"] = "-" if row is None else display.significant(row.fees)
     cells["drawdown (quote)"] = "-" if row is None else display.significant(row.drawdown)
-    cells["equity"] = "-" if lane is None else sparkline(f"equity of {title}", *lane.equity())
     return cells
 
 

@@ -9,12 +9,13 @@ from orderbook import display
 from orderbook.thresholds import format_threshold
 from recorder.installed import tape_name
 from replay.comparing.default_thresholds import nothing_above
+from replay.comparing.profits import Profit
 from replay.comparing.results import Comparison, Group
 from replay.comparing.sweep.spread_times import QUANTILES
 from replay.comparing.sweep.statistics import ThresholdStatistics
 from replay.report import tables
 from replay.report.collect.evidence import Evidence, Limits, evenly_chosen
-from replay.report.figures import by_threshold, over_time, prices
+from replay.report.figures import by_threshold, over_time, prices, profit
 from replay.report.figures.chart import Chart, Subject
 from replay.report.page import Finding, Page, Section, software
 from replay.report.sparkline import Sparkline, sparkline
@@ -22,6 +23,7 @@ from replay.report.tables import Table
 
 CHARTS: Final[Sequence[Callable[[Subject], Chart | None]]] = (
     prices.spread_chart,
+    profit.profit_chart,
     by_threshold.share_chart,
     by_threshold.duration_chart,
     by_threshold.markout_chart,
@@ -46,9 +48,8 @@ def page_of(comparison: Comparison, evidence: Mapping[Path, Mapping[str, Evidenc
     first = min((tally.first_time for tally in tallies if tally.first_time is not None), default=None)
     last = max((tally.last_time for tally in tallies if tally.last_time is not None), default=None)
     names = (f"{tape_name(found.tape)}{' (SYNTHETIC)' * found.synthetic}" for found in comparison.tapes)
-    fee = comparison.settings.fee
     found = [
-        _product(f"p{place}", *subject, sort, fee)
+        _product(f"p{place}", *subject, comparison, sort)
         for place, subject in enumerate(_subjects(comparison, evidence))
     ]
     return Page(
@@ -104,25 +105,39 @@ class _Product:
 
 
 def _product(
-    id_: str, title: str, group: Group, evidence: Evidence | None, sort: str, fee: float | None
+    id_: str, title: str, group: Group, evidence: Evidence | None, comparison: Comparison, sort: str
 ) -> _Product:
     limit = (Limits() if evidence is None else evidence.limits).thresholds
     detail = None if evidence is None else evidence.episodes.threshold
     rows = evenly_chosen(sorted(group.statistics, key=lambda row: row.threshold), limit)
     longest = [] if evidence is None else evidence.episodes.finish()
-    subject = Subject(id_, rows, evidence, longest)
+    profits = _profits(comparison, group)
+    subject = Subject(id_, rows, evidence, longest, profits)
     told = _told(group, detail)
     section = Section(
         id_,
         title,
         _facts(group),
-        tables.threshold_table(group.statistics, detail, sort, limit),
+        tables.threshold_table(group.statistics, detail, sort, limit, profits),
         [chart for make in CHARTS if (chart := make(subject)) is not None],
         [over_time.episode_data(episode) for episode in longest],
         note="" if detail is None or longest else _no_episode(detail, group),
     )
-    finding = Finding(id_, title, _sentence(group, told, fee))
+    text = _sentence(group, told, comparison.settings.fee)
+    if profits:
+        text += f" The strategy {profit.best_threshold(profits)}."
+    finding = Finding(id_, title, text)
     return _Product(finding, _overview(title, group, evidence, told), section)
+
+
+def _profits(comparison: Comparison, group: Group) -> dict[float, Profit]:
+    """Return what a strategy earns by threshold; empty without one."""
+    if comparison.traded is None:
+        return {}
+    found = {entry.threshold: comparison.values(group, entry) for entry in group.statistics}
+    return {
+        threshold: Profit(*(values[name] for name in Profit._fields)) for threshold, values in found.items()
+    }
 
 
 def _told(group: Group, detail: float | None) -> ThresholdStatistics | None:
@@ -188,7 +203,14 @@ def _caveats(comparison: Comparison) -> Iterator[str]:
                 f"{product}: {display.plural(quality.interruptions, 'interruption')},"
                 f" {display.seconds(quality.excluded_s)} s without a book; nothing is said of them."
             )
-    yield "A wide spread is no profit: no order was simulated. `booktape backtest` does that."
+    if comparison.traded is None:
+        yield "A wide spread is no profit: no order was simulated. `--strategy` does that."
+        return
+    run = comparison.traded.backtest.settings
+    yield (
+        f"Profits are those of {run.name}, fees {run.fees_text}, latency {run.latency}; back and front are"
+        " the bounds of what its orders fill. The best of many thresholds is better by luck alone."
+    )
 
 
 def _no_episode(detail: float, group: Group) -> str:

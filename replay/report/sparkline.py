@@ -17,19 +17,19 @@ class Sparkline:
 
     Attributes:
         label: what it shows, for those who do not see it.
-        points: x and y of its points in pixels, as SVG has them; "" if there are fewer than two.
+        points: x and y of its points in pixels, as SVG has them.
     """
 
     label: str
     points: str
 
 
-def sparkline(label: str, times: Ints, values: Floats) -> Sparkline:
-    """Return a line through values (NaN is left out), at their times."""
+def sparkline(label: str, times: Ints, values: Floats) -> Sparkline | str:
+    """Return a line through values (NaN is left out), at their times; "-" if there are fewer than two."""
     known = ~np.isnan(values)
     times, values = times[known], values[known]
     if len(times) < 2 or times[0] == times[-1]:
-        return Sparkline(label, "")
+        return "-"
     x = (times - times[0]) / (times[-1] - times[0]) * (WIDTH - 2) + 1
     low, high = values.min(), values.max()
     y = (HEIGHT - 2) - (values - low) / ((high - low) or 1.0) * (HEIGHT - 4)

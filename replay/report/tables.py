@@ -1,8 +1,9 @@
 """The tables of a report: cells as text, ready to be shown."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final
 
 from orderbook import display
@@ -10,7 +11,8 @@ from orderbook.anomalies import ANOMALY_KINDS
 from orderbook.display import significant
 from orderbook.thresholds import format_threshold
 from orderbook.times import NS
-from replay.comparing.metrics import THRESHOLD_METRICS
+from replay.comparing.metrics import PROFIT_METRICS, THRESHOLD_METRICS
+from replay.comparing.profits import Profit
 from replay.comparing.results import Comparison
 from replay.comparing.sweep.statistics import ThresholdStatistics
 from replay.report.collect.episodes import Episode
@@ -51,7 +53,11 @@ class Table:
 
 
 def threshold_table(
-    rows: Sequence[ThresholdStatistics], detail: float | None, sort: str, limit: int
+    rows: Sequence[ThresholdStatistics],
+    detail: float | None,
+    sort: str,
+    limit: int,
+    profits: Mapping[float, Profit] = MappingProxyType({}),
 ) -> Table:
     """Return the table of thresholds in the order of `rows`, the one in detail marked.
 
@@ -61,8 +67,8 @@ def threshold_table(
     thresholds = {detail, *(row.threshold for row in chosen)}
     shown = [row for row in rows if row.threshold in thresholds]
     # Numbers net of fees exist only if a fee was named.
-    values = [row.row() for row in shown]
-    metrics = [each for each in THRESHOLD_METRICS[1:] if each.title]
+    values = [row.row() | profits.get(row.threshold, Profit())._asdict() for row in shown]
+    metrics = [each for each in (*THRESHOLD_METRICS[1:], *PROFIT_METRICS) if each.title]
     columns = [each for each in metrics if any(row[each.name] is not None for row in values)]
     order = "ascending" if sort == "threshold" else f"by {sort}, the largest first"
     part = "" if len(shown) == len(rows) else f", {len(shown):,} of {len(rows):,}"

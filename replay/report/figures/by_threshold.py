@@ -37,8 +37,7 @@ def share_figure(rows: Sequence[ThresholdStatistics]) -> Figure:
     share = [None if row.share is None else row.share * 100 for row in rows]
     return {
         "data": [_line("share above", rows, share, 0, "%{y:.4~g} %")],
-        "layout": _against_thresholds(rows, "share of observed time (%)", {"rangemode": "tozero"})
-        | NO_LEGEND,
+        "layout": against_thresholds(rows, "share of observed time (%)", {"rangemode": "tozero"}) | NO_LEGEND,
     }
 
 
@@ -62,7 +61,7 @@ def duration_figure(rows: Sequence[ThresholdStatistics]) -> Figure:
     ]
     return {
         "data": lines,
-        "layout": _against_thresholds(rows, "duration (s)", {"type": "log", "dtick": "D2"}),
+        "layout": against_thresholds(rows, "duration (s)", {"type": "log", "dtick": "D2"}),
     }
 
 
@@ -115,7 +114,7 @@ def markout_figure(rows: Sequence[ThresholdStatistics]) -> Figure:
         firm = [each.mean_bps if each.episodes >= _FEW_EPISODES else None for each in at_horizon]
         looks = {"mode": "lines", "showlegend": False, "hoverinfo": "skip"}
         lines += [line, _line(at_horizon[0].horizon, shown, firm, style, "") | looks]
-    return {"data": lines, "layout": _against_thresholds(rows, title, {})}
+    return {"data": lines, "layout": against_thresholds(rows, title, {})}
 
 
 def _markouts(name: str, places: Sequence[Any], found: Sequence[MarkOut], style: int) -> Figure:
@@ -181,7 +180,8 @@ def duration_counts(episodes: LongestEpisodes) -> list[tuple[str, int]]:
     return [("0", found[None]), *counts] if found[None] else counts
 
 
-def _against_thresholds(rows: Sequence[ThresholdStatistics], title: str, axis: Mapping[str, Any]) -> Figure:
+def against_thresholds(rows: Sequence[ThresholdStatistics], title: str, axis: Mapping[str, Any]) -> Figure:
+    """Return a layout with thresholds to the right, logarithmic if they are at equal ratios."""
     # Thresholds at equal ratios crowd at the left of a linear axis; their middle one is far from its middle.
     is_linear = not rows or not rows[0].threshold or rows[len(rows) // 2].threshold * 4 > rows[-1].threshold
     scale = {} if is_linear else {"type": "log", "dtick": "D2"}

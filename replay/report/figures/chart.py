@@ -4,10 +4,11 @@ A figure is plain data that Plotly draws. Lines of different colours also differ
 looks are in report.css and report.js.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final
 
+from replay.comparing.profits import Profit
 from replay.comparing.sweep.statistics import ThresholdStatistics
 from replay.report.collect.episodes import Episode
 from replay.report.collect.evidence import Evidence
@@ -41,12 +42,14 @@ class Subject:
         rows: statistics by threshold, ascending.
         evidence: what was collected; None for a total of several tapes, or a product without rows.
         longest: the longest episodes above the threshold in detail, in order of time.
+        profits: what a strategy earns by threshold; empty without one.
     """
 
     id: str
     rows: Sequence[ThresholdStatistics]
     evidence: Evidence | None
     longest: Sequence[Episode]
+    profits: Mapping[float, Profit] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ def funnel_chart(subject: TradedSubject) -> Chart | str | None:
     if not lane.stages["sent"]:
         return f"{best.label} sent no order."
     counts = [lane.stages[stage] for stage in STAGES]
+    few = {"dtick": 1} if counts[0] <= _FEW else {}
     sent, filled = counts[0], lane.stages[f"filled, {best.main.queue}"]
     colours = [GREY, GREY, BLUE, *COLOURS.values()]
     bars: Figure = {
@@ -47,7 +48,7 @@ def funnel_chart(subject: TradedSubject) -> Chart | str | None:
         {
             "data": [bars],
             "layout": {
-                "xaxis": {"title": {"text": "orders"}, "range": [0, 1.15 * sent]},
+                "xaxis": {"title": {"text": "orders"}, "range": [0, 1.15 * sent]} | few,
                 "yaxis": {"autorange": "reversed", "type": "category"},
                 **NO_LEGEND,
             },

@@ -197,6 +197,19 @@ def test_tapes_with_little(page: Page, tmp_path: Path) -> None:
     assert_quiet(page)
 
 
+def test_what_a_threshold_earns(page: Page, tmp_path: Path) -> None:
+    """With a strategy the profit of each threshold is drawn as `--json` has it, with its bounds."""
+    path = tmp_path / "report.html"
+    words = ("compare", SAMPLE, "-p", "ETH-USD", "--sweep", "4bps", "12bps", "4bps", "--to", "+40s")
+    traded = json_of(*words, "--strategy", "booktape.strategies:QuoteWhenWide", "--html", path)
+    page.open(path, width=1200)
+    lines = page.value("document.getElementById('p0-profit').data.map(line => [line.name, line.y])")
+    names = {"back": "profit_back", "share": "profit", "front": "profit_front"}
+    assert dict(lines) == {model: [row[name] for row in traded["rows"]] for model, name in names.items()}
+    assert any(row["profit"] for row in traded["rows"])
+    assert_quiet(page)
+
+
 def test_from_python(tmp_path: Path) -> None:
     """A notebook writes the same report with two calls, and its own progress function gets every step too."""
     path = tmp_path / "report.html"

@@ -4,6 +4,7 @@ It gives what `orderbook.execution` gives, to the last unit of cash and queue an
 says of which one it is the twin. Prices, sizes and money are integers here too.
 
     layout         every record and table
+    addresses      what is at an address
     wide           money in two words
     pool           chains of nodes, orders and reports
     sizes          the book: changes in, sizes out

@@ -8,7 +8,7 @@ from orderbook.compiled.jit import inlined, inner, record_of
 from orderbook.compiled.words import get_word, set_word
 from orderbook.execution.codes import Code
 from orderbook.execution.compiled import wide
-from orderbook.execution.compiled.layout import account_ref
+from orderbook.execution.compiled.addresses import account_ref
 
 _1: Final[Any] = np.uint64(1)
 _UNSENT: Final = int(Code.UNSENT)

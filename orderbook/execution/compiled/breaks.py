@@ -5,6 +5,7 @@ from typing import Any, Final
 from orderbook.compiled.jit import inner
 from orderbook.execution.codes import Code
 from orderbook.execution.compiled import places
+from orderbook.execution.compiled.addresses import load, store
 from orderbook.execution.compiled.events import (
     end,
     fill,
@@ -14,13 +15,7 @@ from orderbook.execution.compiled.events import (
     stop_resting,
     tell_filled,
 )
-from orderbook.execution.compiled.layout import (
-    MOST_RESTING,
-    NO_ONE,
-    THROUGH,
-    load,
-    store,
-)
+from orderbook.execution.compiled.layout import MOST_RESTING, NO_ONE, THROUGH
 from orderbook.execution.compiled.pool import (
     free_chain,
     free_node,

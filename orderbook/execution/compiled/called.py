@@ -10,6 +10,7 @@ import numpy as np
 
 from orderbook.compiled.jit import call, inlined, inner
 from orderbook.execution import words
+from orderbook.execution.compiled.addresses import load, load_byte, load_int, own_ref, request_ref, shown_ref
 from orderbook.execution.compiled.events import lane_at
 from orderbook.execution.compiled.layout import (
     AMEND,
@@ -23,12 +24,6 @@ from orderbook.execution.compiled.layout import (
     SAME,
     SEE,
     UNKNOWN,
-    load,
-    load_byte,
-    load_int,
-    own_ref,
-    request_ref,
-    shown_ref,
 )
 from orderbook.execution.compiled.places import settle_old
 from orderbook.execution.compiled.pool import order_at

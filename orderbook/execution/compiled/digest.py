@@ -15,7 +15,7 @@ from numba.extending import intrinsic
 from orderbook.compiled.jit import inlined, inner
 from orderbook.compiled.words import get_word, set_word
 from orderbook.execution.compiled import wide
-from orderbook.execution.compiled.layout import load, store
+from orderbook.execution.compiled.addresses import load, store
 from orderbook.execution.numbers import MONEY_UNITS
 
 _32: Final[Any] = np.uint32

@@ -7,19 +7,10 @@ from orderbook.compiled.words import get_word, set_word
 from orderbook.execution.codes import Code
 from orderbook.execution.compiled import later_mids, wide
 from orderbook.execution.compiled.account import account_at, add_order, book_fill, count, value_start
+from orderbook.execution.compiled.addresses import copy_record, event_ref, lane_ref, load, store
 from orderbook.execution.compiled.digest import add_event
 from orderbook.execution.compiled.layout import FILL as FILL_SAMPLE
-from orderbook.execution.compiled.layout import (
-    MOST_RESTING,
-    NO_ONE,
-    PYTHON,
-    TAKE,
-    copy_record,
-    event_ref,
-    lane_ref,
-    load,
-    store,
-)
+from orderbook.execution.compiled.layout import MOST_RESTING, NO_ONE, PYTHON, TAKE
 from orderbook.execution.compiled.places import leave
 from orderbook.execution.compiled.pool import drop_order, new_report, order_at
 from orderbook.execution.compiled.samples import sample, take_marks

@@ -6,6 +6,7 @@ from orderbook.compiled.jit import inner
 from orderbook.compiled.words import get_word
 from orderbook.execution.codes import Code
 from orderbook.execution.compiled import places
+from orderbook.execution.compiled.addresses import load, store
 from orderbook.execution.compiled.events import (
     end,
     fill,
@@ -18,15 +19,7 @@ from orderbook.execution.compiled.events import (
     tell_too_late,
 )
 from orderbook.execution.compiled.gate import judge
-from orderbook.execution.compiled.layout import (
-    LIMIT,
-    MOST_RESTING,
-    NO_ONE,
-    TAKE,
-    UNKNOWN,
-    load,
-    store,
-)
+from orderbook.execution.compiled.layout import LIMIT, MOST_RESTING, NO_ONE, TAKE, UNKNOWN
 from orderbook.execution.compiled.pool import (
     order_at,
 )

@@ -21,9 +21,9 @@ from numba.extending import intrinsic
 from orderbook.compiled import jit
 from orderbook.compiled.loading import KernelStore, compiled_function
 from orderbook.execution import words
-from orderbook.execution.compiled import layout
+from orderbook.execution.compiled import addresses, layout
+from orderbook.execution.compiled.addresses import array_at, record_at, shown_ref
 from orderbook.execution.compiled.dependencies import UnknownValueError, made_of, names_of
-from orderbook.execution.compiled.layout import array_at, record_at, shown_ref
 from orderbook.execution.compiled_strategy import CompiledStrategy
 from orderbook.execution.words import MOST_REQUESTS, ORDER_WORDS, REQUEST_WORDS
 from orderbook.strategy import StrategyError
@@ -62,7 +62,7 @@ def _address(strategy: CompiledStrategy, store: KernelStore | None) -> int:
     except UnknownValueError:
         parts, store = id(strategy.function), None  # it is never freed
     records = (trader.params.dtype, trader.state.dtype)
-    ours = "".join(inspect.getsource(module) for module in (sys.modules[__name__], layout, words))
+    ours = "".join(inspect.getsource(module) for module in (sys.modules[__name__], addresses, layout, words))
     depends_on = repr((parts, [each.descr for each in records], ours))
     if depends_on not in _by_parts:
         dispatcher = _compiled(strategy, depends_on, store, _WITHOUT_ALLOCATION)

@@ -7,8 +7,9 @@ from orderbook.execution.arrivals import MOST_OPEN
 from orderbook.execution.codes import Code
 from orderbook.execution.compiled import wide
 from orderbook.execution.compiled.account import account_at
+from orderbook.execution.compiled.addresses import load
 from orderbook.execution.compiled.events import lane_at, left_of
-from orderbook.execution.compiled.layout import LIMIT, MARKET_ORDER, MOST_RESTING, load
+from orderbook.execution.compiled.layout import LIMIT, MARKET_ORDER, MOST_RESTING
 from orderbook.execution.compiled.pool import order_at
 from orderbook.execution.compiled.taking import best_of, market_limit, reaches, sign_of, walk
 from orderbook.execution.numbers import MILLION

@@ -1,7 +1,7 @@
 """What the kernel has written, as the results of each lane: its sums, and rows if they are wanted."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 import numpy as np
@@ -231,3 +231,17 @@ def sample_rows(samples: npt.NDArray[Any]) -> list[Sample]:
 
 def _wide_column(records: npt.NDArray[Any], name: str) -> list[int]:
     return list(map(wide, records[f"{name}_high"].tolist(), records[f"{name}_low"].tolist()))
+
+
+def places_by_lane(records: npt.NDArray[Any]) -> Iterator[tuple[int, npt.NDArray[np.intp]]]:
+    """Yield each lane that has records, and their places in order."""
+    if len(records):
+        of_lane = records["lane"]
+        order = np.argsort(of_lane, kind="stable")
+        numbers, first = np.unique(of_lane[order], return_index=True)
+        yield from zip(numbers.tolist(), np.split(order, first[1:]), strict=True)
+
+
+def by_lane(records: npt.NDArray[Any]) -> Iterator[tuple[int, npt.NDArray[Any]]]:
+    """Yield each lane that has records, and these in order."""
+    return ((number, records[places]) for number, places in places_by_lane(records))

@@ -6,6 +6,7 @@ from orderbook.compiled.jit import inner
 from orderbook.execution.compiled import lane as lanes
 from orderbook.execution.compiled import market as shown
 from orderbook.execution.compiled.account import account_at
+from orderbook.execution.compiled.addresses import load, load_byte, market_at, store
 from orderbook.execution.compiled.events import lane_at
 from orderbook.execution.compiled.exchange import resting_number
 from orderbook.execution.compiled.layout import (
@@ -28,10 +29,6 @@ from orderbook.execution.compiled.layout import (
     UNKNOWN,
     WITH_BOOK,
     WITH_ROW,
-    load,
-    load_byte,
-    market_at,
-    store,
 )
 from orderbook.execution.compiled.places import settle_old
 from orderbook.execution.compiled.pool import order_at

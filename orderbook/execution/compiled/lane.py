@@ -5,6 +5,7 @@ from typing import Any, Final
 from orderbook.compiled.jit import inlined, inner
 from orderbook.execution.compiled import breaks, exchange, requests, rows
 from orderbook.execution.compiled.account import account_at, value_start
+from orderbook.execution.compiled.addresses import event_ref, load, load_int, store
 from orderbook.execution.compiled.called import call_strategy, lacks_room_to_call
 from orderbook.execution.compiled.events import lane_at
 from orderbook.execution.compiled.layout import (
@@ -17,10 +18,6 @@ from orderbook.execution.compiled.layout import (
     NEW,
     NO_ONE,
     TABLE,
-    event_ref,
-    load,
-    load_int,
-    store,
 )
 from orderbook.execution.compiled.layout import BREAK as BREAK_SAMPLE
 from orderbook.execution.compiled.layout import END as END_SAMPLE

@@ -1,6 +1,6 @@
 """All lanes of a product through the kernel: `lanes.Lanes` and `market.Market` for rows as arrays."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from ctypes import CFUNCTYPE, c_int64, c_void_p, cast
 from typing import Any, Final, TypeAlias
 from weakref import WeakMethod
@@ -15,7 +15,7 @@ from orderbook.events import Trade
 from orderbook.execution.compiled import layout
 from orderbook.execution.compiled.callee import Callee
 from orderbook.execution.compiled.desk import Desk
-from orderbook.execution.compiled.harvest import CompiledLane, fill_rows, sample_rows
+from orderbook.execution.compiled.harvest import CompiledLane, by_lane, fill_rows, places_by_lane, sample_rows
 from orderbook.execution.compiled.lane_settings import set_account, set_lane, set_wakes, words
 from orderbook.execution.compiled.layout import NO_ONE, SEE
 from orderbook.execution.compiled.loading import Kernel
@@ -253,9 +253,9 @@ class CompiledLanes:
     def _take(self) -> None:
         """Take away the rows that the kernel has written; fills are summed up when they are many."""
         memory, market = self._memory, self._memory.market
-        for number, orders in _by_lane(memory.table("done_at")[: market["done"]]):
+        for number, orders in by_lane(memory.table("done_at")[: market["done"]]):
             self.lanes[number].add_orders(orders, keeps_rows=self._keeps_rows)
-        for number, samples in _by_lane(memory.table("samples_at")[: market["samples"]]):
+        for number, samples in by_lane(memory.table("samples_at")[: market["samples"]]):
             self.lanes[number].rows.samples += sample_rows(samples)
         market["done"] = market["samples"] = 0
         if self._keeps_rows:
@@ -269,7 +269,7 @@ class CompiledLanes:
         sums = [list(lane.markouts.values()) for lane in self.lanes]
         add_markouts(sums, fills, markouts_bps(fills, later_mids))
         if self._keeps_rows:
-            for number, which in _places_by_lane(fills):
+            for number, which in places_by_lane(fills):
                 self.lanes[number].rows.fills += fill_rows(fills[which], later_mids[which])
 
     def _forget(self) -> None:
@@ -289,20 +289,6 @@ def _weak(wake: Callable[[int], int]) -> Callable[[int], int]:
         return 1 if found is None else found(number)
 
     return call
-
-
-def _places_by_lane(records: npt.NDArray[Any]) -> Iterator[tuple[int, npt.NDArray[np.intp]]]:
-    """Yield each lane that has records, and their places in order."""
-    if len(records):
-        of_lane = records["lane"]
-        order = np.argsort(of_lane, kind="stable")
-        numbers, first = np.unique(of_lane[order], return_index=True)
-        yield from zip(numbers.tolist(), np.split(order, first[1:]), strict=True)
-
-
-def _by_lane(records: npt.NDArray[Any]) -> Iterator[tuple[int, npt.NDArray[Any]]]:
-    """Yield each lane that has records, and these in order."""
-    return ((number, records[places]) for number, places in _places_by_lane(records))
 
 
 def _named_by(table: OrdersTable) -> Callable[[int], str]:

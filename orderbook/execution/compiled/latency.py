@@ -5,7 +5,8 @@ from typing import Any, Final
 import numpy as np
 
 from orderbook.compiled.jit import inner
-from orderbook.execution.compiled.layout import DRAWN, FEED, UNIFORM, load
+from orderbook.execution.compiled.addresses import load
+from orderbook.execution.compiled.layout import DRAWN, FEED, UNIFORM
 from orderbook.execution.latency import GAMMA
 from orderbook.execution.numbers import MILLION
 

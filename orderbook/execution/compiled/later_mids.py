@@ -7,7 +7,8 @@ fill may come when later ones of other lanes are there; those whose mid has been
 from typing import Any
 
 from orderbook.compiled.jit import inner
-from orderbook.execution.compiled.layout import NEVER, event_ref, load, store
+from orderbook.execution.compiled.addresses import event_ref, load, store
+from orderbook.execution.compiled.layout import NEVER
 
 
 @inner

@@ -11,15 +11,11 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 import numpy as np
-from numba import from_dtype, types
-from numba.core import cgutils
-from numba.extending import intrinsic
-from numba.np.arrayobj import make_array, populate_array
 
 from orderbook.compiled import layout as book_layout
 from orderbook.execution.codes import Code
 from orderbook.execution.market_rows import NO_TIME
-from orderbook.execution.words import MARKET_WORDS, ORDER_WORDS, REQUEST_WORDS
+from orderbook.execution.words import MARKET_WORDS, ORDER_WORDS
 
 NO_ONE: Final = -1
 UNKNOWN: Final = NO_TIME
@@ -270,100 +266,3 @@ ITEMS: Final[dict[str, Any]] = dict.fromkeys(TABLES, np.dtype(np.int64)) | {
     "own_at": ORDER_WORDS,
 }
 """What each table holds."""
-
-# An address is an int64; these functions read, write and name what is there.
-
-
-def record_at(dtype: Any) -> Any:
-    """Return the compiled function (address, number) that returns a record of a table, not copied."""
-    of = from_dtype(dtype)
-
-    @intrinsic
-    def record(_typing: Any, _address: Any, _number: Any) -> Any:
-        def generate(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-            size = context.get_constant(types.int64, dtype.itemsize)
-            place = builder.add(arguments[0], builder.mul(arguments[1], size))
-            return builder.inttoptr(place, context.get_value_type(of))
-
-        return of(types.int64, types.int64), generate
-
-    return record
-
-
-def _item_at(item: Any) -> Any:
-    """Return the compiled function (address, number) that returns an item of a table as an int64."""
-
-    @intrinsic
-    def item_at(_typing: Any, _address: Any, _number: Any) -> Any:
-        def generate(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-            place = builder.inttoptr(arguments[0], context.get_value_type(item).as_pointer())
-            found = builder.load(builder.gep(place, [arguments[1]]))
-            return context.cast(builder, found, item, types.int64)
-
-        return types.int64(types.int64, types.int64), generate
-
-    return item_at
-
-
-def _store(_typing: Any, _address: Any, _number: Any, _value: Any) -> Any:
-    """Set a word of a table: (address, number, value)."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        place = builder.inttoptr(arguments[0], context.get_value_type(types.int64).as_pointer())
-        value = context.cast(builder, arguments[2], signature.args[2], types.int64)
-        builder.store(value, builder.gep(place, [arguments[1]]))
-        return context.get_dummy_value()
-
-    return types.void(types.int64, types.int64, _value), generate
-
-
-def array_at(dtype: Any) -> Any:
-    """Return the compiled function (address, length) that returns a table as an array, not copied."""
-    of = types.Array(from_dtype(dtype), 1, "C")
-
-    @intrinsic
-    def array(_typing: Any, _address: Any, _length: Any) -> Any:
-        def generate(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-            array = make_array(of)(context, builder)  # type: ignore[no-untyped-call]
-            item = context.get_constant(types.intp, dtype.itemsize)
-            data = builder.inttoptr(arguments[0], array.data.type)
-            populate_array(  # type: ignore[no-untyped-call]
-                array, data=data, shape=[arguments[1]], strides=[item], itemsize=item, meminfo=None
-            )
-            return array._getvalue()  # noqa: SLF001  numba has no public way
-
-        return of(types.int64, types.int64), generate
-
-    return array
-
-
-def _copy_record(_typing: Any, _address: Any, _number: Any, _record: Any) -> Any:
-    """Copy a record into a table: (address, number, record)."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        size = context.get_constant(types.int64, signature.args[2].size)
-        place = builder.add(arguments[0], builder.mul(arguments[1], size))
-        target = builder.inttoptr(place, arguments[2].type)
-        cgutils.raw_memcpy(builder, target, arguments[2], size, 1)  # type: ignore[no-untyped-call]
-        return context.get_dummy_value()
-
-    return types.void(types.int64, types.int64, _record), generate
-
-
-store: Final[Any] = intrinsic(_store)
-array_of: Final = array_at(np.dtype(np.int64))
-copy_record: Final[Any] = intrinsic(_copy_record)
-load: Final = _item_at(types.int64)
-load_int: Final = _item_at(types.int32)
-load_byte: Final = _item_at(types.uint8)
-market_at: Final = record_at(MARKET)
-book_at: Final = record_at(book_layout.BOOK_REGISTERS)
-lane_ref: Final = record_at(LANE)
-order_ref: Final = record_at(ORDER)
-event_ref: Final = record_at(EVENT)
-shown_ref: Final = record_at(MARKET_WORDS)
-own_ref: Final = record_at(ORDER_WORDS)
-request_ref: Final = record_at(REQUEST_WORDS)
-account_ref: Final = record_at(ACCOUNT)
-moves_ref: Final = record_at(MOVES)
-sample_ref: Final = record_at(SAMPLE)

@@ -13,6 +13,7 @@ from orderbook.execution import market_rows
 from orderbook.execution import words as strategy_words
 from orderbook.execution.compiled import (
     account,
+    addresses,
     breaks,
     called,
     digest,
@@ -55,7 +56,7 @@ class Kernel(NamedTuple):
 _SOURCES: Final = (
     *(jit, book_layout, words, numbers, blocks, near, engine_market, market_rows),
     strategy_words,
-    *(layout, wide, pool, sizes, places, taking, events, gate, exchange, latency, requests),
+    *(layout, addresses, wide, pool, sizes, places, taking, events, gate, exchange, latency, requests),
     *(account, digest, later_mids, samples, breaks, rows, reports, room),
     *(called, woken, strategies, lane, market, kernel),
 )

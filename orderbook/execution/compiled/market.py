@@ -7,15 +7,8 @@ import numpy as np
 from orderbook.compiled.jit import inlined, inner
 from orderbook.compiled.numbers import price_to_float
 from orderbook.execution.compiled import later_mids, sizes
-from orderbook.execution.compiled.layout import (
-    DONE,
-    LACKS_ROOM,
-    MARK,
-    UNKNOWN,
-    load,
-    load_int,
-    store,
-)
+from orderbook.execution.compiled.addresses import load, load_int, store
+from orderbook.execution.compiled.layout import DONE, LACKS_ROOM, MARK, UNKNOWN
 from orderbook.execution.compiled.places import PRINT, is_later, not_in_book
 from orderbook.execution.market_rows import BREAK, TRADES
 

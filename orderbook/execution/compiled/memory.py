@@ -9,15 +9,7 @@ import numpy.typing as npt
 from orderbook.compiled.layout import Book, Market
 from orderbook.execution.compiled import layout
 from orderbook.execution.compiled.digest import HASHED
-from orderbook.execution.compiled.layout import (
-    ITEMS,
-    MARK,
-    MOST_RESTING,
-    NO_ONE,
-    NODE,
-    REQUEST,
-    UNKNOWN,
-)
+from orderbook.execution.compiled.layout import ITEMS, MARK, MOST_RESTING, NO_ONE, NODE, REQUEST, UNKNOWN
 from orderbook.execution.compiled.loading import Kernel
 from orderbook.execution.compiled.places import PRINT
 from orderbook.execution.words import MOST_REQUESTS

@@ -3,7 +3,8 @@
 from typing import Any, Final
 
 from orderbook.compiled.jit import inlined, inner
-from orderbook.execution.compiled.layout import NO_ONE, UNKNOWN, load
+from orderbook.execution.compiled.addresses import load
+from orderbook.execution.compiled.layout import NO_ONE, UNKNOWN
 from orderbook.execution.compiled.pool import (
     free_chain,
     free_node,

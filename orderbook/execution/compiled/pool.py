@@ -3,7 +3,8 @@
 from typing import Any
 
 from orderbook.compiled.jit import inlined, inner, record_of
-from orderbook.execution.compiled.layout import NO_ONE, NODE, event_ref, load, order_ref, store
+from orderbook.execution.compiled.addresses import event_ref, load, order_ref, store
+from orderbook.execution.compiled.layout import NO_ONE, NODE
 
 
 @inlined

@@ -5,12 +5,9 @@ from typing import Any, Final
 from orderbook.compiled.jit import inlined, inner
 from orderbook.execution.codes import FIRST_END, LAST_END, Code
 from orderbook.execution.compiled import wide
+from orderbook.execution.compiled.addresses import event_ref
 from orderbook.execution.compiled.events import lane_at
-from orderbook.execution.compiled.layout import (
-    NO_ONE,
-    PYTHON,
-    event_ref,
-)
+from orderbook.execution.compiled.layout import NO_ONE, PYTHON
 from orderbook.execution.compiled.pool import drop_order, free_report, order_at
 from orderbook.execution.numbers import MONEY_UNITS
 from orderbook.execution.wakes import Why

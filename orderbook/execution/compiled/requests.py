@@ -9,16 +9,10 @@ from typing import Any, Final
 from orderbook.compiled.jit import inlined, inner
 from orderbook.compiled.words import set_word
 from orderbook.execution.codes import Code
+from orderbook.execution.compiled.addresses import event_ref
 from orderbook.execution.compiled.events import end, finish_order, lane_at
 from orderbook.execution.compiled.latency import delay_of
-from orderbook.execution.compiled.layout import (
-    CALLED,
-    NEVER,
-    NEW,
-    NO_ONE,
-    UNKNOWN,
-    event_ref,
-)
+from orderbook.execution.compiled.layout import CALLED, NEVER, NEW, NO_ONE, UNKNOWN
 from orderbook.execution.compiled.pool import (
     free_node,
     get,

@@ -4,16 +4,10 @@ from typing import Any
 
 from orderbook.compiled.jit import inner
 from orderbook.execution.compiled import requests
+from orderbook.execution.compiled.addresses import load
 from orderbook.execution.compiled.events import lane_at
 from orderbook.execution.compiled.exchange import resting_number
-from orderbook.execution.compiled.layout import (
-    AMEND,
-    MARKET_ORDER,
-    MOST_RESTING,
-    NEW,
-    NO_ONE,
-    load,
-)
+from orderbook.execution.compiled.layout import AMEND, MARKET_ORDER, MOST_RESTING, NEW, NO_ONE
 from orderbook.execution.compiled.pool import order_at
 from orderbook.execution.compiled.taking import best_of, levels_within, market_limit
 

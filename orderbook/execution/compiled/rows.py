@@ -4,6 +4,7 @@ from typing import Any
 
 from orderbook.compiled.jit import inlined, inner
 from orderbook.execution.compiled import places
+from orderbook.execution.compiled.addresses import load, store
 from orderbook.execution.compiled.breaks import see_broken_snapshot, take_up_kept
 from orderbook.execution.compiled.events import (
     fill,
@@ -14,17 +15,7 @@ from orderbook.execution.compiled.events import (
     tell_filled,
 )
 from orderbook.execution.compiled.exchange import take_levels
-from orderbook.execution.compiled.layout import (
-    CROSS,
-    LATE,
-    MOST_RESTING,
-    NO_ONE,
-    THROUGH,
-    TRADE,
-    UNKNOWN,
-    load,
-    store,
-)
+from orderbook.execution.compiled.layout import CROSS, LATE, MOST_RESTING, NO_ONE, THROUGH, TRADE, UNKNOWN
 from orderbook.execution.compiled.places import not_in_book
 from orderbook.execution.compiled.pool import (
     order_at,

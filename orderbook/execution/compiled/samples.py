@@ -12,7 +12,8 @@ from orderbook.compiled.jit import inlined, inner
 from orderbook.compiled.words import get_word, set_word
 from orderbook.execution.compiled import wide
 from orderbook.execution.compiled.account import account_at
-from orderbook.execution.compiled.layout import GRID, MARK, UNKNOWN, load, moves_ref, sample_ref
+from orderbook.execution.compiled.addresses import load, moves_ref, sample_ref
+from orderbook.execution.compiled.layout import GRID, MARK, UNKNOWN
 from orderbook.execution.totals import HOUR
 
 _0: Final[Any] = np.uint64(0)

@@ -10,7 +10,7 @@ from orderbook.compiled.jit import inlined, inner, record_of
 from orderbook.compiled.layout import LOWEST, Book
 from orderbook.compiled.market import size_units
 from orderbook.compiled.words import get_word
-from orderbook.execution.compiled.layout import array_of, book_at
+from orderbook.execution.compiled.addresses import array_of, book_at
 
 _HIGHEST: Final = 2**62
 

@@ -7,19 +7,9 @@ import numpy.typing as npt
 
 from orderbook.compiled.jit import inner
 from orderbook.execution.codes import SIDE_NUMBER
+from orderbook.execution.compiled.addresses import load
 from orderbook.execution.compiled.events import lane_at
-from orderbook.execution.compiled.layout import (
-    AMEND,
-    CANCEL,
-    IOC,
-    LIMIT,
-    MARKET_ORDER,
-    NEVER,
-    NEW,
-    ROW,
-    SAME,
-    load,
-)
+from orderbook.execution.compiled.layout import AMEND, CANCEL, IOC, LIMIT, MARKET_ORDER, NEVER, NEW, ROW, SAME
 from orderbook.execution.compiled.requests import send, send_order
 from orderbook.execution.numbers import NumberLike, order_units
 from orderbook.execution.table import OrdersTable, TableRow

@@ -6,17 +6,9 @@ To return to Python for a wake and to come back through the engine's kernel woul
 from typing import Any
 
 from orderbook.compiled.jit import call, inner
+from orderbook.execution.compiled.addresses import event_ref, load
 from orderbook.execution.compiled.events import lane_at
-from orderbook.execution.compiled.layout import (
-    DONE,
-    FAILED,
-    NEW,
-    NO_ONE,
-    REQUEST,
-    WAKE_AT,
-    event_ref,
-    load,
-)
+from orderbook.execution.compiled.layout import DONE, FAILED, NEW, NO_ONE, REQUEST, WAKE_AT
 from orderbook.execution.compiled.pool import free_report
 from orderbook.execution.compiled.requests import send, send_order, wake_at
 

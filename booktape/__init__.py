@@ -11,6 +11,8 @@ Everything is loaded on first use. Every error that a user can act on is a `Book
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from orderbook.notebook import show_by
+
 if TYPE_CHECKING:
     from booktape.backtesting import backtest as backtest
     from booktape.comparing import compare as compare
@@ -140,6 +142,15 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = globals()[name] = getattr(import_module(_HOMES[name]), name)
     return value
+
+
+def _html_of(result: Any) -> str:
+    from booktape.console.notebook import html_of
+
+    return html_of(result)
+
+
+show_by(_html_of)
 
 
 def __dir__() -> list[str]:

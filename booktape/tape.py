@@ -113,7 +113,7 @@ class Tape:
         except BooktapeError as error:
             return f"<Tape {error}>"
 
-    def _repr_html_(self) -> str:
+    def _repr_html_(self) -> str | None:
         try:
             return self.inspect()._repr_html_()
         except BooktapeError as error:  # a notebook shows it in place of the table

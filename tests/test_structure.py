@@ -304,6 +304,7 @@ TESTED_ELSEWHERE = {
     "orderbook/compiled/": "tests/orderbook/compiled/test_engine.py",  # against the plain engine
     "orderbook/dataflow/operators.py": "tests/orderbook/dataflow/test_streams.py",
     "orderbook/execution/": "tests/orderbook/execution/test_exchange.py",  # scenarios, random tapes
+    "orderbook/notebook.py": "tests/booktape/console/test_notebook.py",
     "orderbook/result.py": "tests/api/test_exports.py",
     "orderbook/schema.py": "tests/orderbook/test_tracker.py",
     "orderbook/strategy.py": "tests/replay/running/test_strategies.py",

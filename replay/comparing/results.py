@@ -5,10 +5,10 @@ import io
 import math
 import platform
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 import numpy as np
@@ -29,6 +29,9 @@ from replay.comparing.profits import Traded, TradedDocument
 from replay.comparing.settings import CompareSettings, CompareSettingsDocument
 from replay.comparing.sweep.spread_times import SpreadStatistics
 from replay.comparing.sweep.statistics import ThresholdStatistics
+
+if TYPE_CHECKING:
+    from replay.report.plots import ComparisonPlots
 
 
 class Quality(Document, frozen=True):
@@ -152,6 +155,7 @@ class Comparison(Result):
         command: the command line that made it; None if none did.
         elapsed_s: duration of the passes in seconds.
         traded: the backtest of each threshold; None without a strategy.
+        sorted_by: the column by which the thresholds of each group are sorted.
     """
 
     settings: CompareSettings
@@ -162,7 +166,16 @@ class Comparison(Result):
     command: str | None = None
     elapsed_s: float = 0.0
     traded: Traded | None = None
-    _sorted_by: str = "threshold"
+    sorted_by: str = "threshold"
+    _plots: "ComparisonPlots | None" = field(default=None, init=False, compare=False)
+
+    @property
+    def plot(self) -> "ComparisonPlots":
+        """The charts of the report as Plotly figures: `plot.share()`, `spread`, and more."""
+        from replay.report.plots import ComparisonPlots  # noqa: PLC0415  which needs this module
+
+        self._plots = self._plots or ComparisonPlots(self)
+        return self._plots
 
     def whole(self, product: str) -> Group:
         """Return the numbers of a product over all tapes and parts."""
@@ -189,7 +202,7 @@ class Comparison(Result):
         if column not in directions:
             reason = f"rows cannot be sorted by {column!r}, but by {', '.join(directions)}"
             raise OptionError(reason, option="sort", value=column)
-        self._sorted_by = column
+        self.sorted_by = column
         for group in self.groups:
             group.statistics.sort(key=lambda entry: entry.threshold)
             if directions[column] == "descending":
@@ -221,7 +234,7 @@ class Comparison(Result):
         """
         for _, block in groupby(self.groups, key=block_of):
             found = [(group, entry) for group in block for entry in group.statistics]
-            if self._sorted_by == "threshold":
+            if self.sorted_by == "threshold":
                 found.sort(key=lambda each: each[1].threshold)
             yield from found
 

@@ -12,6 +12,7 @@ from replay.comparing.settings import DEFAULT_HORIZONS_NS, CompareSettings
 from replay.comparing.sweep.threshold_sweep import ThresholdSweep
 from replay.report.collect.evidence import EvidenceCollector, Limits
 from replay.report.comparison_page import page_of
+from replay.report.page import Page
 from replay.report.render import plotly_source, render, write_page
 from replay.run_dir.writer import refuse_existing
 from replay.running.results import RunResult
@@ -23,7 +24,7 @@ class Report:
     What would fail after the pass fails at once: a file that exists already, or plotly missing.
 
     Args:
-        path: file to write.
+        path: file to write; None to make the page alone.
         thresholds: the thresholds compared, fractions of the best ask.
         subjects: number of products over all tapes; they share the space of the file.
         detail: threshold whose episodes are shown; None for 10 bps, or the middle threshold.
@@ -34,10 +35,11 @@ class Report:
     """
 
     def __init__(
-        self, path: Path, thresholds: Sequence[float], subjects: int, detail: float | None = None
+        self, path: Path | None, thresholds: Sequence[float], subjects: int, detail: float | None = None
     ) -> None:
-        refuse_existing(path)
-        plotly_source()
+        if path is not None:
+            refuse_existing(path)
+            plotly_source()
         self._path = path
         self._thresholds = thresholds
         self._detail = _default_detail(thresholds) if detail is None else detail
@@ -60,11 +62,16 @@ class Report:
             RunError: if the file exists by now.
             ReportError: if the file cannot be written.
         """
+        assert self._path is not None  # noqa: S101  who writes has named a file
+        write_page(self._path, render(self.page(comparison, sort)))
+
+    def page(self, comparison: Comparison, sort: str = "threshold") -> Page:
+        """Return the content of the file; the arguments are those of `write`."""
         evidence = {tape: collector.finish() for tape, collector in self._collectors.items()}
         for group in comparison.groups:
             if group.tape is not None and group.outage is not None:
                 evidence[group.tape][group.product].gaps.end(group.outage.start, group.outage.end)
-        write_page(self._path, render(page_of(comparison, evidence, sort)))
+        return page_of(comparison, evidence, sort)
 
 
 class ReplayReport:

@@ -19,6 +19,7 @@ from recorder.tape.reader import Tape
 from replay.report.backtest_answer import Drawn
 from replay.report.backtest_page import best_settings, page_of
 from replay.report.collect.traded import TradedLimits, TradedProduct
+from replay.report.page import Page
 from replay.report.render import plotly_source, render, write_page
 from replay.run_dir.writer import refuse_existing
 from replay.simulation.passes import run_product
@@ -33,7 +34,7 @@ class BacktestReport:
     """The report of a backtest. What would fail after the pass fails at once.
 
     Args:
-        path: file to write.
+        path: file to write; None to make the page alone.
         tapes: the tapes.
         settings: what is run.
 
@@ -45,9 +46,10 @@ class BacktestReport:
         ReportError: if plotly is not installed.
     """
 
-    def __init__(self, path: Path, tapes: Sequence[Tape], settings: BacktestSettings) -> None:
-        refuse_existing(path)
-        plotly_source()
+    def __init__(self, path: Path | None, tapes: Sequence[Tape], settings: BacktestSettings) -> None:
+        if path is not None:
+            refuse_existing(path)
+            plotly_source()
         self.watches = len(settings.settings) <= MOST_DRAWN
         self._path = path
         self._tapes = {tape.path: tape for tape in tapes}
@@ -77,12 +79,17 @@ class BacktestReport:
             ReportError: if the file cannot be written.
             InterruptedRunError: if a signal ended the run.
         """
+        assert self._path is not None  # noqa: S101  who writes has named a file
+        write_page(self._path, render(self.page(result, engine, command), "backtest.html"))
+
+    def page(self, result: Backtest, engine: Engine | EngineName, command: str | None) -> Page:
+        """Return the content of the file; the arguments are those of `write`."""
         if not self._drawn:
             stopped = threading.Event()
             with interruptible(stopped.set, "no report was written"):
                 self._run_again(result, engine, stopped)
         synthetic = {path for path, tape in self._tapes.items() if tape.manifest.synthetic}
-        write_page(self._path, render(page_of(result, self._drawn, synthetic, command), "backtest.html"))
+        return page_of(result, self._drawn, synthetic, command)
 
     def _run_again(self, result: Backtest, engine: Engine | EngineName, stopped: threading.Event) -> None:
         """Run the best settings of each product on each tape, watched."""

@@ -60,7 +60,7 @@ def page_of(
     run = result.settings
     what = f"strategy {run.name}" if run.name else "a table of orders"
     names = (f"{tape_name(path)}{' (SYNTHETIC)' * (path in synthetic)}" for path, _ in result.tapes)
-    groups = [list(rows) for _, rows in groupby(sorted(result.rows, key=_subject_of), key=_subject_of)]
+    groups = [list(rows) for _, rows in groupby(sorted(result.rows, key=subject_of), key=subject_of)]
     most = max(_MOST_ROWS // max(len(groups), 1), 10)
     found = [_product(f"p{place}", rows, result, drawn, most) for place, rows in enumerate(groups)]
     return Page(
@@ -120,7 +120,7 @@ def _ranked(rows: Sequence[BacktestRow]) -> list[BacktestRow]:
     )
 
 
-def _subject_of(row: BacktestRow) -> tuple[str, bool, str]:
+def subject_of(row: BacktestRow) -> tuple[str, bool, str]:
     """Return what a section is about: a product on a tape; all tapes together come last."""
     return row.product, row.tape is None, str(row.tape)
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 import pyarrow as pa
@@ -16,6 +17,9 @@ from recorder.installed import tapes_title
 from recorder.runtime.strategy_run import StrategyDocument, StrategyRun
 from replay.running.lateness import PacingDocument, Timing
 from replay.running.settings import ReplaySettings, SettingsDocument
+
+if TYPE_CHECKING:
+    from replay.report.plots import ReplayPlots
 
 
 class RunDocument(Document, frozen=True):
@@ -74,6 +78,15 @@ class RunResult(Result):
     trades: dict[str, pa.Table] = field(default_factory=dict)
     strategy_rows: dict[str, pa.Table] = field(default_factory=dict)
     synthetic: bool = False
+    _plots: "ReplayPlots | None" = field(default=None, init=False, compare=False)
+
+    @property
+    def plot(self) -> "ReplayPlots":
+        """The report's charts as Plotly figures: `plot.spread()` and `plot.durations()`."""
+        from replay.report.plots import ReplayPlots  # noqa: PLC0415  which needs this module
+
+        self._plots = self._plots or ReplayPlots(self)
+        return self._plots
 
     @property
     def pacing(self) -> dict[str, float] | None:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pyarrow as pa
@@ -35,6 +35,9 @@ from replay.simulation.rows import BacktestRow
 from replay.simulation.settings import BacktestSettings, plain_settings
 from replay.simulation.sums import digest_of
 
+if TYPE_CHECKING:
+    from replay.report.plots import BacktestPlots
+
 
 @dataclass(slots=True, repr=False)
 class Backtest(Result):
@@ -60,6 +63,15 @@ class Backtest(Result):
     log: pa.Table | None = None
     elapsed_s: float = 0.0
     search: SearchDocument | None = None
+    _plots: "BacktestPlots | None" = field(default=None, init=False, compare=False)
+
+    @property
+    def plot(self) -> "BacktestPlots":
+        """The report's charts as Plotly figures: `plot.equity()`, `net`, `heatmap`, `markouts` and more."""
+        from replay.report.plots import BacktestPlots  # noqa: PLC0415  which needs this module
+
+        self._plots = self._plots or BacktestPlots(self)
+        return self._plots
 
     @property
     def tape(self) -> Path | None:

@@ -13,9 +13,9 @@ from replay.simulation.rows import BacktestRow
 _LONGEST: Final = 40
 
 
-def plain(text: str) -> str:
+def plain(text: str, longest: int = _LONGEST) -> str:
     """Return text as Plotly takes it, which would read tags in it."""
-    return display.printable(text, _LONGEST).replace("&", "&amp;").replace("<", "&lt;")
+    return display.printable(text, longest).replace("&", "&amp;").replace("<", "&lt;")
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from recorder.monitor.metrics import MetricsError as MetricsError
     from recorder.results import Recorded as Recorded
     from recorder.runtime.loading import EngineError as EngineError
+    from recorder.runtime.loading import compile_engine as compile_engine
     from recorder.runtime.signals import InterruptedRunError as InterruptedRunError
     from recorder.tape.errors import DamagedTapeError as DamagedTapeError
     from recorder.tape.errors import LockedTapeError as LockedTapeError
@@ -103,7 +104,7 @@ _MODULES = {
     "recorder.dataflow.sources": ("CoinbaseSource",),
     "recorder.live.endpoint": ("FeedError",),
     "recorder.results": ("Recorded",),
-    "recorder.runtime.loading": ("EngineError",),
+    "recorder.runtime.loading": ("EngineError", "compile_engine"),
     "recorder.monitor.metrics": ("MetricsError",),
     "recorder.runtime.signals": ("InterruptedRunError",),
     "recorder.tape.errors": (

@@ -34,6 +34,7 @@ FUNCTIONS: Final = (
     "search",
     "compiled",
     "check",
+    "compile_engine",
     "diff",
     "view",
 )

@@ -12,6 +12,7 @@ import booktape
 from booktape.cli.backtest import backtest
 from booktape.cli.checking import book, compact, diff, index, inspect, verify
 from booktape.cli.compare import compare
+from booktape.cli.compile_ import compile_
 from booktape.cli.demo import demo
 from booktape.cli.import_ import import_
 from booktape.cli.live import live
@@ -88,6 +89,7 @@ def _show_version(ctx: click.Context, _option: click.Parameter, is_set: bool) ->
         diff,
         serve,
         view,
+        compile_,
         demo,
     ],
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},

@@ -1,5 +1,6 @@
 """Prometheus metrics of a running recording."""
 
+import logging
 import sys
 import threading
 from collections.abc import Iterator
@@ -15,6 +16,8 @@ from recorder.monitor.metrics_server import MetricsServer
 from recorder.monitor.status import RecordingView
 from recorder.settings import METRICS_HOST
 from recorder.tape.store.local import free_bytes
+
+log = logging.getLogger(__name__)
 
 
 class MetricsError(BooktapeError):
@@ -128,8 +131,10 @@ def serving(view: RecordingView, port: int, host: str = METRICS_HOST) -> Iterato
     with server:
         thread = threading.Thread(target=server.serve_forever, name="metrics", daemon=True)
         thread.start()
+        bound = int(server.server_address[1])
+        log.info("metrics at http://%s:%d/metrics", f"[{host}]" if ":" in host else host, bound)
         try:
-            yield server.server_address[1]
+            yield bound
         finally:
             server.shutdown()
             thread.join()

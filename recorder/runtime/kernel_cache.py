@@ -38,11 +38,18 @@ def cache_directories() -> Iterator[Path]:
 
 
 class KernelCache:
-    """Keeps code in the first of `cache_directories` that can hold it; reads it from any of them."""
+    """Keeps code in the first of some directories that can hold it; reads it from any of them.
+
+    Args:
+        only: the directory to use; None for all of `cache_directories`.
+    """
+
+    def __init__(self, only: Path | None = None) -> None:
+        self._only = only
 
     def read(self, name: str) -> bytes | None:
         """Return the code of this name; None if there is none that can be trusted."""
-        for path in cache_directories():
+        for path in self._directories():
             with suppress(OSError), _opened(path) as directory:
                 code = _read(directory, name)
                 if code is not None:
@@ -51,18 +58,21 @@ class KernelCache:
 
     def write(self, name: str, code: bytes) -> None:
         """Keep code, if any directory can hold it."""
-        for path in cache_directories():
+        for path in self._directories():
             with suppress(OSError), _made(path) as directory:
                 _write(directory, name, code)
                 return
 
-    def can_keep(self) -> bool:
-        """Tell whether there is a directory that can hold code, made if it is missing."""
-        for path in cache_directories():
+    def directory(self) -> Path | None:
+        """Return the directory that can hold code, made if it is missing; None if there is none."""
+        for path in self._directories():
             with suppress(OSError), _made(path):
                 if os.access(path, os.W_OK):
-                    return True
-        return False
+                    return path
+        return None
+
+    def _directories(self) -> Iterator[Path]:
+        yield from cache_directories() if self._only is None else (self._only,)
 
 
 @contextmanager

@@ -65,7 +65,9 @@ def _place(module: ModuleType) -> str:
     return f" (it is {module.__file__})" if getattr(module, "__file__", None) else ""
 
 
-def load_engine(engine: Engine | EngineName, *, executes: bool = False) -> Engine:
+def load_engine(
+    engine: Engine | EngineName, *, executes: bool = False, cache: KernelCache | None = None
+) -> Engine:
     """Return an engine that is ready to run: nothing is compiled after this.
 
     The first time on a machine, and after an update, compiling takes some seconds; stderr says so.
@@ -74,6 +76,7 @@ def load_engine(engine: Engine | EngineName, *, executes: bool = False) -> Engin
         engine: `auto` is `compiled` if numba is installed, compiles and works, else `plain`, which never
             fails for what numba does; an engine is returned unchanged.
         executes: whether it shall also run the compiled exchange.
+        cache: where its code is kept; None for the places of this machine.
 
     Raises:
         EngineError: if `compiled` is requested and numba is not installed, or does not work.
@@ -83,17 +86,17 @@ def load_engine(engine: Engine | EngineName, *, executes: bool = False) -> Engin
         return engine
     if engine == "plain" or (engine == "auto" and not _compiles()):
         return PlainEngine()
-    cache = KernelCache()
+    cache = cache or KernelCache()
     try:
         _import_numba()
         from orderbook.compiled.engine import CompiledEngine  # noqa: PLC0415  numba is heavy, and may be absent
         from orderbook.compiled.loading import load  # noqa: PLC0415
 
-        load(cache, lambda: _announce_compilation(can_keep=cache.can_keep()))
+        load(cache, lambda: _announce_compilation(cache))
         if executes:
             from orderbook.execution.compiled.loading import load as load_exchange  # noqa: PLC0415
 
-            load_exchange(cache, lambda: _announce_compilation(can_keep=cache.can_keep()))
+            load_exchange(cache, lambda: _announce_compilation(cache))
         return CompiledEngine()
     except OptionError:
         raise
@@ -102,6 +105,22 @@ def load_engine(engine: Engine | EngineName, *, executes: bool = False) -> Engin
             raise EngineError(_why_not_compiled(error)) from error
         _say(f"Continuing with the plain engine: {_why_not_compiled(error)}")
         return PlainEngine()
+
+
+def compile_engine() -> Path:
+    """Compile the engine and the exchange, unless their code is kept, and return the directory that keeps it.
+
+    That is the first one where the next start looks. In a process that has loaded the engine nothing is done.
+
+    Raises:
+        EngineError: if numba is not installed or does not work, or no directory can keep the code.
+        OptionError: as of `load_engine`.
+    """
+    kept = KernelCache().directory()
+    if kept is None:
+        raise EngineError("no directory can keep the compiled code: set NUMBA_CACHE_DIR to one that is yours")
+    load_engine("compiled", executes=True, cache=KernelCache(kept))
+    return kept
 
 
 def _compiles() -> bool:
@@ -192,8 +211,12 @@ def _import_numba() -> None:
             raise OptionError(reason) from None
 
 
-def _announce_compilation(*, can_keep: bool) -> None:
-    kept = "it is kept for the next time" if can_keep else "no directory can keep it (set XDG_CACHE_HOME)"
+def _announce_compilation(cache: KernelCache) -> None:
+    kept = (
+        "it is kept for the next time"
+        if cache.directory()
+        else "no directory can keep it (set XDG_CACHE_HOME)"
+    )
     _say(f"Compiling the fast engine, for about a minute; {kept}.")
 
 

@@ -27,7 +27,7 @@ def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_kept_code_is_read_again(directory: Path) -> None:
     """What was kept under a name is read under that name, and nothing else is left behind."""
     cache = KernelCache()
-    assert cache.can_keep()
+    assert cache.directory()
     assert cache.read("entry") is None
     cache.write("entry", b"older")
     cache.write("entry", CODE)
@@ -77,7 +77,7 @@ def test_what_others_can_write_is_not_read(directory: Path, spoil: Callable[[Pat
     assert cache.read("entry") == CODE
     spoil(directory)
     assert cache.read("entry") is None
-    assert not cache.can_keep()
+    assert cache.directory() is None
     cache.write("second", CODE)
     assert not (directory / "second").exists()
 
@@ -117,7 +117,7 @@ def test_nowhere_to_keep_code() -> None:
     """A user without any of the directories can keep nothing, and nothing fails or is made."""
     program = (
         "from recorder.runtime.kernel_cache import KernelCache; cache = KernelCache(); "
-        "cache.write('entry', b'code'); print(cache.can_keep(), cache.read('entry'))"
+        "cache.write('entry', b'code'); print(cache.directory() is not None, cache.read('entry'))"
     )
     environment = {name: value for name, value in clean_environment().items() if name not in PLACES}
     done = python(program, env=environment | {"HOME": "/nonexistent"})

@@ -151,6 +151,17 @@ def test_a_variable_that_numba_cannot_read() -> None:
     assert "Traceback" not in done.stderr
 
 
+def test_compile_says_where_it_is_kept() -> None:
+    """`compile` ends with the directory of the code; without numba with a line that says what to install."""
+    done = booktape("compile")
+    kept = Path(done.stdout.strip().rpartition(" ")[2])
+    assert (done.returncode, done.stderr) == (0, "")
+    assert any(kept.iterdir())
+    refused = without_numba("compile")
+    assert (refused.returncode, refused.stdout, refused.stderr.count("\n")) == (1, "", 1)
+    assert "pip install 'booktape[fast]'" in refused.stderr
+
+
 @pytest.mark.skipif(not IS_LONG, reason="compiles the engine: half a minute on a slow machine")
 def test_compiling_is_announced(tmp_path: Path) -> None:
     """Compiling is announced by one line on stderr, and only the first time."""

@@ -44,7 +44,7 @@ def draw_report(page: Page, directory: Path) -> None:
     subprocess.run(
         [sys.executable, "-m", "booktape", *COMPARE.split(), path], check=True, capture_output=True
     )
-    page.open(path, width=1120).screenshot(IMAGES / "report.png", height=1160)
+    page.open(path, width=1120).screenshot(IMAGES / "report.png", height=1400)
 
 
 def draw_view(page: Page, directory: Path) -> None:

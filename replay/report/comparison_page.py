@@ -48,9 +48,11 @@ def page_of(comparison: Comparison, evidence: Mapping[Path, Mapping[str, Evidenc
     first = min((tally.first_time for tally in tallies if tally.first_time is not None), default=None)
     last = max((tally.last_time for tally in tallies if tally.last_time is not None), default=None)
     names = (f"{tape_name(found.tape)}{' (SYNTHETIC)' * found.synthetic}" for found in comparison.tapes)
+    subjects = list(_subjects(comparison, evidence))
+    limit = Limits().shared(len(subjects)).thresholds
     found = [
-        _product(f"p{place}", *subject, comparison, sort)
-        for place, subject in enumerate(_subjects(comparison, evidence))
+        _product(f"p{place}", *subject, comparison=comparison, sort=sort, limit=limit)
+        for place, subject in enumerate(subjects)
     ]
     return Page(
         title=f"Thresholds over {', '.join(names)}",
@@ -105,9 +107,15 @@ class _Product:
 
 
 def _product(
-    id_: str, title: str, group: Group, evidence: Evidence | None, comparison: Comparison, sort: str
+    id_: str,
+    title: str,
+    group: Group,
+    evidence: Evidence | None,
+    *,
+    comparison: Comparison,
+    sort: str,
+    limit: int,
 ) -> _Product:
-    limit = (Limits() if evidence is None else evidence.limits).thresholds
     detail = None if evidence is None else evidence.episodes.threshold
     rows = evenly_chosen(sorted(group.statistics, key=lambda row: row.threshold), limit)
     longest = [] if evidence is None else evidence.episodes.finish()
@@ -204,7 +212,7 @@ def _caveats(comparison: Comparison) -> Iterator[str]:
                 f" {display.seconds(quality.excluded_s)} s without a book; nothing is said of them."
             )
     if comparison.traded is None:
-        yield "A wide spread is no profit: no order was simulated. `--strategy` does that."
+        yield "A wide spread is no profit: no order was simulated. With --strategy, compare does that."
         return
     run = comparison.traded.backtest.settings
     yield (

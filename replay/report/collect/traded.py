@@ -25,6 +25,7 @@ class TradedLimits:
         cells: of the same.
         points: of the money of a lane.
         orders, fills: own ones of a lane.
+        levels: of each side of the last book.
     """
 
     quotes: int = 800
@@ -35,11 +36,12 @@ class TradedLimits:
     points: int = 400
     orders: int = 300
     fills: int = 600
+    levels: int = 60
 
     def shared(self, products: int) -> "TradedLimits":
         """Return the limits for each of several products of one file: together as much as two."""
         part = 2 / max(products, 2)
-        return TradedLimits(**{name: max(round(value * part), 20) for name, value in asdict(self).items()})
+        return TradedLimits(**{name: max(round(value * part), 12) for name, value in asdict(self).items()})
 
 
 class TradedProduct:

@@ -23,7 +23,6 @@ _BRIGHT: Final = 0.98
 """Quantile of the sizes that has the last colour: one wall must not darken all the rest."""
 _COLOURS: Final = ("#1b2a49", "#22527c", "#1f8390", "#5bb06a", "#c9cf4a", "#fff3a0")
 _NOTHING: Final = "#0d1322"
-_LEVELS: Final = 60
 _LARGEST: Final = 20
 
 
@@ -120,8 +119,8 @@ def book_chart(subject: TradedSubject) -> Chart | str | None:
     """Return the cumulative depth of the last book that was known."""
     if subject.evidence is None:
         return None
-    levels = subject.evidence.depth.levels()
-    sides = {name: _cumulative(levels, side) for side, name in enumerate(("bids", "asks"))}
+    levels, most = subject.evidence.depth.levels(), subject.evidence.limits.levels
+    sides = {name: _cumulative(levels, side, most) for side, name in enumerate(("bids", "asks"))}
     if not all(len(prices) for prices, _ in sides.values()):
         return "The last book has an empty side, so its depth is not drawn."
     looks = {"bids": (BLUE, "rgba(47,126,216,0.25)"), "asks": (ORANGE, "rgba(217,115,13,0.25)")}
@@ -156,16 +155,16 @@ def book_chart(subject: TradedSubject) -> Chart | str | None:
     return Chart(
         "book",
         f"The last book: {bids} bid, {asks} asked",
-        f"Cumulative size from the best price on, of {_LEVELS} levels a side at most.",
+        f"Cumulative size from the best price on, of {most} levels a side at most.",
         {"data": traces, "layout": {**axes, "showlegend": True}},
         Table("Cumulative depth", headings, rows, text_columns=0),
     )
 
 
-def _cumulative(levels: BookLevels, side: int) -> tuple[list[float], list[float]]:
+def _cumulative(levels: BookLevels, side: int, most: int) -> tuple[list[float], list[float]]:
     """Return prices, the best first, and the size up to each."""
     is_side = levels.sides == side
     prices, sizes = levels.prices[is_side], levels.sizes[is_side]
     if side == 0:
         prices, sizes = prices[::-1], sizes[::-1]
-    return (prices[:_LEVELS] / UNITS).tolist(), (np.cumsum(sizes[:_LEVELS]) / UNITS).tolist()
+    return (prices[:most] / UNITS).tolist(), (np.cumsum(sizes[:most]) / UNITS).tolist()

@@ -39,7 +39,7 @@ def equity_chart(subject: TradedSubject) -> Chart | str | None:
             traces.append(
                 trace | extra | {"hovertemplate": "%{x}: %{y:,.6~g}<extra>%{fullData.name}</extra>"}
             )
-    titles = {"yaxis": "equity (quote)", "yaxis2": "drawdown (quote)"}
+    titles = {"yaxis": "equity (quote)", "yaxis2": "drawdown<br>(quote)"}
     axes = {name: {"domain": domain, "title": {"text": titles[name]}} for name, domain in _BANDS.items()}
     cells = [
         [

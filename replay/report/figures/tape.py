@@ -53,7 +53,7 @@ def _figure(subject: TradedSubject, evidence: TradedProduct, lane: LaneEvidence)
     position |= {"yaxis": "y2", "hovertemplate": "%{x}: %{y:.6~g}<extra>position</extra>"}
     equity |= {"yaxis": "y3", "hovertemplate": "%{x}: %{y:,.6~g}<extra>equity</extra>"}
     has_money = _has_money(lane)
-    titles = {"yaxis": "price (quote)", "yaxis2": "position (base)", "yaxis3": "equity (quote)"}
+    titles = {"yaxis": "price (quote)", "yaxis2": "position<br>(base)", "yaxis3": "equity<br>(quote)"}
     axes: dict[str, Any] = {
         name: {"domain": domain, "title": {"text": titles[name], "standoff": 10}}
         for name, domain in (_BANDS if has_money else {"yaxis": [0.0, 1.0]}).items()

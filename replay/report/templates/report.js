@@ -201,7 +201,7 @@
   window.addEventListener("beforeprint", function () {
     drawn.forEach(function (id) {
       const plot = document.getElementById(id);
-      Plotly.relayout(plot, { width: 640, height: plot.matches(".tall") ? 480 : 240 });
+      Plotly.relayout(plot, { width: 640, height: plot.matches(".tall") ? 560 : 240 });
     });
   });
   window.addEventListener("afterprint", function () {

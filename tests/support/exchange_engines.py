@@ -146,7 +146,7 @@ def run_plain(case: Case, rules: ProductRules, made: Iterable[Made]) -> list[tup
     lanes = [Lane(BTC, market, make(), rules=rules, settings=each) for make, each in made]
     feed(market, lanes, rows_of(case), Lanes)
     steps = (market.tick, market.shown_tick, market.shown_lot)
-    return [(*_outcome(lane), steps) for lane in lanes]
+    return [(*outcome(lane), steps) for lane in lanes]
 
 
 def run_compiled(case: Case, rules: ProductRules, made: Sequence[Made], cut: int) -> list[tuple[Any, ...]]:
@@ -171,7 +171,7 @@ def run_compiled(case: Case, rules: ProductRules, made: Sequence[Made], cut: int
         lanes.end_batch()
     lanes.finish()
     steps = (lanes.tick, lanes.shown_tick, lanes.shown_lot)
-    return [(*_outcome(lane), steps) for lane in lanes.lanes]
+    return [(*outcome(lane), steps) for lane in lanes.lanes]
 
 
 def _apply(book: CompiledBook, row: TapeRow) -> None:
@@ -195,7 +195,7 @@ def _accepted(rows: Iterable[TapeRow]) -> Iterable[TapeRow]:
         yield row
 
 
-def _outcome(lane: Any) -> tuple[Any, ...]:
+def outcome(lane: Any) -> tuple[Any, ...]:
     """Return all that came of a lane."""
     account, broken, rows = lane.account, lane.broken, lane.rows
     orders = [

@@ -296,6 +296,7 @@ TESTED_ELSEWHERE = {
     "booktape/execution.py": "tests/replay/simulation/test_api.py",
     "booktape/threshold_trades.py": "tests/replay/comparing/test_profits.py",
     "booktape/traders.py": "tests/replay/simulation/test_api.py",
+    "replay/simulation/record_parts.py": "tests/replay/simulation/test_parts.py",
     "replay/simulation/studies.py": "tests/replay/simulation/test_searching.py",
     "replay/simulation/walk_plan.py": "tests/replay/simulation/test_walking.py",
     "replay/simulation/walk_results.py": "tests/replay/simulation/test_walking.py",

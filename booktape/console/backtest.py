@@ -20,7 +20,7 @@ from replay.simulation.results import Backtest
 from replay.simulation.rows import CAVEATS, BacktestRow
 from replay.simulation.statistics import MarkoutDocument
 
-_SHOWN_LANES: Final = 1_000
+_SHOWN_ROWS: Final = 1_000
 _SHOWN_TRIALS: Final = 10
 
 
@@ -35,7 +35,8 @@ def print_backtest(console: Console, result: Backtest, sort: str = "product") ->
     settings = result.settings
     what = f"strategy {settings.name}" if settings.name else "a table of orders"
     console.print(f"{result.title} {what}, fees {settings.fees_text}, latency {settings.latency}")
-    shown = result.rows[: _SHOWN_LANES if result.search is None else _SHOWN_TRIALS]
+    rows_of_lane = 1 + len(result.parts) // max(1, len(result.rows))
+    shown = result.rows[: _SHOWN_TRIALS if result.search else max(1, _SHOWN_ROWS // rows_of_lane)]
     swept = result.swept()
     _print_lanes(console, result, shown, swept, sort)
     if any(row.fills for row in shown):

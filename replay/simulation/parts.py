@@ -82,18 +82,23 @@ class LaneParts:
             return
         for sample in rows.samples:
             self._mid_twice = Touch(sample.bid, sample.ask).mid_twice or self._mid_twice
-            part = self._part(sample.time, sample.connection)
+            part = self._part(self._key(sample.time, sample.connection))
             part.last, part.mid_twice = sample, self._mid_twice
         for fill in rows.fills:
-            part = self._part(fill.time, fill.how.connection)
-            part.turnover += fill.how.value
-            if fill.how.is_maker:
-                part.fills_maker += 1
-            else:
-                part.fills_taker += 1
+            key, is_maker = self._key(fill.time, fill.how.connection), int(fill.how.is_maker)
+            self.add_fills(key, is_maker, 1 - is_maker, fill.how.value)
 
-    def _part(self, time: int, connection: int) -> _Sums:
-        key = connection if self._period is None else time // self._period
+    def add_fills(self, key: int, makers: int, takers: int, turnover: int) -> None:
+        """Add fills of a part, by its connection, or its start in units of the period."""
+        part = self._part(key)
+        part.fills_maker += makers
+        part.fills_taker += takers
+        part.turnover += turnover
+
+    def _key(self, time: int, connection: int) -> int:
+        return connection if self._period is None else time // self._period
+
+    def _part(self, key: int) -> _Sums:
         if key not in self._sums:
             self._sums[key] = _Sums()
         return self._sums[key]

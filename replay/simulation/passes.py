@@ -33,6 +33,7 @@ from recorder.tape.reader import Tape
 from replay.running.window import start_before
 from replay.simulation import tables
 from replay.simulation.parts import LaneParts
+from replay.simulation.record_parts import RecordParts
 from replay.simulation.settings import BacktestSettings, named
 
 Write: TypeAlias = Callable[[str, str, pa.RecordBatch], None]
@@ -170,7 +171,7 @@ class ProductPass:
         if engine is None or engine.name == PlainEngine.name:
             lanes, shown = _plain(product, settings, state, listen, keeps_market=keeps_market)
         else:
-            keeps_rows = write is not None or settings.by is not None or keeps_market
+            keeps_rows = write is not None or keeps_market
             made = product, settings, state, engine
             lanes, shown = _compiled(*made, keeps_rows=keeps_rows, keeps_market=keeps_market)
         self.run = ProductRun(product, Tally(DEFAULT_THRESHOLD), lanes, shown)
@@ -308,6 +309,9 @@ def _compiled(
         for (place, (_, of_lane, _)), lane in zip(made, found, strict=True):
             lanes.append(_lane_run(place, of_lane, lane, settings))
 
+    def parts_of(number: int) -> LaneParts:
+        return lanes[number].parts
+
     shown = CompiledProduct(
         engine,
         state,
@@ -317,7 +321,7 @@ def _compiled(
         make,
         take,
         at_once=settings.begins_at_once,
-        keeps_rows=keeps_rows,
+        keeps_rows=keeps_rows or (settings.by is not None and RecordParts(settings.by, parts_of)),
     )
     if keeps_market:
         shown.keep_market()

@@ -1,4 +1,4 @@
-"""A backtest of up to 100 lanes beside a replay: `python tests/benchmarks/bench_backtest.py`.
+"""A backtest of up to 500 lanes beside a replay: `python tests/benchmarks/bench_backtest.py`.
 
 Processor time of one process on one core, all in one run, so the ratios hold on a busy machine.
 """
@@ -18,8 +18,11 @@ from orderbook.execution.wakes import Wakes
 from recorder.settings import EngineName
 from tests.benchmarks.measuring import describe_machine, parser, print_line, use_one_core
 from tests.benchmarks.tapes import traded_tape
+from tests.support.commands import invoke
 
 LANES = (1, 12, 100)
+SETTINGS = 500
+"""Settings of a whole command: with its statistics, tables and text."""
 
 
 class Asleep:
@@ -89,9 +92,12 @@ def main() -> None:
             settings={"threshold": "10bps"}, keep=False, engine="compiled"
         ),
         "QuoteWhenWide, lanes: 1, plain engine": sweep(1, "plain"),
+        f"command, {SETTINGS} settings": whole_command(tape),
+        f"command, {SETTINGS} settings, by hour": whole_command(tape, "--by", "hour"),
     }
     for name in ("replay", "asleep, 1 lane"):
         works[name]()  # compiles
+    print_line(f"memory of a lane: {lane_bytes(tape) / 1024:.0f} KiB")
     runs: dict[str, list[float]] = {name: [] for name in works}
     wakes: dict[str, list[int]] = {name: [] for name in works}
     for _ in range(options.runs):
@@ -106,12 +112,23 @@ def main() -> None:
     one, many = (found[f"QuoteWhenWide, lanes: {lanes}"] for lanes in (1, 100))
     print_line(f"each further lane: {(many - one) / 99 / rows * 1e9:,.0f} ns a row")
     print_line(f"100 lanes over 1,000,000 such rows: {many / rows * 1e6:.1f} s")
+    lanes = one + (SETTINGS - 1) * (many - one) / 99
+    for name in (f"command, {SETTINGS} settings", f"command, {SETTINGS} settings, by hour"):
+        whole = found[name]
+        print_line(
+            f"{name}, over 1,000,000 such rows: {whole / rows * 1e6:.1f} s, {whole / lanes:.2f} x its lanes"
+        )
     woken = statistics.median(wakes["awake, 1 lane"])
     each = (found["awake, 1 lane"] - found["asleep, 1 lane"]) / woken
     print_line(
         f"a wake of a strategy in Python that only looks: {each * 1e6:.2f} us ({woken / rows:.0%} of rows)"
     )
-    print_line(f"memory of a lane: {lane_bytes(tape) / 1024:.0f} KiB")
+
+
+def whole_command(tape: bt.Tape, *words: str) -> Callable[[], object]:
+    """Return a command with many settings, run in this process: all but the start of Python."""
+    sweep = f"threshold={','.join(thresholds(SETTINGS))}"
+    return lambda: invoke("backtest", str(tape.path), "--sweep", sweep, "--engine", "compiled", *words)
 
 
 def lane_bytes(tape: bt.Tape) -> float:

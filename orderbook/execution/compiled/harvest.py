@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -33,6 +33,16 @@ _NUMBER, _SIDE, _KIND, _POST_ONLY, _PRICE, _SIZE, _SENT, _FILLED = places_of(
 _ARRIVED, _RESTED, _AHEAD_AT_REST, _ENDED, _END, _AMENDS, _LATE_BOOK_TIME = places_of(
     ORDER, *("arrived", "rested", "ahead_at_rest", "ended", "end", "amends", "late_book_time")
 )
+
+
+class TakeRecords(Protocol):
+    """Takes fills as the kernel has written them, and chooses the samples that become rows."""
+
+    def choose(self, samples: npt.NDArray[Any]) -> npt.NDArray[np.intp]:
+        """Return the places of the samples to keep, of records of `SAMPLE`, those of a lane in order."""
+
+    def add_fills(self, fills: npt.NDArray[Any]) -> None:
+        """Take fills, records of `EVENT`."""
 
 
 class BrokenSums:
@@ -118,6 +128,8 @@ class CompiledLane:
 
     def add_orders(self, done: npt.NDArray[Any], *, keeps_rows: bool) -> None:
         """Take orders that are over; their names are asked for now, as strategies forget them."""
+        if not keeps_rows and self.name_of is None:
+            return
         rows = done.view(np.int64).reshape(-1, ORDER.itemsize // 8).tolist()
         names = [self.name_of and self.name_of(row[_NUMBER]) for row in rows]
         if keeps_rows:
@@ -233,15 +245,10 @@ def _wide_column(records: npt.NDArray[Any], name: str) -> list[int]:
     return list(map(wide, records[f"{name}_high"].tolist(), records[f"{name}_low"].tolist()))
 
 
-def places_by_lane(records: npt.NDArray[Any]) -> Iterator[tuple[int, npt.NDArray[np.intp]]]:
-    """Yield each lane that has records, and their places in order."""
+def by_lane(records: npt.NDArray[Any]) -> Iterator[tuple[int, npt.NDArray[Any]]]:
+    """Yield each lane that has records, and these in order."""
     if len(records):
         of_lane = records["lane"]
         order = np.argsort(of_lane, kind="stable")
         numbers, first = np.unique(of_lane[order], return_index=True)
-        yield from zip(numbers.tolist(), np.split(order, first[1:]), strict=True)
-
-
-def by_lane(records: npt.NDArray[Any]) -> Iterator[tuple[int, npt.NDArray[Any]]]:
-    """Yield each lane that has records, and these in order."""
-    return ((number, records[places]) for number, places in places_by_lane(records))
+        yield from zip(numbers.tolist(), np.split(records[order], first[1:]), strict=True)

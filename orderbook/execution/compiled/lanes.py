@@ -15,7 +15,7 @@ from orderbook.events import Trade
 from orderbook.execution.compiled import layout
 from orderbook.execution.compiled.callee import Callee
 from orderbook.execution.compiled.desk import Desk
-from orderbook.execution.compiled.harvest import CompiledLane, by_lane, fill_rows, places_by_lane, sample_rows
+from orderbook.execution.compiled.harvest import CompiledLane, TakeRecords, by_lane, fill_rows, sample_rows
 from orderbook.execution.compiled.lane_settings import set_account, set_lane, set_wakes, words
 from orderbook.execution.compiled.layout import NO_ONE, SEE
 from orderbook.execution.compiled.loading import Kernel
@@ -51,7 +51,7 @@ class CompiledLanes:
         rules: of the product.
         every: the grid of samples, ns.
         horizons: of the mark-outs, ns.
-        keeps_rows: whether orders, fills and samples are kept as rows, not only their sums.
+        keeps_rows: whether orders, fills and samples become rows, or what takes fills and chooses samples.
 
     Attributes:
         read_trades: returns the trades of a row of the batch, which strategies in Python see.
@@ -69,7 +69,7 @@ class CompiledLanes:
         *,
         every: int,
         horizons: Sequence[int],
-        keeps_rows: bool,
+        keeps_rows: bool | TakeRecords,
     ) -> None:
         self.wants_changes = False
         self.tick = rules.tick
@@ -96,7 +96,7 @@ class CompiledLanes:
         market["min_funds_high"], market["min_funds_low"] = words(rules.min_funds)
         market["band"] = -1 if rules.band is None else rules.band
         market["every"] = every
-        market["keeps_rows"] = keeps_rows
+        market["keeps_rows"] = bool(keeps_rows)
 
     def begin(self, traders: Sequence[tuple[Trader, LaneSettings, str]]) -> None:
         """Begin with the next row: of each lane its strategy, its settings, and what errors call it."""
@@ -254,11 +254,14 @@ class CompiledLanes:
         """Take away the rows that the kernel has written; fills are summed up when they are many."""
         memory, market = self._memory, self._memory.market
         for number, orders in by_lane(memory.table("done_at")[: market["done"]]):
-            self.lanes[number].add_orders(orders, keeps_rows=self._keeps_rows)
-        for number, samples in by_lane(memory.table("samples_at")[: market["samples"]]):
-            self.lanes[number].rows.samples += sample_rows(samples)
+            self.lanes[number].add_orders(orders, keeps_rows=self._keeps_rows is True)
+        samples = memory.table("samples_at")[: market["samples"]]
+        if not isinstance(self._keeps_rows, bool):
+            samples = samples[self._keeps_rows.choose(samples)]
+        for number, sample in zip(samples["lane"].tolist(), sample_rows(samples), strict=True):
+            self.lanes[number].rows.samples.append(sample)
         market["done"] = market["samples"] = 0
-        if self._keeps_rows:
+        if self._keeps_rows is True:
             self._take_fills()
 
     def _take_fills(self) -> None:
@@ -268,16 +271,17 @@ class CompiledLanes:
             return
         sums = [list(lane.markouts.values()) for lane in self.lanes]
         add_markouts(sums, fills, markouts_bps(fills, later_mids))
-        if self._keeps_rows:
-            for number, which in places_by_lane(fills):
-                self.lanes[number].rows.fills += fill_rows(fills[which], later_mids[which])
+        if not isinstance(self._keeps_rows, bool):
+            self._keeps_rows.add_fills(fills)
+        elif self._keeps_rows:
+            for number, fill in zip(fills["lane"].tolist(), fill_rows(fills, later_mids), strict=True):
+                self.lanes[number].rows.fills.append(fill)
 
     def _forget(self) -> None:
         """Let strategies in Python forget what is over."""
-        time = int(self._memory.market["time"])
         for desk in self._desks:
             if desk is not None:
-                desk.forget(time)
+                desk.forget(int(self._memory.market["time"]))
 
 
 def _weak(wake: Callable[[int], int]) -> Callable[[int], int]:

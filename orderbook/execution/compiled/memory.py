@@ -17,6 +17,7 @@ from orderbook.execution.words import MOST_REQUESTS
 _FIRST_FILLS: Final = 1 << 11
 _FIRST_DONE: Final = 1 << 11
 _FIRST_SAMPLES: Final = 1 << 12
+_MANY_ROWS: Final = 1 << 16
 _FIRST_NODES: Final = 1 << 11
 _FIRST_MARKS: Final = 1 << 10
 _FIRST_LEVELS: Final = 64
@@ -153,9 +154,10 @@ class Memory:
         taken = {"done_at": needed}
         if market["keeps_rows"]:
             taken["samples_at"] = needed + int(market["marks"])
-        for table, least in taken.items():
-            if len(self.table(table)) < least:
-                self.set(table, np.zeros(2 * least, ITEMS[table]))
+        for table, least in taken.items():  # each time more, as many lanes write much between two batches
+            room = len(self.table(table))
+            if room < max(least, _MANY_ROWS):
+                self.set(table, np.zeros(2 * max(room, least), ITEMS[table]))
         for table, pool in _POOLS.items():
             if market[f"free_{pool}s"] < (MOST_REQUESTS + 8 if table == "orders" else needed):
                 self._enlarge_pool(table, max(needed, len(self.table(table)) // self._width(table)))

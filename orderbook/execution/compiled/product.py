@@ -8,7 +8,7 @@ import pyarrow as pa
 from orderbook.compiled.engine import CompiledEngine, CompiledState
 from orderbook.engine import Step
 from orderbook.events import Trade
-from orderbook.execution.compiled.harvest import CompiledLane
+from orderbook.execution.compiled.harvest import CompiledLane, TakeRecords
 from orderbook.execution.compiled.lanes import CompiledLanes
 from orderbook.execution.compiled.loading import Kernel
 from orderbook.execution.lane import Trader
@@ -33,7 +33,7 @@ class CompiledProduct:
         take: called with the lanes once they are there.
         at_once: whether the lanes begin with the first row that they are shown, as tables of orders do;
             else with the first row that has a summary.
-        keeps_rows: whether orders, fills and samples are kept as rows, not only their sums.
+        keeps_rows: which orders, fills and samples are kept as rows, see `CompiledLanes`.
 
     Attributes:
         watch: judges the trades.
@@ -52,7 +52,7 @@ class CompiledProduct:
         take: Callable[[Sequence[CompiledLane]], None],
         *,
         at_once: bool = False,
-        keeps_rows: bool,
+        keeps_rows: bool | TakeRecords,
     ) -> None:
         self.watch = TradeWatch(state.product, state.venue)
         self.trades = self.sizes_cut = 0

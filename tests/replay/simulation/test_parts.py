@@ -69,6 +69,9 @@ def test_profit_of_a_part_is_the_change_of_the_equity(midnight: Path) -> None:
     assert result.fills is not None
     times = [time.value for time in result.fills.column("time")]
     assert first.fills == sum(time < boundary for time in times)
+    for engine in ("plain", "compiled"):  # without tables, of which the compiled one keeps few rows then
+        few = bt.open(midnight).backtest(settings=settings, latency="0", by="day", keep=False, engine=engine)
+        assert few.parts == result.parts
     whole = bt.open(midnight).backtest(settings=settings, latency="0")
     assert whole.rows == result.rows
     assert whole.parts == []

@@ -28,7 +28,10 @@ _INNER: Final[dict[str, Any]] = OPTIONS | {"no_cpython_wrapper": True, "no_cfunc
 
 _WRAPPER: Final = "_ZN7cpython"
 """How the name of a wrapper for Python begins."""
-_NEEDED: Final = ("finalize", "_get_module_for_linking", "_finalize_dynamic_globals", "add_linking_library")
+_NEEDED: Final = (
+    *("finalize", "_get_module_for_linking", "_optimize_final_module"),
+    *("_finalize_dynamic_globals", "add_linking_library"),
+)
 
 
 def inner(function: F) -> F:

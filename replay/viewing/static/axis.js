@@ -1,5 +1,8 @@
 // Ticks of axes, and canvases whose pixels are those of the screen.
 
+export const GUTTER = 76; // pixels right of the plots, for the labels of their scales
+export const AXIS = 18; // pixels below the plots, for the times
+
 /** The least of 1, 2 and 5 times the powers of ten that is not below a value. */
 export function nice(value) {
   const power = 10 ** Math.floor(Math.log10(value));

@@ -1,11 +1,8 @@
 // The main picture: depth, best bid and ask, trades, own orders, interruptions, over the time on the screen.
 
-import { ticks, timeTicks } from "./axis.js";
+import { AXIS, GUTTER, ticks, timeTicks } from "./axis.js";
 import { fixed } from "./format.js";
 import { imageOf } from "./heatmap.js";
-
-export const GUTTER = 76; // right of the plots, for the labels of their scales
-const AXIS = 18;
 
 /** Return low and high price of the plot: those of the touch and some room, kept as long as they fit. */
 export function priceRange(tiles, view, before) {

@@ -1,6 +1,6 @@
 // Mouse, keys and buttons.
 
-import { GUTTER } from "./chart.js";
+import { GUTTER } from "./axis.js";
 import { overviewTime } from "./overview.js";
 import { lookUp } from "./scene.js";
 import { element, goTo, redraw, S, setFollowing, setPlaying, state, stop, takeColours, takeSpan, zoom } from "./state.js";

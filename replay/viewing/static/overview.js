@@ -1,10 +1,8 @@
 // The whole tape in one strip: mid price where segments begin, interruptions, and what is on the screen.
 
+import { AXIS, GUTTER } from "./axis.js";
 import { drawTimes, line } from "./chart.js";
 import { fixed } from "./format.js";
-
-const AXIS = 18;
-const GUTTER = 76;
 
 export function overviewTime(event, element, lastTime) {
   const box = element.getBoundingClientRect();

@@ -1,10 +1,8 @@
 // The spread over the time on the screen, and the threshold.
 
-import { ticks } from "./axis.js";
-import { drawCursor, drawGaps, drawTimes, eachRun, GUTTER, label, line, onScreen } from "./chart.js";
+import { AXIS, GUTTER, ticks } from "./axis.js";
+import { drawCursor, drawGaps, drawTimes, eachRun, label, line, onScreen } from "./chart.js";
 import { short } from "./format.js";
-
-const AXIS = 18;
 
 /** Draw the spread in bps: in each column the range between its extremes, marked where it is above. */
 export function drawSpread(context, width, height, scene) {

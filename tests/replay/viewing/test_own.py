@@ -1,5 +1,6 @@
 """Own orders and fills on the page: those of the RUN, of the lane and the time that were asked for."""
 
+import shutil
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -50,6 +51,22 @@ def test_orders_and_fills_are_those_of_the_run(run: Path) -> None:
         )
         assert found["orders"] == total
     assert len(set(own.titles())) == 4
+
+
+def test_each_of_several_tapes_has_its_own(tmp_path: Path) -> None:
+    """On each of two tapes are the orders that were sent on it."""
+    other = tmp_path / "other"
+    shutil.copytree(SAMPLE, other)
+    bt.backtest([SAMPLE, other], products=ETH, end="2026-01-01T00:00:30", output=tmp_path / "run")
+    sent = pq.read_table(tmp_path / "run" / "orders", columns=["tape"]).column("tape").to_pylist()
+    start = Tape.open(SAMPLE).first_time() or 0
+    found = shown(tmp_path / "run")
+    assert [tape.path for tape in found.tapes] == [SAMPLE, other]
+    for tape in found.tapes:
+        assert found.run is not None
+        own = OwnOrders(found.run, tape.path, ETH)
+        tables = (own.table(lane, start, start + 60 * SECOND, start) for lane in own.lanes)
+        assert sum(table["orders"][0].as_py() for table in tables) == sent.count(str(tape.path)) > 0
 
 
 def test_a_run_whose_tape_is_gone(run: Path, tmp_path: Path) -> None:

@@ -172,6 +172,10 @@ def test_a_recording_beside_loses_nothing(tmp_path: Path) -> None:
                 exchange.wait_for_done(1, TIMEOUT_S)
                 while seen[-1] < len(exchange.sent[0]):  # row 0 opens the connection
                     seen.append(told(server, "now?source=0")["last_seq"])
+                end, reached = told(server, "now?source=0")["last_time"], -1.0
+                while reached < end:  # the picture that was asked for from the beginning has grown
+                    picture = pa.ipc.open_stream(ask(server, MINUTE)[1]).read_all()
+                    reached = picture["until"][0].as_py()
 
         record_process(tape, [BTC], exchange.url, look, "--segment-rows", "300")
         sent = exchange.sent[0]

@@ -8,7 +8,7 @@ from msgspec import UNSET, UnsetType
 from orderbook.document import Document
 from orderbook.execution.codes import QueueModel
 from orderbook.times import format_optional
-from replay.simulation.passes import ProductRun
+from replay.simulation.lane_runs import ProductRun
 from replay.simulation.settings import BacktestSettings
 from replay.simulation.statistics import (
     HorizonDocument,

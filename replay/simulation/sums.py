@@ -9,7 +9,7 @@ from orderbook.execution.latency import Latency
 from orderbook.execution.market import Touch
 from orderbook.execution.settings import ProductRules
 from orderbook.execution.totals import LaneTotals
-from replay.simulation.passes import LaneRun, ProductRun
+from replay.simulation.lane_runs import LaneRun, ProductRun
 from replay.simulation.settings import BacktestSettings
 
 _BATCHED_NS = 100_000_000

@@ -10,7 +10,7 @@ from replay.report.collect.heatmap import DepthHistory
 from replay.report.collect.lanes import LaneEvidence
 from replay.report.collect.market_trades import LargestTrades
 from replay.report.collect.quotes import QuoteBand
-from replay.simulation.passes import LaneRun
+from replay.simulation.lane_runs import LaneRun
 
 
 @dataclass(frozen=True, slots=True)

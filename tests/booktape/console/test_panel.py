@@ -222,9 +222,7 @@ def assert_columns_stay(shown: list[list[str]]) -> None:
     assert len({panel[0].rstrip() for panel in shown[:-1]}) == 1, [panel[0] for panel in shown]
 
 
-@pytest.mark.parametrize(
-    "options", [("--speed", "0.5"), ("--speed", "0.5", "--trades"), ("--follow", "--threshold", "50%")]
-)
+@pytest.mark.parametrize("options", [("--speed", "0.5", "--trades"), ("--follow", "--threshold", "50%")])
 def test_the_panel_of_a_replay(short_tape: Path, options: tuple[str, ...]) -> None:
     """It has no disk, nor trades that nobody reads, and says how far the replay has come."""
     with on_terminal(160, "replay", short_tape, *options) as terminal:

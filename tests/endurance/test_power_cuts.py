@@ -34,7 +34,7 @@ pytestmark = pytest.mark.timeout(TIMEOUT_S)
 
 PRODUCT = f"product={BTC}"
 STATES = cases(1_000_000, 20_000)
-SAMPLED_STATES = cases(20_000, 250)
+SAMPLED_STATES = cases(20_000, 150)
 MUTATED_STATES = cases(100_000, 4_000)
 
 

@@ -209,7 +209,8 @@ class Study:
         except Exception as error:  # noqa: BLE001  those of Optuna, SQLAlchemy, its drivers, the system
             assert self._place is not None  # noqa: S101  what is in memory alone raises nothing
             said = reason_of(error).removeprefix(f"{self._place.url}: ") or type(error).__name__
-            reason = f"{self._place}: {said.replace(self._place.url, str(self._place))}"
+            said = said.replace(self._place.url, str(self._place))
+            reason = f"{self._place} ({said}): name a storage, such as sqlite:///study.db, or a journal file"
             raise OptionError(reason, option="study") from None
 
     @contextmanager

@@ -133,8 +133,9 @@ def test_a_setting_is_tried_once(market: Path) -> None:
         (["--seed", "4"], "is of seed '3', not '4'"),
         (["--choose", "turnover"], "is of choose 'net', not 'turnover'"),
         (["--study", "study.db"], "write sqlite:///study.db"),
-        (["--study", "nowhere/trials.log"], "nowhere/trials.log#booktape: No such file"),
+        (["--study", "nowhere/trials.log"], "nowhere/trials.log#booktape (No such file"),
         (["--study", "postgresql://me:secret@host/db"], "postgresql://host/db#booktape"),
+        (["--study", __file__], "name a storage, such as sqlite:///study.db, or a journal file"),
         (["--choose", "sharpe", "--to", "+10h", "--study", "new.log"], "no trial has a value of 'sharpe'"),
     ],
 )

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from orderbook.engine import Engine
+from orderbook.execution.codes import QueueModel
 from recorder.runtime.loading import engine_for, load_engine
 from recorder.runtime.signals import interruptible
 from recorder.settings import EngineName
@@ -100,10 +101,12 @@ class BacktestReport:
                 best = best_settings(result, path, product)[:MOST_DRAWN]
                 if not best or stopped.is_set():
                     continue
+                main: QueueModel = "share" if "share" in self._settings.queues else self._settings.queues[0]
                 again = replace(
                     self._settings,
                     settings=tuple(self._settings.settings[number] for number in best),
                     by=None,
+                    fewer_queues=dict.fromkeys(range(1, len(best)), (main,)),  # the band is that of the best
                 )
                 seen = TradedProduct(*self._span(path, product), self._limits)
                 run = run_product(tape, product, again, None, stopped.is_set, engine=running, observer=seen)

@@ -104,7 +104,7 @@ def compiled_lanes(
 def _made(product: str, settings: BacktestSettings) -> Iterator[tuple[int, Made]]:
     """Yield what a lane is made of, for each setting, whose index comes first, and queue model."""
     for number, values in enumerate(settings.settings):
-        for queue in settings.queues:
+        for queue in settings.queues_of(number):
             name = f"strategy {settings.name or 'of the orders'}, {named(values)}"
             yield number, (_trader(settings, product, values), settings.of_lane(values, queue), name)
 

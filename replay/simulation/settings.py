@@ -1,6 +1,6 @@
 """What a backtest runs: strategies with their settings, queue models, and the rules of the exchange."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeAlias
 
@@ -82,6 +82,7 @@ class BacktestSettings:
         by: UTC hour, UTC date or connection if the numbers are split.
         latencies: models of latency by how they are written, if there are several: then `settings` have the
             one of each lane under `LATENCY`.
+        fewer_queues: the queue models of settings, by index, that are not run under all of them.
     """
 
     make: TraderFactory
@@ -98,6 +99,11 @@ class BacktestSettings:
     inferred: tuple[str, ...] = ()
     by: By | None = None
     latencies: Mapping[str, Latency] = field(default_factory=dict)
+    fewer_queues: Mapping[int, Sequence[QueueModel]] = field(default_factory=dict)
+
+    def queues_of(self, number: int) -> Sequence[QueueModel]:
+        """Return the queue models under which a setting is run."""
+        return self.fewer_queues.get(number, self.queues)
 
     def with_latencies(self, latencies: Mapping[str, Latency]) -> "BacktestSettings":
         """Return the same with each setting under each of several latencies, which vary fastest."""

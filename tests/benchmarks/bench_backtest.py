@@ -17,7 +17,7 @@ from orderbook.execution.market_view import MarketView
 from orderbook.execution.wakes import Wakes
 from recorder.settings import EngineName
 from tests.benchmarks.measuring import describe_machine, parser, print_line, use_one_core
-from tests.benchmarks.tapes import traded_tape
+from tests.benchmarks.tapes import cache_dir, traded_tape
 from tests.support.commands import invoke
 
 LANES = (1, 12, 100)
@@ -76,11 +76,19 @@ def main() -> None:
         numbers: Sequence[int] = range(lanes)
         return lambda: tape.backtest(kind, sweep={"number": numbers}, keep=False, engine=engine)
 
-    def sweep(lanes: int, engine: EngineName, queue: str = "share") -> Callable[[], object]:
-        return lambda: tape.backtest(
-            sweep={"threshold": thresholds(lanes)}, keep=False, engine=engine, queue=queue
-        )
+    def sweep(
+        lanes: int, engine: EngineName, queue: str = "share", html: Path | None = None
+    ) -> Callable[[], object]:
+        def run() -> None:
+            if html is not None:
+                html.unlink(missing_ok=True)
+            swept = {"threshold": thresholds(lanes)}
+            tape.backtest(sweep=swept, keep=False, engine=engine, queue=queue, html=html)
 
+        return run
+
+    page = cache_dir() / "report.html"
+    bounds = "back,share,front"
     works: dict[str, Callable[[], object]] = {
         "replay": lambda: tape.replay(keep=False, engine="compiled"),
         "replay, plain engine": lambda: tape.replay(keep=False, engine="plain"),
@@ -91,6 +99,8 @@ def main() -> None:
         "QuoteWhenWide, lanes: 1, at 10 bps": lambda: tape.backtest(
             settings={"threshold": "10bps"}, keep=False, engine="compiled"
         ),
+        "100 settings, all queue models": sweep(100, "compiled", bounds),
+        "the same, with a report": sweep(100, "compiled", bounds, page),
         "QuoteWhenWide, lanes: 1, plain engine": sweep(1, "plain"),
         f"command, {SETTINGS} settings": whole_command(tape),
         f"command, {SETTINGS} settings, by hour": whole_command(tape, "--by", "hour"),
@@ -109,6 +119,8 @@ def main() -> None:
     for name, cost in found.items():
         ratio = cost / found["replay"]
         print_line(f"{name:38} {cost:7.3f} s, {cost / rows * 1e6:7.2f} us a row, {ratio:6.1f} x replay")
+    report = found["the same, with a report"] / found["100 settings, all queue models"]
+    print_line(f"a report adds {report - 1:.0%}; its file has {page.stat().st_size / 1e6:.2f} MB")
     one, many = (found[f"QuoteWhenWide, lanes: {lanes}"] for lanes in (1, 100))
     print_line(f"each further lane: {(many - one) / 99 / rows * 1e9:,.0f} ns a row")
     print_line(f"100 lanes over 1,000,000 such rows: {many / rows * 1e6:.1f} s")

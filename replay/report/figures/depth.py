@@ -11,7 +11,7 @@ from replay.comparing.sweep.order_statistics import Floats, Ints
 from replay.report.collect.heatmap import BookLevels
 from replay.report.collect.traded import TradedProduct
 from replay.report.figures.chart import BLUE, ORANGE, Chart, Figure
-from replay.report.figures.marks import marks, named
+from replay.report.figures.marks import marks, named, orders_table
 from replay.report.figures.series import ZOOM, milliseconds, seconds_of, shaded, time_axis
 from replay.report.figures.trading import TradedSubject
 from replay.report.tables import Table
@@ -47,6 +47,8 @@ def depth_chart(subject: TradedSubject) -> Chart | str | None:
         _figure(subject, evidence, grid, low, height),
         _largest(evidence, grid, low, height),
         ZOOM,
+        below=orders_table(lane.orders.kept) if lane.orders.kept else None,
+        folded="Own orders, and their places in the queue",
         is_tall=True,
     )
 

@@ -8,6 +8,8 @@ from typing import Final
 
 import numpy as np
 
+from orderbook import display
+from orderbook.execution.codes import QUEUE_MODELS
 from orderbook.execution.numbers import UNITS
 from orderbook.execution.orders import Order
 from orderbook.execution.results import FillRow
@@ -17,7 +19,9 @@ from replay.report.collect.quotes import QuoteBand
 from replay.report.figures.chart import BLUE, GREEN, ORANGE, Figure
 from replay.report.figures.series import band, line, milliseconds
 from replay.report.figures.trading import TradedSubject
+from replay.report.tables import Table
 
+_MOST_ROWS: Final = 100
 _LARGEST: Final = 18
 """Diameter of the largest trade in pixels."""
 _PINK: Final = "#d6579b"
@@ -127,6 +131,29 @@ def _fills(fills: Sequence[FillRow]) -> dict[str, Figure]:
 
 
 def _told(order: Order) -> str:
-    ahead = "-" if order.ahead_at_rest is None else f"{order.ahead_at_rest / UNITS:g}"
-    end = "" if order.end is None else order.end.word
-    return f"{order.size / UNITS:g} at {order.price / UNITS:,.8g}, {ahead} ahead when it came; {end}"
+    size, price, ahead, end = _facts(order)
+    return f"{size} at {price}, {ahead} ahead when it came; {end}"
+
+
+def _facts(order: Order) -> tuple[str, str, str, str]:
+    """Return size, price, the size ahead of it when it came to rest, and how it ended."""
+    ahead = "-" if order.ahead_at_rest is None else f"{order.ahead_at_rest / UNITS:.8g}"
+    end = "-" if order.end is None else order.end.word
+    return f"{order.size / UNITS:.8g}", display.price(order.price / UNITS), ahead, end
+
+
+def orders_table(orders: Sequence[Order]) -> Table:
+    """Return own orders that rested, with their place in the queue."""
+    rows = [
+        (
+            display.time_of_day(order.rested or 0),
+            order.side,
+            *_facts(order)[:3],
+            *(f"{order.filled[model] / UNITS:.8g}" for model in QUEUE_MODELS),
+            _facts(order)[3],
+        )
+        for order in orders[:_MOST_ROWS]
+    ]
+    filled = (f"filled, {model}" for model in QUEUE_MODELS)
+    headings = ("rested (UTC)", "side", "size (base)", "price", "ahead of it (base)", *filled, "end")
+    return Table("Own orders that rested", headings, rows, text_columns=2)

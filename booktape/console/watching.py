@@ -113,7 +113,7 @@ def _connection_state(view: FeedView, product: str, state: ProductStatus) -> str
         return "open"
     if view.reader.is_connected(product):
         return WAITING
-    return "ended" if product in view.reader.problems else OPENING
+    return "ended" if view.reader.is_ending or product in view.reader.problems else OPENING
 
 
 def _shown(content: PanelContent) -> AbstractContextManager[None]:

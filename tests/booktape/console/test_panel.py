@@ -279,7 +279,9 @@ def test_a_feed_without_a_snapshot_says_so(tmp_path: Path) -> None:
         terminal.until(lambda output: f"connected, waiting for the snapshot: {BTC}" in output)
         sends.set()
         terminal.until(lambda output: f"{BTC}  open" in output)
+        seen = len(terminal.output)
         terminal.finish()
+    assert "connecting" not in terminal.output[seen:]  # while it seals
 
 
 def test_a_warning_stays_whole_above_the_panel(tmp_path: Path) -> None:

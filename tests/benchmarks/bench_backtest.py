@@ -127,9 +127,7 @@ def main() -> None:
     lanes = one + (SETTINGS - 1) * (many - one) / 99
     for name in (f"command, {SETTINGS} settings", f"command, {SETTINGS} settings, by hour"):
         whole = found[name]
-        print_line(
-            f"{name}, over 1,000,000 such rows: {whole / rows * 1e6:.1f} s, {whole / lanes:.2f} x its lanes"
-        )
+        print_line(f"{name}: {whole:.1f} s for {rows:,} rows, {whole / lanes:.2f} x its lanes")
     woken = statistics.median(wakes["awake, 1 lane"])
     each = (found["awake, 1 lane"] - found["asleep, 1 lane"]) / woken
     print_line(

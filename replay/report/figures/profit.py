@@ -47,7 +47,7 @@ def profit_chart(subject: Subject) -> Chart | None:
         "profit",
         f"The strategy {best_threshold(subject.profits)}",
         "Net profit by threshold; the band is how much of it hangs on the place in the queue.",
-        {"data": lines, "layout": against_thresholds(rows, "net (quote currency)", {"zeroline": True})},
+        {"data": lines, "layout": against_thresholds(rows, "net (quote currency)", {"rangemode": "tozero"})},
         Table("Net profit by threshold and queue model", ["threshold", *QUEUE_MODELS, "fills"], cells),
     )
 

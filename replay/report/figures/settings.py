@@ -144,7 +144,11 @@ def _lines(
         }
         for place, model in enumerate(models)
     ]
-    layout = {"xaxis": axis, "yaxis": {"title": {"text": "net (quote currency)"}}, "showlegend": True}
+    layout = {
+        "xaxis": axis,
+        "yaxis": {"title": {"text": "net (quote currency)"}, "rangemode": "tozero"},
+        "showlegend": True,
+    }
     return {"data": lines, "layout": layout | ({} if len(models) > 1 else NO_LEGEND)}
 
 

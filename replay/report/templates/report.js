@@ -10,7 +10,7 @@
 
   function styled(layout) {
     const font = { family: "system-ui, sans-serif", size: 12, color: "#7d8894" };
-    const axis = { automargin: true, fixedrange: touch, gridcolor: "#7d8894", zerolinecolor: "#7d8894" };
+    const axis = { automargin: true, fixedrange: touch, exponentformat: "e", gridcolor: "#7d8894", zerolinecolor: "#7d8894" };
     const legend = { orientation: "h", yanchor: "bottom", y: 1.01, x: 0 };
     const axes = {};
     Object.keys(layout).filter(function (key) { return /^[xy]axis/.test(key); }).forEach(function (key) {

@@ -34,20 +34,30 @@ _NEEDED: Final = (
 )
 
 
+_parts: Final[list[Any]] = []
+"""The functions that are only ever parts of an entry."""
+
+
+def _part(function: F, **options: Any) -> F:
+    made = numba.njit(**_INNER, **options)(function)
+    _parts.append(made)
+    return cast(F, made)
+
+
 def inner(function: F) -> F:
     """Compile a function that the kernel calls."""
     # An explicit False: numba would otherwise take it from the caller that happens to be compiled.
-    return cast(F, numba.njit(**_INNER, forceinline=False)(function))
+    return _part(function, forceinline=False)
 
 
 def inlined(function: F) -> F:
     """Compile a function into each of its callers: an array costs seven words at a call."""
-    return cast(F, numba.njit(**_INNER, forceinline=True)(function))
+    return _part(function, forceinline=True)
 
 
 def record_of(function: F) -> F:
     """Put a function that returns a record into each of its callers as it is: no call can return one."""
-    return cast(F, numba.njit(**_INNER, inline="always")(function))
+    return _part(function, inline="always")
 
 
 def _call(_typing: Any, _function: Any, arguments: Any) -> Any:
@@ -107,6 +117,15 @@ def compiled_once() -> Iterator[None]:
         yield
     finally:
         library.finalize, generator.set_env = finalize, set_env
+        _forget_parts()
+
+
+def _forget_parts() -> None:
+    """Have numba compile a part anew for whoever else calls it: it has no machine code of its own."""
+    for part in _parts:
+        if getattr(part, "overloads", None):  # not under NUMBA_DISABLE_JIT
+            part._make_finalizer()()  # noqa: SLF001  as `recompile` does
+            part._reset_overloads()  # noqa: SLF001
 
 
 def _optimise(library: Any, optimise: Callable[[], None]) -> None:

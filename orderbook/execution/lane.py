@@ -7,9 +7,8 @@ are due, then the strategy is woken once. So the tape alone decides, live as in 
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
-from orderbook.errors import first_line
 from orderbook.events import Trade
 from orderbook.execution.account import Account
 from orderbook.execution.breaks import Broken
@@ -17,55 +16,24 @@ from orderbook.execution.codes import Code
 from orderbook.execution.digest import ExecutionDigest
 from orderbook.execution.events import Event, order_event
 from orderbook.execution.exchange import LATE, Exchange
+from orderbook.execution.kept import Kept
 from orderbook.execution.latency import Draws
-from orderbook.execution.market import Market, Touch
+from orderbook.execution.market import Market
 from orderbook.execution.market_view import MarketView
 from orderbook.execution.markouts import Markouts
 from orderbook.execution.orders import CancelRequest, NewRequest, Order, Request
-from orderbook.execution.results import FillRow, LaneRows, LogRow, SampleWhy, sample_of
+from orderbook.execution.results import FillRow, LaneRows, LogRow
 from orderbook.execution.rows import BookRow, BreakRow, TapeRow, TradeRow
 from orderbook.execution.schedule import Arrival, LateEnd, Report, Schedule, Timer
 from orderbook.execution.settings import LaneSettings, ProductRules
 from orderbook.execution.table import OrdersTable
 from orderbook.execution.totals import LaneTotals
+from orderbook.execution.trader import ENDLESS, MOST_ACTIONS, Trader, call_strategy
 from orderbook.execution.wakes import NOTHING, WakeRules, Wakes, Why
 from orderbook.execution.watched import Watched
 from orderbook.strategy import StrategyError
 
 _AT_ONCE: Final = -(2**63)
-_FOR_EVER: Final = 2**63 - 1
-
-MOST_ACTIONS: Final = 1_000_000
-"""Actions at one moment after which a strategy counts as answering itself for ever; a table ends."""
-
-
-class Trader(Protocol):
-    """A strategy that trades: it reads no clock and no randomness of its own."""
-
-    @property
-    def wakes(self) -> Wakes: ...  # noqa: D102
-
-    def on_event(self, m: MarketView, /) -> None: ...  # noqa: D102
-
-
-def call_strategy(trader: Trader, view: MarketView, place: Callable[[], str]) -> None:
-    """Wake a strategy.
-
-    Raises:
-        StrategyError: if it raises, or returns what nobody reads; `place` says where.
-    """
-    try:
-        returned: object = trader.on_event(view)  # type: ignore[func-returns-value]  # of a user
-    except KeyboardInterrupt:
-        raise
-    except BaseException as error:  # sys.exit() must not end a recording
-        raise StrategyError(f"{place()}: {first_line(error)}") from error
-    if returned is not None and not isinstance(returned, int):  # the number of an order is nothing wrong
-        kind = type(returned).__name__
-        raise StrategyError(f"{place()}: on_event returned a {kind}, which nobody reads: send requests to m")
-
-
-ENDLESS: Final = "it answers its own events for ever at one moment"
 
 
 class Lane:
@@ -83,7 +51,7 @@ class Lane:
         account: its money, as at the exchange.
         exchange: its orders.
         digest: the execution digest so far.
-        rows: results that are whole; the caller takes them away.
+        kept: its results so far.
         requests: number of requests so far.
         listen: called with each event of its orders and each row of its log, as they happen.
     """
@@ -102,21 +70,17 @@ class Lane:
         self.account = Account(settings.cash, settings.base)
         self.exchange = Exchange(market, rules, settings, self.account, self._happens)
         self.digest = ExecutionDigest()
-        self.rows = LaneRows()
+        self.kept = Kept(market, self.account, settings)
         self.requests = 0
         self.listen: Callable[[Event | LogRow], None] | None = None
-        self._totals = LaneTotals(settings.equity_every, settings.markouts)
-        self._last_over: Order | None = None
         self._market = market
         self._trader = trader
         self._settings = settings
         self._name = f"{name}, {product}"
         self._draws = Draws(settings.seed, product)
         self._schedule = Schedule()
-        self._markouts = Markouts(market, settings.markouts, self._keep_fill)
+        self._markouts = Markouts(market, settings.markouts, self.kept.fill)
         self._wakes = WakeRules(trader.wakes)
-        self._grid = market.grid(settings.equity_every)
-        self._sampled = self._grid.end
         self._view = MarketView(market, self, rules.lot, settings.queue)
         self._view.hold(self.account.cash, self.account.position)
         self._now = 0
@@ -138,10 +102,14 @@ class Lane:
         return self.exchange.broken
 
     @property
+    def rows(self) -> LaneRows:
+        """Results that are whole; the caller takes them away."""
+        return self.kept.rows
+
+    @property
     def totals(self) -> LaneTotals:
         """Its sums so far."""
-        self._count_last()
-        return self._totals
+        return self.kept.totals
 
     @property
     def wakes(self) -> Wakes:
@@ -210,7 +178,7 @@ class Lane:
                 self._late_end(action.order)
         self._schedule = Schedule()
         self._markouts.end(self._market.touch.mid_twice, self._market.book_row)
-        self._sample(self._now, "end")
+        self.kept.sample(self._now, "end")
 
     def _see_book(self, row: BookRow) -> None:
         if not self.account.is_valued and (mid := self._market.touch.mid_twice) is not None:
@@ -222,7 +190,7 @@ class Lane:
     def _see_break(self, row: BreakRow) -> None:
         before = self._market.before
         if before.is_known:
-            self._sample(row.time, "break")
+            self.kept.sample(row.time, "break")
             self._markouts.end(before.touch.mid_twice, before.book_row)
         self.exchange.interrupt(row.time)
 
@@ -258,7 +226,7 @@ class Lane:
     def _late_end(self, order: Order) -> None:
         self.exchange.close(order)
         if order.end is Code.CANCELLED:
-            self._keep_order(order)
+            self.kept.order(order)
 
     def _tell(self, reports: Sequence[Event], trades: Sequence[Trade], why: Why) -> None:
         """Deliver reports, and wake the strategy if it asked for this moment."""
@@ -293,7 +261,7 @@ class Lane:
     def log(self, values: dict[str, Any]) -> None:
         """Keep a row of the strategy's log."""
         row = LogRow(self._now, self._market.seq, values)
-        self.rows.log.append(row)
+        self.kept.rows.log.append(row)
         if self.listen is not None:
             self.listen(row)
 
@@ -312,23 +280,20 @@ class Lane:
         self._schedule.push(event.time + self._settings.report, Report(event))
         order = event.order
         if event.fill is not None and event.side is not None:
-            self.sample_grid(event.time)
+            self.kept.sample_grid(event.time)
             self.account.fill(event.side, event.price, event.size, event.fill.fee)
             how = (event.number, event.time, event.side, event.price, event.size, event.fill)
             self._markouts.add(FillRow(self._fills, *how, self._market.touch.mid_twice))
             self._fills += 1
-            if event.fill.is_maker:
-                self._totals.fills_maker += 1
-            else:
-                self._totals.fills_taker += 1
-            self._sample(event.time, "fill")
+            self.kept.count_fill(is_maker=event.fill.is_maker)
+            self.kept.sample(event.time, "fill")
         elif order is not None and event.code.ends_order:
             if event.code is Code.CANCELLED and order.late_book_time is not None:
                 self._schedule.push(event.time + LATE, LateEnd(order))
             else:
-                self._keep_order(order)
+                self.kept.order(order)
         elif event.code.refuses_amend:
-            self._totals.refused_amends[event.code] += 1
+            self.kept.count_refused_amend(event.code)
         if self.listen is not None:
             self.listen(event)
 
@@ -341,37 +306,3 @@ class Lane:
             self._schedule.push(self._trader.first_wake, Timer(0))
         if self._wakes.every:
             self._schedule.push(-(-time // self._wakes.every) * self._wakes.every, Timer(self._wakes.every))
-
-    def sample_grid(self, before: int = _FOR_EVER) -> None:
-        """Keep the samples of the grid before a time; since the last ones nothing has been filled."""
-        for mark in self._grid.since(self._sampled, before):
-            self._sampled += 1
-            self._keep_sample(mark.time, mark.connection, "grid", Touch(mark.bid, mark.ask))
-
-    def _sample(self, time: int, why: SampleWhy) -> None:
-        """Keep a sample; a break is marked at the book that it ended."""
-        market = self._market
-        self.sample_grid(time)
-        self._keep_sample(
-            time, market.connection, why, market.before.touch if why == "break" else market.touch
-        )
-
-    def _keep_sample(self, time: int, connection: int, why: SampleWhy, touch: Touch) -> None:
-        sample = sample_of(self.account, time, connection, why, touch)
-        self.rows.samples.append(sample)
-        self._totals.add_sample(sample)
-
-    def _keep_order(self, order: Order) -> None:
-        self.rows.orders.append(order)
-        self._count_last()
-        self._last_over = order
-
-    def _count_last(self) -> None:
-        """Count the last order that is over; until the next one it may be filled under other models."""
-        if self._last_over is not None:
-            self._totals.add_order(self._last_over)
-            self._last_over = None
-
-    def _keep_fill(self, fill: FillRow) -> None:
-        self.rows.fills.append(fill)
-        self._totals.add_fill(fill)

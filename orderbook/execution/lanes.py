@@ -73,7 +73,7 @@ class Lanes:
     def sample(self) -> None:
         """Let all lanes take the samples of the grid so far."""
         for lane in self._lanes:
-            lane.sample_grid()
+            lane.kept.sample_grid()
         self._market.forget_marks()
 
     def finish(self) -> None:

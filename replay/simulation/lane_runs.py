@@ -21,8 +21,8 @@ from replay.simulation.parts import LaneParts
 class LaneResult(Protocol):
     """What comes of a lane, whichever engine ran it."""
 
-    rows: LaneRows
-
+    @property
+    def rows(self) -> LaneRows: ...  # noqa: D102
     @property
     def account(self) -> Account: ...  # noqa: D102
     @property

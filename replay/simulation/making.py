@@ -9,11 +9,12 @@ from orderbook.errors import BooktapeError, OptionError, first_line
 from orderbook.execution.codes import QueueModel
 from orderbook.execution.compiled_strategy import CompiledTrader
 from orderbook.execution.events import Event
-from orderbook.execution.lane import Lane, Trader
+from orderbook.execution.lane import Lane
 from orderbook.execution.market import Market
 from orderbook.execution.product import ProductLanes
 from orderbook.execution.results import LogRow
 from orderbook.execution.settings import LaneSettings, ProductRules
+from orderbook.execution.trader import Trader
 from orderbook.execution.wakes import WakeRules, Wakes
 from orderbook.strategy import StrategyError
 from recorder.runtime.loading import load_function

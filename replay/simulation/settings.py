@@ -6,9 +6,9 @@ from typing import Any, Final, TypeAlias
 
 from orderbook.document import Document
 from orderbook.execution.codes import QueueModel
-from orderbook.execution.lane import Trader
 from orderbook.execution.latency import Latency
 from orderbook.execution.settings import LaneSettings, ProductRules
+from orderbook.execution.trader import Trader
 from orderbook.times import format_optional
 from replay.comparing.metrics import By
 from replay.running.window import WHOLE, Window

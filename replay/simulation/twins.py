@@ -9,11 +9,11 @@ from typing import Any, Final
 from orderbook.display import plural
 from orderbook.errors import first_line
 from orderbook.execution.compiled_strategy import CompiledTrader
-from orderbook.execution.lane import Trader
 from orderbook.execution.market_view import MarketView
 from orderbook.execution.numbers import units_to_decimal
 from orderbook.execution.orders import AmendRequest, CancelRequest, Order, Request
 from orderbook.execution.own_side import Desk
+from orderbook.execution.trader import Trader
 from orderbook.strategy import StrategyError
 from orderbook.times import format_time
 from recorder.runtime.loading import load_engine, load_function

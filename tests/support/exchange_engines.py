@@ -16,7 +16,7 @@ from orderbook.compiled.market_arrays import MarketArrays
 from orderbook.execution.codes import QUEUE_MODELS
 from orderbook.execution.compiled.lanes import CompiledLanes
 from orderbook.execution.compiled.loading import kernel_entry
-from orderbook.execution.lane import Lane, Trader
+from orderbook.execution.lane import Lane
 from orderbook.execution.lanes import Lanes
 from orderbook.execution.latency import TableLatency, UniformLatency
 from orderbook.execution.market import Market
@@ -24,6 +24,7 @@ from orderbook.execution.market_view import MarketView
 from orderbook.execution.rows import BookRow, BreakRow, OtherRow, TapeRow
 from orderbook.execution.settings import LaneSettings, ProductRules
 from orderbook.execution.table import OrdersTable
+from orderbook.execution.trader import Trader
 from orderbook.execution.wakes import Wakes
 from orderbook.venues.base import Side
 from tests.support import compiled_strategies

@@ -24,12 +24,12 @@ from orderbook.execution.compiled.layout import (
 )
 from orderbook.execution.compiled.memory import Memory
 from orderbook.execution.events import Event, Fill
-from orderbook.execution.lane import Trader, call_strategy
 from orderbook.execution.market import Touch
 from orderbook.execution.market_view import MarketView
 from orderbook.execution.orders import CancelRequest, NewRequest, Order, Request
 from orderbook.execution.results import LogRow
 from orderbook.execution.settings import LaneSettings
+from orderbook.execution.trader import Trader, call_strategy
 from orderbook.execution.wakes import Why
 from orderbook.venues.base import Side
 

@@ -27,8 +27,8 @@ from orderbook.execution.compiled.room import lacks_room, levels_of_arrival, lev
 from orderbook.execution.compiled.samples import sample, take_marks
 from orderbook.execution.compiled.strategies import next_row_time, send_row
 from orderbook.execution.compiled.woken import wake_python
-from orderbook.execution.lane import MOST_ACTIONS
 from orderbook.execution.market_rows import BREAK, SNAPSHOT, TRADES
+from orderbook.execution.trader import MOST_ACTIONS
 from orderbook.execution.wakes import Why
 
 _TRADE: Final = 6

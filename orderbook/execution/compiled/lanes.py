@@ -23,13 +23,13 @@ from orderbook.execution.compiled.markouts import add_markouts, markouts_bps
 from orderbook.execution.compiled.memory import Memory
 from orderbook.execution.compiled.strategies import table_words
 from orderbook.execution.compiled_strategy import CompiledTrader
-from orderbook.execution.lane import ENDLESS, Trader
 from orderbook.execution.latency import Draws
 from orderbook.execution.market import Touch
 from orderbook.execution.market_rows import TRADES
 from orderbook.execution.numbers import LARGEST_LEVEL, MONEY_UNITS, UNITS
 from orderbook.execution.settings import LaneSettings, ProductRules
 from orderbook.execution.table import OrdersTable
+from orderbook.execution.trader import ENDLESS, Trader
 from orderbook.strategy import StrategyError
 
 ReadTrades: TypeAlias = Callable[[int], Sequence[Trade]]

@@ -11,9 +11,9 @@ from orderbook.events import Trade
 from orderbook.execution.compiled.harvest import CompiledLane, TakeRecords
 from orderbook.execution.compiled.lanes import CompiledLanes
 from orderbook.execution.compiled.loading import Kernel
-from orderbook.execution.lane import Trader
 from orderbook.execution.market import Touch
 from orderbook.execution.settings import LaneSettings, ProductRules
+from orderbook.execution.trader import Trader
 from orderbook.trades import TradeWatch
 
 Made: TypeAlias = tuple[Trader, LaneSettings, str]

@@ -10,13 +10,14 @@ from hypothesis import strategies as st
 
 from orderbook.book import OrderBookState
 from orderbook.execution.codes import QUEUE_MODELS
-from orderbook.execution.lane import Lane, Trader
+from orderbook.execution.lane import Lane
 from orderbook.execution.lanes import Lanes
 from orderbook.execution.market import Market
 from orderbook.execution.market_view import MarketView
 from orderbook.execution.numbers import UNITS
 from orderbook.execution.settings import LaneSettings
 from orderbook.execution.table import OrdersTable
+from orderbook.execution.trader import Trader
 from orderbook.execution.wakes import Wakes
 from orderbook.venues.base import Side
 from tests.endurance.forms import cases

@@ -13,7 +13,8 @@ from recorder.captures.survey import Capture, FrameId, Survey, frame_id
 from recorder.settings import MAX_CLAMP_S, ImportSettings
 from recorder.tape.format.layout import MANIFEST
 from recorder.tape.format.segment_entry import sealed_rows
-from recorder.tape.reader import ProductTape, Tape
+from recorder.tape.product_tape import ProductTape
+from recorder.tape.reader import Tape
 from recorder.tape.store import local as store
 
 

@@ -15,7 +15,7 @@ from recorder.tape.errors import DamagedTapeError
 from recorder.tape.format.journal import damaged_copies
 from recorder.tape.format.segment import SealedSegment, naming_damage
 from recorder.tape.format.segment_entry import SegmentEntry, sealed_rows
-from recorder.tape.reader import ProductTape
+from recorder.tape.product_tape import ProductTape
 from recorder.tape.row_batches import BATCH_ROWS
 
 _FEW_ROWS: Final = 1024

@@ -11,8 +11,8 @@ from recorder.tape.errors import DamagedTapeError
 from recorder.tape.format.layout import SEGMENT_LIST
 from recorder.tape.format.segment_entry import parts_of, sealed_rows
 from recorder.tape.format.sidecars import Start, start_in
+from recorder.tape.product_tape import ProductTape
 from recorder.tape.product_writer import ProductWriter
-from recorder.tape.reader import ProductTape
 from recorder.tape.row_batches import split_at
 
 

@@ -6,7 +6,7 @@ import pyarrow as pa
 
 from recorder.tape.format.journal import JournalReader
 from recorder.tape.format.layout import SEGMENT_LIST, journal_file
-from recorder.tape.reader import ProductTape
+from recorder.tape.product_tape import ProductTape
 from recorder.tape.row_batches import BATCH_ROWS, check_seqs
 from recorder.tape.store import local as store
 

@@ -4,7 +4,7 @@ from orderbook.display import printable, time_of_day
 from orderbook.times import parse_time
 from recorder.tape.format.segment_entry import parts_of
 from recorder.tape.overview import Overview, overview
-from recorder.tape.reader import ProductTape
+from recorder.tape.product_tape import ProductTape
 from replay.checking.interruptions import Interruption, interruptions
 from replay.running.window import Window
 

@@ -7,7 +7,7 @@ from orderbook.digest import BLOCK, Digest, RowChecks
 from orderbook.display import printable
 from recorder.tape.format.segment_entry import SegmentEntry
 from recorder.tape.format.sidecars import read_checks
-from recorder.tape.reader import ProductTape
+from recorder.tape.product_tape import ProductTape
 
 
 class ReplayDivergence(msgspec.Struct, frozen=True):

@@ -15,7 +15,8 @@ from recorder.tape.errors import DamagedTapeError
 from recorder.tape.format.journal import damaged_copies
 from recorder.tape.format.segment_entry import SegmentEntry, parts_of
 from recorder.tape.format.sidecars import start_in
-from recorder.tape.reader import ProductTape, Tape, TapeLike
+from recorder.tape.product_tape import ProductTape
+from recorder.tape.reader import Tape, TapeLike
 from recorder.tape.store import local as store
 from replay.checking.replayed import ReplayCheck
 from replay.checking.verification import Verification

@@ -12,7 +12,8 @@ from recorder.tape.errors import DamagedTapeError
 from recorder.tape.format.layout import SEGMENT_LIST
 from recorder.tape.format.segment_entry import Part, parts_of
 from recorder.tape.format.sidecars import Start, read_book, start_in, write_book
-from recorder.tape.reader import ProductTape, Tape, TapeLike
+from recorder.tape.product_tape import ProductTape
+from recorder.tape.reader import Tape, TapeLike
 from recorder.tape.row_batches import split_at
 
 

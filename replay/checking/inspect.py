@@ -15,7 +15,8 @@ from orderbook.venues.base import Venue
 from recorder.installed import tapes_title
 from recorder.tape.format.executions import read_executions
 from recorder.tape.overview import Overview, overview
-from recorder.tape.reader import ProductTape, Tape, TapeLike
+from recorder.tape.product_tape import ProductTape
+from recorder.tape.reader import Tape, TapeLike
 from replay.checking.interruptions import Interruption, InterruptionDocument, interruptions
 from replay.checking.verdicts import ConnectionVerdict, Verdict, judge, worst
 

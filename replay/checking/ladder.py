@@ -18,7 +18,8 @@ from orderbook.times import format_time
 from recorder.installed import tapes_title
 from recorder.runtime.loading import engine_for, load_engine
 from recorder.settings import EngineName
-from recorder.tape.reader import ProductTape, Tape, TapeLike
+from recorder.tape.product_tape import ProductTape
+from recorder.tape.reader import Tape, TapeLike
 from replay.checking.absence import why_no_book
 from replay.running.window import Window, start_before
 

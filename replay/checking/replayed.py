@@ -20,7 +20,7 @@ from recorder.tape.format.layout import SEGMENT_LIST, book_file
 from recorder.tape.format.segment import SealedSegment
 from recorder.tape.format.segment_entry import Part, SegmentEntry, listed_facts, parts_of
 from recorder.tape.format.sidecars import Start, stored_book
-from recorder.tape.reader import ProductTape
+from recorder.tape.product_tape import ProductTape
 from recorder.tape.row_batches import split_at
 from recorder.tape.store import local as store
 from replay.checking.divergence import first_divergence

@@ -13,7 +13,8 @@ from recorder.tape.connections import outage_at_end
 from recorder.tape.errors import DamagedTapeError
 from recorder.tape.format.segment_entry import sealed_rows
 from recorder.tape.format.segment_list import read_segment_list
-from recorder.tape.reader import ProductTape, Tape, TapeLike
+from recorder.tape.product_tape import ProductTape
+from recorder.tape.reader import Tape, TapeLike
 from replay.checking.executions import NamedTrader, check_executions
 from replay.checking.files import check_journals, check_segment_files
 from replay.checking.replayed import ReplayCheck

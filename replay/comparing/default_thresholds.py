@@ -17,7 +17,8 @@ from orderbook.times import parse_time
 from recorder.settings import EngineName
 from recorder.tape.format.segment_entry import parts_of
 from recorder.tape.overview import overview
-from recorder.tape.reader import ProductTape, Tape
+from recorder.tape.product_tape import ProductTape
+from recorder.tape.reader import Tape
 from replay.comparing.sweep.spread_times import SpreadStatistics
 from replay.comparing.sweep.threshold_sweep import ThresholdSweep
 from replay.running.tables import summaries_in

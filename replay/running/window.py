@@ -11,7 +11,7 @@ from orderbook.errors import TimeError
 from orderbook.times import parse_time
 from recorder.tape.format.segment_entry import parts_of
 from recorder.tape.format.sidecars import Start, start_in
-from recorder.tape.reader import ProductTape
+from recorder.tape.product_tape import ProductTape
 from recorder.tape.row_batches import copy_rows
 
 

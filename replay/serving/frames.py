@@ -9,7 +9,8 @@ import pyarrow.compute as pc
 
 from orderbook.trades import TradeWatch
 from recorder.tape.format.segment_entry import parts_of
-from recorder.tape.reader import ProductTape, Tape
+from recorder.tape.product_tape import ProductTape
+from recorder.tape.reader import Tape
 from replay.serving.merging import ServedFrame, StoredFrame, merged
 from replay.serving.playlist import ConnectionReplay, TapeConnection
 

@@ -18,7 +18,8 @@ from orderbook.times import format_time
 from recorder.runtime.loading import engine_for
 from recorder.settings import EngineName
 from recorder.tape.overview import overview
-from recorder.tape.reader import ProductTape, Tape
+from recorder.tape.product_tape import ProductTape
+from recorder.tape.reader import Tape
 from replay.running.window import Window
 from replay.simulation.api import backtest
 from replay.simulation.columns import flat_row

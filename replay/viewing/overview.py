@@ -11,7 +11,7 @@ from orderbook.times import parse_time
 from orderbook.tracker import saved_touch
 from recorder.tape.format.segment_entry import Part, parts_of
 from recorder.tape.format.sidecars import stored_book
-from recorder.tape.reader import ProductTape
+from recorder.tape.product_tape import ProductTape
 
 MOST_PARTS: Final = 200
 """Segments that are shown; of a longer tape, as many spread over it."""

@@ -16,7 +16,7 @@ from orderbook.venues.registry import venue
 from recorder.tape.format.segment import naming_damage
 from recorder.tape.format.segment_entry import Part, parts_of
 from recorder.tape.format.sidecars import start_in
-from recorder.tape.reader import ProductTape
+from recorder.tape.product_tape import ProductTape
 from recorder.tape.row_batches import copy_rows
 from replay.viewing.passage import Passage
 

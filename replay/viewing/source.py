@@ -11,7 +11,8 @@ from orderbook.engine import Engine
 from orderbook.times import format_time
 from recorder.installed import tape_name
 from recorder.tape.overview import Overview, overview
-from recorder.tape.reader import ProductTape, Tape
+from recorder.tape.product_tape import ProductTape
+from recorder.tape.reader import Tape
 from recorder.tape.tail import follow
 from replay.checking.interruptions import interruptions
 from replay.viewing.overview import TapeOverview

@@ -96,7 +96,7 @@ def caveats(result: Backtest, drawn: Mapping[tuple[Path, str], Drawn]) -> Iterat
             f"{each.product} is {'within' if each.is_luck else 'above'} what luck gives"
             for each in result.luck()
         ]
-        yield "The best of many settings is better by luck alone" + (
+        yield "The best of many settings looks better than it is: part of it is luck" + (
             f": {'; '.join(judged)}." if judged else "."
         )
     if len(result.settings.queues) == 1:

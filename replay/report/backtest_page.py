@@ -197,7 +197,9 @@ def _overview(subject: TradedSubject, title: str) -> dict[str, str | Sparkline]:
     cells["net (quote)"] = "-" if row is None else display.significant(row.net)
     if len(subject.settings[0].rows) > 1:
         nets = () if best is None else (best.rows[model].net for model in QUEUE_MODELS if model in best.rows)
-        cells["back, share, front"] = " to ".join(dict.fromkeys(map(display.significant, nets))) or "-"
+        cells["net, back to front (quote)"] = (
+            " to ".join(dict.fromkeys(map(display.significant, nets))) or "-"
+        )
     cells["fills"] = "-" if row is None else display.count(row.fills)
     cells["filled (%)"] = "-" if row is None else display.percent(row.fill_ratio)
     cells["fees (quote)"] = "-" if row is None else display.significant(row.fees)
@@ -225,8 +227,15 @@ def _table(rows: Sequence[BacktestRow], result: Backtest, most: int) -> Table:
     """Return the lanes that were filled, or those that sent an order if none was; so many at most."""
     swept = result.swept()
     headings = [
-        *(*swept, "queue", "orders", "fills", "filled (%)", "back (%)", "front (%)", "net", "fees"),
-        *("position", "drawdown", "turnover", "Sharpe", "its error"),
+        *(*swept, "queue", "orders", "fills", "filled (%)", "back (%)", "front (%)", "net (quote)"),
+        *(
+            "fees (quote)",
+            "position (base)",
+            "drawdown (quote)",
+            "turnover (quote)",
+            "Sharpe",
+            "its standard error",
+        ),
         *(f"after {horizon_label(horizon)} (bps)" for horizon in result.settings.lane.markouts),
     ]
     filled = [row for row in rows if row.fills]

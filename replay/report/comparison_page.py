@@ -217,7 +217,8 @@ def _caveats(comparison: Comparison) -> Iterator[str]:
     run = comparison.traded.backtest.settings
     yield (
         f"Profits are those of {run.name}, fees {run.fees_text}, latency {run.latency}; back and front are"
-        " the bounds of what its orders fill. The best of many thresholds is better by luck alone."
+        " the bounds of what its orders fill. The best of many thresholds looks better than it is: part of it"
+        " is luck."
     )
 
 

@@ -84,7 +84,7 @@ class BacktestDocument(Document, frozen=True, kw_only=True):
 
 
 class BestRow(BacktestRow, frozen=True, kw_only=True):
-    """The row with the largest value of a column; of many settings the best is better by luck alone.
+    """The row with the largest value of a column; of many settings the best is partly luck.
 
     Attributes:
         best_by: the column.

@@ -178,7 +178,8 @@ def _known_size(units: int | None) -> float | None:
 
 
 CAVEATS: Final[Mapping[str, str]] = {
-    "no_trades": "no trades on the tape: only crossing fills orders, so all figures are lower bounds",
+    "no_trades": "no trades on the tape: only an order that the other side crosses is filled, so fills are"
+    " lower bounds, and profit may be more or less",
     "trade_gaps": "some trades are missing on the tape",
     "interruptions": "interruptions ended orders that would have stood; what happened to them is not known",
     "size": "orders above 5 % of the size ahead of them: others would have reacted",

@@ -52,7 +52,8 @@ class OwnOrders:
             begin = pc.coalesce(orders.column("rested"), orders.column("arrived"), orders.column("sent"))
             over = pc.less(begin, _time(end))
             still = pc.greater_equal(pc.coalesce(orders.column("ended"), begin), _time(start))
-            keeps = pc.and_(over, still)
+            # Of an order that was amended only the last price is kept: a line there would be false.
+            keeps = pc.and_(pc.and_(over, still), pc.equal(orders.column("amends"), 0))
             orders = orders.append_column("begin", begin).filter(keeps)
             columns["orders"] = orders.num_rows
             orders = orders.slice(0, MOST)

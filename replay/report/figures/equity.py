@@ -49,13 +49,13 @@ def equity_chart(subject: TradedSubject) -> Chart | str | None:
         ]
         for each in subject.best
     ]
-    worst = max(each.main.drawdown for each in subject.best)
+    best = subject.best[0]
     shaded_band = (
         " The band is the best setting under all queue models." if len(subject.best[0].lanes) > 1 else ""
     )
     return Chart(
         "equity",
-        f"Equity, and drawdown of {display.significant(worst)} at most",
+        f"Equity and drawdown: {best.label} fell by {display.significant(best.main.drawdown)} at most",
         f"Cash and position at the mid, of the best {len(subject.best)}.{shaded_band} Shaded: no book.",
         {
             "data": traces,
@@ -68,7 +68,10 @@ def equity_chart(subject: TradedSubject) -> Chart | str | None:
         },
         Table(
             "The best settings",
-            ("setting", "net", "drawdown", "Sharpe", "least held", "most held"),
+            (
+                *("setting", "net (quote)", "drawdown (quote)", "Sharpe"),
+                *("least held (base)", "most held (base)"),
+            ),
             cells,
         ),
         is_tall=True,

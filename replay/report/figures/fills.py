@@ -112,7 +112,16 @@ def markout_chart(subject: TradedSubject) -> Chart | str | None:
         },
         Table(
             "Mark-outs of fills",
-            ("after", "as", "fills", "left out", "mean (bps)", "its error", "deviation", "by value (bps)"),
+            (
+                "after",
+                "as",
+                "fills",
+                "left out",
+                "mean (bps)",
+                "standard error",
+                "standard deviation",
+                "by value (bps)",
+            ),
             cells,
             text_columns=2,
         ),

@@ -91,13 +91,16 @@ def _trades(trades: LargestTrades) -> dict[str, Figure]:
 
 
 def _orders(orders: Sequence[Order]) -> dict[str, Figure]:
-    """Return own orders, each a line at its price from when it rested to its end, with what was ahead."""
+    """Return own orders, each a line at its price from when it rested to its end, with what was ahead.
+
+    Not those that were amended: of their prices only the last is known here.
+    """
     traces = {}
     for side, name, colour, dash in (("bid", "own bids", GREEN, "solid"), ("ask", "own asks", ORANGE, "dot")):
         x: list[float | None] = []
         y: list[float | None] = []
         texts: list[str] = []
-        for order in (each for each in orders if each.side == side):
+        for order in (each for each in orders if each.side == side and not each.amends):
             price = order.price / UNITS
             x += [milliseconds(order.rested or 0), milliseconds(order.ended or 0), None]
             y += [price, price, None]

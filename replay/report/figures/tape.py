@@ -37,6 +37,7 @@ def tape_chart(subject: TradedSubject) -> Chart | str | None:
         "tape",
         f"{best.label}: {display.plural(best.main.fills, 'fill')}, net {display.significant(best.main.net)}",
         f"Blue: lowest bid to highest ask in each {width}. Drawn: {', '.join(drawn)} of others."
+        + _amended(lane)
         + (" Below: position and equity." if _has_money(lane) else "")
         + " Shaded: no book, nothing is known.",
         _figure(subject, evidence, lane),
@@ -68,6 +69,11 @@ def _figure(subject: TradedSubject, evidence: TradedProduct, lane: LaneEvidence)
             "showlegend": True,
         },
     }
+
+
+def _amended(lane: LaneEvidence) -> str:
+    number = sum(order.amends > 0 for order in lane.orders.kept)
+    return f" Without a line: {display.plural(number, 'order')} that moved, by amends." if number else ""
 
 
 def _has_money(lane: LaneEvidence) -> bool:

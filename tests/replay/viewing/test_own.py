@@ -30,7 +30,10 @@ def test_orders_and_fills_are_those_of_the_run(run: Path) -> None:
     """Each lane has its own, with exact prices; a span has what rested or was filled in it."""
     own = OwnOrders(BacktestRun.open(run), SAMPLE, ETH)
     names = ["setting", "queue", "side", "price"]
-    orders, fills = (pq.read_table(run / stream, columns=names) for stream in ("orders", "fills"))
+    orders, fills = (
+        pq.read_table(run / stream, columns=[*names, *more])
+        for stream, more in (("orders", ["amends"]), ("fills", []))
+    )
     start = Tape.open(SAMPLE).first_time() or 0
     assert len(own.lanes) == 4
     for lane in own.lanes:
@@ -47,7 +50,8 @@ def test_orders_and_fills_are_those_of_the_run(run: Path) -> None:
         (none,) = own.table(lane, start - 9 * SECOND, start - SECOND, start).to_pylist()
         assert (none["orders"], none["fills"]) == (0, 0)
         total = sum(
-            (each["setting"], each["queue"]) == (lane.setting, lane.queue) for each in orders.to_pylist()
+            (each["setting"], each["queue"], each["amends"]) == (lane.setting, lane.queue, 0)
+            for each in orders.to_pylist()
         )
         assert found["orders"] == total
     assert len(set(own.titles())) == 4
@@ -58,7 +62,8 @@ def test_each_of_several_tapes_has_its_own(tmp_path: Path) -> None:
     other = tmp_path / "other"
     shutil.copytree(SAMPLE, other)
     bt.backtest([SAMPLE, other], products=ETH, end="2026-01-01T00:00:30", output=tmp_path / "run")
-    sent = pq.read_table(tmp_path / "run" / "orders", columns=["tape"]).column("tape").to_pylist()
+    orders = pq.read_table(tmp_path / "run" / "orders", columns=["tape", "amends"]).to_pylist()
+    sent = [each["tape"] for each in orders if not each["amends"]]
     start = Tape.open(SAMPLE).first_time() or 0
     found = shown(tmp_path / "run")
     assert [tape.path for tape in found.tapes] == [SAMPLE, other]

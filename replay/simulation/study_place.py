@@ -2,11 +2,13 @@
 
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 from orderbook.errors import OptionError
 
 _DEFAULT_NAME: Final = "booktape"
+_JOURNAL_BEGIN: Final = b'{"op_code":'
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,20 @@ class StudyPlace:
         if "://" in self.url:
             storage = storages.get_storage(self.url)
         else:
+            self._refuse_other_file()
             storage = storages.JournalStorage(storages.journal.JournalFileBackend(self.url))
         return optuna.create_study(
             storage=storage, study_name=self.name, direction="maximize", load_if_exists=True
         )
+
+    def _refuse_other_file(self) -> None:
+        """Raise ValueError if the path has something else than a journal: Optuna would append to it."""
+        path = Path(self.url)
+        if not path.exists() or path.is_dir():  # of a directory the system says so
+            return
+        if not path.is_file():
+            raise ValueError("not a regular file")
+        with path.open("rb") as file:
+            begin = file.read(len(_JOURNAL_BEGIN))
+        if begin not in (b"", _JOURNAL_BEGIN):
+            raise ValueError("not a journal of Optuna")

@@ -135,15 +135,17 @@ def test_a_setting_is_tried_once(market: Path) -> None:
         (["--study", "study.db"], "write sqlite:///study.db"),
         (["--study", "nowhere/trials.log"], "nowhere/trials.log#booktape (No such file"),
         (["--study", "postgresql://me:secret@host/db"], "postgresql://host/db#booktape"),
-        (["--study", __file__], "name a storage, such as sqlite:///study.db, or a journal file"),
+        (["--study", "notes.txt"], "(not a journal of Optuna): name a storage, such as sqlite:///study.db"),
         (["--choose", "sharpe", "--to", "+10h", "--study", "new.log"], "no trial has a value of 'sharpe'"),
     ],
 )
 def test_studies_of_something_else(
     market: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], said: str
 ) -> None:
-    """Trials that are no equals are refused in one line, and no password is told."""
+    """Trials that are no equals are refused in one line, no password is told, nothing else is written to."""
     monkeypatch.chdir(tmp_path)
+    notes = tmp_path / "notes.txt"
+    notes.write_text("a line of somebody's\n")
     execution = ("--fees", "0/0", "--latency", "10ms", "--seed", "3")
     options = ("backtest", str(market), "--search", "1", *WORDS, *execution, "--study", "trials.log")
     assert invoke(*options).exit_code == 0
@@ -152,6 +154,7 @@ def test_studies_of_something_else(
     assert said in done.stderr
     assert "secret" not in done.stderr
     assert "Traceback" not in done.stderr
+    assert notes.read_text() == "a line of somebody's\n"
 
 
 @pytest.mark.parametrize(

@@ -68,6 +68,7 @@ def backtest(
         writer = stack.enter_context(run_directory(output)) if output else None
         rows = sum(each.sealed_work(tuple(names)) for each, names in zip(opened, products, strict=True))
         say_if_never_compiled(settings.make, engine)
+        rows *= sum(len(settings.queues_of(number)) for number in range(len(settings.settings)))
         running = load_engine(engine_for(rows, engine, executes=True), executes=True)
         work = _Work(opened, products, settings, writer, keep, running)
         if processes == 1:

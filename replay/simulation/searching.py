@@ -28,7 +28,7 @@ from replay.simulation.parts import BacktestPart
 from replay.simulation.results import Backtest
 from replay.simulation.rows import BacktestRow
 from replay.simulation.settings import BacktestSettings, named
-from replay.simulation.studies import BATCH, Study, Trial, TrialResult
+from replay.simulation.studies import Study, Trial, TrialResult
 from replay.simulation.study_place import StudyPlace
 
 T = TypeVar("T", BacktestRow, BacktestPart)
@@ -79,8 +79,8 @@ def search(
     product = _product(tapes, settings, plan)
     (fixed,) = settings.settings
     study = Study(plan.space, settings.lane.seed, plan.place, _identity(tapes, product, settings, plan))
-    passes = -(-plan.trials // BATCH)
-    engine = engine_for(passes * sum(each.sealed_work((product,)) for each in tapes), engine, executes=True)
+    work = plan.trials * sum(each.sealed_work((product,)) for each in tapes)
+    engine = engine_for(work, engine, executes=True)
     found = {_key(each.values): each for each in study.past}
     digests: tuple[tuple[Path, str], ...] = ()
     done = 0

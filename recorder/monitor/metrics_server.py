@@ -32,9 +32,13 @@ class _Handler(LocalHandler):
     server: MetricsServer
 
     def respond(self) -> None:
-        if self.path.partition("?")[0] == "/healthz":
+        path = self.path.partition("?")[0].rstrip("/")
+        if path == "/healthz":
             trouble = self.server.trouble()
             self.answer(f"{trouble or 'ok'}\n".encode(), "text/plain; charset=utf-8", 503 if trouble else 200)
+            return
+        if path not in ("", "/metrics"):  # a probe of a misspelt path must not find all well
+            self.send_error(404, explain="/metrics and /healthz are here")
             return
         try:
             text = generate_latest(self.server.registry)

@@ -36,13 +36,25 @@ def descriptors() -> int:
     return sum(1 for _ in Path("/proc/self/fd").iterdir())
 
 
-def ask(server: MetricsServer, **headers: str) -> tuple[int, str]:
+def ask(server: MetricsServer, path: str = "/metrics", **headers: str) -> tuple[int, str]:
     """Return status and text of a request."""
     host, port = server.server_address[:2]
     connection = HTTPConnection(str(host), int(port), timeout=TIMEOUT_S)
-    connection.request("GET", "/metrics", headers=headers)
+    connection.request("GET", path, headers=headers)
     answer = connection.getresponse()
     return answer.status, answer.read().decode()
+
+
+def test_a_probe_of_a_misspelt_path_fails() -> None:
+    """It does not get the metrics, which would say for ever that all is well."""
+    with running() as server:
+        assert [ask(server, path)[0] for path in ("/health", "/healthz", "/healthz/", "/")] == [
+            404,
+            200,
+            200,
+            200,
+        ]
+        assert ask(server, "/healthz/?a=1")[1] == "ok\n"
 
 
 def test_idle_connections_take_no_descriptors() -> None:

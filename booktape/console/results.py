@@ -70,8 +70,9 @@ def print_run(console: Console, result: "RunResult") -> None:
         error = f"{display.signed(late['duration_error_ms'])} ms"
         console.print(f"First to last row in {duration} s, {error} against the recording")
         if late["behind_rows"]:
-            behind = display.plural(int(late["behind_rows"]), "row")
-            console.print(f"Fell behind and caught up: {behind} were more than 10 ms late, none was skipped")
+            rows = int(late["behind_rows"])
+            behind = f"{display.plural(rows, 'row')} {'was' if rows == 1 else 'were'}"
+            console.print(f"Fell behind and caught up: {behind} more than 10 ms late, none was skipped")
     if result.strategy is not None:
         console.print(result.strategy.line())
     for line in _trade_lines(tallies):

@@ -212,7 +212,7 @@ def _caveats(comparison: Comparison) -> Iterator[str]:
                 f" {display.seconds(quality.excluded_s)} s without a book; nothing is said of them."
             )
     if comparison.traded is None:
-        yield "A wide spread is no profit: no order was simulated; `compare --strategy` simulates them."
+        yield "A wide spread is no profit: no order was simulated; compare --strategy simulates them."
         return
     run = comparison.traded.backtest.settings
     yield (

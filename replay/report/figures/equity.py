@@ -55,7 +55,8 @@ def equity_chart(subject: TradedSubject) -> Chart | str | None:
     )
     return Chart(
         "equity",
-        f"Equity and drawdown: {best.label} fell by {display.significant(best.main.drawdown)} at most",
+        f"Equity, with a drawdown of {display.significant(best.main.drawdown)} at most"
+        + (f" for {best.label}" if len(subject.settings) > 1 else ""),
         f"Cash and position at the mid, of the best {len(subject.best)}.{shaded_band} Shaded: no book.",
         {
             "data": traces,

@@ -99,6 +99,11 @@ def test_figures_are_the_result(page: Page, made: tuple[Path, bt.Backtest]) -> N
     assert (min(held), max(held)) == (best.position_min, best.position_max)
     orders = of_lane(result.orders, *lane)
     rested = orders.filter(pc.field("rested").is_valid())
+    unmoved = rested.filter(pc.field("amends") == 0)  # of the others only the last price is known
+    for side, name in (("bid", "own bids"), ("ask", "own asks")):
+        prices = floats(unmoved.filter(pc.field("side") == side), "price")
+        drawn = tape.get(name, {"y": []})["y"]
+        assert sorted(drawn[::3]) == sorted(drawn[1::3]) == sorted(prices)
     (funnel,) = data("funnel").values()
     filled = [pc.sum(pc.greater(orders.column(f"filled_{model}"), 0)).as_py() for model in QUEUES.split(",")]
     refused = pc.sum(pc.is_in(orders.column("end"), pa.array(list(best.refused), pa.string()))).as_py() or 0

@@ -27,7 +27,8 @@ class Execution:
     Attributes:
         fees: maker and taker in bps, such as `40/60`, or a tier such as `coinbase:1M`.
         latency: from a request to its effect on the book: a duration, `uniform:20ms:80ms`, `feed:40ms:1` or
-            `file:PATH` with a duration a line; `backtest` compares several, also as `20ms,50ms,100ms`.
+            `file:PATH` with a duration a line; `backtest` takes several, also as `20ms,50ms,100ms`, and
+            chooses the best setting at the largest.
         report: from an event at the exchange to its report.
         queue: the queue model that decides what fills, or several, also as `back,share,front`.
         seed: of random latencies, and of a random choice of settings.

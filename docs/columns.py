@@ -75,7 +75,9 @@ COLUMNS: Final[Mapping[str, Column]] = {
     "position": Column("base currency", "size held, negative if short"),
     "position_max": Column("base currency", "most held"),
     "position_min": Column("base currency", "least held"),
-    "drawdown": Column("quote currency", "largest fall of the equity below its highest mark"),
+    "drawdown": Column(
+        "quote currency", "largest fall of the equity below its highest mark, or below its start"
+    ),
     "time_in_position_s": Column("s", "time with a position"),
     "sharpe": Column("-", "yearly Sharpe ratio; null below 100 samples or one day"),
     "sharpe_samples": Column("-", "its samples, taken for independent"),

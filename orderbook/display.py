@@ -51,6 +51,21 @@ def significant(value: float | None) -> str:
     return f"{value:,.{max(0, 3 - exponent)}f}"
 
 
+def quote_of(product: str) -> str:
+    """Return the currency of a product's prices, `quote` if its name does not say.
+
+    >>> quote_of("BTC-USD"), quote_of("BIT-26DEC25-CDE")
+    ('USD', 'quote')
+    """
+    parts = product.split("-")
+    return printable(parts[1], 12) if len(parts) == 2 and parts[1] else "quote"
+
+
+def bounds(back: float | None, front: float | None) -> str:
+    """Return a number under the bounds of the queue, in the order in which all tables have them."""
+    return " to ".join(dict.fromkeys(map(significant, (back, front))))
+
+
 def signed(value: float) -> str:
     """Return a number as `significant` does, with its sign."""
     return f"+{significant(value)}" if value > 0 else significant(value)

@@ -34,7 +34,7 @@ def print_backtest(console: Console, result: Backtest, sort: str = "product") ->
     """
     settings = result.settings
     what = f"strategy {settings.name}" if settings.name else "a table of orders"
-    console.print(f"{result.title} {what}, fees {settings.fees_text}, latency {settings.latency}")
+    console.print(f"{result.title} {what}, fees {settings.fees_text}, {settings.latency_text}")
     rows_of_lane = 1 + len(result.parts) // max(1, len(result.rows))
     shown = result.rows[: _SHOWN_TRIALS if result.search else max(1, _SHOWN_ROWS // rows_of_lane)]
     swept = result.swept()

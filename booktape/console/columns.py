@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Final, Literal
 
 from rich import box
 from rich.cells import cell_len
@@ -11,8 +11,10 @@ from rich.table import Table
 from rich.text import Text
 
 from booktape.console.streams import plain_for
+from orderbook import display
 
 _GAP = 2  # blanks between columns
+_MONEY: Final = frozenset({"net", "net_exit", "realised", "unrealised", "turnover", "fees", "drawdown"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,3 +98,14 @@ def _width(number: int, columns: Sequence[Column], rows: Sequence[Sequence[str]]
 def money(value: float | None) -> str:
     """Return an amount of the quote currency with four significant digits, or cents."""
     return "-" if value is None else f"{value:,.2f}" if abs(value) >= 1000 else f"{value:.4g}"
+
+
+def is_money(column: str) -> bool:
+    """Tell whether a column of a backtest is money, in the quote currency."""
+    return column in _MONEY
+
+
+def amount(column: str, value: float | None, product: str) -> str:
+    """Return a number of a backtest, with its currency if it is money."""
+    unit = f" {display.quote_of(product)}" if is_money(column) and value is not None else ""
+    return f"{money(value)}{unit}"

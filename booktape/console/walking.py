@@ -5,12 +5,11 @@ from typing import Final
 
 from rich.console import Console
 
-from booktape.console.columns import Column, fitted_table, money
+from booktape.console.columns import Column, amount, fitted_table, is_money, money
 from orderbook import display
 from replay.simulation.walk_results import WalkForward, WalkStep
 
 _SHOWN_STEPS: Final = 500
-_MONEY: Final = ("net", "net_exit", "realised", "unrealised", "turnover", "fees", "drawdown")
 
 
 def print_walk(console: Console, result: WalkForward) -> None:
@@ -23,7 +22,7 @@ def print_walk(console: Console, result: WalkForward) -> None:
     )
     shown = result.steps[:_SHOWN_STEPS]
     names = result.swept()
-    unit = "quote" if plan.by in _MONEY else ""
+    unit = "quote" if is_money(plan.by) else ""
     columns = [
         Column("product", side="left", drop=3 if len({step.product for step in shown}) == 1 else 0),
         Column("queue", side="left", drop=4 if len(settings.queues) == 1 else 0),
@@ -68,9 +67,10 @@ def _totals(result: WalkForward) -> Iterator[str]:
         if not total.steps:
             yield f"{total.product}, {total.queue}: no part could be judged, as no book was known"
             continue
-        steps = display.plural(total.steps, "part")
+        net = amount("net", total.net, total.product)
+        parts = display.plural(total.steps, "part")
         yield (
-            f"{total.product}, {total.queue}: net {money(total.net)} out of sample over {steps}, "
+            f"{total.product}, {total.queue}: net {net} out of sample over {parts}, "
             f"{total.profitable} of them above 0; the median setting came to {money(total.net_median)}, the "
             f"best of each part, which nobody could have known, to {money(total.net_best)}"
         )

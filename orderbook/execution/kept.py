@@ -77,7 +77,7 @@ class Kept:
     def _sample_at(self, time: int, connection: int, why: SampleWhy, touch: Touch) -> None:
         sample = sample_of(self._account, time, connection, why, touch)
         self.rows.samples.append(sample)
-        self._totals.add_sample(sample)
+        self._totals.add_sample(sample, self._account.start)
 
     def _count_last(self) -> None:
         """Count the last order that is over; until the next one it may be filled under other models."""

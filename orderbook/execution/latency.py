@@ -8,6 +8,7 @@ from hashlib import sha256
 from typing import Final, Protocol
 
 from orderbook.execution.numbers import MILLION
+from orderbook.times import NS
 
 _MASK: Final = 2**64 - 1
 GAMMA: Final = 0x9E3779B97F4A7C15
@@ -99,3 +100,17 @@ class FeedLatency:
     def delay(self, draw: int, excess_lag: int) -> int:  # noqa: ARG002
         """Return a latency."""
         return self.base + excess_lag * self.factor // MILLION
+
+
+def longest(latency: Latency) -> int:
+    """Return the most that a request travels, in nanoseconds, while the feed is at most a second late.
+
+    >>> longest(UniformLatency(5, 80)), longest(FeedLatency(40, MILLION // 2))
+    (80, 500000040)
+    """
+    match latency:
+        case UniformLatency():
+            return latency.high
+        case TableLatency():
+            return max(latency.table)
+    return latency.delay(0, NS)

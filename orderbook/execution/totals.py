@@ -125,7 +125,7 @@ class LaneTotals:
         exceeds_level: whether an order was above 5 % of the size ahead of it.
         position_max, position_min: at the samples.
         time_in_position: ns from marks of the grid with a position to the next ones.
-        fall_twice: twice the largest fall of equity below its highest mark on the grid.
+        fall_twice: twice the largest fall of equity below its highest mark on the grid, or below the start.
         last_known: the last sample with a mid; without a book nothing is filled.
         of_marks, of_hours: how equity moved from mark to mark, and from hour to hour.
         markouts: sums by horizon, of fills as maker and as taker.
@@ -179,8 +179,8 @@ class LaneTotals:
             else:
                 sums[who].add([round(bps * MARKOUT_UNITS)], [fill.how.value], 0)
 
-    def add_sample(self, sample: Sample) -> None:
-        """Add a sample of equity."""
+    def add_sample(self, sample: Sample, start: int = 0) -> None:
+        """Add a sample of equity; `start` is the equity of the beginning."""
         equity_twice = sample.equity_twice
         if equity_twice is not None:
             assert sample.bid is not None and sample.ask is not None  # noqa: S101, PT018  there is a mid
@@ -193,7 +193,7 @@ class LaneTotals:
         if before is not None and before.connection == sample.connection and before.position:
             self.time_in_position += sample.time - before.time
         if equity_twice is not None:
-            highest = equity_twice if self._highest is None else self._highest
+            highest = 2 * start if self._highest is None else self._highest
             self._highest = max(equity_twice, highest)
             self.fall_twice = max(self.fall_twice, self._highest - equity_twice)
             self.of_marks.add(sample.time, sample.connection, equity_twice)

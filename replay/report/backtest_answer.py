@@ -10,7 +10,7 @@ from orderbook import display
 from orderbook.execution.codes import QueueModel
 from replay.report.collect.lanes import LaneEvidence
 from replay.report.collect.traded import TradedProduct
-from replay.report.figures.trading import Setting, TradedSubject
+from replay.report.figures.trading import TradedSubject
 from replay.report.page import Finding
 from replay.simulation.results import Backtest
 from replay.simulation.rows import CAVEATS
@@ -42,45 +42,51 @@ class Drawn:
 
 def sentence(subject: TradedSubject) -> str:
     """Return what was found of a product, without its name."""
-    count = len(subject.settings)
+    count = len(subject.compared)
     if not subject.best or not subject.best[0].main.fills:
         return _unfilled(subject)
     best = subject.best[0]
-    row, net = best.main, best.main.net or 0.0
-    did = f"{'made' if net > 0 else 'lost'} {display.significant(abs(net))}" if net else "ended even"
-    done = did if row.net is not None else "has no known net"
-    who = "" if count == 1 else f"the best setting that was filled (of {count:,}), {best.label}, "
-    text = (
-        f"{who}{done}{_between(best)} with {display.plural(row.fills, 'fill')}; fees were"
-        f" {display.significant(row.fees)}."
-    )
-    unfilled = sum(not each.main.fills for each in subject.settings)
-    if net < 0 and unfilled:
-        text += f" Not trading was better: {display.plural(unfilled, 'setting')} had no fill."
+    row, unit = best.main, display.quote_of(best.main.product)
+    who = "" if count == 1 else f"the best setting that was filled (of {count:,}{subject.at}), {best.label}, "
+    if row.net is None:
+        done = f"has no known net with {display.plural(row.fills, 'fill')}"
+    else:
+        gross, fees = display.signed(row.net + row.fees), display.significant(row.fees)
+        done = (
+            f"{made(row.net, unit)} with {display.plural(row.fills, 'fill')}: {gross} before fees of {fees}"
+            f"{f'; net {best.bounds} by the place in the queue, back to front' if best.bounds else ''}"
+        )
+    text = f"{who}{done}."
+    unfilled = sum(not each.main.fills for each in subject.compared)
+    if (row.net or 0.0) < 0:
+        text += " Not trading was better" + (
+            f": {display.plural(unfilled, 'setting')} had no fill." if unfilled else "."
+        )
     return text
+
+
+def made(net: float, unit: str) -> str:
+    """Return what a profit after fees is, as `lost 1.978 USD net`."""
+    return (
+        f"{'made' if net > 0 else 'lost'} {display.significant(abs(net))} {unit} net" if net else "ended even"
+    )
 
 
 def _unfilled(subject: TradedSubject) -> str:
     """Return what was found of a product that the estimate never filled."""
-    rows = [row for each in subject.settings for row in each.rows.values()]
-    main = subject.settings[0].main.queue
-    count = len(subject.settings)
+    rows = [row for each in subject.compared for row in each.rows.values()]
+    main = subject.compared[0].main
+    count = len(subject.compared)
+    if not any(row.orders for row in rows):
+        return ("no order was sent" if count == 1 else f"none of {count:,} settings sent an order") + "."
     who = "the strategy was never filled" if count == 1 else f"none of {count:,} settings was filled"
+    who += subject.at
     others = [row.net for row in rows if row.fills and row.net is not None]
     if not others:
         return f"{who}."
     low, high = display.significant(min(others)), display.significant(max(others))
-    return f"{who} under {main}; under other places in the queue the net was {low} to {high}."
-
-
-def _between(best: Setting) -> str:
-    nets = [row.net for row in best.rows.values() if row.net is not None]
-    if len(nets) < 2:
-        return ""
-    low, high = display.significant(min(nets)), display.significant(max(nets))
-    if low == high:
-        return " (whatever the place in the queue)"
-    return f" (net {low} to {high} by the place in the queue)"
+    unit = display.quote_of(main.product)
+    return f"{who} under {main.queue}; at other places in the queue the net was {low} to {high} {unit}."
 
 
 def without_book(result: Backtest) -> Iterator[Finding]:
@@ -91,7 +97,12 @@ def without_book(result: Backtest) -> Iterator[Finding]:
 
 def caveats(result: Backtest, drawn: Mapping[tuple[Path, str], Drawn]) -> Iterator[str]:
     """Yield what limits the answer."""
-    if len(result.settings.settings) > 1:
+    if result.settings.best_at is not None:
+        yield (
+            f"A latency is not chosen: settings are compared at the largest, {result.settings.best_at};"
+            " what the others give is a curve of the best one."
+        )
+    if result.trials > 1:
         judged = [
             f"{each.product} is {'within' if each.is_luck else 'above'} what luck gives"
             for each in result.luck()

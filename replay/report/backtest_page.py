@@ -10,24 +10,26 @@ from typing import Final
 from msgspec import UNSET
 
 from orderbook import display
-from orderbook.execution.codes import QUEUE_MODELS
 from recorder.installed import tape_name
 from replay.comparing.metrics import horizon_label
 from replay.report.backtest_answer import Drawn, caveats, sentence, without_book
-from replay.report.figures import depth, equity, fills, settings, tape
+from replay.report.figures import around, depth, equity, fills, settings, tape
 from replay.report.figures.chart import Chart
 from replay.report.figures.marks import marks
 from replay.report.figures.trading import Setting, TradedSubject
 from replay.report.page import Finding, Page, Section, software
 from replay.report.sparkline import Sparkline, sparkline
 from replay.report.tables import Table
+from replay.simulation.neighbours import Nearest, Neighbours, nearest_of, neighbours_of
 from replay.simulation.results import Backtest
 from replay.simulation.rows import BacktestRow
+from replay.simulation.settings import LATENCY
 
 CHARTS: Final[Sequence[Callable[[TradedSubject], Chart | str | None]]] = (
     tape.tape_chart,
     settings.net_chart,
     settings.profit_map,
+    around.around_chart,
     settings.latency_chart,
     equity.equity_chart,
     fills.funnel_chart,
@@ -65,8 +67,8 @@ def page_of(
     found = [_product(f"p{place}", rows, result, drawn, most) for place, rows in enumerate(groups)]
     return Page(
         title=f"Backtest of {what} over {', '.join(names)}",
-        span=f"{display.plural(len(run.settings), 'setting')}, queue {', '.join(run.queues)}, fees"
-        f" {run.fees_text}, latency {run.latency}",
+        span=f"{display.plural(result.trials, 'setting')}, queue {', '.join(run.queues)}, fees"
+        f" {run.fees_text}, {run.latency_text}",
         is_synthetic=bool(synthetic),
         answer=[*_answer(found), *without_book(result)],
         caveats=list(caveats(result, drawn)),
@@ -106,13 +108,13 @@ def _answer(found: Sequence["_Product"]) -> Iterator[Finding]:
 def best_settings(result: Backtest, tape: Path, product: str) -> list[int]:
     """Return the settings of a product on a tape by net profit, the best first, those without a fill last."""
     rows = [row for row in result.rows if row.product == product and row.tape in {UNSET, str(tape)}]
-    return [row.setting for row in _ranked(rows)]
+    return [row.setting for row in _ranked(rows, result)]
 
 
-def _ranked(rows: Sequence[BacktestRow]) -> list[BacktestRow]:
-    """Return the rows under the estimate, or the only model: the best first."""
-    main = "share" if any(row.queue == "share" for row in rows) else rows[0].queue if rows else None
-    of_main = [row for row in rows if row.queue == main]
+def _ranked(rows: Sequence[BacktestRow], result: Backtest) -> list[BacktestRow]:
+    """Return the rows of the settings to choose from under the main queue model: the best first."""
+    compared = result.settings.numbers_at(result.settings.best_at)
+    of_main = [row for row in rows if row.queue == result.main_queue and row.setting in compared]
     return sorted(
         of_main,
         key=lambda row: (row.fills > 0, row.net is not None, row.net or 0.0, -row.setting),
@@ -150,11 +152,18 @@ def _product(
     found = None if path is None else drawn.get((path, first.product))
     all_settings = list(_settings(rows, result, found))
     by_number = {each.main.setting: each for each in all_settings}
-    best = [by_number[row.setting] for row in _ranked(rows)]
+    ranked = _ranked(rows, result)
+    best = [by_number[row.setting] for row in ranked]
     if found is not None:
         best = [each for each in best if each.lanes]
     subject = TradedSubject(
-        id_, all_settings, best[:4], result.swept(), None if found is None else found.seen
+        id_,
+        all_settings,
+        best[:4],
+        _swept(result),
+        None if found is None else found.seen,
+        result.settings.best_at,
+        *_around(ranked, rows, result),
     )
     title = first.product if first.tape is UNSET else f"{first.product}, {first.tape or 'all tapes'}"
     section = Section(
@@ -174,13 +183,29 @@ def _product(
 
 def _settings(rows: Sequence[BacktestRow], result: Backtest, drawn: Drawn | None) -> Iterator[Setting]:
     """Yield the settings in their order, with their lanes."""
-    swept = result.swept()
+    swept = _swept(result)
     ordered = sorted(rows, key=lambda row: row.setting)
     for number, lanes_of in groupby(ordered, key=lambda row: row.setting):
         values = result.settings.settings[number]
         label = ", ".join(f"{name}={display.printable(str(values.get(name)), _LONGEST)}" for name in swept)
         lanes = {} if drawn is None else drawn.lanes(number)
         yield Setting(label or "as given", values, {row.queue: row for row in lanes_of}, lanes)
+
+
+def _around(
+    ranked: Sequence[BacktestRow], rows: Sequence[BacktestRow], result: Backtest
+) -> tuple[list[Neighbours], Nearest | None]:
+    """Return the settings around the best one, if it was filled."""
+    if not ranked or not ranked[0].fills:
+        return [], None
+    best, values = ranked[0], result.settings.settings
+    of_model = [row for row in rows if row.queue == best.queue]
+    return list(neighbours_of(best, of_model, values, "net")), nearest_of(best, ranked, values, "net")
+
+
+def _swept(result: Backtest) -> list[str]:
+    """Return the names of the settings that differ, without the latency, which nobody chooses."""
+    return [name for name in result.swept() if name != LATENCY]
 
 
 def _overview(subject: TradedSubject, title: str) -> dict[str, str | Sparkline]:
@@ -196,10 +221,7 @@ def _overview(subject: TradedSubject, title: str) -> dict[str, str | Sparkline]:
     cells["best setting"] = _name_of_best(subject)
     cells["net (quote)"] = "-" if row is None else display.significant(row.net)
     if len(subject.settings[0].rows) > 1:
-        nets = () if best is None else (best.rows[model].net for model in QUEUE_MODELS if model in best.rows)
-        cells["net, back to front (quote)"] = (
-            " to ".join(dict.fromkeys(map(display.significant, nets))) or "-"
-        )
+        cells["net, back to front (quote)"] = "-" if best is None else best.bounds
     cells["fills"] = "-" if row is None else display.count(row.fills)
     cells["filled (%)"] = "-" if row is None else display.percent(row.fill_ratio)
     cells["fees (quote)"] = "-" if row is None else display.significant(row.fees)
@@ -212,7 +234,7 @@ def _name_of_best(subject: TradedSubject) -> str:
         return "-"
     if not subject.is_filled:
         return "none was filled"
-    return subject.best[0].label if len(subject.settings) > 1 else "as given"
+    return subject.best[0].label
 
 
 def _facts(row: BacktestRow) -> dict[str, str]:

@@ -29,7 +29,7 @@ from replay.simulation.columns import (
 )
 from replay.simulation.documents import BacktestDocument, BacktestTapeDocument, BestRow, SearchDocument
 from replay.simulation.luck import Luck, luck_of
-from replay.simulation.neighbours import Neighbours, neighbours_of
+from replay.simulation.neighbours import Nearest, Neighbours, nearest_of, neighbours_of
 from replay.simulation.parts import BacktestPart
 from replay.simulation.rows import BacktestRow
 from replay.simulation.settings import BacktestSettings, plain_settings
@@ -108,8 +108,8 @@ class Backtest(Result):
 
     @property
     def trials(self) -> int:
-        """Number of settings that were tried, those of earlier runs of a study included."""
-        return len(self.settings.settings)
+        """Number of settings that were tried, earlier runs of a study included; a latency is no setting."""
+        return len(self.settings.numbers_at(self.settings.best_at))
 
     @property
     def chosen_by(self) -> str:
@@ -145,61 +145,99 @@ class Backtest(Result):
         self._check_column(by)
         self.rows = [self.rows[place] for place in sort_rows(self._flat_rows(), by)]
 
-    def best(self, by: str = "net", product: str | None = None, queue: QueueModel | None = None) -> BestRow:
+    def best(
+        self,
+        by: str = "net",
+        product: str | None = None,
+        queue: QueueModel | None = None,
+        latency: str | None = None,
+    ) -> BestRow:
         """Return the row with the largest value of a column, and of how many settings it is the best.
 
-        Of several tapes it is the best over all of them.
+        Of several tapes it is the best over all of them. Of several latencies it is the best at one, as
+        nobody chooses a latency.
 
         Args:
             by: column of `table()`.
             product: product id; None for all.
             queue: queue model; None for all.
+            latency: one of several latencies as it was written; None for the largest, `settings.best_at`.
 
         Raises:
-            OptionError: if there is no such column, or no row with a value.
+            OptionError: if there is no such column or latency, or no row with a value.
         """
         self._check_column(by)
-        known = [
+        if latency is not None and latency not in self.settings.latencies:
+            known = ", ".join(self.settings.latencies) or "several"
+            raise OptionError(f"{latency!r} is not one of {known}", option="latency", value=latency)
+        at = latency or self.settings.best_at
+        compared = self.settings.numbers_at(at)
+        rows = [
             (value, row)
             for row in self.totals
-            if product in {None, row.product}
+            if row.setting in compared
+            and product in {None, row.product}
             and queue in {None, row.queue}
             and (value := self._cell(row, by)) is not None
         ]
-        if not known:
+        if not rows:
             raise OptionError(f"no row has a value of {by!r}", option="by", value=by)
-        _, found = max(known, key=lambda each: each[0])
-        settings = len({row.setting for _, row in known})
-        return BestRow(**msgspec.structs.asdict(found), best_by=by, best_of=settings)
+        _, found = max(rows, key=lambda each: each[0])
+        settings = len({row.setting for _, row in rows})
+        return BestRow(**msgspec.structs.asdict(found), best_by=by, best_of=settings, best_at=at)
 
     def luck(self) -> list[Luck]:
         """Return how far the best setting of each product and queue model is above what luck gives.
 
         It is judged by the profit of each hour or day: `by` must be one of both, and 30 of them are needed,
-        and two settings. The list is empty otherwise.
+        and two settings. The list is empty otherwise. Of several latencies the largest counts, as in `best`.
         """
-        return list(luck_of(self.parts)) if self.settings.by in {"hour", "day"} else []
+        if self.settings.by not in {"hour", "day"}:
+            return []
+        compared = self.settings.numbers_at(self.settings.best_at)
+        return list(luck_of([part for part in self.parts if part.setting in compared]))
 
     def neighbours(self) -> list[Neighbours]:
         """Return what the settings next to the best one of each product come to: how flat the optimum is.
 
         The best is that of `chosen_by` under `main_queue`. Only settings that differ from it in one value are
-        its neighbours: so there are none without a sweep, and few in a search.
+        its neighbours: so there are none without a sweep, and few in a search, which has `nearest` for it.
         """
-        by, queue = self.chosen_by, self.main_queue
-        rows = [row for row in self.totals if row.queue == queue]
         return [
             each
             for best in self.best_rows()
-            for each in neighbours_of(
-                best, [row for row in rows if row.product == best.product], self.settings.settings, by
-            )
+            for each in neighbours_of(best, self._rows_beside(best), self.settings.settings, self.chosen_by)
         ]
+
+    def nearest(self) -> list[Nearest]:
+        """Return what the settings nearest to the best one come to, of products where it has few neighbours.
+
+        That is so if settings were searched or drawn at random, and differ in more than one value each.
+        """
+        compared = self.settings.numbers_at(self.settings.best_at)
+        found = (
+            nearest_of(
+                best,
+                [row for row in self._rows_beside(best) if row.setting in compared],
+                self.settings.settings,
+                self.chosen_by,
+            )
+            for best in self.best_rows()
+        )
+        return [each for each in found if each is not None]
+
+    def _rows_beside(self, best: BestRow) -> list[BacktestRow]:
+        return [row for row in self.totals if (row.product, row.queue) == (best.product, best.queue)]
 
     def best_rows(self) -> list[BestRow]:
         """Return the best row of each product by `chosen_by` under `main_queue`, if one has a value."""
         by, queue = self.chosen_by, self.main_queue
-        known = (row.product for row in self.totals if row.queue == queue and cell(row, by) is not None)
+        compared = self.settings.numbers_at(self.settings.best_at)
+        known = (
+            row.product
+            for row in self.totals
+            if row.queue == queue and row.setting in compared and cell(row, by) is not None
+        )
         return [self.best(by, product, queue) for product in dict.fromkeys(known)]
 
     def table(self) -> pa.Table:
@@ -248,11 +286,13 @@ class Backtest(Result):
             ],
             fees=settings.fees,
             latency=settings.latency,
+            best_at=settings.best_at,
             seed=settings.lane.seed,
             impact=settings.lane.impact,
             on_break=settings.lane.on_break,
             settings=[plain_settings(each) for each in settings.settings],
             luck=self.luck(),
             neighbours=self.neighbours(),
+            nearest=self.nearest(),
             run=settings.document(),
         )

@@ -47,7 +47,7 @@ class BacktestRow(Document, frozen=True, kw_only=True):
         net: realised + unrealised - fees.
         net_exit: the same if the position is closed at the best price, without its fee; null likewise.
         position, position_max, position_min: size held at the end, and the most and least.
-        drawdown: largest fall of the equity below its highest mark on the grid.
+        drawdown: largest fall of the equity below its highest mark on the grid, or below its start.
         time_in_position_s: seconds in a position, on the grid.
         observed_s: seconds in which a book was known.
         sharpe: yearly Sharpe ratio of the equity on the grid; null below 100 samples or one day.

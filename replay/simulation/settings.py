@@ -6,7 +6,7 @@ from typing import Any, Final, TypeAlias
 
 from orderbook.document import Document
 from orderbook.execution.codes import QueueModel
-from orderbook.execution.latency import Latency
+from orderbook.execution.latency import Latency, longest
 from orderbook.execution.settings import LaneSettings, ProductRules
 from orderbook.execution.trader import Trader
 from orderbook.times import format_optional
@@ -32,6 +32,9 @@ def named(values: Mapping[str, Any]) -> str:
 
 LATENCY: Final = "latency"
 """The name under which several latencies are a setting of a lane."""
+
+_FEW_LATENCIES: Final = 6
+"""Latencies that a title names."""
 
 MOST_LANES: Final = 10_000
 """Lanes of a product: each holds some kilobytes, and is woken as often as its strategy asks for it."""
@@ -122,10 +125,31 @@ class BacktestSettings:
         return replace(self.lane, queue=queue, latency=latency)
 
     @property
+    def best_at(self) -> str | None:
+        """The latency at which the best setting is chosen: the largest, the first of equals; None of one."""
+        return max(self.latencies, key=lambda text: longest(self.latencies[text]), default=None)
+
+    def numbers_at(self, latency: str | None) -> frozenset[int]:
+        """Return the numbers of the settings under one of several latencies; of all for None."""
+        return frozenset(
+            number
+            for number, values in enumerate(self.settings)
+            if latency is None or values[LATENCY] == latency
+        )
+
+    @property
     def fees_text(self) -> str:
         """The fees for people: the rates, and the name by which they were given."""
         rates = str(self.lane.fees)
         return rates if f"{self.fees.removesuffix('bps').strip()} bps" == rates else f"{rates} ({self.fees})"
+
+    @property
+    def latency_text(self) -> str:
+        """The latency for people: as it was given, or how many of them from where to where."""
+        texts = list(self.latencies)
+        if len(texts) <= _FEW_LATENCIES:
+            return f"latency {self.latency}"
+        return f"{len(texts):,} latencies from {texts[0]} to {texts[-1]}"
 
     def swept(self) -> list[str]:
         """Return the names of the settings of the strategy that differ between lanes."""

@@ -29,6 +29,8 @@ def value_start(account: Any, mid_twice: int) -> None:
     account.is_valued = 1
     account.cost_high, account.cost_low = high >> 1, low
     account.first_cost_high, account.first_cost_low = account.cost_high, account.cost_low
+    high, low = wide.add(account.cash_high, account.cash_low, account.cost_high, account.cost_low)
+    account.highest_high, account.highest_low = wide.add(high, low, high, low)
 
 
 @inlined

@@ -62,6 +62,7 @@ def set_account(account: Any, settings: LaneSettings) -> None:
     account["cash_high"], account["cash_low"] = words(settings.cash or 0)
     account["position"] = settings.base or 0
     account["is_valued"] = not settings.base
+    account["highest_high"], account["highest_low"] = words(2 * (settings.cash or 0))
 
 
 def _latency(latency: Latency) -> tuple[int, int, int, tuple[int, ...]]:

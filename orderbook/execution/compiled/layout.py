@@ -151,7 +151,7 @@ ACCOUNT: Final = _record(
     *_words("exceeds_level fills_maker fills_taker position_max position_min"),
     # Samples: marks that are taken, the last mark, the last book with a mid.
     *_words("marks_taken mark_time mark_connection mark_position time_in_position"),
-    *_words("known_time known_bid known_ask has_highest highest_high highest_low fall_high fall_low"),
+    *_words("known_time known_bid known_ask highest_high highest_low fall_high fall_low"),
 )
 
 MOVES: Final = _record(

@@ -11,7 +11,7 @@ import numpy as np
 from orderbook.compiled.jit import inlined, inner
 from orderbook.compiled.words import get_word, set_word
 from orderbook.execution.compiled import wide
-from orderbook.execution.compiled.account import account_at
+from orderbook.execution.compiled.account import account_at, value_start
 from orderbook.execution.compiled.addresses import load, moves_ref, sample_ref
 from orderbook.execution.compiled.layout import GRID, MARK, UNKNOWN
 from orderbook.execution.totals import HOUR
@@ -51,6 +51,8 @@ def sample(x: Any, number: int, why: int, time: int, connection: int, bid: int, 
         account.mark_time, account.mark_connection = time, connection
         account.mark_position = account.position
         if is_known:
+            if not account.is_valued:
+                value_start(account, x.first_mid)
             _note_fall(account, high, low)
             _add_move(moves_ref(x.moves_at, 2 * number), x.every, time, connection, high, low)
             if time % HOUR == 0:
@@ -69,8 +71,7 @@ def _equity_twice(account: Any, mid_twice: int) -> Any:
 @inlined
 def _note_fall(account: Any, high: int, low: int) -> None:
     """Note how far equity is below its highest mark."""
-    if not account.has_highest or wide.is_less(account.highest_high, account.highest_low, high, low):
-        account.has_highest = 1
+    if wide.is_less(account.highest_high, account.highest_low, high, low):
         account.highest_high, account.highest_low = high, low
         return
     high, low = wide.less(account.highest_high, account.highest_low, high, low)

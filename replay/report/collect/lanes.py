@@ -58,6 +58,7 @@ class LaneEvidence:
     Attributes:
         orders, fills: orders that rested, and fills.
         stages: number of orders that came as far as each of `STAGES`.
+        start: equity at the start, in the quote currency.
     """
 
     def __init__(self, points: int, orders: int, fills: int) -> None:
@@ -66,6 +67,7 @@ class LaneEvidence:
         self._samples: list[Sample] = []
         self.orders = Thinned[Order](orders)
         self.fills = Thinned[FillRow](fills)
+        self.start = 0.0
         self.stages: Counter[str] = Counter(dict.fromkeys(STAGES, 0))
 
     def add(self, rows: LaneRows) -> None:

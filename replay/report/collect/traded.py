@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from orderbook.book import Levels
 from orderbook.engine import Step
 from orderbook.execution.codes import QueueModel
+from orderbook.execution.numbers import MONEY_UNITS
 from replay.report.collect.gaps import Gaps
 from replay.report.collect.heatmap import DepthHistory
 from replay.report.collect.lanes import LaneEvidence
@@ -90,7 +91,9 @@ class TradedProduct:
 
     def lane(self, run: LaneRun) -> None:
         """Take the rows of a lane that are whole."""
-        self.lanes.setdefault(
+        evidence = self.lanes.setdefault(
             (run.setting, run.queue),
             LaneEvidence(self.limits.points, self.limits.orders, self.limits.fills),
-        ).add(run.lane.rows)
+        )
+        evidence.start = run.lane.account.start / MONEY_UNITS
+        evidence.add(run.lane.rows)

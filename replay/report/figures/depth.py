@@ -40,7 +40,7 @@ def depth_chart(subject: TradedSubject) -> Chart | str | None:
     grid, height = evidence.depth.grid(low, high, rows, tick)
     return Chart(
         "depth",
-        f"Depth over time, and the orders of {subject.best[0].label}",
+        f"Depth over time, and the orders of {subject.who}",
         f"Colour: the largest size of a level in {seconds_of(evidence.depth.width_ns)} and"
         f" {display.price(height / UNITS)} of price; the brightest is the largest 2 %. An order tells how"
         " much was ahead of it when it came to rest. Bubbles are trades of others.",

@@ -33,7 +33,7 @@ def equity_chart(subject: TradedSubject) -> Chart | str | None:
             continue
         times, values = lane.equity()
         colour, dash, _ = STYLES[place % len(STYLES)]
-        for axis, y in (("y", values), ("y2", _drawdown(values))):
+        for axis, y in (("y", values), ("y2", _drawdown(values, lane.start))):
             trace = line(setting.plot_label, *interrupted(times, y, gaps), colour, dash)
             extra = {"yaxis": axis, "showlegend": axis == "y", "legendgroup": str(place)}
             traces.append(
@@ -56,7 +56,7 @@ def equity_chart(subject: TradedSubject) -> Chart | str | None:
     return Chart(
         "equity",
         f"Equity, with a drawdown of {display.significant(best.main.drawdown)} at most"
-        + (f" for {best.label}" if len(subject.settings) > 1 else ""),
+        + (f" for {best.label}" if len(subject.compared) > 1 else ""),
         f"Cash and position at the mid, of the best {len(subject.best)}.{shaded_band} Shaded: no book.",
         {
             "data": traces,
@@ -106,5 +106,6 @@ def _held(times: np.ndarray, own: np.ndarray, values: Floats) -> Floats:
     return np.where(places >= 0, values[np.maximum(places, 0)], np.nan)
 
 
-def _drawdown(equity: Floats) -> Floats:
-    return equity - np.maximum.accumulate(equity) if len(equity) else equity
+def _drawdown(equity: Floats, start: float) -> Floats:
+    """Return how far equity is below its highest before, its start included."""
+    return equity - np.fmax.accumulate(np.fmax(equity, start)) if len(equity) else equity

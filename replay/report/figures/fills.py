@@ -22,7 +22,7 @@ def funnel_chart(subject: TradedSubject) -> Chart | str | None:
         return None
     best = subject.best[0]
     if not lane.stages["sent"]:
-        return f"{best.label} sent no order."
+        return f"No order was sent by {subject.who}."
     counts = [lane.stages[stage] for stage in STAGES]
     few = {"dtick": 1} if counts[0] <= _FEW else {}
     sent, filled = counts[0], lane.stages[f"filled, {best.main.queue}"]
@@ -42,7 +42,7 @@ def funnel_chart(subject: TradedSubject) -> Chart | str | None:
     return Chart(
         "funnel",
         f"{display.plural(sent, 'order')} sent, {display.count(filled)} filled",
-        f"Orders of {best.label}, filled in part at least."
+        f"Orders of {subject.who}, filled in part at least."
         + (f" Refused: {refused}." if refused else "")
         + " Back is the lower bound of what fills, front the upper one.",
         {
@@ -72,7 +72,7 @@ def markout_chart(subject: TradedSubject) -> Chart | str | None:
     known = {name: found.all for name, found in best.main.markouts.items()}
     most = max((found.fills for found in known.values()), default=0)
     if not most:
-        return f"{best.label} has no fill whose mark-out is known."
+        return f"No fill of {subject.who} has a mark-out that is known."
     traces = []
     for place, (name, symbol) in enumerate((("maker", "circle"), ("taker", "square"))):
         found = {horizon: getattr(each, name) for horizon, each in best.main.markouts.items()}
@@ -97,7 +97,7 @@ def markout_chart(subject: TradedSubject) -> Chart | str | None:
     return Chart(
         "markouts",
         f"{first} after a fill the mid is {_signed(of_first.mean_bps)} bps better for us, on average",
-        f"Of {best.label}, {display.plural(most, 'fill')} at most; bars: two standard errors.{few}",
+        f"Of {subject.who}, {display.plural(most, 'fill')} at most; bars: two standard errors.{few}",
         {
             "data": traces,
             "layout": {

@@ -22,11 +22,12 @@ _MOST_TICKS: Final = 12
 
 def net_chart(subject: TradedSubject) -> Chart | str | None:
     """Return the profit by setting, between those of the other queue models; None for one setting."""
-    if len(subject.settings) < 2:
+    compared = subject.compared
+    if len(compared) < 2:
         return None
     if not subject.is_filled:
         return "No setting was filled, so there is no profit to draw."
-    shown = evenly_chosen(subject.settings, _MOST_SETTINGS)
+    shown = evenly_chosen(compared, _MOST_SETTINGS)
     models = [model for model in QUEUE_MODELS if model in shown[0].rows]
     places = range(len(shown))
     ticks = evenly_chosen(places, _MOST_TICKS)
@@ -37,15 +38,11 @@ def net_chart(subject: TradedSubject) -> Chart | str | None:
     for trace in figure["data"]:
         trace |= {"text": names, "hovertemplate": trace["hovertemplate"].replace("%{x}", "%{text}")}
     cells = [[each.label, *(display.significant(each.rows[model].net) for model in models)] for each in shown]
-    part = (
-        ""
-        if len(shown) == len(subject.settings)
-        else f" {len(shown)} of {len(subject.settings):,}, evenly chosen."
-    )
-    profitable = sum((each.main.net or 0) > 0 for each in subject.settings)
+    part = "" if len(shown) == len(compared) else f" {len(shown)} of {len(compared):,}, evenly chosen."
+    profitable = sum((each.main.net or 0) > 0 for each in compared)
     return Chart(
         "net",
-        f"{profitable:,} of {display.plural(len(subject.settings), 'setting')} made a profit",
+        f"{profitable:,} of {display.plural(len(compared), 'setting')} made a profit{subject.at}",
         _reading(models) + part,
         figure,
         Table("Net profit by setting and queue model", [subject.axis, *models], cells),
@@ -54,13 +51,16 @@ def net_chart(subject: TradedSubject) -> Chart | str | None:
 
 def latency_chart(subject: TradedSubject) -> Chart | None:
     """Return the profit of the best setting against the latency; None for one latency, or without a fill."""
-    if LATENCY not in subject.swept or not subject.best or not subject.is_filled:
+    if subject.latency is None or not subject.best:
         return None
-    others = [name for name in subject.swept if name != LATENCY]
     best = subject.best[0].values
     found = [
-        each for each in subject.settings if all(each.values.get(name) == best.get(name) for name in others)
+        each
+        for each in subject.settings
+        if all(each.values.get(name) == best.get(name) for name in subject.swept)
     ]
+    if not any(row.fills for each in found for row in each.rows.values()):
+        return None
     models = [model for model in QUEUE_MODELS if model in found[0].rows]
     durations = [_milliseconds(str(each.values[LATENCY])) for each in found]
     is_time = None not in durations
@@ -73,10 +73,10 @@ def latency_chart(subject: TradedSubject) -> Chart | None:
         [str(each.values[LATENCY]), *(display.significant(each.rows[model].net) for model in models)]
         for each in found
     ]
-    with_best = ", ".join(f"{name}={best.get(name)}" for name in others)
+    with_best = ", ".join(f"{name}={best.get(name)}" for name in subject.swept)
     return Chart(
         "latency",
-        f"What latency costs{f', with {display.printable(with_best, 60)}' if others else ''}",
+        f"What latency costs{f', with {display.printable(with_best, 60)}' if with_best else ''}",
         _reading(models),
         _lines(places, found, models, axis),
         Table("Net profit by latency and queue model", ["latency", *models], cells),
@@ -84,21 +84,25 @@ def latency_chart(subject: TradedSubject) -> Chart | None:
 
 
 def profit_map(subject: TradedSubject) -> Chart | None:
-    """Return the profit over two swept settings; None unless two were swept, and one of them was filled."""
-    if len(subject.swept) != 2 or not subject.is_filled:
+    """Return the profit over two swept settings, or one and the latency.
+
+    None unless there are two, and one lane was filled.
+    """
+    names, settings = subject.swept, subject.compared
+    if len(names) == 1 and subject.latency is not None:
+        names, settings = [*names, LATENCY], subject.settings
+    if len(names) != 2 or not any(row.fills for each in settings for row in each.rows.values()):
         return None
-    columns, rows = (_distinct(subject.settings, name) for name in subject.swept)
-    nets = {
-        tuple(str(each.values.get(name)) for name in subject.swept): each.main.net
-        for each in subject.settings
-    }
+    columns, rows = (_distinct(settings, name) for name in names)
+    nets = {tuple(str(each.values.get(name)) for name in names): each.main.net for each in settings}
     cells = [[nets.get((column, row)) for column in columns] for row in rows]
-    across, up = subject.swept
+    across, up = names
+    at = subject.at if LATENCY not in names else ""
     model = subject.settings[0].main.queue
     return Chart(
         "map",
         f"Net profit over {across} and {up}",
-        f"Under the queue model {model}. A good setting whose neighbours are bad is luck.",
+        f"Under the queue model {model}{at}. A good setting whose neighbours are bad is luck.",
         {
             "data": [
                 {

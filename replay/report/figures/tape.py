@@ -35,7 +35,8 @@ def tape_chart(subject: TradedSubject) -> Chart | str | None:
     ]
     return Chart(
         "tape",
-        f"{best.label}: {display.plural(best.main.fills, 'fill')}, net {display.significant(best.main.net)}",
+        f"{display.plural(best.main.fills, 'fill')} of {subject.who}, net"
+        f" {display.significant(best.main.net)} {display.quote_of(best.main.product)}",
         f"Blue: lowest bid to highest ask in each {width}. Drawn: {', '.join(drawn)} of others."
         + _amended(lane)
         + (" Below: position and equity." if _has_money(lane) else "")

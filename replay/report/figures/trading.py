@@ -8,7 +8,9 @@ from orderbook import display
 from orderbook.execution.codes import QueueModel
 from replay.report.collect.lanes import LaneEvidence
 from replay.report.collect.traded import TradedProduct
+from replay.simulation.neighbours import Nearest, Neighbours
 from replay.simulation.rows import BacktestRow
+from replay.simulation.settings import LATENCY
 
 _LONGEST: Final = 40
 
@@ -23,7 +25,7 @@ class Setting:
     """A setting on one product.
 
     Attributes:
-        label: its values that differ between settings.
+        label: its values that differ between settings; a latency is not among them.
         values: all of them, by name.
         rows: the numbers of its lanes, by queue model.
         lanes: what was kept of its lanes; empty unless it is one of the best.
@@ -49,6 +51,12 @@ class Setting:
         return self.rows.get("share") or next(iter(self.rows.values()))
 
     @property
+    def bounds(self) -> str:
+        """The net profit under the bounds of the queue, back to front; empty if only one model was run."""
+        ends = [self.rows[model].net for model in ("back", "front") if model in self.rows]
+        return display.bounds(ends[0], ends[-1]) if len(self.rows) > 1 else ""
+
+    @property
     def main_lane(self) -> LaneEvidence | None:
         """What was kept of the same lane."""
         return self.lanes.get(self.main.queue)
@@ -60,9 +68,12 @@ class TradedSubject:
 
     Attributes:
         id: HTML id of the section.
-        settings: in their order.
+        settings: in their order, those of all latencies.
         best: those that are drawn over time, the best first: by net profit, those without a fill last.
-        swept: names of the settings that differ.
+        swept: names of the settings that differ; a latency is not among them.
+        latency: the one at which settings are compared, if several were run.
+        neighbours: the settings that differ from the best one in a single value.
+        nearest: those nearest to it, if it has few neighbours.
         evidence: what was kept of the product; None of several tapes together, which have no common time.
     """
 
@@ -71,6 +82,26 @@ class TradedSubject:
     best: Sequence[Setting]
     swept: Sequence[str]
     evidence: TradedProduct | None
+    latency: str | None = None
+    neighbours: Sequence[Neighbours] = ()
+    nearest: Nearest | None = None
+
+    @property
+    def compared(self) -> Sequence[Setting]:
+        """The settings among which the best is chosen: those at one latency."""
+        if self.latency is None:
+            return self.settings
+        return [each for each in self.settings if each.values[LATENCY] == self.latency]
+
+    @property
+    def at(self) -> str:
+        """At which latency they are compared; empty if there is one."""
+        return "" if self.latency is None else f" at a latency of {self.latency}"
+
+    @property
+    def who(self) -> str:
+        """What is drawn over time: the best setting, or the strategy if there is one setting."""
+        return self.best[0].label if len(self.compared) > 1 else "the strategy"
 
     @property
     def axis(self) -> str:
@@ -80,7 +111,7 @@ class TradedSubject:
     @property
     def is_filled(self) -> bool:
         """Whether any setting was filled: of the others there is no profit to draw."""
-        return any(row.fills for each in self.settings for row in each.rows.values())
+        return any(row.fills for each in self.compared for row in each.rows.values())
 
     @property
     def shown(self) -> LaneEvidence | None:

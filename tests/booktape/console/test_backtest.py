@@ -58,7 +58,7 @@ def test_the_best_says_of_how_many(result: Backtest) -> None:
     best = result.best("net")
     text = " ".join(printed(result, 200))
     values = ", ".join(f"{name}={value}" for name, value in result.values(best).items())
-    assert f"Best net of {ETH}: {best.net:.4g} with {values}, share: the best of 6 settings" in text
+    assert f"Best net of {ETH}: {best.net:.4g} USD with {values}, share: the best of 6 settings" in text
     assert best.best_of == 6
 
 

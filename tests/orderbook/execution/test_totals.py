@@ -32,7 +32,9 @@ def test_drawdown_is_on_the_grid_alone() -> None:
         *(sample(0, 0), sample(1, 5), sample(2, -90, "fill"), sample(2, 1), sample(3, 7), sample(4, 4.5))
     )
     assert found.fall_twice == 4 * 2 * MONEY_UNITS
-    assert counted(sample(0, -3), sample(1, -5)).fall_twice == 2 * 2 * MONEY_UNITS
+    assert (
+        counted(sample(0, -3), sample(1, -5)).fall_twice == 5 * 2 * MONEY_UNITS
+    )  # from the start, which is 0
 
 
 def test_time_in_position_ends_with_a_connection() -> None:

@@ -19,7 +19,7 @@ from tests.support.constants import BTC, ETH, SECOND
 
 SWEEP = {"threshold": ["0bps", "2bps", "5bps"]}
 QUEUES = "back,share,front"
-FIGURES = {"tape", "net", "map", "latency", "equity", "funnel", "markouts", "depth", "book"}
+FIGURES = {"tape", "net", "map", "around", "latency", "equity", "funnel", "markouts", "depth", "book"}
 
 
 class Data:
@@ -73,7 +73,11 @@ def test_figures_are_the_result(page: Page, made: tuple[Path, bt.Backtest]) -> N
     ids = page.value("[...document.querySelectorAll('.plot[data-drawn]')].map(plot => plot.id)")
     assert set(ids) == {f"p0-{name}" for name in FIGURES}
     data = Data(page)
-    assert {name: trace["y"] for name, trace in data("net").items()} == by_queue(result.rows, "net")
+    slow = [row for row in result.rows if result.values(row)["latency"] == "100ms"]
+    assert {name: trace["y"] for name, trace in data("net").items()} == by_queue(slow, "net")
+    (around,) = data("around").values()
+    (beside,) = (each for each in result.neighbours() if each.name == "threshold")
+    assert around["y"] == [each.value for each in beside.points]
     (profits,) = data("map").values()
     assert [each for row in profits["z"] for each in row] == [
         row.net
@@ -81,9 +85,7 @@ def test_figures_are_the_result(page: Page, made: tuple[Path, bt.Backtest]) -> N
         for row in sorted(result.rows, key=lambda row: row.setting)
         if row.queue == "share" and result.values(row)["latency"] == latency
     ]
-    best = max(
-        (row for row in result.rows if row.queue == "share" and row.fills), key=lambda row: row.net or 0
-    )
+    best = max((row for row in slow if row.queue == "share" and row.fills), key=lambda row: row.net or 0)
     tape, lane = data("tape"), (best.setting, "share")
     fills = of_lane(result.fills, *lane)
     for side, name in (("bid", "own buys"), ("ask", "own sells")):

@@ -17,7 +17,14 @@ from replay.checking.inspect import INSPECTION_SCHEMA
 from replay.checking.ladder import LADDER_SCHEMA
 from replay.checking.verification import VERDICT_SCHEMA
 from replay.simulation.columns import PARTS_SCHEMA, backtest_schema
-from replay.simulation.tables import EQUITY_SCHEMA, EVENTS_SCHEMA, LOG_SCHEMA, ORDERS_SCHEMA, fills_schema
+from replay.simulation.tables import (
+    EQUITY_SCHEMA,
+    EVENTS_SCHEMA,
+    LOG_SCHEMA,
+    ORDERS_SCHEMA,
+    RESTING_SCHEMA,
+    fills_schema,
+)
 from replay.simulation.walk_results import WALK_SCHEMA
 
 
@@ -115,6 +122,16 @@ COLUMNS: Final[Mapping[str, Column]] = {
         "-", "`filled`, `cancelled`, `expired`, `interrupted`, `end`, `unsent` or why it was refused"
     ),
     "amends": Column("-", "amends that were done"),
+    "RESTING_SCHEMA.price": Column("quote currency", "price at which it rested"),
+    "RESTING_SCHEMA.rested": Column("UTC", "from when it rested there, or was amended in place"),
+    "until": Column("UTC", "until when: it ended, was amended, or the book was lost"),
+    "RESTING_SCHEMA.size": Column("base currency", "what was left of it at the beginning"),
+    "RESTING_SCHEMA.ahead_back": Column(
+        "base currency", "size ahead of it at the beginning, under the lower bound; of `front` it is always 0"
+    ),
+    "RESTING_SCHEMA.ahead_share": Column("base currency", "the same under the estimate"),
+    "ahead_back_until": Column("base currency", "size ahead of it at the end, under the lower bound"),
+    "ahead_share_until": Column("base currency", "the same under the estimate"),
     "fill": Column("-", "number of the fill, from 0 a lane"),
     "FILLS_SCHEMA.seq": Column("-", "row of the tape that caused it"),
     "time": Column("UTC", "when, on the clock of `recv_time`"),
@@ -203,6 +220,7 @@ TABLES: Final = (
     ("WalkForward.table", "WALK_SCHEMA", WALK_SCHEMA),
     ("Backtest.orders", "ORDERS_SCHEMA", ORDERS_SCHEMA),
     ("Backtest.fills", "FILLS_SCHEMA", fills_schema((10**9,))),
+    ("Backtest.resting", "RESTING_SCHEMA", RESTING_SCHEMA),
     ("Backtest.equity", "EQUITY_SCHEMA", EQUITY_SCHEMA),
     ("Backtest.log", "LOG_SCHEMA", LOG_SCHEMA),
     ("What `record` and `live` give `on_rows` of a strategy that trades", "EVENTS_SCHEMA", EVENTS_SCHEMA),

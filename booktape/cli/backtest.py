@@ -145,8 +145,9 @@ def backtest(
     """Run a strategy with simulated orders over TAPEs: queues, fills, fees and money.
 
     Every order is followed under three models of its queue: back is a lower bound of what would have been
-    filled, front an upper bound, share an estimate. -o writes RUN/orders, RUN/fills, RUN/equity, RUN/log
-    (Parquet) and RUN/run.json. On each of several tapes every lane begins anew; rows are of each and of all.
+    filled, front an upper bound, share an estimate. -o writes RUN/orders, RUN/fills, RUN/resting, RUN/equity,
+    RUN/log (Parquet) and RUN/run.json. On each of several tapes every lane begins anew; rows are of each and
+    of all.
     """
     from booktape.console.backtest import print_backtest
     from booktape.console.progress import progress_bar

@@ -24,6 +24,7 @@ from orderbook.execution.market import Market
 from orderbook.execution.numbers import fee_of, size_units
 from orderbook.execution.orders import AmendRequest, Order, by_priority
 from orderbook.execution.queue import Ahead, QueuePlace
+from orderbook.execution.resting import RestingRows
 from orderbook.execution.rows import BookRow, TradeRow
 from orderbook.execution.settings import LaneSettings, ProductRules
 from orderbook.execution.taking import Taken
@@ -51,6 +52,7 @@ class Exchange:
         rules: ProductRules,
         settings: LaneSettings,
         funds: Funds,
+        rested: RestingRows,
         emit: Callable[[Event], None],
     ) -> None:
         self.resting: list[Order] = []
@@ -58,6 +60,7 @@ class Exchange:
         self.broken = BrokenOrders()
         self._market = market
         self._settings = settings
+        self._rested = rested
         self._emit = emit
         self._taken = Taken(market, forgets=settings.impact == "none")
         self._gate = Gate(market, rules, settings.fees, self._taken, funds)
@@ -109,10 +112,13 @@ class Exchange:
         if refusal is not None:
             self._tell(now, refusal.of_amend(), order)
             return
+        self._rested.end(now, order)
         order.amends += 1
         order.size, order.price = order.done + left, price
         self._tell(now, Code.AMENDED, order)
-        if not stays:
+        if stays:
+            self._rested.begin(now, order)
+        else:
             self.resting.remove(order)
             self._enter(now, order, limit)
 
@@ -161,6 +167,7 @@ class Exchange:
         self.late.clear()
         if self._settings.on_break == "keep":
             for order in self.resting:
+                self._rested.end(now, order)
                 order.place = None
             return
         ended, self.resting = self.resting, []
@@ -218,6 +225,7 @@ class Exchange:
                 self._filled(now, order, order.price, filled, "through", _NOBODY)
             else:
                 order.place = QueuePlace.at_the_back(self._market, order.side, order.price)
+                self._rested.begin(now, order)
 
     # What happens to one order
 
@@ -233,6 +241,7 @@ class Exchange:
         order.place = QueuePlace.at_the_back(self._market, order.side, order.price)
         order.rank, self._accepted = self._accepted, self._accepted + 1
         self.resting.append(order)
+        self._rested.begin(now, order)
         if order.rested is None:  # of an amend its own event says it all
             order.rested, order.ahead_at_rest = now, order.place.back
             self._tell(now, Code.RESTING, order)
@@ -265,6 +274,7 @@ class Exchange:
             self._end(now, order, Code.FILLED)
 
     def _end(self, now: int, order: Order, why: Code) -> None:
+        self._rested.end(now, order)
         order.ended, order.end = now, why
         self._tell(now, why, order)
 

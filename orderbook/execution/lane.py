@@ -68,9 +68,10 @@ class Lane:
     ) -> None:
         rules, settings = rules or ProductRules(), settings or LaneSettings()
         self.account = Account(settings.cash, settings.base)
-        self.exchange = Exchange(market, rules, settings, self.account, self._happens)
         self.digest = ExecutionDigest()
         self.kept = Kept(market, self.account, settings)
+        rested = self.kept.rows.resting
+        self.exchange = Exchange(market, rules, settings, self.account, rested, self._happens)
         self.requests = 0
         self.listen: Callable[[Event | LogRow], None] | None = None
         self._market = market

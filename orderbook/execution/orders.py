@@ -21,6 +21,15 @@ def limit_kind(*, post_only: bool, ioc: bool) -> Kind:
     return "ioc" if ioc else "limit"
 
 
+class RestingSince(NamedTuple):
+    """When an order came to rest as it does, what was left of it then, and what was ahead of it."""
+
+    time: int
+    size: int
+    back: int
+    share: int
+
+
 @dataclass(slots=True, eq=False)
 class Order:
     """One order of a lane, from its request on. Times are recv_time in ns, sizes and prices units of 1e-8.
@@ -36,6 +45,7 @@ class Order:
         rank: the running number of its acceptance at this price: earlier ones come first.
         ahead_at_rest: what was ahead when it first came to rest.
         late_book_time: book time (E) when it was cancelled: trades until then may still come.
+        resting_since: how its row of `resting.RestingRows` began; None if none is under way.
     """
 
     number: int
@@ -57,6 +67,7 @@ class Order:
     end: Code | None = None
     amends: int = 0
     late_book_time: int | None = None
+    resting_since: RestingSince | None = None
 
     @property
     def done(self) -> int:

@@ -8,6 +8,7 @@ from orderbook.execution.codes import SIGN
 from orderbook.execution.events import Fill
 from orderbook.execution.market import Touch
 from orderbook.execution.orders import Order
+from orderbook.execution.resting import RestingRows
 from orderbook.venues.base import Side
 
 SampleWhy = Literal["grid", "fill", "break", "end"]
@@ -88,8 +89,9 @@ class LaneRows:
     fills: list[FillRow] = field(default_factory=list)
     samples: list[Sample] = field(default_factory=list)
     log: list[LogRow] = field(default_factory=list)
+    resting: RestingRows = field(default_factory=RestingRows)
 
     def clear(self) -> None:
         """Drop the rows: they have been taken."""
-        for each in (self.orders, self.fills, self.samples, self.log):
+        for each in (self.orders, self.fills, self.samples, self.log, self.resting):
             each.clear()

@@ -16,9 +16,9 @@ from recorder.tape.store.local import ParquetFile
 from replay.run_dir.reader import DOCUMENT
 from replay.run_dir.writer import RunError
 
-Stream = Literal["orders", "fills", "equity", "log"]
+Stream = Literal["orders", "fills", "resting", "equity", "log"]
 
-STREAMS: Final[tuple[Stream, ...]] = ("orders", "fills", "equity", "log")
+STREAMS: Final[tuple[Stream, ...]] = ("orders", "fills", "resting", "equity", "log")
 
 
 class LaneName(NamedTuple):
@@ -133,3 +133,14 @@ class BacktestRun:
                 reason = f"{folder}: {found:,} rows, but {DOCUMENT} counts {counted:,}"
                 raise RunError(reason, folder)
         return pa.concat_tables(tables) if tables else None
+
+    def lacks_resting(self, product: str) -> bool:
+        """Tell whether it is unknown how the orders of a product rested: earlier versions did not write it.
+
+        Raises:
+            RunError, DamagedTapeError: see `table`.
+        """
+        if any((self.path / "resting" / f"product={product}").glob("*.parquet")):
+            return False
+        orders = self.table("orders", product)
+        return orders is not None and orders.column("rested").null_count < orders.num_rows

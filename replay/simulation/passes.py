@@ -18,7 +18,7 @@ from replay.simulation.making import Listen, compiled_lanes, plain_lanes
 from replay.simulation.settings import BacktestSettings
 
 Write: TypeAlias = Callable[[str, str, pa.RecordBatch], None]
-"""Called with a stream (`orders`, `fills`, `equity` or `log`), a product and rows."""
+"""Called with a stream (`orders`, `fills`, `resting`, `equity` or `log`), a product and rows."""
 
 
 class Observer(Protocol):
@@ -161,6 +161,8 @@ def _batches(run: LaneRun, fills: pa.Schema) -> Iterator[tuple[str, pa.RecordBat
         yield "orders", tables.orders_batch(*place, rows.orders)
     if rows.fills:
         yield "fills", tables.fills_batch(*place, rows.fills, fills)
+    if len(rested := rows.resting.array()):
+        yield "resting", tables.resting_batch(*place, rested)
     if rows.samples:
         yield "equity", tables.equity_batch(*place, rows.samples)
     if rows.log:

@@ -48,7 +48,7 @@ class Backtest(Result):
         settings: what was run.
         rows: the numbers of each lane: by product, tape (the total of several last), setting and queue model.
         parts: the numbers of each part of each lane, if they are split.
-        orders, fills, equity, log: Arrow tables over all products, first column `product`, if they were kept.
+        orders, fills, resting, equity, log: Arrow tables over all products, first column `product`, if kept.
         elapsed_s: wall time in seconds.
         search: how the settings were chosen, if they were searched.
     """
@@ -59,6 +59,7 @@ class Backtest(Result):
     parts: list[BacktestPart] = field(default_factory=list)
     orders: pa.Table | None = None
     fills: pa.Table | None = None
+    resting: pa.Table | None = None
     equity: pa.Table | None = None
     log: pa.Table | None = None
     elapsed_s: float = 0.0

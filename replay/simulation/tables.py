@@ -1,9 +1,11 @@
-"""The tables of a backtest: columns of RUN/orders, RUN/fills, RUN/equity and RUN/log, and rows as batches."""
+"""The tables of a backtest: columns of RUN/orders, fills, resting, equity and log, and rows as batches."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 import msgspec
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from orderbook.decimals import price_to_float
@@ -13,6 +15,7 @@ from orderbook.execution.events import Event
 from orderbook.execution.lane import Lane
 from orderbook.execution.numbers import MONEY_UNITS
 from orderbook.execution.orders import Order
+from orderbook.execution.resting import COLUMNS as RESTED_COLUMNS
 from orderbook.execution.results import FillRow, LogRow, Sample
 from orderbook.schema import TIME, columns
 from orderbook.strategy import StrategyError
@@ -39,6 +42,18 @@ ORDERS_SCHEMA: Final = pa.schema(
     ]
 )
 """An order that is over, in the order in which they end."""
+
+RESTING_SCHEMA: Final = pa.schema(
+    [
+        *_LANE,
+        *columns(
+            False, number=pa.int64(), side=pa.string(), price=UNITS, rested=TIME, until=TIME, size=UNITS
+        ),
+        *columns(False, ahead_back=UNITS, ahead_share=UNITS),
+        *columns(False, ahead_back_until=UNITS, ahead_share_until=UNITS),
+    ]
+)
+"""From when until when an order rested in one place of a queue, in the order in which that ends."""
 
 EQUITY_SCHEMA: Final = pa.schema(
     [
@@ -124,6 +139,21 @@ def fills_batch(
         for fill in fills
     ]
     return _batch(rows, schema)
+
+
+def resting_batch(setting: int, queue: QueueModel, rows: npt.NDArray[np.int64]) -> pa.RecordBatch:
+    """Return rows of `RestingRows` as a batch of `RESTING_SCHEMA`. O(rows), without an object for each."""
+    arrays = [pa.repeat(pa.scalar(setting, pa.int32()), len(rows)), pa.repeat(queue, len(rows))]
+    for name, values in zip(RESTED_COLUMNS, np.ascontiguousarray(rows.T), strict=True):
+        kind = RESTING_SCHEMA.field(name).type
+        if name == "side":
+            arrays.append(pa.array(["bid", "ask"]).take(pa.array(values)))
+        elif kind == UNITS:
+            words = np.column_stack([values, values >> 63])  # 128 bits, little-endian
+            arrays.append(pa.Array.from_buffers(kind, len(values), [None, pa.py_buffer(words)]))
+        else:
+            arrays.append(pa.array(values).view(kind))
+    return pa.RecordBatch.from_arrays(arrays, schema=RESTING_SCHEMA)
 
 
 def equity_batch(setting: int, queue: QueueModel, samples: Iterable[Sample]) -> pa.RecordBatch:

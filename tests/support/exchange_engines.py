@@ -215,5 +215,6 @@ def outcome(lane: Any) -> tuple[Any, ...]:
         (account.cash, account.position, account.fees, account.realised, account.turnover, account.start),
         (broken.size, broken.through, broken.traded),
         lane.totals,
+        rows.resting.array().tolist(),
         lane.digest.hexdigest(),
     )

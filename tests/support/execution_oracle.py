@@ -107,6 +107,7 @@ class Order:
     fresh: bool = True
     waiting: list[Decrease] = field(default_factory=list)
     owed: list[tuple[int, int | None]] = field(default_factory=list)  # size, time
+    stay: tuple[Any, ...] | None = None  # since when it rests as it does, its price and size, what was ahead
 
 
 class Exchange:
@@ -133,6 +134,7 @@ class Exchange:
         self.events: list[tuple[Any, ...]] = []
         self.reports: list[tuple[int, str, str]] = []
         self.ahead: list[dict[str, dict[str, int]]] = []  # after each row of the tape
+        self.stays: list[tuple[Any, ...]] = []  # number, side, price, from, until, size, ahead at both ends
 
     # 1. The book, its time, and the trades that it does not show yet.
 
@@ -356,6 +358,7 @@ class Exchange:
         order.place = self.places
         self.resting.append(order)
         self.join(order)
+        self.begin_stay(order)
 
     def join(self, order: Order) -> None:
         """Q1: begin the order's queue with the level as displayed and the prints there."""
@@ -366,6 +369,21 @@ class Exchange:
         order.ahead = {"back": ahead, "share": ahead, "front": 0}
         order.waiting = []
         order.fresh = True
+
+    def begin_stay(self, order: Order) -> None:
+        """Note that an order rests as it does from now on."""
+        ahead = (order.ahead["back"], order.ahead["share"])
+        order.stay = (order.price, self.now, self.left(order), ahead)
+
+    def end_stay(self, order: Order) -> None:
+        """Note until when an order rested as it did."""
+        if order.stay is not None:
+            self.settle(order)
+            price, since, size, ahead = order.stay
+            ends = (*ahead, order.ahead["back"], order.ahead["share"])
+            side = ["bid", "ask"].index(order.side)
+            self.stays.append((order.number, side, price, since, self.now, size, *ends))
+        order.stay = None
 
     def queue_at_update(self, order: Order) -> None:
         """Q2: a book frame, of whichever levels."""
@@ -520,10 +538,13 @@ class Exchange:
         if why:
             self.event("amend_refused", order, why=why)
             return
+        self.end_stay(order)
         order.price = price
         order.size = order.filled[self.queue] + left
         self.event("amended", order, left)
-        if not stays:
+        if stays:
+            self.begin_stay(order)
+        else:
             self.resting.remove(order)
             self.take(order)
             if self.left(order):
@@ -538,6 +559,8 @@ class Exchange:
         if self.set["on_break"] != "keep":
             for order in list(self.resting):
                 self.ended(order, "interrupted")
+        for order in self.resting:
+            self.end_stay(order)
         self.book = self.book_time = None
         self.lag = self.least_lag = 0
         self.prints, self.taken, self.cancelled = [], {}, []
@@ -549,6 +572,8 @@ class Exchange:
         if best is not None and SIGN[order.side] * (order.price - best) > 0 and not self.is_crossed():
             self.give(order, dict.fromkeys(MODELS, int(order.size)), order.price, "through", None)
             self.end_if_filled(order)
+        else:
+            self.begin_stay(order)
 
     # 6. Money.
 
@@ -607,6 +632,7 @@ class Exchange:
 
     def ended(self, order: Order, why: str) -> None:
         """End an order."""
+        self.end_stay(order)
         order.end = why
         self.resting = [own for own in self.resting if own is not order]
         self.cancelled = [own for own in self.cancelled if own is not order]

@@ -168,6 +168,9 @@ def difference(case: Case, queue: QueueModel) -> str | None:
             return (
                 f"order {order.name}: plain {order.filled}, oracle {oracle.orders[order.name or ''].filled}"
             )
+    stays = [tuple(row) for row in lane.rows.resting.array().tolist()]
+    if stays != oracle.stays:
+        return f"rested {stays}, oracle {oracle.stays}"
     booked, naive_booked = _booked(lane, case), _booked(oracle, case)
     return None if booked == naive_booked else f"booked {booked}, oracle {naive_booked}"
 

@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from orderbook.compiled.jit import inner
 from orderbook.execution.codes import Code
-from orderbook.execution.compiled import places
+from orderbook.execution.compiled import places, resting
 from orderbook.execution.compiled.addresses import load, store
 from orderbook.execution.compiled.events import (
     end,
@@ -53,7 +53,9 @@ def interrupt(x: Any, number: int) -> None:
     first = MOST_RESTING * number
     if lane.keeps:
         for place in range(first, first + lane.resting):
-            places.leave(x, order_at(x, load(x.resting, place)))
+            order = order_at(x, load(x.resting, place))
+            resting.finish(x, order, market.time)
+            places.leave(x, order)
         return
     ended = lane.resting
     if market.was_known:
@@ -103,6 +105,7 @@ def take_up_kept(x: Any, number: int) -> None:
         else:
             places.leave(x, order)
             places.come(x, order)
+            resting.begin(x, order, market.time)
 
 
 @inner

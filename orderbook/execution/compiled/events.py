@@ -5,7 +5,7 @@ from typing import Any, Final
 from orderbook.compiled.jit import inlined, inner, record_of
 from orderbook.compiled.words import get_word, set_word
 from orderbook.execution.codes import Code
-from orderbook.execution.compiled import later_mids, wide
+from orderbook.execution.compiled import later_mids, resting, wide
 from orderbook.execution.compiled.account import account_at, add_order, book_fill, count, value_start
 from orderbook.execution.compiled.addresses import copy_record, event_ref, lane_ref, load, store
 from orderbook.execution.compiled.digest import add_event
@@ -119,6 +119,7 @@ def finish_order(x: Any, order_number: int) -> None:
 def end(x: Any, number: int, now: int, why: int, order_number: int) -> None:
     """Say that an order is over; `finish_order` is for the caller, as more may be filled in other models."""
     order = order_at(x, order_number)
+    resting.finish(x, order, now)
     order.ended, order.end = now, why
     tell(x, number, now, why, order_number)
 

@@ -5,7 +5,7 @@ from typing import Any, Final
 from orderbook.compiled.jit import inner
 from orderbook.compiled.words import get_word
 from orderbook.execution.codes import Code
-from orderbook.execution.compiled import places
+from orderbook.execution.compiled import places, resting
 from orderbook.execution.compiled.addresses import load, store
 from orderbook.execution.compiled.events import (
     end,
@@ -108,10 +108,13 @@ def amend(x: Any, number: int, now: int, wanted: int, wanted_price: int, wanted_
     if refusal:
         tell(x, number, now, refusal + _OF_AMEND, order_number)
         return
+    resting.finish(x, order, now)
     order.amends += 1
     order.size, order.price = get_word(order.filled, lane.queue) + left, price
     tell(x, number, now, _AMENDED, order_number)
-    if not stays:
+    if stays:
+        resting.begin(x, order, now)
+    else:
         stop_resting(x, number, order_number)
         _enter(x, number, now, order_number, limit)
 
@@ -134,6 +137,7 @@ def _enter(x: Any, number: int, now: int, order_number: int, limit: int) -> None
     lane.accepted += 1
     store(x.resting, MOST_RESTING * number + lane.resting, order_number)
     lane.resting += 1
+    resting.begin(x, order, now)
     if order.rested == UNKNOWN:
         order.rested, order.ahead_at_rest = now, order.back
         tell(x, number, now, _RESTING, order_number)

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from orderbook.execution.account import Account
 from orderbook.execution.breaks import Broken
 from orderbook.execution.codes import CODES, QUEUE_MODELS, Code, FilledBy, QueueModel
-from orderbook.execution.compiled.layout import ORDER, UNKNOWN, places_of
+from orderbook.execution.compiled.layout import ORDER, RESTED, UNKNOWN, places_of
 from orderbook.execution.compiled.memory import Memory
 from orderbook.execution.digest import ExecutionDigest
 from orderbook.execution.events import Fill
@@ -136,6 +136,10 @@ class CompiledLane:
             self.rows.orders += [
                 _order(self._settings.queue, row, name) for row, name in zip(rows, names, strict=True)
             ]
+
+    def add_rested(self, records: npt.NDArray[Any]) -> None:
+        """Take how orders rested, records of `RESTED`, which begin with the lane."""
+        self.rows.resting.add(records.view(np.int64).reshape(-1, RESTED.itemsize // 8)[:, 1:])
 
 
 def _moves(record: Any, every: int) -> Moves:

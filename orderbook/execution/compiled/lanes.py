@@ -97,6 +97,7 @@ class CompiledLanes:
         market["band"] = -1 if rules.band is None else rules.band
         market["every"] = every
         market["keeps_rows"] = bool(keeps_rows)
+        market["keeps_rested"] = keeps_rows is True
 
     def begin(self, traders: Sequence[tuple[Trader, LaneSettings, str]]) -> None:
         """Begin with the next row: of each lane its strategy, its settings, and what errors call it."""
@@ -255,12 +256,14 @@ class CompiledLanes:
         memory, market = self._memory, self._memory.market
         for number, orders in by_lane(memory.table("done_at")[: market["done"]]):
             self.lanes[number].add_orders(orders, keeps_rows=self._keeps_rows is True)
+        for number, rows in by_lane(memory.table("rested_at")[: market["rested"]]):
+            self.lanes[number].add_rested(rows)
         samples = memory.table("samples_at")[: market["samples"]]
         if not isinstance(self._keeps_rows, bool):
             samples = samples[self._keeps_rows.choose(samples)]
         for number, sample in zip(samples["lane"].tolist(), sample_rows(samples), strict=True):
             self.lanes[number].rows.samples.append(sample)
-        market["done"] = market["samples"] = 0
+        market["done"] = market["rested"] = market["samples"] = 0
         if self._keeps_rows is True:
             self._take_fills()
 

@@ -15,6 +15,7 @@ import numpy as np
 from orderbook.compiled import layout as book_layout
 from orderbook.execution.codes import Code
 from orderbook.execution.market_rows import NO_TIME
+from orderbook.execution.resting import COLUMNS as RESTED_COLUMNS
 from orderbook.execution.words import MARKET_WORDS, ORDER_WORDS
 
 NO_ONE: Final = -1
@@ -55,9 +56,9 @@ TABLES: Final = (
     *("prints_at", "met"),
     # What each lane has come to, see `account`, and how its equity moved: from mark to mark, by the hour.
     *("accounts", "moves_at"),
-    # Fills, orders that are over and samples of equity, until Python takes them; marks of the grid; the words
-    # that are hashed.
-    *("fills_at", "done_at", "samples_at", "marks_at", "hashed"),
+    # Fills, orders that are over, how orders rested and samples of equity, until Python takes them; marks of
+    # the grid; the words that are hashed.
+    *("fills_at", "done_at", "rested_at", "samples_at", "marks_at", "hashed"),
     # Of the fills: their numbers by time; twice the mid at each horizon, 0 if it is not known; the horizons,
     # and of how many fills by time the mid has been told.
     *("fill_order", "mids_at", "horizons", "told"),
@@ -90,9 +91,10 @@ MARKET: Final = _record(
     *_words("every next_mark"),  # the grid of samples
     *_words("next_markout"),  # when the next mid after a fill is due
     *_words("keeps_rows"),  # whether orders and samples are wanted, not their sums alone
+    *_words("keeps_rested"),  # whether it is wanted how orders rested
     *_words("next_due"),  # when the next lane has something to do
     # How much is used of what is filled.
-    *_words("prints fills done samples marks inbox"),
+    *_words("prints fills done rested samples marks inbox"),
     *_words("free_order free_orders free_node free_nodes free_report free_reports"),
     floats=("relative_spread",),
 )
@@ -133,12 +135,16 @@ ORDER: Final = _record(
         "has_place level since back share is_fresh waiting_first waiting_last waiting owed_first owed_last"
     ),
     *_words("rank arrived rested ahead_at_rest ended end amends"),
+    *_words("resting_since since_size since_back since_share"),  # see `resting`
     *_words("late_book_time late_number is_late is_over next"),
     # As the strategy knows it, see `own_orders.OwnOrder`.
     *_words(
         "is_own own_price own_left wanted_price wanted_left rests amending cancelling own_next own_before"
     ),
 )
+
+RESTED: Final = _record(*_words(f"lane {' '.join(RESTED_COLUMNS)}"))
+"""A row of RUN/resting, see `resting.RestingRows`."""
 
 ACCOUNT: Final = _record(
     # Money as at the exchange, see `account.Account`.
@@ -261,6 +267,7 @@ ITEMS: Final[dict[str, Any]] = dict.fromkeys(TABLES, np.dtype(np.int64)) | {
     "moves_at": MOVES,
     "fills_at": EVENT,
     "done_at": ORDER,
+    "rested_at": RESTED,
     "samples_at": SAMPLE,
     "shown_at": MARKET_WORDS,
     "own_at": ORDER_WORDS,

@@ -58,6 +58,7 @@ class Memory:
         self.set("told", np.zeros(len(horizons), np.int64))
         self._make_fills(_FIRST_FILLS)
         self.set("done_at", np.zeros(_FIRST_DONE, layout.ORDER))
+        self.set("rested_at", np.zeros(_FIRST_DONE, layout.RESTED))
         self.set("marks_at", np.zeros(_FIRST_MARKS * MARK, np.int64))
         self.set("hashed", np.zeros(HASHED, np.int64))
         self.set("met", np.zeros(4 * MOST_RESTING, np.int64))
@@ -151,12 +152,14 @@ class Memory:
         used = int(market["fills"])  # those whose mids are not all known
         if len(self.table("fills_at")) - used < max(needed, used):
             self._make_fills(2 * (used + needed))
-        taken = {"done_at": needed}
-        if market["keeps_rows"]:
-            taken["samples_at"] = needed + int(market["marks"])
-        for table, least in taken.items():  # each time more, as many lanes write much between two batches
+        samples = needed + int(market["marks"])
+        for table, is_kept, least in (
+            ("done_at", True, needed),
+            ("rested_at", market["keeps_rested"], needed),
+            ("samples_at", market["keeps_rows"], samples),
+        ):  # each time more, as many lanes write much between two batches
             room = len(self.table(table))
-            if room < max(least, _MANY_ROWS):
+            if is_kept and room < max(least, _MANY_ROWS):
                 self.set(table, np.zeros(2 * max(room, least), ITEMS[table]))
         for table, pool in _POOLS.items():
             if market[f"free_{pool}s"] < (MOST_REQUESTS + 8 if table == "orders" else needed):

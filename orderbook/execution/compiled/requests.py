@@ -110,7 +110,7 @@ def send_order(x: Any, number: int, side: int, kind: int, post_only: int, price:
     order.rank = order.end = order.amends = 0
     order.waiting_first = order.waiting_last = order.owed_first = order.owed_last = NO_ONE
     order.arrived = order.rested = order.ahead_at_rest = order.ended = UNKNOWN
-    order.late_book_time = UNKNOWN
+    order.late_book_time = order.resting_since = UNKNOWN
     if lane.strategy == CALLED:
         lane.own += 1
         order.is_own = 1

@@ -24,6 +24,8 @@ def lacks_room(x: Any, number: int, times: int, levels: int) -> Any:
     room = min(x.fills_at_room - market.fills, x.done_at_room - market.done, market.free_nodes)
     if market.keeps_rows:
         room = min(room, x.samples_at_room - market.samples - market.marks)
+    if market.keeps_rested:
+        room = min(room, x.rested_at_room - market.rested)
     if lane.hears:
         room = min(room, market.free_reports)
     market.needed = needed

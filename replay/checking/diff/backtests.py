@@ -12,7 +12,13 @@ import pyarrow.compute as pc
 
 from replay.checking.diff.row_differences import StreamDiff
 from replay.run_dir.backtests import STREAMS, BacktestRun, LaneName, Stream
-from replay.simulation.tables import EQUITY_SCHEMA, LOG_SCHEMA, ORDERS_SCHEMA, fills_schema
+from replay.simulation.tables import (
+    EQUITY_SCHEMA,
+    LOG_SCHEMA,
+    ORDERS_SCHEMA,
+    RESTING_SCHEMA,
+    fills_schema,
+)
 
 _NUMBER: Final = {"orders": "number", "fills": "fill"}
 _RENAMED: Final = {"seq": "row"}
@@ -20,7 +26,7 @@ _RENAMED: Final = {"seq": "row"}
 
 COLUMNS: Final = frozenset(
     _RENAMED.get(name, name)
-    for schema in (ORDERS_SCHEMA, fills_schema(()), EQUITY_SCHEMA, LOG_SCHEMA)
+    for schema in (ORDERS_SCHEMA, fills_schema(()), RESTING_SCHEMA, EQUITY_SCHEMA, LOG_SCHEMA)
     for name in schema.names
 ) - {"setting", "queue"}
 """Columns that can be ignored, mark-outs left out."""
@@ -31,10 +37,13 @@ def lane_streams(
 ) -> Iterator[StreamDiff]:
     """Yield the streams of all lanes that A or B has; the name of each is that of stream and lane.
 
+    How orders rested is left out if one of them does not have it, see `BacktestRun.lacks_resting`.
     Holds one stream of one product of both in memory.
     """
     lanes = sorted({*a.lanes.get(product, ()), *b.lanes.get(product, ())})
     for stream in STREAMS:
+        if stream == "resting" and any(run.lacks_resting(product) for run in (a, b)):
+            continue
         tables = [run.table(stream, product) for run in (a, b)]
         for lane in lanes:
             where = f" on {lane.tape}" if lane.tape else ""

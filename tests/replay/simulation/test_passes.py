@@ -1,18 +1,22 @@
 """A backtest by either engine: the same numbers, tables and digests, from any row of a tape on."""
 
+from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 import pyarrow as pa
 import pytest
 
 import booktape as bt
+from orderbook.schema import TIME
 from orderbook.times import format_time
 from replay.simulation.results import Backtest
 from tests.support.constants import BTC
 from tests.support.market_truth import true_market
 from tests.support.rows import write_tape
+
+LANE: Final = ("setting", "queue", "number")
 
 
 class Momentum:
@@ -68,5 +72,30 @@ def test_both_engines_give_the_same(market: Path, name: str) -> None:
         )
         assert said(compiled) == said(plain)
         assert sum(row.orders for row in plain.rows) > 20
-        for stream in ("orders", "fills", "equity", "log"):
+        for stream in ("orders", "fills", "resting", "equity", "log"):
             assert getattr(compiled, stream) == getattr(plain, stream), stream
+        check_resting(plain)
+
+
+def check_resting(result: Backtest) -> None:
+    """How orders rested begins and ends as the table of orders says."""
+    rows: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
+    for row in integers(result.resting):
+        rows.setdefault(tuple(row[name] for name in LANE), []).append(row)
+    for order in integers(result.orders):
+        found = rows.pop(tuple(order[name] for name in LANE), [])
+        assert bool(found) == (order["rested"] is not None)
+        if found:
+            assert (found[0]["rested"], found[0]["ahead_back"]) == (order["rested"], order["ahead_at_rest"])
+            assert (found[-1]["price"], found[-1]["side"]) == (order["price"], order["side"])
+            assert found[-1]["until"] <= order["ended"]
+            assert all(one["until"] <= other["rested"] for one, other in pairwise(found))
+    assert not rows
+
+
+def integers(table: pa.Table | None) -> list[dict[str, Any]]:
+    """Return the rows of a table, with times as integers, which Python has no type for."""
+    if table is None:
+        return []
+    columns = [each.cast(pa.int64()) if each.type == TIME else each for each in table.columns]
+    return pa.table(columns, table.column_names).to_pylist()  # type: ignore[no-any-return]

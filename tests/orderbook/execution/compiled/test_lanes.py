@@ -52,10 +52,11 @@ def test_equals_the_oracle(feed_order: str, seed: int) -> None:
         oracle = run(case.rows, case.requests, {**case.settings, "queue": queue})
         rules, of_lane = settings_of(case.settings, queue)
         (found,) = run_compiled(case, rules, [(lambda: OrdersTable(table_of(case)), of_lane)], 10_000)
-        _, orders, fills, _, money, *_ = found
+        _, orders, fills, _, money, *_, rested, _, _ = found
         assert {order[1]: order[7] for order in orders} == {
             name: each.filled for name, each in oracle.orders.items()
         }
+        assert [tuple(row) for row in rested] == oracle.stays
         assert len(fills) == len(oracle.fills)
         assert money[2] == oracle.fees
         assert money[0] - (of_lane.cash or 0) == oracle.cash

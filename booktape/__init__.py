@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from booktape.comparing import diff as diff
     from booktape.demo import DemoError as DemoError
     from booktape.execution import Execution as Execution
+    from booktape.fleets import fleet as fleet
+    from booktape.fleets import run_fleet as run_fleet
+    from booktape.fleets import write_services as write_services
     from booktape.importing import import_ as import_
     from booktape.recording import flow as flow
     from booktape.recording import live as live
@@ -45,6 +48,8 @@ if TYPE_CHECKING:
     from orderbook.summaries import OrderBookSummary as OrderBookSummary
     from recorder.captures.formats import CaptureError as CaptureError
     from recorder.dataflow.sources import CoinbaseSource as CoinbaseSource
+    from recorder.fleet.plan import Fleet as Fleet
+    from recorder.fleet.plan import FleetError as FleetError
     from recorder.installed import sample as sample
     from recorder.live.endpoint import FeedError as FeedError
     from recorder.monitor.metrics import MetricsError as MetricsError
@@ -82,6 +87,7 @@ _MODULES = {
     "booktape.comparing": ("compare", "diff"),
     "booktape.demo": ("DemoError",),
     "booktape.execution": ("Execution",),
+    "booktape.fleets": ("fleet", "run_fleet", "write_services"),
     "booktape.importing": ("import_",),
     "booktape.recording": ("flow", "live", "record"),
     "booktape.searching": ("search",),
@@ -102,6 +108,7 @@ _MODULES = {
     "orderbook.summaries": ("OrderBookSummary",),
     "recorder.captures.formats": ("CaptureError",),
     "recorder.dataflow.sources": ("CoinbaseSource",),
+    "recorder.fleet.plan": ("Fleet", "FleetError"),
     "recorder.live.endpoint": ("FeedError",),
     "recorder.results": ("Recorded",),
     "recorder.runtime.loading": ("EngineError", "compile_engine"),

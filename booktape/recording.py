@@ -105,22 +105,22 @@ def record(
     from recorder.api import record as run
     from recorder.dataflow.flows import SummaryOutput
 
-    signal = arguments.threshold(threshold)
     names = product_ids(products)
-    record_settings = RecordSettings(
-        connection_settings(
-            feed,
-            url,
-            channel,
-            stale_after,
-            trades=arguments.flag(trades, "trades"),
-            queue_bytes=arguments.size(queue_bytes, "queue_bytes"),
-        ),
-        seal_policy(segment_rows, segment_bytes, segment_time, sync),
-        signal,
-        arguments.optional_seconds(duration, "duration"),
-        arguments.engine_of(engine),
-        arguments.flag(append, "append"),
+    checked = record_settings(
+        feed=feed,
+        url=url,
+        channel=channel,
+        append=append,
+        trades=trades,
+        duration=duration,
+        stale_after=stale_after,
+        threshold=threshold,
+        segment_rows=segment_rows,
+        segment_bytes=segment_bytes,
+        segment_time=segment_time,
+        sync=sync,
+        queue_bytes=queue_bytes,
+        engine=engine,
     )
     arguments.optional_function(on_signals, "on_signals")
     with arguments.naming("observers", observers, "a list of functions"):
@@ -136,10 +136,49 @@ def record(
     return run(
         names,
         arguments.output_path(tape, "tape"),
-        record_settings,
-        output=None if on_signals is None else SummaryOutput(signal, on_signals),
+        checked,
+        output=None if on_signals is None else SummaryOutput(checked.threshold, on_signals),
         strategy=live_strategy(strategy, settings, execution, names, on_rows),
         observers=watching,
+    )
+
+
+def record_settings(
+    *,
+    feed: str,
+    url: str | None,
+    channel: str | None,
+    append: bool,
+    trades: bool,
+    duration: DurationLike | None,
+    stale_after: DurationLike,
+    threshold: ThresholdLike,
+    segment_rows: int,
+    segment_bytes: SizeLike,
+    segment_time: DurationLike,
+    sync: DurationLike,
+    queue_bytes: SizeLike,
+    engine: Engine | EngineName,
+) -> RecordSettings:
+    """Return the arguments of `record` that say how is recorded, checked.
+
+    Raises:
+        OptionError: if one cannot be used.
+    """
+    return RecordSettings(
+        connection_settings(
+            feed,
+            url,
+            channel,
+            stale_after,
+            trades=arguments.flag(trades, "trades"),
+            queue_bytes=arguments.size(queue_bytes, "queue_bytes"),
+        ),
+        seal_policy(segment_rows, segment_bytes, segment_time, sync),
+        arguments.threshold(threshold),
+        arguments.optional_seconds(duration, "duration"),
+        arguments.engine_of(engine),
+        arguments.flag(append, "append"),
     )
 
 

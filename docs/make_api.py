@@ -37,6 +37,9 @@ FUNCTIONS: Final = (
     "compile_engine",
     "diff",
     "view",
+    "fleet",
+    "write_services",
+    "run_fleet",
 )
 RESULTS: Final = (
     *(
@@ -49,6 +52,7 @@ RESULTS: Final = (
         "Inspection",
         "Ladder",
         "Diff",
+        "Fleet",
     ),
 )
 TUTORIAL: Final = (

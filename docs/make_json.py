@@ -29,6 +29,7 @@ COMMANDS: Final = (
     "inspect",
     "book",
     "diff",
+    "fleet",
 )
 
 _WORDS = {"str": "text", "int": "integer", "float": "number", "bool": "boolean", "NoneType": "null"}

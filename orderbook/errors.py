@@ -12,6 +12,7 @@ BooktapeError              exit code 1
 ├── TapeError              recorder.tape.errors: not a tape, a newer one, locked, damaged, unknown product
 ├── CaptureError           recorder.captures.formats: a line that is not of its format
 ├── FeedError              recorder.live.endpoint: the exchange refused the request, or a key is missing
+├── FleetError             recorder.fleet.plan: the file of a fleet cannot be used
 ├── MetricsError           recorder.monitor.metrics: the address of the metrics server is in use
 ├── DiffError              replay.checking.diff.api: two directories that cannot be compared
 ├── NoBookError            replay.checking.ladder: no book is known at that time

@@ -283,6 +283,8 @@ TESTED_ELSEWHERE = {
     "booktape/console/": "tests/booktape/test_cli.py",  # what the commands print
     "booktape/demo.py": "tests/booktape/test_cli.py",
     "booktape/examples/": "tests/replay/running/test_strategies.py",
+    "booktape/fleets.py": "tests/booktape/test_fleet_file.py",
+    "recorder/fleet/plan.py": "tests/booktape/test_fleet_file.py",
     "booktape/feed_arguments.py": "tests/api/test_usage.py",
     "booktape/importing.py": "tests/api/test_usage.py",
     "booktape/recording.py": "tests/api/test_usage.py",

@@ -28,6 +28,8 @@ def test_json() -> None:
 def test_documents_have_their_types(tmp_path: Path) -> None:
     """Every value of a document has the type that the page shows, and the page shows every key."""
     capture = tapes.write_capture(tmp_path / "capture", [(0, tapes.snapshot("BTC-USD"))])
+    plan = tmp_path / "fleet.toml"
+    plan.write_text('[recorder.btc]\nproducts = ["BTC-USD"]', encoding="utf-8")
     tape = bt.open("sample:")
     for seed, threshold in enumerate(("1bps", "2bps")):
         tape.replay(threshold=threshold, output=tmp_path / f"run-{seed}", end=f"+{seed + 3}s")
@@ -44,6 +46,7 @@ def test_documents_have_their_types(tmp_path: Path) -> None:
         tape.book("BTC-USD", at="+2s"),
         bt.diff(tape, tmp_path / "tape"),
         bt.diff(tmp_path / "run-0", tmp_path / "run-1"),
+        bt.fleet(plan),
     ]
     assert {type(result).__name__ for result in results} == set(RESULTS)
     for result in results:

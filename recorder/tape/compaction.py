@@ -4,12 +4,15 @@ The entry of a merged segment lists its original segments as parts, and their bo
 can still begin at each of them.
 
 1. The merged segment is written under another name, complete and durable.
-2. `_segments.next.jsonl` is written: from now on it is the list. Before this nothing has changed; after it
-   the rest is finished by this process, the next recorder or the next compaction.
+2. The next list of its day is written (`list_files`): from now on it is the list. Before this nothing has
+   changed; after it the rest is finished by this process, the next recorder or the next compaction.
 3. The merged file is renamed, the files that it replaces are removed, and the next list becomes the list.
+
+A tape of format 1 is brought to format 2 before, unless a recorder is writing to it.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from io import FileIO
 from itertools import groupby
@@ -22,17 +25,22 @@ from orderbook.digest import Checks
 from orderbook.facts import all_facts
 from recorder.tape.errors import LockedTapeError
 from recorder.tape.format.layout import (
+    LOCK,
     MAINTENANCE_LOCK,
-    NEXT_SEGMENT_LIST,
     SEGMENT_LIST,
     book_file,
     checks_file,
     merged_file,
+    product_dir,
 )
+from recorder.tape.format.list_files import ListFile, changed_lists, list_files
+from recorder.tape.format.manifest import FORMAT, read_manifest, write_manifest
+from recorder.tape.format.migration import migrate_list
 from recorder.tape.format.segment_entry import Part, SegmentEntry, listed_facts, parts_of, with_books
 from recorder.tape.format.segment_list import (
+    entry_before,
     parse_segment_list,
-    read_segment_list,
+    read_list_file,
     segment_list_lock,
     write_next_list,
 )
@@ -42,6 +50,8 @@ from recorder.tape.product_tape import ProductTape
 from recorder.tape.reader import Tape, TapeLike
 from recorder.tape.store import local as store
 from recorder.tape.store.durable import sync_directory
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +82,10 @@ def compact(tape: TapeLike, check: Check = lambda *_: None) -> dict[str, Compact
     opened.sealed_rows()  # nothing is changed if any product is damaged
     with maintenance_lock(opened.path):
         tapes = [opened.product(product) for product in opened.select(())]
-        listed = [(each, _check_product(each, check)) for each in tapes]
-        return {each.product: _compact_product(each, before) for each, before in listed}
+        for each in tapes:
+            _check_product(each, check)
+        _migrate(opened.path)
+        return {each.product: _compact_product(each) for each in tapes}
 
 
 def maintenance_lock(tape: Path) -> FileIO:
@@ -91,8 +103,34 @@ def maintenance_lock(tape: Path) -> FileIO:
         ) from None
 
 
-def _check_product(tape: ProductTape, check: Check) -> list[SegmentEntry]:
-    """Check the segments of a product; return them."""
+def _migrate(tape: Path) -> None:
+    """Bring a tape to format 2, or complete that, unless a recorder is writing to it.
+
+    A recorder of an earlier version would go on with the list of format 1.
+    """
+    manifest = read_manifest(tape)
+    directories = [product_dir(tape, product) for product in manifest.products]
+    if manifest.format == FORMAT and not any(store.exists(each / SEGMENT_LIST) for each in directories):
+        return
+    try:
+        lock = store.acquire_lock(tape / LOCK, wait=False)
+    except BlockingIOError:
+        log.warning("%s: stays in format 1 while it is being recorded: compact it again after that", tape)
+        return
+    with lock:
+        manifest = read_manifest(tape)  # its recorder may have added a product
+        if manifest.format < FORMAT:
+            write_manifest(tape, replace(manifest, format=FORMAT))
+            log.info("%s: now of format %d, which earlier versions of booktape refuse", tape, FORMAT)
+        for product in manifest.products:
+            directory = product_dir(tape, product)
+            with segment_list_lock(directory):
+                finish_compaction(directory)
+                migrate_list(directory)
+
+
+def _check_product(tape: ProductTape, check: Check) -> None:
+    """Check the segments of a product."""
     with segment_list_lock(tape.directory):
         finish_compaction(tape.directory)
         entries = tape.segments()
@@ -100,7 +138,6 @@ def _check_product(tape: ProductTape, check: Check) -> list[SegmentEntry]:
         tape.open_segment(entry).file.close()  # its size and footer
     days = _days(entries)
     check(tape, entries, [day for day in days if len(day) > 1 or not entries[day[0]].parts])
-    return entries
 
 
 def _days(entries: Sequence[SegmentEntry]) -> list[range]:
@@ -116,21 +153,43 @@ def _days(entries: Sequence[SegmentEntry]) -> list[range]:
     return [range(first, first + 1 + len(list(others))) for _, (first, *others) in numbered]
 
 
-def _compact_product(tape: ProductTape, before: list[SegmentEntry]) -> Compacted:
-    days = [[before[number] for number in day] for day in _days(before)]
+def _compact_product(tape: ProductTape) -> Compacted:
+    last: SegmentEntry | None = None
+    before = after = 0
+    files = list_files(tape.directory)
+    for file in files:
+        entries = read_list_file(tape.directory, file, last, is_last=file is files[-1])
+        before += len(entries)
+        after += _compact_file(tape, file, entries, last)
+        last = entries[-1] if entries else last
+    return Compacted(before, after)
+
+
+def _compact_file(
+    tape: ProductTape, file: ListFile, entries: Sequence[SegmentEntry], last: SegmentEntry | None
+) -> int:
+    """Merge the segments of each day in a file of the list; return how many segments it has then.
+
+    Args:
+        tape: the part of the product.
+        file: the file.
+        entries: its segments; a recorder may seal more meanwhile.
+        last: the segment before them.
+    """
+    days = [[entries[number] for number in day] for day in _days(entries)]
     several = [day for day in days if len(day) > 1]
-    parts = parts_of(before)
+    parts = parts_of(entries, last)
     merged = [_merge(tape, day, parts) for day in several]
     if merged:
         checks = [_merged_checks(tape, day) for day in several]
         with segment_list_lock(tape.directory):
-            now = read_segment_list(tape.directory)  # a recorder may have sealed more
-            write_next_list(tape.directory, _replaced(now, merged))
+            now = read_list_file(tape.directory, file, last, is_last=True)
+            write_next_list(file, _replaced(now, merged))
             finish_compaction(tape.directory)
         for entry, known in zip(merged, checks, strict=True):
             if known is not None:
                 write_checks(tape.directory, entry, known)
-    return Compacted(len(before), len(days))
+    return len(days)
 
 
 def _merge(tape: ProductTape, day: Sequence[SegmentEntry], parts: Sequence[Part]) -> SegmentEntry:
@@ -181,25 +240,41 @@ def list_books(product_dir: Path, books: Mapping[int, str]) -> None:
     """Add the SHA-256 of books to the list of segments, by the first seq of their segments or parts."""
     with segment_list_lock(product_dir):
         finish_compaction(product_dir)
-        write_next_list(product_dir, [with_books(entry, books) for entry in read_segment_list(product_dir)])
+        last: SegmentEntry | None = None
+        for file in list_files(product_dir):
+            entries = read_list_file(product_dir, file, last, is_last=True)
+            known = [with_books(entry, books) for entry in entries]
+            if known != entries:
+                write_next_list(file, known)
+            last = entries[-1] if entries else last
         finish_compaction(product_dir)
 
 
 def finish_compaction(product_dir: Path) -> None:
-    """Complete a compaction whose next list exists; otherwise do nothing. Hold `segment_list_lock`."""
-    path = product_dir / NEXT_SEGMENT_LIST
-    try:
-        entries, _ = parse_segment_list(path, store.read_file(path))
-    except FileNotFoundError:
-        return
+    """Complete the compactions whose next lists exist. Hold `segment_list_lock`."""
+    for file in changed_lists(product_dir):
+        last = entry_before(product_dir, file)
+        entries, _ = parse_segment_list(file.next_path, store.read_file(file.next_path), last, file.day)
+        _put_in_place(product_dir, entries)
+        before, _ = parse_segment_list(file.path, store.read_file(file.path), last, file.day)
+        _remove_replaced(product_dir, before, entries)
+        store.rename_file(file.next_path, file.path)
+
+
+def _put_in_place(product_dir: Path, entries: Iterable[SegmentEntry]) -> None:
+    """Give merged segments their names."""
     for entry in entries:
         aside = merged_file(product_dir / entry.file)
         if store.exists(aside):
             store.rename_file(aside, product_dir / entry.file)
+
+
+def _remove_replaced(
+    product_dir: Path, before: Iterable[SegmentEntry], entries: Sequence[SegmentEntry]
+) -> None:
+    """Remove the files of the segments of a list that are not in the next one."""
     listed = {entry.file for entry in entries}
     starts = {part.first_seq for part in parts_of(entries)}
-    current = product_dir / SEGMENT_LIST
-    before, _ = parse_segment_list(current, store.read_file(current))
     for entry in before:
         if entry.file not in listed:
             store.remove_file(checks_file(product_dir, entry.first_seq))
@@ -207,4 +282,3 @@ def finish_compaction(product_dir: Path) -> None:
                 store.remove_file(book_file(product_dir, entry.first_seq))
             store.remove_file(product_dir / entry.file)
             sync_directory((product_dir / entry.file).parent)
-    store.rename_file(path, current)

@@ -12,10 +12,11 @@ import pyarrow as pa
 from recorder.tape.errors import DamagedTapeError
 from recorder.tape.format.journal import JournalReader, journal_paths
 from recorder.tape.format.layout import JOURNALS, merged_file
+from recorder.tape.format.list_files import list_files, list_versions
 from recorder.tape.format.presence import complete_list
 from recorder.tape.format.segment import SealedSegment, open_segment
 from recorder.tape.format.segment_entry import SegmentEntry, sealed_rows
-from recorder.tape.format.segment_list import list_version, read_segment_list, require_directory
+from recorder.tape.format.segment_list import read_segment_list, require_directory
 from recorder.tape.row_batches import BATCH_ROWS, check_seqs
 from recorder.tape.store import local as store
 
@@ -87,7 +88,7 @@ class ProductTape:
             DamagedTapeError: if their list cannot be read or lists fewer rows than before, or if files are
                 missing or not listed and `problems` is None.
         """
-        version = list_version(self.directory)  # before it is read: it may grow meanwhile
+        version = list_versions(self.directory)  # before it is read: it may grow meanwhile
         if self.listing.parsed is not None and self.listing.parsed[0] == version:
             return self.listing.parsed[1]
         if self.listing.rows is None:
@@ -103,6 +104,10 @@ class ProductTape:
                 )
         self.listing.rows, self.listing.parsed = sealed_rows(entries), (version, entries)
         return entries
+
+    def end_of_list(self) -> object:
+        """Return a value that changes whenever a segment is sealed; a few system calls."""
+        return [(file, store.file_version(file.path)) for file in list_files(self.directory)[-1:]]
 
     def sealed_rows(self) -> int:
         """Return the number of sealed rows; reads only the list of segments."""

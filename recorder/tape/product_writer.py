@@ -31,6 +31,8 @@ from recorder.tape.format.journal import (
     journal_paths,
 )
 from recorder.tape.format.layout import JOURNALS, journal_file, product_dir, segment_file
+from recorder.tape.format.manifest import Manifest
+from recorder.tape.format.migration import migrate_list
 from recorder.tape.format.presence import complete_list
 from recorder.tape.format.segment_entry import SegmentEntry, listed_facts
 from recorder.tape.format.segment_list import append_entry, segment_list_lock, sync_segment_list
@@ -51,7 +53,12 @@ class ProductWriter:
     """The writer of one product's rows."""
 
     def __init__(
-        self, tape: Path, product: str, policy: SealPolicy, now_ns: Callable[[], int], least_sealed: int = 0
+        self,
+        tape: Path,
+        manifest: Manifest,
+        product: str,
+        policy: SealPolicy,
+        now_ns: Callable[[], int],
     ) -> None:
         self.product = product
         self._directory = product_dir(tape, product)
@@ -68,9 +75,9 @@ class ProductWriter:
         self.written_rows = 0
         self.sealed_bytes = 0
         self.seal_seconds = 0.0
-        self.position = self._recover(least_sealed)
+        self.position = self._recover(manifest)
 
-    def _recover(self, least_sealed: int) -> Position:
+    def _recover(self, manifest: Manifest) -> Position:
         """Continue after an earlier process: remove sealed journals, cut torn tails, queue the rest to seal.
 
         Raises:
@@ -78,7 +85,9 @@ class ProductWriter:
         """
         with segment_list_lock(self._directory):
             finish_compaction(self._directory)
-        entries = complete_list(self._directory, least_sealed)
+            if manifest.format > 1:
+                migrate_list(self._directory)
+        entries = complete_list(self._directory, manifest.sealed_rows.get(self.product, 0))
         position = _after(entries[-1]) if entries else Position()
         self._sealed_digest = entries[-1].digest if entries else Digest().hexdigest()
         sealed = position.seq

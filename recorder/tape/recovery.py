@@ -8,7 +8,6 @@ from orderbook.engine import Engine
 from orderbook.tally import Tally
 from orderbook.thresholds import DEFAULT_THRESHOLD
 from recorder.tape.errors import DamagedTapeError
-from recorder.tape.format.layout import SEGMENT_LIST
 from recorder.tape.format.segment_entry import parts_of, sealed_rows
 from recorder.tape.format.sidecars import Start, start_in
 from recorder.tape.product_tape import ProductTape
@@ -42,7 +41,7 @@ def resume(tape: ProductTape, feed: str, writer: ProductWriter, engine: Engine) 
         if resumed is not None:
             return resumed
     raise DamagedTapeError(
-        f"{tape.directory / SEGMENT_LIST}: its last digest is not the one of its rows; see `booktape verify`",
+        f"{tape.directory}: the last digest that is listed is not the one of its rows; see `booktape verify`",
         tape.directory,
     )
 

@@ -5,10 +5,9 @@ from collections.abc import Iterator
 import pyarrow as pa
 
 from recorder.tape.format.journal import JournalReader
-from recorder.tape.format.layout import SEGMENT_LIST, journal_file
+from recorder.tape.format.layout import journal_file
 from recorder.tape.product_tape import ProductTape
 from recorder.tape.row_batches import BATCH_ROWS, check_seqs
-from recorder.tape.store import local as store
 
 
 def follow(tape: ProductTape, first_seq: int = 0, size: int = BATCH_ROWS) -> Iterator[pa.RecordBatch | None]:
@@ -25,10 +24,9 @@ def follow(tape: ProductTape, first_seq: int = 0, size: int = BATCH_ROWS) -> Ite
     Raises:
         DamagedTapeError: if a file is not what was written.
     """
-    segment_list = tape.directory / SEGMENT_LIST
     next_seq = first_seq
     while True:
-        listed = store.file_version(segment_list)  # before reading: anything sealed later changes it
+        listed = tape.end_of_list()  # before reading: anything sealed later changes it
         for batch in tape.batches(size, next_seq):
             next_seq += batch.num_rows
             yield batch
@@ -36,7 +34,7 @@ def follow(tape: ProductTape, first_seq: int = 0, size: int = BATCH_ROWS) -> Ite
             if batch_or_none is not None:
                 next_seq += batch_or_none.num_rows
             yield batch_or_none
-        while _journal_name(tape, next_seq) is None and store.file_version(segment_list) == listed:
+        while _journal_name(tape, next_seq) is None and tape.end_of_list() == listed:
             yield None
 
 

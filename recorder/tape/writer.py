@@ -67,9 +67,8 @@ class TapeWriter(AbstractContextManager["TapeWriter"]):
         try:
             manifest = _add_to_manifest(path, feed, products, software, now_ns)
             with ThreadPoolExecutor(DISK_THREADS) as threads:  # each waits for the disk
-                sealed = manifest.sealed_rows
                 opened = threads.map(
-                    lambda each: ProductWriter(path, each, policy, now_ns, sealed.get(each, 0)), products
+                    lambda each: ProductWriter(path, manifest, each, policy, now_ns), products
                 )
                 writers = dict(zip(products, opened, strict=True))
         except BaseException as error:

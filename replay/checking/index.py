@@ -9,7 +9,6 @@ from recorder.runtime.loading import engine_for, load_engine
 from recorder.settings import EngineName
 from recorder.tape.compaction import list_books, maintenance_lock
 from recorder.tape.errors import DamagedTapeError
-from recorder.tape.format.layout import SEGMENT_LIST
 from recorder.tape.format.segment_entry import Part, parts_of
 from recorder.tape.format.sidecars import Start, read_book, start_in, write_book
 from recorder.tape.product_tape import ProductTape
@@ -66,9 +65,9 @@ def _index_product(tape: ProductTape, feed: str, engine: Engine, rebuild: bool) 
         part for part in parts if part.book_sha256 not in ("", books.get(part.first_seq, part.book_sha256))
     ]
     if wrong:
-        path = tape.directory / SEGMENT_LIST
         raise DamagedTapeError(
-            f"{path}: has another book before row {wrong[0].first_seq} than the rows", path
+            f"{tape.directory}: another book is listed before row {wrong[0].first_seq} than that of the rows",
+            tape.directory,
         )
     if not all(part.book_sha256 for part in parts):
         list_books(tape.directory, books)

@@ -16,7 +16,7 @@ from orderbook.times import format_time
 from orderbook.trades import TradeReader, TradeTally
 from recorder.tape.connections import Connection, ConnectionCollector
 from recorder.tape.errors import DamagedTapeError
-from recorder.tape.format.layout import SEGMENT_LIST, book_file
+from recorder.tape.format.layout import book_file
 from recorder.tape.format.segment import SealedSegment
 from recorder.tape.format.segment_entry import Part, SegmentEntry, listed_facts, parts_of
 from recorder.tape.format.sidecars import Start, stored_book
@@ -89,7 +89,7 @@ class ReplayCheck:
         self.tally.take_facts()
         if self.tally.digest.hexdigest() != before.digest:
             raise DamagedTapeError(
-                f"{self._tape.directory / SEGMENT_LIST}: the digest of the rows before row "
+                f"{self._tape.directory}: the digest of the rows before row "
                 f"{before.next_seq} is not the listed one",
                 self._tape.directory,
             )
@@ -188,7 +188,7 @@ class ReplayCheck:
         if replayed != entry:
             names = (each.name for each in fields(entry))
             wrong = ", ".join(name for name in names if getattr(replayed, name) != getattr(entry, name))
-            self._found.damage.append(f"{path}: {SEGMENT_LIST} and the rows differ in: {wrong}")
+            self._found.damage.append(f"{path}: the list of segments and the rows differ in: {wrong}")
 
     def _take_facts(self) -> Facts:
         """Return the facts since the last call, and add them to the tape's."""

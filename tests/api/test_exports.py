@@ -15,6 +15,7 @@ import recorder
 import replay
 from docs.make_api import FUNCTIONS, PAGE, RESULTS, TUTORIAL, members, page
 from orderbook.result import Result
+from tests.support.tapes import list_path
 
 SAMPLE = bt.sample()
 
@@ -110,7 +111,7 @@ def test_a_damaged_tape_can_be_shown(tmp_path: Path) -> None:
     """A tape that cannot be inspected says why, in a terminal and in a notebook."""
     path = shutil.copytree(SAMPLE, tmp_path / "<b>tape")
     tape = bt.open(path)
-    (path / "product=BTC-USD" / "_segments.jsonl").write_text("{}\n", encoding="utf-8")
+    list_path(path).write_text("{}\n", encoding="utf-8")
     with pytest.raises(bt.DamagedTapeError) as found:
         tape.inspect()
     assert found.value.path is not None

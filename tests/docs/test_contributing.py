@@ -73,7 +73,7 @@ def follow(checkout: Path, name: str) -> str:
 def test_add_a_venue(checkout: Path) -> None:
     """A copied venue records under its own name, and the tape says so."""
     printed = follow(checkout, "venue")
-    assert "format 1, newvenue" in printed
+    assert "format 2, newvenue" in printed
     assert json.loads((checkout / "tape" / "_tape.json").read_bytes())["feed"] == "newvenue"
 
 

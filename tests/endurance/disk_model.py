@@ -87,7 +87,8 @@ class Trace:
         if relative is None:
             return call(*arguments)
         existed = path.exists()
-        if name == "replace":
+        is_directory = path.is_dir()
+        if name == "replace" and not is_directory:
             self._reconcile(path)
         result = call(*arguments)
         if name == "mkdir" or (name == "open" and not existed):
@@ -101,7 +102,7 @@ class Trace:
             self._reconcile(path)
         elif name == "replace":
             target = Path(arguments[1])
-            file = self._number(target.stat().st_ino)
+            file = -1 if is_directory else self._number(target.stat().st_ino)
             self.ops.append(Op("rename", str(target.relative_to(self.root)), file, source=relative))
         elif name == "unlink":
             self.ops.append(Op("remove", relative))
@@ -237,3 +238,6 @@ def _rename(names: dict[str, int], ops: Sequence[Op]) -> None:
             names[op.path] = op.file
             if op.source:
                 names.pop(op.source, None)
+            if op.source and op.file < 0:  # what a directory holds moves with it
+                for path in [path for path in names if path.startswith(f"{op.source}/")]:
+                    names.setdefault(f"{op.path}{path.removeprefix(op.source)}", names.pop(path))

@@ -11,9 +11,12 @@ from typing import Final, Self
 from orderbook.engine import PlainEngine
 from orderbook.tally import Tally
 from orderbook.thresholds import DEFAULT_THRESHOLD
+from orderbook.times import NS
 from recorder.settings import SealPolicy
+from recorder.tape.format.manifest import Manifest, write_manifest
 from recorder.tape.reader import Tape
 from recorder.tape.recovery import resume
+from recorder.tape.store import local as store
 from tests.support.constants import BTC, START
 from tests.support.oracle import Row
 from tests.support.rows import open_writer, to_batch
@@ -22,7 +25,10 @@ from tests.support.tapes import snapshot, update
 ENGINE: Final = PlainEngine()
 CONNECTION_ROWS: Final = 50
 SEGMENT_ROWS: Final = 20
+DAY_NS: Final = 86_400 * NS
 STEP_NS: Final = 1_000_003
+FIRST_NS: Final = (START // DAY_NS + 1) * DAY_NS - 2 * SEGMENT_ROWS * STEP_NS
+"""Time of the first row: the third segment is the first of another day."""
 
 
 def planned(first_seq: int, number: int) -> list[Row]:
@@ -40,7 +46,7 @@ def _row(seq: int) -> Row:
         text = snapshot(BTC, [["89", "1"]], [["101", "2"]])
     elif place == CONNECTION_ROWS - 1:
         kind, text = "disconnected", '{"code":1006,"reason":"é"}'
-    return Row(seq, START + seq * STEP_NS, connection, kind, text)
+    return Row(seq, FIRST_NS + seq * STEP_NS, connection, kind, text)
 
 
 def planned_digest(rows: int) -> str:
@@ -49,6 +55,12 @@ def planned_digest(rows: int) -> str:
     if rows:
         tally.add(ENGINE.step(ENGINE.start(BTC, "exchange"), to_batch(planned(0, rows)))[1])
     return tally.digest.hexdigest()
+
+
+def begin_format_1(tape: Path) -> None:
+    """Make a tape of format 1 without rows, as an earlier version has begun it."""
+    store.make_directory(tape / f"product={BTC}" / "_journal")
+    write_manifest(tape, Manifest(1, "exchange", (BTC,), "2026-08-09T00:00:00Z", "test 0"))
 
 
 class PlannedRecorder:

@@ -15,7 +15,7 @@ from tests.endurance.forms import TIMEOUT_S, cases, report
 from tests.endurance.planned_recorder import PlannedRecorder, planned
 from tests.support.journals import encoded
 from tests.support.rows import journals, read_rows
-from tests.support.tapes import segment_paths
+from tests.support.tapes import list_paths, segment_paths
 
 pytestmark = pytest.mark.timeout(TIMEOUT_S)
 
@@ -45,9 +45,9 @@ def test_a_flipped_bit_is_found(tape: Path) -> None:
     rng = Random(6)
     rows = planned(0, ROWS)
     (journal,) = journals(tape)
-    lists = [tape / "product=BTC-USD" / "_segments.jsonl", tape / "_tape.json"]
+    lists = [*list_paths(tape), tape / "_tape.json"]
     files = [*segment_paths(tape), journal, *lists]
-    whole = {len(encoded(rows[75:end])) for end in range(75, ROWS + 1)}
+    whole = {len(encoded(rows[65:end])) for end in range(65, ROWS + 1)}
     assert max(whole) == journal.stat().st_size
     counts = {"refused": 0, "right": 0, "a prefix": 0, "harmless": 0}
     silent: list[str] = []

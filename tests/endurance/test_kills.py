@@ -18,7 +18,7 @@ from replay.checking.verify import verify
 from replay.running import api as running
 from tests.endurance.faults import dying_at, intercepted
 from tests.endurance.forms import TIMEOUT_S, cases, report
-from tests.endurance.planned_recorder import PlannedRecorder, planned, planned_digest
+from tests.endurance.planned_recorder import PlannedRecorder, begin_format_1, planned, planned_digest
 from tests.support.constants import BTC
 from tests.support.fork import FORK
 from tests.support.rows import read_rows
@@ -32,20 +32,22 @@ BATCHES = 12
 
 
 def write_until_killed(tape: Path, reports: Connection, dies_at: int, seed: int) -> None:
-    """Continue a tape in batches of random length, and compact it now and then."""
+    """Continue a tape in batches of random length, and compact it now and then, and at the end."""
     rng = Random(seed)
     report_pipe = reports.fileno()
     write = os.write
-    with intercepted(dying_at(dies_at)), PlannedRecorder(tape) as recorder:
-        for number in range(BATCHES):
-            parts = recorder.append(rng.randint(1, 15))
-            write(report_pipe, recorder.next_seq.to_bytes(8, "little"))
-            recorder.process(parts)
-            if number % 4 == 1:
-                recorder.sync()
-            if number % 6 == 3:
-                compact(tape)
-        recorder.seal_all()
+    with intercepted(dying_at(dies_at)):
+        with PlannedRecorder(tape) as recorder:
+            for number in range(BATCHES):
+                parts = recorder.append(rng.randint(1, 15))
+                write(report_pipe, recorder.next_seq.to_bytes(8, "little"))
+                recorder.process(parts)
+                if number % 4 == 1:
+                    recorder.sync()
+                if number % 6 == 3:
+                    compact(tape)
+            recorder.seal_all()
+        compact(tape)
     reports.close()
 
 
@@ -79,6 +81,8 @@ def test_kills_lose_nothing(tmp_path: Path) -> None:
     while kills < KILLS:
         tape = tmp_path / f"tape-{kills}-{total_rows}"
         accepted = 0
+        if kills // KILLS_A_TAPE % 2:
+            begin_format_1(tape)
         for _ in range(KILLS_A_TAPE):
             reported, was_killed = killed(tape, rng)
             kills += was_killed
@@ -106,6 +110,8 @@ def test_a_kill_at_every_call_loses_nothing(tmp_path: Path) -> None:
     """A writer that dies at its n-th call leaves a valid tape, for every n until it ends by itself."""
     for number in range(1, 1_000, cases(1, 9)):
         tape = tmp_path / f"tape-{number}"
+        if number % 2 == 0:
+            begin_format_1(tape)
         there, here = FORK.Pipe(duplex=False)
         process = FORK.Process(target=write_until_killed, args=(tape, here, number, 1))
         process.start()

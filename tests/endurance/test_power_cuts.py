@@ -26,7 +26,7 @@ from replay.checking.verify import verify
 from tests.endurance.disk_model import Disk, Op, State, Trace, materialise, without
 from tests.endurance.faults import Call, intercepted
 from tests.endurance.forms import TIMEOUT_S, cases, report
-from tests.endurance.planned_recorder import PlannedRecorder, planned
+from tests.endurance.planned_recorder import PlannedRecorder, begin_format_1, planned
 from tests.support.constants import BTC
 from tests.support.rows import read_rows
 
@@ -84,20 +84,17 @@ def record_die_listing_and_continue(trace: Trace, tape: Path) -> None:
         """The end of a process."""
 
     def die(_name: str, call: Call, arguments: tuple[Any, ...]) -> Any:
-        if Path(f"/proc/self/fd/{arguments[0]}").readlink().name == "_segments.jsonl":
+        if Path(f"/proc/self/fd/{arguments[0]}").readlink().suffix == ".jsonl":
             raise DeadError
         return call(*arguments)
 
-    with suppress(DeadError), PlannedRecorder(tape) as recorder, intercepted(die, ("fsync",)):
-        for _ in range(5):
-            parts = recorder.append(5)
-            recorder.sync()
-            trace.promise(recorder.next_seq)
-            recorder.process(parts)
-    with PlannedRecorder(tape) as recorder:
-        recorder.record(5)
-        recorder.sync()
-        trace.promise(recorder.next_seq)
+    for _ in range(3):  # the third list is that of another day
+        with suppress(DeadError), PlannedRecorder(tape) as recorder, intercepted(die, ("fsync",)):
+            for _ in range(5):
+                parts = recorder.append(5)
+                recorder.sync()
+                trace.promise(recorder.next_seq)
+                recorder.process(parts)
 
 
 def record_and_compact(trace: Trace, tape: Path) -> None:
@@ -111,12 +108,56 @@ def record_and_compact(trace: Trace, tape: Path) -> None:
             compact(tape)
 
 
+def record_and_migrate(trace: Trace, tape: Path) -> None:
+    """Go on with a tape of format 1 and merge segments beside it, then bring it to format 2 and record on."""
+    begin_format_1(tape)
+    record_and_compact(trace, tape)
+    compact(tape)
+    with PlannedRecorder(tape) as recorder:
+        trace.promise(recorder.next_seq)
+        for _ in range(6):
+            recorder.record(5)
+        recorder.sync()
+        trace.promise(recorder.next_seq)
+        compact(tape)
+
+
+def die_migrating_and_continue(trace: Trace, tape: Path) -> None:
+    """Die between renaming the lists of format 2 and making that durable; another writer completes it."""
+    begin_format_1(tape)
+    with PlannedRecorder(tape) as recorder:
+        recorder.record(70)
+        recorder.seal_all()
+    trace.promise(70)
+
+    class DeadError(BaseException):
+        """The end of a process."""
+
+    has_renamed = False
+
+    def die(name: str, call: Call, arguments: tuple[Any, ...]) -> Any:
+        nonlocal has_renamed
+        if has_renamed:
+            raise DeadError
+        has_renamed = name == "replace" and Path(arguments[1]).name == "_segments"
+        return call(*arguments)
+
+    with suppress(DeadError), intercepted(die, ("replace", "fsync")):
+        compact(tape)
+    with PlannedRecorder(tape) as recorder:
+        recorder.record(30)
+        recorder.seal_all()
+        trace.promise(recorder.next_seq)
+
+
 PROGRAMS: list[Callable[[Trace, Path], None]] = [
     record_and_seal,
     record_and_stop,
     record_die_and_continue,
     record_die_listing_and_continue,
     record_and_compact,
+    record_and_migrate,
+    die_migrating_and_continue,
 ]
 
 
@@ -173,9 +214,17 @@ def surviving(state: State) -> int:
     if "tape/_tape.json" not in state:
         return 0
     within = f"tape/{PRODUCT}"
-    content = state.get(f"{within}/_segments.next.jsonl", state.get(f"{within}/_segments.jsonl", b""))
+    lists = [f"{within}/_segments"]
+    if f"{within}/_segments/" in state:
+        if loads(state["tape/_tape.json"])["format"] < 2:
+            raise LostError("an earlier version would read it, and find no list")
+        lists = sorted({path.partition(".")[0] for path in state if path.startswith(f"{within}/_segments/2")})
     next_seq = 0
-    for name, first_seq, rows, size, checksum in _listed(content):
+    for name, first_seq, rows, size, checksum in (
+        entry
+        for path in lists
+        for entry in _listed(state.get(f"{path}.next.jsonl", state.get(f"{path}.jsonl", b"")))
+    ):
         folder, _, file = name.partition("/")
         merged, plain = (state.get(f"{within}/{path}") for path in (f"{folder}/_{file}.merged", name))
         held = merged if merged is not None and len(merged) == size else plain
@@ -277,7 +326,7 @@ def _is_journal_sync(op: Op) -> bool:
 
 
 def _is_list_sync(op: Op) -> bool:
-    return op.kind == "fsync" and op.path.endswith("_segments.jsonl")
+    return op.kind == "fsync" and op.path.endswith(".jsonl")
 
 
 def _is_date_sync(op: Op) -> bool:
@@ -288,12 +337,36 @@ def _is_journals_sync(op: Op) -> bool:
     return op.kind == "dirsync" and op.path.endswith("_journal")
 
 
+def _is_lists_sync(op: Op) -> bool:
+    return op.kind == "dirsync" and op.path.endswith("_segments")
+
+
+def _is_next_lists_sync(op: Op) -> bool:
+    return op.kind == "fsync" and "_segments.next/" in op.path
+
+
+def _is_product_sync(op: Op) -> bool:
+    return op.kind == "dirsync" and op.path.endswith(PRODUCT)
+
+
 @pytest.mark.parametrize(
-    "leave_out", [_is_segment_sync, _is_journal_sync, _is_list_sync, _is_date_sync, _is_journals_sync]
+    ("program", "leave_out"),
+    [
+        (record_and_seal, _is_segment_sync),
+        (record_and_seal, _is_journal_sync),
+        (record_and_seal, _is_list_sync),
+        (record_and_seal, _is_date_sync),
+        (record_and_seal, _is_journals_sync),
+        (record_and_seal, _is_lists_sync),
+        (die_migrating_and_continue, _is_next_lists_sync),
+        (die_migrating_and_continue, _is_product_sync),
+    ],
 )
-def test_leaving_out_a_sync_is_found(tmp_path: Path, leave_out: Callable[[Op], bool]) -> None:
-    """Without the fsync of a segment, the journal, the list or their directories, power cuts lose rows."""
-    traced = trace_of(record_and_seal, tmp_path / "disk")
+def test_leaving_out_a_sync_is_found(
+    tmp_path: Path, program: Callable[[Trace, Path], None], leave_out: Callable[[Op], bool]
+) -> None:
+    """Without the fsync of a segment, the journal, a list or their directories, power cuts lose rows."""
+    traced = trace_of(program, tmp_path / "disk")
     lazy = without(traced, leave_out)
     assert len(lazy) < len(traced)
     assert set(losses(Disk(lazy), MUTATED_STATES, Random(3))) - set(

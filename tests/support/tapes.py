@@ -80,8 +80,20 @@ def feed_of(tape: Path) -> str:
 
 def catalog(tape: Path, product: str) -> list[Json]:
     """Return the entries of a product's sealed segments."""
-    text = (tape / f"product={product}" / "_segments.jsonl").read_text(encoding="utf-8")
-    return [json.loads(line) for line in text.splitlines()]
+    texts = [path.read_text(encoding="utf-8") for path in list_paths(tape, product)]
+    return [json.loads(line) for text in texts for line in text.splitlines()]
+
+
+def list_paths(tape: Path, product: str = BTC) -> list[Path]:
+    """Return the files of a product's list of segments, in order: one a day, or the one of format 1."""
+    found = (tape / f"product={product}").glob("_segments/????-??-??.jsonl")
+    return sorted(found) or [tape / f"product={product}" / "_segments.jsonl"]
+
+
+def list_path(tape: Path, product: str = BTC) -> Path:
+    """Return the only file of a product's list of segments."""
+    (path,) = list_paths(tape, product)
+    return path
 
 
 def segment_paths(tape: Path, product: str = BTC) -> list[Path]:
@@ -139,11 +151,26 @@ def flip_byte(path: Path, position: int) -> None:
 
 def edit_catalog(tape: Path, product: str, line: int, **changes: Any) -> None:
     """Change fields in one line of a product's list of segments."""
-    entries = catalog(tape, product)
-    entries[line] |= changes
-    lines = [json.dumps(entry, separators=(",", ":")) for entry in entries]
-    path = tape / f"product={product}" / "_segments.jsonl"
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    file = catalog(tape, product)[line]["file"]
+    for path in list_paths(tape, product):
+        entries = [json.loads(each) for each in path.read_text(encoding="utf-8").splitlines()]
+        for entry in entries:
+            entry.update(changes if entry["file"] == file else {})
+        lines = [json.dumps(entry, separators=(",", ":")) for entry in entries]
+        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def make_format_1(tape: Path) -> Path:
+    """Turn a tape into one of format 1, with one list of segments for all days; return it."""
+    for product in products_of(tape):
+        lists = tape / f"product={product}" / "_segments"
+        lines = b"".join(path.read_bytes() for path in list_paths(tape, product))
+        shutil.rmtree(lists)
+        if lines:
+            lists.with_suffix(".jsonl").write_bytes(lines)
+    manifest = json.loads((tape / "_tape.json").read_bytes())
+    (tape / "_tape.json").write_text(json.dumps({**manifest, "format": 1}), encoding="utf-8")
+    return tape
 
 
 def rewrite_segment(tape: Path, product: str, line: int, change: Callable[[pa.Table], pa.Table]) -> Path:

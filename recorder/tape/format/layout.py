@@ -9,11 +9,13 @@ from orderbook.venues.base import is_product_id
 from recorder.tape.errors import UnknownProductError
 
 PRODUCT: Final = "product="
+DAY: Final = "date="
 MANIFEST: Final = "_tape.json"
 LOCK: Final = "_lock"
 MAINTENANCE_LOCK: Final = "_maintenance.lock"
 SEGMENT_LIST: Final = "_segments.jsonl"
-NEXT_SEGMENT_LIST: Final = "_segments.next.jsonl"
+SEGMENT_LISTS: Final = "_segments"
+NEXT_SEGMENT_LISTS: Final = "_segments.next"
 EXECUTIONS: Final = "_executions.jsonl"
 SEGMENT_LIST_LOCK: Final = "_segments.lock"
 JOURNALS: Final = "_journal"
@@ -71,7 +73,16 @@ def segment_file(first_seq: int, first_time: int) -> str:
 
 def segment_on(day: str, first_seq: int) -> str:
     """Return the path of a segment of a day (YYYY-MM-DD) inside its product's directory."""
-    return f"date={day}/{first_seq:020d}.parquet"
+    return f"{DAY}{day}/{first_seq:020d}.parquet"
+
+
+def day_of(segment: str) -> str:
+    """Return the day (YYYY-MM-DD) of a segment by its path inside its product's directory.
+
+    >>> day_of("date=2026-11-26/00000000000000000000.parquet")
+    '2026-11-26'
+    """
+    return segment.partition("/")[0].removeprefix(DAY)
 
 
 def merged_file(segment: Path) -> Path:

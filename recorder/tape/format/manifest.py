@@ -14,8 +14,8 @@ from recorder.tape.errors import NewerTapeError, NotATapeError
 from recorder.tape.format.layout import MANIFEST
 from recorder.tape.store import local as store
 
-FORMAT: Final = 1
-"""The tape format of this version."""
+FORMAT: Final = 2
+"""The tape format of this version; one of format 1 is read and recorded to as it is, see `migration`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,18 +14,20 @@ from typing import Final
 from recorder.tape.errors import DamagedTapeError
 from recorder.tape.format.journal import journal_paths
 from recorder.tape.format.layout import (
+    DAY,
     JOURNALS,
     MANIFEST,
-    NEXT_SEGMENT_LIST,
     PRODUCT,
-    SEGMENT_LIST,
     SIDECARS,
     merged_file,
     product_of,
 )
+from recorder.tape.format.list_files import changed_lists, list_files
 from recorder.tape.format.manifest import Manifest, read_manifest, write_manifest
 from recorder.tape.format.segment_entry import SegmentEntry, sealed_rows
 from recorder.tape.format.segment_list import (
+    entry_before,
+    last_entry,
     parse_segment_list,
     read_segment_list,
     require_directory,
@@ -34,7 +36,6 @@ from recorder.tape.format.segment_list import (
 from recorder.tape.store import local as store
 from recorder.tape.store.durable import DISK_THREADS
 
-_DAY: Final = "date="
 _SEGMENT: Final = ".parquet"
 
 
@@ -93,7 +94,8 @@ def note_sealed_rows(tape: Path, products: Collection[str]) -> None:
     def durable_rows(product: str) -> int:
         directory = tape / f"{PRODUCT}{product}"
         sync_segment_list(directory)  # a line must not be less durable than the note of its rows
-        return sealed_rows(read_segment_list(directory))
+        last = last_entry(directory)
+        return last.next_seq if last else 0
 
     manifest = read_manifest(tape)
     with ThreadPoolExecutor(DISK_THREADS) as threads:
@@ -111,10 +113,9 @@ def _unnamed(tape: Path, products: Iterable[str]) -> list[Path]:
 
 
 def _has_rows(product_dir: Path) -> bool:
-    names = _names(product_dir)
     return (
-        not {SEGMENT_LIST, NEXT_SEGMENT_LIST}.isdisjoint(names)
-        or any(name.startswith(_DAY) for name in names)
+        bool(list_files(product_dir))
+        or any(name.startswith(DAY) for name in _names(product_dir))
         or bool(_names(product_dir / JOURNALS))
     )
 
@@ -134,25 +135,22 @@ def complete_list(product_dir: Path, least: int, problems: list[str] | None = No
         DamagedTapeError: if the list cannot be read; if files are missing or not listed and `problems` is
             None.
     """
-    days = [name for name in _names(product_dir) if name.startswith(_DAY)]
+    days = [name for name in _names(product_dir) if name.startswith(DAY)]
     files = {f"{day}/{name}" for day in days for name in _names(product_dir / day) if name.endswith(_SEGMENT)}
     sidecars = _names(product_dir / SIDECARS)
     waiting = {path.stem for path in journal_paths(product_dir / JOURNALS)}
     entries = read_segment_list(product_dir)
     listed = {entry.file for entry in entries}
     if files - listed:
-        with suppress(FileNotFoundError):  # a compaction lists other files, and has not removed these yet
-            content = store.read_file(product_dir / SEGMENT_LIST)
-            before, _ = parse_segment_list(product_dir / SEGMENT_LIST, content)
-            listed |= {entry.file for entry in before}
+        listed |= _replaced(product_dir)
     found = [
-        f"{product_dir / name}: a segment that {SEGMENT_LIST} does not list"
+        f"{product_dir / name}: a segment that the list of segments does not name"
         for name in sorted(files - listed)
         if PurePath(name).stem not in waiting and store.exists(product_dir / name)
     ]
     known = waiting | {PurePath(name).stem for name in files - listed}
     found += [
-        f"{product_dir / SIDECARS / name}: belongs to rows that {SEGMENT_LIST} does not list"
+        f"{product_dir / SIDECARS / name}: belongs to rows that the list of segments does not have"
         for name in sidecars[bisect_left(sidecars, f"{sealed_rows(entries):020d}") :]
         if name[:20].isdecimal() and name[:20] not in known
     ]
@@ -162,11 +160,22 @@ def complete_list(product_dir: Path, least: int, problems: list[str] | None = No
         if entry.file not in files and _is_missing(product_dir, entry)
     ]
     if sealed_rows(entries) < least:
-        found.append(
-            f"{product_dir / SEGMENT_LIST}: has {sealed_rows(entries):,} rows, but {least:,} were sealed"
-        )
+        found.append(f"{product_dir}: the list has {sealed_rows(entries):,} rows, but {least:,} were sealed")
     _report(found, problems, product_dir)
     return entries
+
+
+def _replaced(product_dir: Path) -> set[str]:
+    """Return the files that a compaction has replaced in the list, and not removed yet."""
+    found: set[str] = set()
+    for file in changed_lists(product_dir):
+        with suppress(FileNotFoundError):
+            content = store.read_file(file.path)
+            found |= {
+                entry.file
+                for entry in parse_segment_list(file.path, content, entry_before(product_dir, file))[0]
+            }
+    return found
 
 
 def _is_missing(product_dir: Path, entry: SegmentEntry) -> bool:

@@ -11,7 +11,6 @@ import pyarrow.parquet as pq
 from orderbook.schema import TAPE_SCHEMA
 from orderbook.times import parse_time
 from recorder.tape.errors import DamagedTapeError
-from recorder.tape.format.layout import SEGMENT_LIST
 from recorder.tape.format.segment_entry import SegmentEntry, parts_of
 from recorder.tape.row_batches import BATCH_BYTES, BATCH_ROWS, check_seqs, copy_rows
 from recorder.tape.store import local as store
@@ -52,7 +51,7 @@ class SealedSegment:
             time = listed.get(first_seq)  # by which a window may have chosen to begin here
             if time and rows.column("recv_time").view(pa.int64())[0].as_py() != parse_time(time):
                 raise DamagedTapeError(
-                    f"{self.path}: {SEGMENT_LIST} has another first_recv_time than the rows"
+                    f"{self.path}: the list of segments has another first_recv_time than the rows"
                 )
             yield rows
         if next_seq != self.entry.next_seq:

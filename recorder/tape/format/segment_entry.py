@@ -182,10 +182,15 @@ def sealed_rows(entries: Sequence[SegmentEntry]) -> int:
     return entries[-1].next_seq if entries else 0
 
 
-def parts_of(entries: Iterable[SegmentEntry]) -> list[Part]:
-    """Return the original segments of a tape, in order: those listed, and those merged into them."""
+def parts_of(entries: Iterable[SegmentEntry], last: SegmentEntry | None = None) -> list[Part]:
+    """Return the original segments of some entries, in order: those listed, and those merged into them.
+
+    Args:
+        entries: consecutive segments.
+        last: the segment before them; None if they begin the tape.
+    """
     parts: list[Part] = []
-    before = Digest().hexdigest()
+    before = last.digest if last else Digest().hexdigest()
     for entry in entries:
         whole = Part(entry.first_seq, entry.first_recv_time, entry.connections, before, entry.book_sha256)
         parts += entry.parts or (whole,)

@@ -1,11 +1,9 @@
-"""`_segments.jsonl`: a line for each sealed segment, in order. A segment counts once it is listed.
+"""The list of a product's segments: a line for each, in order. A segment counts once it is listed.
 
-A compaction writes `_segments.next.jsonl`: as soon as that name exists, it is the list, even if the process
-dies before the files are in place. Whoever changes one of them holds `segment_list_lock`.
+`list_files` says in which files the lines are. Whoever changes one of them holds `segment_list_lock`.
 """
 
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Sequence
 from io import FileIO
 from pathlib import Path
 from typing import Final
@@ -14,23 +12,22 @@ from orderbook.venues.rawjson import UNREADABLE
 from recorder.tape.errors import DamagedTapeError
 from recorder.tape.format.layout import (
     JOURNALS,
-    NEXT_SEGMENT_LIST,
-    SEGMENT_LIST,
     SEGMENT_LIST_LOCK,
+    day_of,
     journal_file,
 )
+from recorder.tape.format.list_files import ListFile, list_file_for, list_files
 from recorder.tape.format.segment_entry import (
     SegmentEntry,
     decode_entry,
     encode_entry,
     problem_of,
-    sealed_rows,
 )
 from recorder.tape.store import local as store
 from recorder.tape.store.durable import sync_directory
 
 _LAST_LINE_BYTES: Final = 2**16
-"""Bytes in which the last line of a list is looked for; that of a segment without parts has 600."""
+"""Bytes in which the last line of a file is looked for; that of a segment without parts has 600."""
 
 
 def read_segment_list(product_dir: Path) -> list[SegmentEntry]:
@@ -42,27 +39,25 @@ def read_segment_list(product_dir: Path) -> list[SegmentEntry]:
         DamagedTapeError: if a line is not an entry, segments do not follow one another, or the product's
             directory is missing.
     """
-    for path in (product_dir / NEXT_SEGMENT_LIST, product_dir / SEGMENT_LIST):
+    while True:
+        files = _list_files(product_dir)
+        entries: list[SegmentEntry] = []
         try:
-            content = store.read_file(path)
-        except FileNotFoundError:
-            continue
-        except OSError as error:
-            raise DamagedTapeError(f"{path}: {error.strerror}", path) from None
-        entries, length = parse_segment_list(path, content)
-        journal = product_dir / JOURNALS / journal_file(sealed_rows(entries))
-        if length < len(content) and not store.exists(journal) and _is_unchanged(path, content):
-            raise DamagedTapeError(
-                f"{path}: line {len(entries) + 1}: not an entry, and no journal has its rows", path
-            )
+            for file in files:
+                before = entries[-1] if entries else None
+                entries += read_list_file(product_dir, file, before, is_last=file is files[-1])
+        except DamagedTapeError:
+            if _list_files(product_dir) == files:
+                raise
+            continue  # it was migrated, or another day began, since it was looked up
         return entries
-    require_directory(product_dir)
-    return []
 
 
-def list_version(product_dir: Path) -> object:
-    """Return a value that changes whenever the list of a product does."""
-    return tuple(store.file_version(product_dir / name) for name in (NEXT_SEGMENT_LIST, SEGMENT_LIST))
+def _list_files(product_dir: Path) -> list[ListFile]:
+    files = list_files(product_dir)
+    if not files:
+        require_directory(product_dir)
+    return files
 
 
 def require_directory(product_dir: Path) -> None:
@@ -78,6 +73,40 @@ def require_directory(product_dir: Path) -> None:
         )
 
 
+def read_list_file(
+    product_dir: Path, file: ListFile, before: SegmentEntry | None, *, is_last: bool
+) -> list[SegmentEntry]:
+    """Return the entries of a file, or of the one that stands for it.
+
+    Args:
+        product_dir: the product's directory.
+        file: the file.
+        before: the entry before its first one; None if it begins the list.
+        is_last: whether no later file exists, so that a crash may have cut its last line short.
+
+    Raises:
+        DamagedTapeError: if it is missing, a line is not an entry, or segments do not follow one another.
+    """
+    for path in (file.next_path, file.path):
+        try:
+            content = store.read_file(path)
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            raise DamagedTapeError(f"{path}: {error.strerror}", path) from None
+        entries, length = parse_segment_list(path, content, before, file.day)
+        if length < len(content) and _is_unchanged(path, content):
+            last = entries[-1] if entries else before
+            journal = journal_file(last.next_seq if last else 0)
+            if not (is_last and store.exists(product_dir / JOURNALS / journal)):
+                number = len(entries) + 1
+                raise DamagedTapeError(
+                    f"{path}: line {number}: not an entry, and no journal has its rows", path
+                )
+        return entries
+    raise DamagedTapeError(f"{file.path}: this list of segments is missing", file.path)
+
+
 def _is_unchanged(path: Path, content: bytes) -> bool:
     """Tell whether a file still has this content; if not, a process was writing it."""
     try:
@@ -86,10 +115,18 @@ def _is_unchanged(path: Path, content: bytes) -> bool:
         return False
 
 
-def parse_segment_list(path: Path, content: bytes) -> tuple[list[SegmentEntry], int]:
-    """Return the entries in the content of a list, and the number of bytes that they take.
+def parse_segment_list(
+    path: Path, content: bytes, before: SegmentEntry | None = None, day: str = ""
+) -> tuple[list[SegmentEntry], int]:
+    """Return the entries in the content of a list file, and the number of bytes that they take.
 
-    Only the last line may be incomplete. `path` names the file in errors.
+    Only the last line may be incomplete.
+
+    Args:
+        path: names the file in errors.
+        content: its bytes.
+        before: the entry before its first one; None if it begins the list.
+        day: the day of its segments; empty if they may be of any.
 
     Raises:
         DamagedTapeError: if another line is not an entry, or segments do not follow one another.
@@ -101,11 +138,13 @@ def parse_segment_list(path: Path, content: bytes) -> tuple[list[SegmentEntry], 
     for number, line in enumerate(lines[:-1], 1):
         try:
             entry = decode_entry(line)
-            problem = problem_of(entry, entries[-1] if entries else None)
+            problem = problem_of(entry, entries[-1] if entries else before)
         except UNREADABLE as error:
             if number == last:
                 break
             raise DamagedTapeError(f"{path}: line {number}: {error}", path) from None
+        if not problem and day not in ("", day_of(entry.file)):
+            problem = f"{entry.file!r} is of another day"
         if problem:
             raise DamagedTapeError(f"{path}: line {number}: {problem}", path)
         entries.append(entry)
@@ -121,46 +160,89 @@ def segment_list_lock(product_dir: Path) -> FileIO:
 def append_entry(product_dir: Path, entry: SegmentEntry) -> None:
     """Add a segment to the list, durably, after cutting what a crash left of an unfinished line.
 
+    Reads the end of the last file alone, and writes to it, or to the first one of a new day.
+
     Raises:
         DamagedTapeError: if the list does not end where the segment begins.
     """
-    path = product_dir / SEGMENT_LIST
-    next_seq, end = _end_of_list(path)
-    if next_seq != entry.first_seq:
+    file = list_file_for(product_dir, day_of(entry.file))
+    others = [other for other in list_files(product_dir) if other.day != file.day]
+    if others and others[-1].day > file.day:
+        raise DamagedTapeError(f"{others[-1].path}: is of a later day than {entry.file}", others[-1].path)
+    last, end = _end_of_file(file)
+    last = last or _last_of(others)
+    if (last.next_seq if last else 0) != entry.first_seq:
         raise DamagedTapeError(
-            f"{path}: ends before row {next_seq}; rows before {entry.first_seq} were sealed", path
+            f"{file.path}: ends before row {last.next_seq if last else 0}; rows before {entry.first_seq} "
+            "were sealed",
+            file.path,
         )
-    store.replace_end(path, end, encode_entry(entry))
+    store.replace_end(file.path, end, encode_entry(entry))
 
 
-def _end_of_list(path: Path) -> tuple[int, int]:
-    """Return the seq after the rows of a list, and the bytes of its whole lines; zeros if it is missing.
+def entry_before(product_dir: Path, file: ListFile) -> SegmentEntry | None:
+    """Return the entry before those of a file; None if it begins the list."""
+    return _last_of([other for other in list_files(product_dir) if other.day < file.day])
 
-    Reads the last line alone, or a long import would take a time that grows with the square of its length.
-    The whole list is read if a crash cut that line short.
+
+def last_entry(product_dir: Path) -> SegmentEntry | None:
+    """Return the last sealed segment of a product; None if it has none. Reads the end of the last file alone.
+
+    Raises:
+        DamagedTapeError: if the list cannot be read.
+    """
+    return _last_of(_list_files(product_dir))
+
+
+def _last_of(files: Sequence[ListFile]) -> SegmentEntry | None:
+    """Return the last entry of some files: a crash may have left the last one empty."""
+    return next((entry for file in reversed(files) if (entry := _end_of_file(file)[0]) is not None), None)
+
+
+def _end_of_file(file: ListFile) -> tuple[SegmentEntry | None, int]:
+    """Return the last entry of a file, and the bytes of its whole lines; None and 0 if it has none.
+
+    Reads its end alone, or a long import would take a time that grows with the square of its length.
+
+    Raises:
+        DamagedTapeError: if more than the last line is not an entry.
     """
     try:
-        with store.open_file(path) as file:
-            size = store.file_size(file)
-            file.seek(max(0, size - _LAST_LINE_BYTES))
-            *_, last, rest = b"", *file.read().split(b"\n")
-        if not rest and last:
-            return decode_entry(last).next_seq, size
+        with store.open_file(file.path) as opened:
+            size = store.file_size(opened)
+            for length in (_LAST_LINE_BYTES, size):
+                start = max(0, size - length)
+                opened.seek(start)
+                *lines, rest = opened.read(size - start).split(b"\n")
+                if start:
+                    del lines[0]  # its beginning is missing
+                if lines and not rest and not _is_entry(lines[-1]):
+                    rest = lines.pop() + b"\n"
+                if lines:
+                    return decode_entry(lines[-1]), size - len(rest)
     except FileNotFoundError:
-        return 0, 0
-    except UNREADABLE:
         pass
-    entries, end = parse_segment_list(path, store.read_file(path))
-    return sealed_rows(entries), end
+    except UNREADABLE as error:
+        raise DamagedTapeError(f"{file.path}: its last lines are not entries: {error}", file.path) from None
+    return None, 0
 
 
-def write_next_list(product_dir: Path, entries: Iterable[SegmentEntry]) -> None:
-    """Replace the list by another one, atomically; the old one and its files are still to be removed."""
-    store.replace_file(product_dir / NEXT_SEGMENT_LIST, b"".join(map(encode_entry, entries)))
+def _is_entry(line: bytes) -> bool:
+    try:
+        decode_entry(line)
+    except UNREADABLE:
+        return False
+    return True
+
+
+def write_next_list(file: ListFile, entries: Iterable[SegmentEntry]) -> None:
+    """Replace the entries of a file by others, atomically; what the old ones name is still to be removed."""
+    store.replace_file(file.next_path, b"".join(map(encode_entry, entries)))
 
 
 def sync_segment_list(product_dir: Path) -> None:
     """Make the list durable as it is."""
-    with suppress(FileNotFoundError):
-        store.sync_file(product_dir / SEGMENT_LIST)
+    for file in list_files(product_dir)[-1:]:
+        store.sync_file(file.path)
+        sync_directory(file.path.parent)
     sync_directory(product_dir)

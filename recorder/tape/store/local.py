@@ -10,6 +10,7 @@ import hashlib
 import os
 import shutil
 import stat
+from contextlib import suppress
 from io import FileIO
 from pathlib import Path
 from typing import Any, BinaryIO, Final, cast
@@ -97,9 +98,22 @@ def has_size(path: Path, size: int) -> bool:
 def file_version(path: Path) -> tuple[int, int, int] | None:
     """Return a value that changes whenever a file does; None if it is missing."""
     try:
-        stat = path.stat()
+        return _version(path.stat())
     except FileNotFoundError:
         return None
+
+
+def versions_in(directory: Path) -> dict[str, tuple[int, int, int]]:
+    """Return the `file_version` of each file in a directory, by name; none if there is no such directory."""
+    found = {}
+    with suppress(FileNotFoundError), os.scandir(directory) as entries:
+        for entry in entries:
+            with suppress(FileNotFoundError):  # renamed or removed meanwhile
+                found[entry.name] = _version(entry.stat())
+    return found
+
+
+def _version(stat: os.stat_result) -> tuple[int, int, int]:
     return stat.st_ino, stat.st_size, stat.st_mtime_ns
 
 

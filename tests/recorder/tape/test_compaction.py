@@ -18,7 +18,7 @@ from recorder.tape.reader import Tape
 from replay.checking.verify import verify
 from replay.running import api as running
 from tests.endurance.faults import dying_at, intercepted
-from tests.endurance.planned_recorder import PlannedRecorder, planned, planned_digest
+from tests.endurance.planned_recorder import PlannedRecorder, begin_format_1, planned, planned_digest
 from tests.support.constants import BTC, SECOND
 from tests.support.fork import FORK
 from tests.support.rows import (
@@ -30,12 +30,12 @@ from tests.support.rows import (
     to_rows,
     write_tape,
 )
-from tests.support.tapes import catalog, edit_catalog, flip_byte, segment_paths
+from tests.support.tapes import catalog, edit_catalog, flip_byte, make_format_1, segment_paths
 
 
 @pytest.fixture
 def tape(tmp_path: Path) -> Path:
-    """Return a tape of 130 rows in seven segments of one day, sealed to the end."""
+    """Return a tape of 130 rows in seven segments, two of one day and five of the next, sealed to the end."""
     with PlannedRecorder(tmp_path / "tape") as recorder:
         for _ in range(13):
             recorder.record(10)
@@ -50,14 +50,14 @@ def leftovers(tape: Path) -> list[str]:
 
 
 def assert_compacted(tape: Path, number: int) -> None:
-    """Assert that there is one segment with this many planned rows, and no leftover."""
-    assert len(segment_paths(tape)) == 1
+    """Assert that there is a segment a day with this many planned rows, and no leftover."""
+    assert [int(path.stem) for path in segment_paths(tape)] == [0, 40]
     assert not leftovers(tape)
     assert_whole(tape, number)
-    (entry,) = read_segment_list(tape / f"product={BTC}")
-    starts = {part.first_seq for part in entry.parts}
+    entries = read_segment_list(tape / f"product={BTC}")
+    starts = {part.first_seq for entry in entries for part in entry.parts}
     assert {int(path.stem) for path in tape.rglob("*.book")} == starts
-    assert {int(path.stem) for path in tape.rglob("*.checks")} <= {0}
+    assert {int(path.stem) for path in tape.rglob("*.checks")} <= {0, 40}
     held = ds.dataset(tape, partitioning="hive").to_table().column("seq").to_pylist()
     assert sorted(held) == list(range(number))
 
@@ -78,12 +78,12 @@ def test_a_day_becomes_one_segment(tape: Path) -> None:
     """Rows, digest and verify are the same before and after; a second compaction changes nothing."""
     before = running.run(tape, keep=False).digest
     assert_whole(tape, 130)
-    assert compact(tape) == {BTC: Compacted(7, 1)}
+    assert compact(tape) == {BTC: Compacted(7, 2)}
     assert_compacted(tape, 130)
     assert running.run(tape, keep=False).digest == before
-    content = segment_paths(tape)[0].read_bytes()
-    assert compact(tape) == {BTC: Compacted(1, 1)}
-    assert segment_paths(tape)[0].read_bytes() == content
+    content = [path.read_bytes() for path in segment_paths(tape)]
+    assert compact(tape) == {BTC: Compacted(2, 2)}
+    assert [path.read_bytes() for path in segment_paths(tape)] == content
 
 
 def test_merged_segments_stay_known(tape: Path) -> None:
@@ -91,7 +91,7 @@ def test_merged_segments_stay_known(tape: Path) -> None:
     before = read_segment_list(tape / f"product={BTC}")
     sealed = parts_of(before)
     assert [part.first_seq for part in sealed] == list(range(0, 130, 20))
-    assert b"parts" not in (tape / f"product={BTC}" / "_segments.jsonl").read_bytes()
+    assert not any("parts" in entry for entry in catalog(tape, BTC))
     compact(tape)
     assert parts_of(read_segment_list(tape / f"product={BTC}")) == sealed
     with PlannedRecorder(tape) as recorder:
@@ -101,17 +101,17 @@ def test_merged_segments_stay_known(tape: Path) -> None:
     assert [part.first_seq for part in more] == [*range(0, 130, 20), 130, 150, 170]
     assert more[:7] == sealed
     compact(tape)
-    (entry,) = read_segment_list(tape / f"product={BTC}")
-    assert list(entry.parts) == more
+    entries = read_segment_list(tape / f"product={BTC}")
+    assert [part for entry in entries for part in entry.parts] == more
     assert_compacted(tape, 180)
 
 
 @pytest.mark.parametrize(
     "change",
     [
-        {"first_seq": 41},
-        {"first_recv_time": "2026-08-09T21:05:48.040000121Z"},
-        {"connections": [1, 1]},
+        {"first_seq": 81},
+        {"first_recv_time": "2026-08-10T00:00:00.040000121Z"},
+        {"connections": [2, 2]},
         {"before": "00" * 32},
     ],
     ids=lambda change: str(next(iter(change))),
@@ -119,9 +119,9 @@ def test_merged_segments_stay_known(tape: Path) -> None:
 def test_parts_that_are_not_the_rows_are_found(tape: Path, change: dict[str, object]) -> None:
     """Verify checks the parts in the list against the rows."""
     compact(tape)
-    parts = catalog(tape, BTC)[0]["parts"]
+    parts = catalog(tape, BTC)[1]["parts"]
     parts[2] |= change
-    edit_catalog(tape, BTC, 0, parts=parts)
+    edit_catalog(tape, BTC, 1, parts=parts)
     assert any("and the rows differ in: parts" in line for line in verify(tape).damage)
 
 
@@ -206,8 +206,12 @@ def test_a_reader_follows_it(tape: Path, before: int) -> None:
     assert overview(read).rows == 135
 
 
-def test_many_readings_while_it_happens(tape: Path) -> None:
-    """A reader sees the same rows at every call of a compaction."""
+@pytest.mark.parametrize("form", [1, 2])
+def test_many_readings_while_it_happens(tape: Path, form: int) -> None:
+    """Readers, one of them open since before it, see the same rows at every call of a compaction."""
+    if form == 1:
+        make_format_1(tape)
+    opened = Tape.open(tape).product(BTC)
     read = 0
 
     def look(_name: str, call: Callable[..., object], arguments: tuple[object, ...]) -> object:
@@ -215,6 +219,7 @@ def test_many_readings_while_it_happens(tape: Path) -> None:
         assert read_rows(tape) == planned(0, 130)
         result = call(*arguments)
         assert read_rows(tape) == planned(0, 130)
+        assert to_rows(opened.batches()) == planned(0, 130)
         read += 2
         return result
 
@@ -231,12 +236,15 @@ def compact_and_die(tape: Path, dies_at: int) -> None:
 
 
 @pytest.mark.parametrize("finisher", ["writer", "compaction"])
-def test_killed_at_every_call_it_is_finished_by_others(tmp_path: Path, finisher: str) -> None:
+@pytest.mark.parametrize("form", [1, 2])
+def test_killed_at_every_call_it_is_finished_by_others(tmp_path: Path, finisher: str, form: int) -> None:
     """Wherever it is killed, readers see a valid tape, and the next writer or compaction finishes it."""
     number = exit_code = 0
     while number == 0 or exit_code != 0:
         number += 1
         tape = tmp_path / f"tape-{number}"
+        if form == 1:
+            begin_format_1(tape)
         with PlannedRecorder(tape) as recorder:
             recorder.record(70)
             recorder.seal_all()
@@ -271,13 +279,13 @@ def test_a_second_one_is_refused(tape: Path) -> None:
 
 
 def test_what_is_damaged_is_not_merged(tape: Path) -> None:
-    """A damaged segment ends a compaction with an error, and no file changes."""
+    """A damaged segment ends a compaction with an error, and no file of its day or a later one changes."""
     flip_byte(segment_paths(tape)[3], 100)
-    before = [(path, path.read_bytes()) for path in segment_paths(tape)]
+    before = [(path, path.read_bytes()) for path in segment_paths(tape)[2:]]
     with pytest.raises(DamagedTapeError):
         compact(tape)
-    assert [(path, path.read_bytes()) for path in segment_paths(tape)] == before
-    assert not (tape / f"product={BTC}" / "_segments.next.jsonl").exists()
+    assert [(path, path.read_bytes()) for path in segment_paths(tape)[1:]] == before
+    assert not list(tape.rglob("*.next.jsonl"))
 
 
 @pytest.mark.parametrize("size", [0, 200, 2_000])
@@ -294,9 +302,9 @@ def test_a_full_disk_leaves_the_tape_as_it_was(tape: Path, size: int) -> None:
 @pytest.mark.parametrize(
     ("place", "change", "reported"),
     [
-        (2, {"first_seq": 20}, "do not follow"),
-        (0, {"first_seq": 1}, "begin with rows 1"),
-        (6, {"first_seq": 130}, "to 130"),
+        (2, {"first_seq": 60}, "do not follow"),
+        (0, {"first_seq": 41}, "begin with rows 41"),
+        (4, {"first_seq": 130}, "to 130"),
         (3, {"first_recv_time": "yesterday"}, "time"),
     ],
 )
@@ -305,8 +313,8 @@ def test_parts_that_cannot_be_are_damage(
 ) -> None:
     """Parts that are not in order within their segment are an error."""
     compact(tape)
-    parts = catalog(tape, BTC)[0]["parts"]
+    parts = catalog(tape, BTC)[1]["parts"]
     parts[place] |= change
-    edit_catalog(tape, BTC, 0, parts=parts)
+    edit_catalog(tape, BTC, 1, parts=parts)
     with pytest.raises(DamagedTapeError, match=reported):
         read_rows(tape)

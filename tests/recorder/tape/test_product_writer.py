@@ -217,7 +217,7 @@ def leave_aside(tape: Path) -> None:
 def leave_half_a_line(tape: Path) -> None:
     """Leave a torn line in the list of segments, as a crash while it is written would."""
     leave_unlisted(tape)
-    (tape / f"product={BTC}" / "_segments.jsonl").write_bytes(b'{"file":"date=2026')
+    (tape / f"product={BTC}" / "_segments" / "2026-08-09.jsonl").write_bytes(b'{"file":"date=2026')
 
 
 @pytest.mark.parametrize("crash", [leave_unlisted, leave_listed, leave_aside, leave_half_a_line])

@@ -22,7 +22,7 @@ from tests.support.rows import (
     to_rows,
     write_tape,
 )
-from tests.support.tapes import flip_byte, import_frames, segment_paths, update
+from tests.support.tapes import flip_byte, import_frames, list_path, segment_paths, update
 
 
 @pytest.mark.parametrize("size", [1, 7, 30, 10_000])
@@ -97,7 +97,7 @@ def test_a_hole_between_journals_is_damage(tmp_path: Path, damage: str) -> None:
 
 def test_a_hole_between_segments_and_journal_is_damage(half_sealed: Path) -> None:
     """A missing last line of the list of segments is an error, not a jump to the journal's rows."""
-    path = half_sealed / f"product={BTC}" / "_segments.jsonl"
+    path = list_path(half_sealed)
     path.write_text("".join(path.read_text().splitlines(keepends=True)[:-1]))
     with pytest.raises(DamagedTapeError):
         read_rows(half_sealed)

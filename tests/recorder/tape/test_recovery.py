@@ -14,7 +14,6 @@ from recorder.api import import_captures
 from recorder.settings import ImportSettings, SealPolicy
 from recorder.tape.compaction import compact
 from recorder.tape.errors import DamagedTapeError
-from recorder.tape.format.layout import SEGMENT_LIST
 from recorder.tape.format.segment_entry import parts_of
 from recorder.tape.format.segment_list import read_segment_list
 from recorder.tape.format.sidecars import write_book
@@ -31,6 +30,7 @@ from tests.support.tapes import (
     catalog,
     edit_catalog,
     flip_byte,
+    list_path,
     segment_paths,
     snapshot,
     update,
@@ -158,7 +158,7 @@ def test_a_wrong_book_seals_no_wrong_digest(tmp_path: Path, is_listed: bool) -> 
     tape = tmp_path / "tape"
     append(tape, book(400, 1), SealPolicy(rows=100))
     directory = tape / f"product={BTC}"
-    path = directory / SEGMENT_LIST
+    path = list_path(tape)
     if not is_listed:  # a tape of an earlier version
         path.write_bytes(re.sub(rb',"book_sha256":"[0-9a-f]*"', b"", path.read_bytes()))
     first, *others = parts_of(read_segment_list(directory))

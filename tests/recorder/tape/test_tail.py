@@ -12,7 +12,7 @@ from recorder.tape.compaction import compact
 from recorder.tape.errors import DamagedTapeError
 from recorder.tape.reader import Tape
 from recorder.tape.tail import follow
-from tests.endurance.planned_recorder import PlannedRecorder, planned
+from tests.endurance.planned_recorder import PlannedRecorder, begin_format_1, planned
 from tests.support.constants import BTC
 from tests.support.fork import FORK
 from tests.support.oracle import Row
@@ -31,6 +31,8 @@ def test_whatever_happens_to_the_tape(tmp_path: Path, seed: int) -> None:
     """After appending, sealing, merging, the death of a recorder and the next one, all rows are there."""
     rng = random.Random(seed)
     tape = tmp_path / "tape"
+    if seed % 2:
+        begin_format_1(tape)
     recorder = PlannedRecorder(tape, segment_rows=10)
     start = rng.choice([0, 5, 30])
     following = follow(Tape.open(tape).product(BTC), start, rng.choice([1, 7, 100]))
@@ -49,6 +51,8 @@ def test_whatever_happens_to_the_tape(tmp_path: Path, seed: int) -> None:
             compact(tape)
         elif deed == "die":
             recorder.__exit__()
+            if rng.random() < 0.3:
+                compact(tape)  # with no recorder, it brings the tape to format 2
             recorder = PlannedRecorder(tape, segment_rows=10)
         if rng.random() < 0.7:
             seen += new_rows(following)

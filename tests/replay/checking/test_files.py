@@ -53,7 +53,7 @@ def test_swapped_segments(imported: Path) -> None:
 
 def test_invalid_entry(imported: Path) -> None:
     """An invalid line in the list of segments is found and named."""
-    path = imported / f"product={BTC}" / "_segments.jsonl"
+    path = tapes.list_path(imported)
     path.write_text("{}\n" + path.read_text(encoding="utf-8"), encoding="utf-8")
     assert_damaged(imported, path)
 
@@ -61,7 +61,7 @@ def test_invalid_entry(imported: Path) -> None:
 @pytest.mark.parametrize("kept_lines", [0, 2])
 def test_unlisted_segments(imported: Path, kept_lines: int) -> None:
     """If lines of the list are lost, the rows that other readers still see are reported."""
-    path = imported / f"product={BTC}" / "_segments.jsonl"
+    path = tapes.list_path(imported)
     lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
     path.write_text("".join(lines[:kept_lines]), encoding="utf-8")
     assert_damaged(imported, f"product={BTC}")
@@ -99,10 +99,7 @@ def edited(number: int, **values: object) -> Callable[[Path], None]:
     """Return a change of the fields of a line of the list."""
 
     def edit(tape: Path) -> None:
-        path = tape / f"product={BTC}" / "_segments.jsonl"
-        lines = path.read_text().splitlines()
-        lines[number] = json.dumps({**json.loads(lines[number]), **values})
-        path.write_text("\n".join(lines) + "\n")
+        tapes.edit_catalog(tape, BTC, number, **values)
 
     return edit
 
@@ -148,7 +145,7 @@ def test_a_single_segment_is_checked(tmp_path: Path) -> None:
 def test_what_is_known_of_lags_is_not_merged_away(tmp_path: Path) -> None:
     """Segments of an earlier version, of which no lag is known, are merged for themselves."""
     tape = imported(tmp_path, 1)
-    path = tape / f"product={BTC}" / "_segments.jsonl"
+    path = tapes.list_path(tape)
     first, *others = (json.loads(line) for line in path.read_text().splitlines())
     assert first.pop("lags") is not None
     path.write_text("".join(json.dumps(each) + "\n" for each in (first, *others)))

@@ -14,7 +14,6 @@ from orderbook.venues.registry import venue
 from recorder.api import import_captures
 from recorder.settings import ImportSettings, SealPolicy
 from recorder.tape.compaction import compact
-from recorder.tape.format.layout import SEGMENT_LIST
 from recorder.tape.writer import TapeWriter
 from replay.checking.verdicts import SharedSequences
 from tests.support import tapes
@@ -22,7 +21,7 @@ from tests.support.commands import invoke, json_of
 from tests.support.constants import BTC, ETH, MS, SECOND, START
 from tests.support.oracle import Row
 from tests.support.rows import SOFTWARE, to_batch
-from tests.support.tapes import snapshot, update
+from tests.support.tapes import list_path, snapshot, update
 
 Verdicts = list[tuple[str, str]]
 """Verdict and reason of each connection."""
@@ -327,7 +326,7 @@ def test_a_wrong_clock_is_told(tmp_path: Path, times: tuple[float, ...], expecte
 def test_a_list_of_an_earlier_version(tmp_path: Path) -> None:
     """A tape whose list tells neither malformed frames nor lags is whole; `verify` counts them."""
     tape = sealed(tmp_path, [frame(0, kind="snapshot"), "no JSON", frame(1)])
-    segments = tape / f"product={BTC}" / SEGMENT_LIST
+    segments = list_path(tape)
     entry = json.loads(segments.read_text())
     assert (entry.pop("faults"), entry.pop("malformed")) == ({}, {"0": 1})
     del entry["lags"]

@@ -30,6 +30,7 @@ from tests.support.tapes import (
     catalog,
     copy_of,
     flip_byte,
+    list_path,
     segment_paths,
     snapshot,
     tape_rows,
@@ -163,7 +164,7 @@ def test_index_lists_the_books_of_an_earlier_version(
     """A list without checksums of books gets them, and no book that may be wrong is kept or made from."""
     tape = copy_of(request.getfixturevalue(which), tmp_path)
     product_dir = tape / f"product={BTC}"
-    path = product_dir / "_segments.jsonl"
+    path = list_path(tape)
     listed = path.read_bytes()
     path.write_bytes(re.sub(rb',"book_sha256":"[0-9a-f]*"', b"", listed))
     parts = parts_of(read_segment_list(product_dir))
@@ -231,7 +232,7 @@ def test_lost_books_within_a_merged_segment(
 def test_a_list_without_parts_is_read_as_ever(recorded: Path, compacted: Path, tmp_path: Path) -> None:
     """A tape that an earlier version merged has one book for each segment, and reading starts there."""
     tape = copy_of(compacted, tmp_path)
-    path = tape / f"product={BTC}" / "_segments.jsonl"
+    path = list_path(tape)
     (entry,) = catalog(tape, BTC)
     del entry["parts"]
     path.write_text(json.dumps(entry) + "\n", encoding="utf-8")

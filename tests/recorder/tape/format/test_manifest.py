@@ -18,7 +18,7 @@ def test_the_manifest(tmp_path: Path) -> None:
     """_tape.json holds format, feed, products, time of creation, software, and how many rows were sealed."""
     tape = write_tape(tmp_path / "tape", frames(1))
     assert json.loads((tape / "_tape.json").read_bytes()) == {
-        "format": 1,
+        "format": 2,
         "feed": "exchange",
         "products": [BTC],
         "created": "2026-08-09T21:05:48.000000000Z",
@@ -30,9 +30,9 @@ def test_the_manifest(tmp_path: Path) -> None:
 
 def test_a_newer_format_is_refused(half_sealed: Path) -> None:
     """A tape of a later format is refused with its path, whatever else its manifest says."""
-    for manifest in ({"format": 2}, {"format": 2, "feed": "else", "products": {"a": 1}}):
+    for manifest in ({"format": 3}, {"format": 3, "feed": "else", "products": {"a": 1}}):
         (half_sealed / "_tape.json").write_text(json.dumps(manifest))
-        with pytest.raises(NewerTapeError, match=f"{half_sealed}.*format 2"):
+        with pytest.raises(NewerTapeError, match=f"{half_sealed}.*format 3 is newer"):
             Tape.open(half_sealed)
         with pytest.raises(NewerTapeError):
             open_writer(half_sealed)

@@ -51,13 +51,13 @@ def note_stranger(tape: Path) -> str:
 
 def lose_list(tape: Path) -> str:
     """Remove the list of a product's segments."""
-    (tape / f"product={ETH}" / "_segments.jsonl").unlink()
+    tapes.list_path(tape, ETH).unlink()
     return tapes.segment_paths(tape, ETH)[0].name
 
 
 def shorten_list(tape: Path) -> str:
     """Remove the last line of a list."""
-    path = tape / f"product={ETH}" / "_segments.jsonl"
+    path = tapes.list_path(tape, ETH)
     path.write_text(
         "".join(path.read_text(encoding="utf-8").splitlines(keepends=True)[:-1]), encoding="utf-8"
     )
@@ -72,7 +72,7 @@ def lose_end(tape: Path) -> str:
 
 def shorten_list_to(tape: Path, lines: int) -> str:
     """Keep some lines of a list; return the name of the first row that is not listed any more."""
-    path = tape / f"product={ETH}" / "_segments.jsonl"
+    path = tapes.list_path(tape, ETH)
     kept = path.read_text(encoding="utf-8").splitlines(keepends=True)[:lines]
     path.write_text("".join(kept), encoding="utf-8")
     last = json.loads(kept[-1])
@@ -90,7 +90,7 @@ def empty_product(tape: Path) -> str:
     """Remove the list and all segments of a product; its sidecars are still there."""
     for path in tapes.segment_paths(tape, ETH):
         path.unlink()
-    (tape / f"product={ETH}" / "_segments.jsonl").unlink()
+    tapes.list_path(tape, ETH).unlink()
     return "_index"
 
 
@@ -99,14 +99,14 @@ def lose_tail(tape: Path) -> str:
     name = lose_end(tape)
     for path in tape.glob(f"product={ETH}/_index/{name}.*"):
         path.unlink()
-    return "_segments.jsonl: has 50 rows, but"
+    return "the list has 50 rows, but"
 
 
 def empty_directory(tape: Path) -> str:
     """Remove all that a product's directory holds."""
     rmtree(tape / f"product={ETH}")
     (tape / f"product={ETH}").mkdir()
-    return "_segments.jsonl: has 0 rows, but"
+    return "the list has 0 rows, but"
 
 
 LOSSES: Final = (

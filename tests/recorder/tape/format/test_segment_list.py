@@ -16,14 +16,14 @@ from recorder.tape.format.segment_list import append_entry, read_segment_list
 from replay.checking.verify import verify
 from tests.support.constants import BTC, START
 from tests.support.rows import frames, read_rows, write_tape
-from tests.support.tapes import segment_paths, snapshot, write_capture
+from tests.support.tapes import list_path, segment_paths, snapshot, write_capture
 
 
 def test_the_list_of_segments(tmp_path: Path) -> None:
-    """Each line of _segments.jsonl has file, rows, times, connections, size and checksum of a segment."""
+    """Each line of the list has file, rows, times, connections, size and checksum of a segment."""
     rows = [row._replace(connection=row.seq // 4) for row in frames(12)]
     tape = write_tape(tmp_path / "tape", rows, policy=SealPolicy(rows=10))
-    lines = (tape / f"product={BTC}" / "_segments.jsonl").read_bytes().splitlines()
+    lines = list_path(tape).read_bytes().splitlines()
     first, second = (json.loads(line) for line in lines)
     assert first["file"] == "date=2026-08-09/00000000000000000000.parquet"
     assert (first["first_seq"], first["rows"], first["connections"]) == (0, 10, [0, 2])
@@ -41,11 +41,11 @@ def test_the_list_of_segments(tmp_path: Path) -> None:
 )
 def test_a_damaged_list_of_segments_is_named(half_sealed: Path, line: str) -> None:
     """A line that is not an entry is an error that names file and line."""
-    path = half_sealed / f"product={BTC}" / "_segments.jsonl"
+    path = list_path(half_sealed)
     lines = path.read_text().splitlines()
     lines[1] = line
     path.write_text("\n".join(lines) + "\n")
-    with pytest.raises(DamagedTapeError, match=r"_segments\.jsonl: line 2"):
+    with pytest.raises(DamagedTapeError, match=r"2026-08-09\.jsonl: line 2"):
         read_rows(half_sealed)
 
 
@@ -66,7 +66,7 @@ OPTIONAL: Final = {"faults", "numbered", "lags", "book_sha256"}
 
 def test_no_odd_value_in_a_line_is_believed(half_sealed: Path) -> None:
     """A field that is missing, of another type or out of its range is damage that names the line."""
-    path = half_sealed / f"product={BTC}" / "_segments.jsonl"
+    path = list_path(half_sealed)
     first, second, *others = path.read_text().splitlines()
     fields = json.loads(second)
     tried = [{name: value for name, value in fields.items() if name != left} for left in fields]
@@ -76,13 +76,13 @@ def test_no_odd_value_in_a_line_is_believed(half_sealed: Path) -> None:
         tried += [{**fields, name: value} for value in (*odd, *ODD_FACTS.get(name, ()))]
     for each in tried:
         path.write_text("\n".join([first, json.dumps(each), *others]) + "\n")
-        with pytest.raises(DamagedTapeError, match=r"_segments\.jsonl: line 2"):
-            read_segment_list(path.parent)
+        with pytest.raises(DamagedTapeError, match=r"2026-08-09\.jsonl: line 2"):
+            read_segment_list(path.parent.parent)
 
 
 def test_a_list_of_segments_with_a_hole_is_damage(half_sealed: Path) -> None:
     """Segments that do not follow one another are an error, not a jump in the rows."""
-    path = half_sealed / f"product={BTC}" / "_segments.jsonl"
+    path = list_path(half_sealed)
     lines = path.read_text().splitlines()
     path.write_text(f"{lines[0]}\n{lines[2]}\n")
     with pytest.raises(DamagedTapeError, match="begins with row 60, expected row 30"):
@@ -93,7 +93,7 @@ def test_a_list_of_segments_with_a_hole_is_damage(half_sealed: Path) -> None:
 def test_an_entry_goes_after_the_whole_lines(half_sealed: Path, garbage: bytes) -> None:
     """What a crash left of the last line, at whichever byte it ended, is cut; nothing else is."""
     directory = half_sealed / f"product={BTC}"
-    path = directory / "_segments.jsonl"
+    path = list_path(half_sealed)
     *whole, last = path.read_bytes().splitlines(keepends=True)
     entry = read_segment_list(directory)[-1]
     for cut in {0, 1, len(last) // 2, len(last) - 1} if not garbage else {0}:

@@ -16,6 +16,8 @@ from tests.support.rows import file_size_limit, frames, open_writer, tally, to_b
 from tests.support.tapes import (
     edit_catalog,
     import_frames,
+    list_path,
+    make_format_1,
     segment_paths,
     snapshot,
     update,
@@ -80,15 +82,16 @@ NAMES: Final = (
     "_tape.json",
     "_lock",
     "_maintenance.lock",
-    f"product={BTC}/_segments.jsonl",
-    f"product={BTC}/_segments.next.jsonl",
+    f"product={BTC}/_segments/2026-08-09.jsonl",
+    f"product={BTC}/_segments/2026-08-09.next.jsonl",
     f"product={BTC}/_segments.lock",
     f"product={BTC}/_journal/{60:020d}.journal",
     f"product={BTC}/_index/{0:020d}.book",
     f"product={BTC}/date=2026-08-09/{20:020d}.parquet",
     f"product={BTC}/date=2026-08-09/_{0:020d}.parquet.merged",
     "_tape.json.tmp",
-    f"product={BTC}/_segments.next.jsonl.tmp",
+    f"product={BTC}/_segments/2026-08-09.next.jsonl.tmp",
+    f"product={BTC}/_segments.jsonl",
     f"product={BTC}/_index/_{0:020d}.book.tmp",
     f"product={BTC}/_index/_{60:020d}.book.tmp",
     f"product={BTC}/date=2026-08-09/_{60:020d}.parquet.tmp",
@@ -140,7 +143,8 @@ def test_nothing_is_written_through_a_symbolic_link(tape: Path, tmp_path: Path, 
         assert outside.read_bytes() == before
 
 
-@pytest.mark.parametrize("listed", ["_segments.jsonl", "_segments.next.jsonl"])
+@pytest.mark.parametrize("suffix", [".jsonl", ".next.jsonl"])
+@pytest.mark.parametrize("form", [1, 2])
 @pytest.mark.parametrize(
     "file",
     [
@@ -154,14 +158,16 @@ def test_nothing_is_written_through_a_symbolic_link(tape: Path, tmp_path: Path, 
         "\x1b[2J.parquet",
     ],
 )
-def test_a_list_names_no_other_file(tape: Path, tmp_path: Path, file: str, listed: str) -> None:
+def test_a_list_names_no_other_file(tape: Path, tmp_path: Path, file: str, suffix: str, form: int) -> None:
     """An entry with any name but the one of its rows is damage, and no other file is touched."""
     outside = tmp_path / "outside.parquet"
     outside.write_bytes(segment_paths(tape)[1].read_bytes())
+    path = list_path(make_format_1(tape) if form == 1 else tape)
+    whole = path.read_bytes()
     edit_catalog(tape, BTC, 1, file=file.format(tmp=tmp_path, first=20))
-    directory = tape / f"product={BTC}"
-    if listed != "_segments.jsonl":
-        (directory / "_segments.jsonl").rename(directory / listed)
+    path.rename(path.with_suffix(suffix))
+    if suffix != ".jsonl":
+        path.write_bytes(whole)
     before = {
         path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file() and "lock" not in path.name
     }

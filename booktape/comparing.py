@@ -71,7 +71,7 @@ def compare(
         min_episodes: leave out rows with fewer episodes.
         episodes: thresholds whose episodes `output` gets one by one; None for all if there are at most 50,
             else for those that are not part of a sweep.
-        processes: number of processes that share the products.
+        processes: number of processes that share the work; no result depends on it.
         output: RUN directory to write; must not exist.
         html: report to write, one HTML file; must not exist.
         detail: threshold whose episodes the report shows; None for 10 bps, or the middle one.

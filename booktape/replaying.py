@@ -59,7 +59,7 @@ def replay(
         idle_limit: shorten recorded silences to this duration; needs a `speed`.
         precise: spin before each deadline instead of sleeping; needs a `speed`.
         follow: wait for rows that are still being recorded, until Ctrl-C.
-        processes: number of processes that share the products.
+        processes: number of processes that share the work; no result depends on it.
         threshold: a signal is a summary whose relative spread is above it.
         strategy: makes a strategy for each product: a callable, or `module:factory`.
         output: RUN directory to write; must not exist.
@@ -82,6 +82,7 @@ def replay(
     from recorder.installed import tape_name, tapes_title
     from recorder.tape.reader import Tape as StoredTape
     from replay.running.api import run
+    from replay.running.pieces import is_divisible
     from replay.running.settings import ReplaySettings
 
     directory = arguments.optional_output(output, "output")
@@ -118,7 +119,10 @@ def replay(
         limit = format_threshold(settings.threshold)
         log.info("%s waiting for a spread above %s", tapes_title(stored.path), limit)
     elif not math.isinf(settings.speed):
-        log.info("replaying %s at speed %g", tape_name(stored.path), settings.speed)
+        shared = ", each product in one process" if settings.processes > 1 else ""
+        log.info("replaying %s at speed %g%s", tape_name(stored.path), settings.speed, shared)
+    elif settings.processes > 1 and not is_divisible(settings, has_strategy=strategy is not None):
+        log.info("replaying each product in one process: a strategy needs all its rows")
     result = run(
         stored,
         settings,

@@ -14,7 +14,7 @@ every NaN is 0x7ff8000000000000 (0x7fc00000 as float32), a string is its length 
 UTF-8; a null string is the byte 0 alone.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from typing import Final
 
@@ -91,17 +91,29 @@ class RowChecks:
 class Digest:
     """The digest of one product so far; add its summaries in seq order.
 
+    The digest of a *piece* of a tape does not know the chain before it: it keeps what the chain needs of each
+    block, and the whole first block, which may have begun in the piece before. It has no value of its own;
+    the digest of the rows before it takes it by `merge`.
+
+    Args:
+        chain: d over all blocks before; None for a piece.
+        checks: collects the checks of the rows too, if it is not None.
+
     Attributes:
-        chain: d over all blocks before the current one.
+        chain: d over all blocks before the current one; of a piece, the same of nothing.
         block: number of the current block, None before the first summary.
         pending: the packed summaries of the current block, at most 256 KiB.
-        checks: collects the checks of the rows too, if it is not None.
+        checks: as passed.
+        first: of a piece, number and packed summaries of its first block, once that is complete.
+        hashes: of a piece, sha256 of each complete block after the first; None if it is no piece.
     """
 
-    __slots__ = ("block", "chain", "checks", "pending")
+    __slots__ = ("block", "chain", "checks", "first", "hashes", "pending")
 
-    def __init__(self, chain: bytes = bytes(32), checks: RowChecks | None = None) -> None:
-        self.chain = chain
+    def __init__(self, chain: bytes | None = bytes(32), checks: RowChecks | None = None) -> None:
+        self.hashes: list[bytes] | None = [] if chain is None else None
+        self.first: tuple[int, bytes] | None = None
+        self.chain = bytes(32) if chain is None else chain
         self.checks = checks
         self.block: int | None = None
         self.pending = bytearray()
@@ -120,16 +132,41 @@ class Digest:
             edges = np.searchsorted(seqs, np.arange(first + 1, last + 1) * BLOCK)
             parts = [part for part in np.split(packed, edges) if len(part)]
         for part in parts:
-            block = int(part["seq"][0]) // BLOCK
-            if block != self.block:
-                self._close_block()
-                self.block = block
-            self.pending += part.view(np.uint8).data
+            self._extend(int(part["seq"][0]) // BLOCK, part.view(np.uint8).data)
         return packed
 
+    def _extend(self, block: int, packed: bytes | bytearray | memoryview) -> None:
+        if block != self.block:
+            self._close_block()
+            self.block = block
+        self.pending += packed
+
     def _close_block(self) -> None:
-        self.chain = self.value()
+        if not self.pending:
+            return
+        if self.hashes is not None and self.first is None:
+            assert self.block is not None  # noqa: S101  it has pending summaries
+            self.first = self.block, bytes(self.pending)
+        else:
+            self._add_block(sha256(self.pending).digest())
         self.pending = bytearray()
+
+    def _add_block(self, digest: bytes) -> None:
+        if self.hashes is None:
+            self.chain = sha256(self.chain + digest).digest()
+        else:
+            self.hashes.append(digest)
+
+    def merge(self, later: "Digest") -> None:
+        """Add the digest of the piece that comes next. O(its blocks)."""
+        assert later.hashes is not None  # noqa: S101  it is a piece
+        if later.first is not None:
+            self._extend(*later.first)
+            self._close_block()
+            for digest in later.hashes:
+                self._add_block(digest)
+        if later.block is not None:
+            self._extend(later.block, later.pending)
 
     @property
     def chain_seq(self) -> int:
@@ -160,21 +197,38 @@ def run_digest(products: Mapping[str, str]) -> str:
 class RowDigest:
     """The digest of one product's rows so far; it can be copied and continued.
 
+    Args:
+        schema: the columns of the rows.
+        is_piece: whether other rows precede: the packed rows are kept, for the `merge` of the digest before.
+
     Attributes:
         rows: number of rows so far.
+        kept: of a piece, the packed rows; None if it is no piece.
     """
 
-    __slots__ = ("_chain", "rows")
+    __slots__ = ("_chain", "kept", "rows")
 
-    def __init__(self, schema: pa.Schema) -> None:
+    def __init__(self, schema: pa.Schema, *, is_piece: bool = False) -> None:
         self._chain = sha256("".join(f"{field.name} {field.type}\n" for field in schema).encode()).digest()
+        self.kept: list[bytes] | None = [] if is_piece else None
         self.rows = 0
 
     def update(self, rows: pa.RecordBatch) -> None:
         """Add a batch of the schema. O(rows x columns) in Python: such rows are few."""
-        for packed in zip(*map(_packed, rows.columns), strict=True):
-            self._chain = sha256(b"".join((self._chain, *packed))).digest()
-        self.rows += rows.num_rows
+        self._add([b"".join(packed) for packed in zip(*map(_packed, rows.columns), strict=True)])
+
+    def merge(self, later: "RowDigest") -> None:
+        """Add the digest of the piece that comes next. O(its rows)."""
+        assert later.kept is not None  # noqa: S101  it is a piece
+        self._add(later.kept)
+
+    def _add(self, packed: Sequence[bytes]) -> None:
+        self.rows += len(packed)
+        if self.kept is not None:
+            self.kept += packed
+            return
+        for row in packed:
+            self._chain = sha256(self._chain + row).digest()
 
     def hexdigest(self) -> str:
         """Return the digest as 64 hex digits."""

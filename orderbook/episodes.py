@@ -79,10 +79,11 @@ class ObservedTime:
 
     Attributes:
         ns: the observed time so far, in nanoseconds.
-        last: time and connection of the last summary; None before the first.
+        first, last: time and connection of the first and the last summary; None before the first.
     """
 
     ns: int = 0
+    first: tuple[int, int] | None = None
     last: tuple[int, int] | None = None
 
     def add(self, recv_time: Ints, connection: NDArray[np.integer]) -> None:
@@ -94,4 +95,16 @@ class ObservedTime:
             self.ns += int(recv_time[-1]) - int(recv_time[0])
         else:
             self.ns += int(intervals(recv_time, connection)[1].sum())
+        if self.first is None:
+            self.first = int(recv_time[0]), first
         self.last = int(recv_time[-1]), last
+
+    def merge(self, later: "ObservedTime") -> None:
+        """Add the time of the summaries that come next."""
+        if later.first is None:
+            return
+        if self.last is not None and self.last[1] == later.first[1]:
+            self.ns += later.first[0] - self.last[0]
+        self.ns += later.ns
+        self.first = self.first or later.first
+        self.last = later.last

@@ -86,6 +86,8 @@ class Tally:
         first_time, last_time: recv_time of the first and last row, nanoseconds since 1970.
         facts: what the rows tell of their connections, since the last seal.
         trades: of the trades, if the steps hold them.
+        is_piece: whether it is of a piece of a tape, see `piece`.
+        observed: the observed time.
     """
 
     threshold: float
@@ -103,7 +105,8 @@ class Tally:
     last_time: int | None = None
     facts: Facts = field(default_factory=no_facts)
     trades: TradeTally | None = None
-    _observed: ObservedTime = field(default_factory=ObservedTime)
+    is_piece: bool = False
+    observed: ObservedTime = field(default_factory=ObservedTime)
 
     def add(self, step: Step) -> None:
         """Add one step. O(rows)."""
@@ -123,8 +126,35 @@ class Tally:
             self._add_anomalies(step.anomalies)
         self._add_summaries(step.summaries)
         if step.trades is not None:
-            self.trades = self.trades or TradeTally()
+            self.trades = self.trades or self._no_trades()
             self.trades.add(step.trades)
+
+    def _no_trades(self) -> TradeTally:
+        return TradeTally.piece() if self.is_piece else TradeTally()
+
+    @classmethod
+    def piece(cls, threshold: float) -> "Tally":
+        """Return the tally of a piece of a tape, which others precede: they take it by `merge`."""
+        return cls(threshold, Digest(None), is_piece=True)
+
+    def merge(self, later: "Tally") -> None:
+        """Add the tally of the piece that comes next. O(blocks of its digest + its trades)."""
+        if later.rows:
+            self.first_time = later.first_time if self.first_time is None else self.first_time
+            self.last_time = later.last_time
+            if self.first_connection is None:
+                self.first_connection = later.first_connection
+            self.last_connection = later.last_connection
+        for name in ("rows", "frames", "summaries", "signals", "absent_deletes", "noop_sets"):
+            setattr(self, name, getattr(self, name) + getattr(later, name))
+        for kind, number in later.anomalies.items():
+            self.anomalies[kind] += number
+        self.facts.add(later.facts)
+        self.digest.merge(later.digest)
+        self.observed.merge(later.observed)
+        if later.trades is not None:
+            self.trades = self.trades or self._no_trades()
+            self.trades.merge(later.trades)
 
     def _add_anomalies(self, anomalies: pa.RecordBatch) -> None:
         kinds, connections = (anomalies.column(name).to_pylist() for name in ("kind", "connection"))
@@ -147,7 +177,7 @@ class Tally:
         self.signals += int(np.count_nonzero(is_above(relative_spread, self.threshold)))  # null is NaN
         packed = self.digest.update(summaries)
         connection, recv_time = summaries.column("connection").to_numpy(), packed["recv_time"]
-        self._observed.add(recv_time, connection)
+        self.observed.add(recv_time, connection)
         add_lags(self.facts.lags, recv_time, packed["exchange_time"], connection)
 
     @property
@@ -165,12 +195,12 @@ class Tally:
     @property
     def observed_ns(self) -> int:
         """The observed time in nanoseconds, see `orderbook.episodes`."""
-        return self._observed.ns
+        return self.observed.ns
 
     @property
     def last_book(self) -> tuple[int, int] | None:
         """Time and connection of the last summary, after which nothing was observed; None without one."""
-        return self._observed.last
+        return self.observed.last
 
     @property
     def excluded_ns(self) -> int:

@@ -259,6 +259,21 @@ class TradeTally:
         self.repeated += step.repeated
         self.digest.update(step.trades.select(TRADE_SCHEMA.names))
 
+    def merge(self, later: "TradeTally") -> None:
+        """Add the trades that come next, of a tally that was made by `piece`."""
+        self.trades += later.trades
+        self.gaps += later.gaps
+        if later.late is not None:
+            self.late = (self.late or 0) + later.late
+        self.malformed += later.malformed
+        self.repeated += later.repeated
+        self.digest.merge(later.digest)
+
+    @classmethod
+    def piece(cls) -> "TradeTally":
+        """Return the tally of a piece of a tape, which others precede."""
+        return cls(digest=RowDigest(TRADE_SCHEMA, is_piece=True))
+
     def summary(self) -> str:
         """Return the counts in one line, for people.
 

@@ -1,7 +1,7 @@
-"""One job in several processes: each works on its own products, and the results are put together.
+"""One job in several processes: each takes pieces of work, one after another, and returns their results.
 
-A book is the work of one process, so N processes take N groups of products. bytewax would distribute the
-products by the hash of their ids; here groups are balanced by bytes, and no row travels between processes.
+No row travels between processes. What cannot be cut into pieces (`replay.pieces`) is shared out by product,
+in as many groups as there are processes, of about as many bytes each.
 
 Every process has its own pipe, and a thread that waits for it. A `ProcessPoolExecutor` has one queue for all
 results: if a process is killed while it writes a result, the caller waits forever.
@@ -20,6 +20,7 @@ from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
+from queue import Empty, SimpleQueue
 from typing import Any, Final, Generic, TypeVar
 
 from orderbook.engine import Engine
@@ -73,11 +74,11 @@ def check_picklable(work: object) -> None:
 
 
 class WorkerPool(AbstractContextManager["WorkerPool[P, R]"], Generic[P, R]):
-    """Processes that do one job on different products. They start and import when the pool is entered.
+    """Processes that do one job on different parts. They start and import when the pool is entered.
 
     Args:
-        work: a function of a module, so that another process can import it. It must end on SIGTERM. It either
-            calls the `WaitForStart` once in every process or in none.
+        work: a function of a module, so that another process can import it. It must end on SIGTERM. It calls
+            the `WaitForStart` once for every part or for none; the first if there is a process for each.
         number: how many processes.
         engine: name of the engine that they load at once, if its compiled code is in the cache.
     """
@@ -122,10 +123,17 @@ class WorkerPool(AbstractContextManager["WorkerPool[P, R]"], Generic[P, R]):
         return "compiled" if loaded.name == "compiled" else "plain"  # each process loads its own
 
     def run(self, parts: Sequence[P]) -> list[R]:
-        """Return the result of each part, in order. A signal or the first failure stops all processes.
+        """Return the result of each part, in order; see `run_each`."""
+        results: dict[int, R] = {}
+        self.run_each(parts, results.__setitem__)
+        return [results[number] for number in range(len(parts))]
+
+    def run_each(self, parts: Sequence[P], take: Callable[[int, R], None]) -> None:
+        """Run all parts. A signal or the first failure stops all processes.
 
         Args:
-            parts: as many as there are processes; they are pickled.
+            parts: as many as there are processes, or more; they are pickled, and begun in order.
+            take: called with the number and the result of each, as they come, one call at a time.
 
         Raises:
             BooktapeError: the first failure of a part.
@@ -138,12 +146,20 @@ class WorkerPool(AbstractContextManager["WorkerPool[P, R]"], Generic[P, R]):
             interrupted.set()
             self._stop_all()
 
-        with on_signals(interrupt), ThreadPoolExecutor(len(parts)) as threads:
-            results = [
-                threads.submit(self._run_part, worker, part)
-                for worker, part in zip(self._workers, parts, strict=True)
+        waiting: SimpleQueue[tuple[int, P]] = SimpleQueue()
+        for each in enumerate(parts):
+            waiting.put(each)
+        one_at_a_time = threading.Lock()
+
+        def take_result(number: int, result: R) -> None:
+            with one_at_a_time:
+                take(number, result)
+
+        with on_signals(interrupt), ThreadPoolExecutor(len(self._workers)) as threads:
+            running = [
+                threads.submit(self._run_parts, worker, waiting, take_result) for worker in self._workers
             ]
-            ended = wait(results, return_when=FIRST_EXCEPTION).done
+            ended = wait(running, return_when=FIRST_EXCEPTION).done
             failure = next((error for each in ended if (error := each.exception()) is not None), None)
             if failure is not None:
                 self._stop_all()
@@ -151,13 +167,32 @@ class WorkerPool(AbstractContextManager["WorkerPool[P, R]"], Generic[P, R]):
             raise InterruptedRunError("interrupted; nothing was written")
         if failure is not None:
             raise failure
-        return [each.result() for each in results]
 
-    def _run_part(self, worker: "_Worker[P, R]", part: P) -> R:
+    def _run_parts(
+        self,
+        worker: "_Worker[P, R]",
+        waiting: "SimpleQueue[tuple[int, P]]",
+        take: Callable[[int, R], None],
+    ) -> None:
+        """Run parts in one process until none waits."""
         try:
-            return worker.run(part, self._wait_for_start)
+            running = self._begin_next(worker, waiting)
+            while running is not None:
+                number, result = running, worker.receive(self._wait_for_start)
+                running = self._begin_next(worker, waiting)  # it need not wait while the result is taken
+                take(number, result)
         finally:
             self._all_ready.abort()  # nobody waits for a process that has ended
+
+    @staticmethod
+    def _begin_next(worker: "_Worker[P, R]", waiting: "SimpleQueue[tuple[int, P]]") -> int | None:
+        """Send the next part to a process; return its number, None without one."""
+        try:
+            number, part = waiting.get_nowait()
+        except Empty:
+            return None
+        worker.send(part)
+        return number
 
     def _wait_for_start(self) -> int:
         with suppress(threading.BrokenBarrierError):
@@ -174,7 +209,7 @@ class WorkerPool(AbstractContextManager["WorkerPool[P, R]"], Generic[P, R]):
 
 @dataclass(frozen=True, slots=True)
 class _Done:
-    """The last message of a process that did not fail."""
+    """The last message about a part that did not fail."""
 
     result: Any
 
@@ -182,8 +217,8 @@ class _Done:
 class _Worker(Generic[P, R]):
     """One process, as its parent sees it.
 
-    It says whether it has loaded the engine, receives its part, may ask once for the start (None), and ends
-    with its result or its failure.
+    It says whether it has loaded the engine. For each part that it receives, it may ask once for the start
+    (None), and returns a result or a failure.
     """
 
     def __init__(self, work: Callable[[P, WaitForStart], R], engine: str) -> None:
@@ -200,9 +235,13 @@ class _Worker(Generic[P, R]):
             return self._pipe.recv() is True
         return False
 
-    def run(self, part: P, wait_for_start: WaitForStart) -> R:
-        try:
+    def send(self, part: P) -> None:
+        with suppress(OSError):  # it died: `receive` will say so
             self._pipe.send(part)
+
+    def receive(self, wait_for_start: WaitForStart) -> R:
+        """Block until the part that was sent has ended; return its result."""
+        try:
             while not isinstance(message := self._pipe.recv(), _Done | BooktapeError):
                 if message is None:
                     self._pipe.send(wait_for_start())
@@ -228,7 +267,7 @@ class _Worker(Generic[P, R]):
 
 
 def _run_in_process(pipe: Connection, work: Callable[[Any, WaitForStart], Any], engine: str) -> None:
-    """Run one part in a new process and send its outcome."""
+    """Run parts in a new process, and send the outcome of each, until the parent closes the pipe."""
     # Ctrl-C and SIGHUP reach the whole group of processes; the parent passes them on as SIGTERM.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
@@ -244,11 +283,12 @@ def _run_in_process(pipe: Connection, work: Callable[[Any, WaitForStart], Any], 
     except OSError:  # the parent has ended
         return
     try:
-        try:
-            part = pipe.recv()
-        except (EOFError, OSError):  # the parent has no part for this process
-            return
-        pipe.send(_Done(work(part, wait_for_start)))
+        while True:
+            try:
+                part = pipe.recv()
+            except (EOFError, OSError):  # the parent has no more parts
+                return
+            pipe.send(_Done(work(part, wait_for_start)))
     except BrokenPipeError:  # the parent has ended
         pass
     except BooktapeError as error:

@@ -23,6 +23,7 @@ from tests.endurance.forms import IS_LONG
 from tests.support import oracle, tapes
 from tests.support.commands import record_process
 from tests.support.constants import CAPTURES, MS, ROOT, START, TIMEOUT_S
+from tests.support.pieces import interrupted_tape, variants
 from tests.support.tapes import Recording
 
 collect_ignore = ["support/fails_on_import.py"]
@@ -120,6 +121,14 @@ def import_capture(captures: Path, tmp_path_factory: pytest.TempPathFactory) -> 
         return tape
 
     return imported
+
+
+@pytest.fixture(scope="session")
+def interrupted(captures: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Return a tape of a real capture of ten products, interrupted twice, and copies of it by `variants`."""
+    directory = tmp_path_factory.mktemp("interrupted")
+    tape = interrupted_tape(captures / "exchange-2021-04-ten-products.jsonl.gz", directory, 100)
+    return {"as recorded": tape, **variants(tape, directory)}
 
 
 @pytest.fixture(scope="session", params=CAPTURE_NAMES)

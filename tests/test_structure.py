@@ -326,6 +326,8 @@ TESTED_ELSEWHERE = {
     "replay/checking/interruptions.py": "tests/replay/checking/test_inspect.py",
     "replay/checking/verification.py": "tests/replay/checking/test_verify.py",
     "replay/comparing/metric.py": "tests/replay/comparing/test_metrics.py",
+    "replay/pieces/reading.py": "tests/replay/running/test_pieces.py",
+    "replay/pieces/workers.py": "tests/replay/test_processes.py",
     "replay/comparing/sweep/sums.py": "tests/replay/comparing/sweep/test_bins.py",
     "replay/dataflow/sources.py": "tests/replay/dataflow/test_flows.py",
     "replay/run_dir/backtests.py": "tests/replay/checking/diff/test_backtests.py",

@@ -152,7 +152,8 @@ processes_option = option(
     "processes",
     "--processes",
     type=click.IntRange(1, 64),
-    help="Number of processes that share the products.",
+    help="Number of processes that share the work: runs of segments, or products where a strategy or a clock"
+    " needs all rows of one.",
 )
 by_option = option(
     backtest,

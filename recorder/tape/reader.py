@@ -1,7 +1,7 @@
 """An open tape: what its manifest says, and its products."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -50,6 +50,10 @@ class Tape:
             return tape
         path = Path(tape)
         return cls(path, complete_manifest(path, problems))
+
+    def without_listings(self) -> "Tape":
+        """Return the tape as it was opened, to send to another process: a long list of segments is large."""
+        return replace(self, listings={})
 
     @property
     def feed(self) -> str:

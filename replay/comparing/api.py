@@ -10,12 +10,14 @@ from orderbook.engine import Engine, Watch, both
 from recorder.runtime.loading import engine_for, engine_name
 from recorder.settings import EngineName
 from recorder.tape.reader import Tape, TapeLike
-from replay.comparing.passes import Work, run_passes, run_passes_in_processes, worker_pool
+from replay.comparing.passes import Work, run_passes
+from replay.comparing.pieces import run_pieces
 from replay.comparing.profits import Traded
 from replay.comparing.results import Comparison
 from replay.comparing.settings import CompareSettings
 from replay.comparing.sweep.episode_rows import MAX_THRESHOLDS
-from replay.processes import balanced
+from replay.pieces.cutting import cut_for_processes
+from replay.pieces.workers import LocalWorkers
 from replay.run_dir.writer import run_directory
 from replay.simulation.api import backtest
 
@@ -44,7 +46,7 @@ def compare(
         progress: called with each product and step; not if there are several processes.
         watch: called with each tape; returns a function that is called with each product and step.
         engine: builds the books.
-        processes: number of processes that share the products.
+        processes: number of processes that share the pieces of the tapes; no result depends on it.
 
     Raises:
         TapeError: if a tape cannot be read.
@@ -58,9 +60,12 @@ def compare(
     if processes == 1:
         engine = engine_for(sum(each.sealed_work(wanted) for each in opened), engine)
     with ExitStack() as stack:
-        groups = balanced(zip(opened, selected, strict=True), processes) if processes > 1 else []
-        pool = stack.enter_context(worker_pool(groups, engine))  # the processes import and load at once
-        running = pool.ready_engine(engine)
+        pieces = []
+        if processes > 1:
+            pieces = cut_for_processes(zip(opened, selected, strict=True), settings.window, processes)
+        number = min(processes, sum(len(each.pieces) for each in pieces))
+        workers = stack.enter_context(LocalWorkers(number, engine))  # they import and load at once
+        running = workers.ready_engine(engine)
         started = time.perf_counter()
         writer = stack.enter_context(run_directory(output)) if output else None
         if episodes_of is None:
@@ -69,7 +74,7 @@ def compare(
         books = replace(settings, trades=None)  # the backtest has processes of its own
         work = Work(opened, selected, books, running, writer, listed)
         if processes > 1:
-            outcome = run_passes_in_processes(work, groups, pool)
+            outcome = run_pieces(work, pieces, workers)
         else:
             outcome = run_passes(work, lambda each: both(progress, watch and watch(each.path)))
         traded = None

@@ -1,7 +1,7 @@
-"""The passes of a comparison: each tape once through book and sweeps, in one process or several."""
+"""The passes of a comparison: each tape once through book and sweeps. `pieces.py` has several processes."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 import pyarrow as pa
 
@@ -10,7 +10,7 @@ from orderbook.errors import reason_of
 from orderbook.tally import Tally
 from orderbook.thresholds import DEFAULT_THRESHOLD
 from recorder.dataflow.running import run_to_end
-from recorder.runtime.loading import engine_name, load_engine
+from recorder.runtime.loading import load_engine
 from recorder.runtime.signals import interruptible
 from recorder.settings import EngineName
 from recorder.tape.reader import Tape
@@ -21,7 +21,6 @@ from replay.comparing.sweep.episode_rows import EpisodeRows
 from replay.comparing.sweep.threshold_sweep import ThresholdSweep
 from replay.dataflow.flows import replay_flow
 from replay.dataflow.sources import TapeSource
-from replay.processes import WaitForStart, WorkerPool
 from replay.run_dir.writer import RunError, RunWriter
 
 StepReader = Callable[[str, Step], None]
@@ -51,7 +50,7 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The counts of each tape, and the groups in the order of `Comparison.groups`; picklable."""
+    """The counts of each tape, and the groups in the order of `Comparison.groups`."""
 
     tapes: list[TapePass]
     groups: list[Group]
@@ -65,64 +64,55 @@ def run_passes(work: Work, watch: Callable[[Tape], StepReader | None]) -> Outcom
         RunError: if episodes cannot be written.
         InterruptedRunError: if a signal ended the run.
     """
+    return outcome_of(
+        work,
+        [
+            _run_pass(work, tape, products, watch(tape))
+            for tape, products in zip(work.tapes, work.products, strict=True)
+        ],
+    )
+
+
+def outcome_of(work: Work, totals: Sequence[Mapping[str, "ProductTotal"]]) -> Outcome:
+    """Return the outcome of the totals of each tape, by product."""
     passes = [
-        _run_pass(work, tape, products, watch(tape))
-        for tape, products in zip(work.tapes, work.products, strict=True)
+        Pass(
+            tape,
+            {product: total.sweep for product, total in of_tape.items()},
+            {product: total.tally for product, total in of_tape.items()},
+        )
+        for tape, of_tape in zip(work.tapes, totals, strict=True)
     ]
     tapes = [TapePass(each.tape.path, each.tallies, each.tape.manifest.synthetic) for each in passes]
     return Outcome(tapes, groups_of(passes, work.settings.by))
 
 
-Groups = Sequence[tuple[str, ...]]
-"""The products of each process."""
+class ProductTotal:
+    """The sweep and the counts of one product, or of a piece of it that others precede."""
 
-
-def worker_pool(groups: Groups, engine: Engine | EngineName) -> "WorkerPool[Work, Outcome]":
-    """Return a process for each group of products; enter it before the engine is made ready."""
-    return WorkerPool(_run_part, len(groups), engine_name(engine))
-
-
-def run_passes_in_processes(work: Work, groups: Groups, pool: "WorkerPool[Work, Outcome]") -> Outcome:
-    """Run the passes with the products divided among processes; each takes its products of all tapes.
-
-    Raises:
-        LostProcessError: if a process died; and what `run_passes` raises.
-    """
-    parts = [
-        replace(work, products=[tuple(each for each in chosen if each in group) for chosen in work.products])
-        for group in groups
-    ]
-    outcomes = pool.run(parts)
-    tapes = [TapePass(tape.path, {}, tape.manifest.synthetic) for tape in work.tapes]
-    for outcome in outcomes:
-        for whole, part in zip(tapes, outcome.tapes, strict=True):
-            whole.tallies.update(part.tallies)
-    found = (group for outcome in outcomes for group in outcome.groups)
-    return Outcome(tapes, sorted(found, key=lambda group: group.product))
-
-
-def _run_part(work: Work, _wait_for_start: WaitForStart) -> Outcome:
-    """Run the passes of one process; its files are complete when this returns."""
-    outcome = run_passes(work, lambda _tape: None)
-    if work.writer is not None:
-        work.writer.close()
-    return outcome
-
-
-class _ProductTotal:
-    """The sweep and the counts of one product."""
-
-    def __init__(self, settings: CompareSettings) -> None:
+    def __init__(self, settings: CompareSettings, *, is_piece: bool = False) -> None:
         self.sweep = ThresholdSweep(settings.thresholds, settings.horizons_ns, settings.fee, settings.by)
-        self.tally = Tally(DEFAULT_THRESHOLD)
+        self.tally = Tally.piece(DEFAULT_THRESHOLD) if is_piece else Tally(DEFAULT_THRESHOLD)
 
     def add(self, step: Step) -> None:
+        """Add the next step."""
         self.tally.add(step)
         self.sweep.add(step.summaries)
 
+    def merge(self, later: "ProductTotal") -> None:
+        """Add the piece that comes next, which cannot be used any more."""
+        self.tally.merge(later.tally)
+        self.sweep.merge(later.sweep)
 
-class _EpisodeWriter:
-    """Writes the episodes of one tape, product by product."""
+
+class EpisodeWriter:
+    """Writes the episodes of one tape, product by product.
+
+    Args:
+        writer: writes the files.
+        work: whose episodes.
+        tape: the tape.
+    """
 
     def __init__(self, writer: RunWriter, work: Work, tape: Tape) -> None:
         self._writer = writer
@@ -131,15 +121,18 @@ class _EpisodeWriter:
         self._rows: dict[str, EpisodeRows] = {}
 
     def add(self, product: str, step: Step) -> None:
+        """Add the next step of a product."""
         if product not in self._rows:
             self._rows[product] = EpisodeRows(self._work.episodes_of, self._work.settings.horizons_ns)
-        self._write(product, self._rows[product].add(step.summaries))
+        self.write(product, self._rows[product].add(step.summaries))
 
     def finish(self) -> None:
+        """Write the episodes that are open."""
         for product, rows in self._rows.items():
-            self._write(product, rows.finish())
+            self.write(product, rows.finish())
 
-    def _write(self, product: str, episodes: pa.RecordBatch) -> None:
+    def write(self, product: str, episodes: pa.RecordBatch) -> None:
+        """Write episodes of a product."""
         if not episodes.num_rows:
             return
         if self._tape is not None:
@@ -148,10 +141,12 @@ class _EpisodeWriter:
         self._writer.write("episodes", product, episodes)
 
 
-def _run_pass(work: Work, tape: Tape, products: tuple[str, ...], reader: StepReader | None) -> Pass:
+def _run_pass(
+    work: Work, tape: Tape, products: tuple[str, ...], reader: StepReader | None
+) -> dict[str, ProductTotal]:
     settings, engine = work.settings, load_engine(work.engine)
-    totals = {product: _ProductTotal(settings) for product in products}
-    episodes = _EpisodeWriter(work.writer, work, tape) if work.writer and work.episodes_of else None
+    totals = {product: ProductTotal(settings) for product in products}
+    episodes = EpisodeWriter(work.writer, work, tape) if work.writer and work.episodes_of else None
     source = TapeSource(tape, products, window=settings.window)
     streams = replay_flow(source, tape.feed, engine, settings.window, recoverable=False)
 
@@ -162,13 +157,9 @@ def _run_pass(work: Work, tape: Tape, products: tuple[str, ...], reader: StepRea
         streams.into("progress", streams.steps, reader)
     if episodes is not None:
         streams.into("episodes", streams.steps, episodes.add, stop_on_full_disk)
-    streams.into("result", streams.total("compare", lambda: _ProductTotal(settings)), totals.__setitem__)
+    streams.into("result", streams.total("compare", lambda: ProductTotal(settings)), totals.__setitem__)
     with interruptible(source.stop, "nothing was compared"):
         run_to_end(streams.flow, source.failure)
     if episodes is not None:
         episodes.finish()
-    return Pass(
-        tape,
-        {product: total.sweep for product, total in totals.items()},
-        {product: total.tally for product, total in totals.items()},
-    )
+    return totals

@@ -53,6 +53,12 @@ def remove_leftovers(run: Path) -> None:
             _remove_unused(directory)
 
 
+def remove_asides(directory: Path) -> None:
+    """Remove the files of streams that a process did not complete before it died."""
+    for path in directory.glob(f"*/*/_*.{_RANDOM}"):
+        path.unlink()
+
+
 def aside(path: Path) -> Path:
     """Return a new name beside a path, under which it is written until it is whole.
 

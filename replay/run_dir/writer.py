@@ -12,8 +12,8 @@ from orderbook.document import to_json
 from orderbook.errors import BooktapeError, reason_of
 from recorder.tape.format.segment_writer import ROW_GROUP_ROWS
 from recorder.tape.store.durable import sync_directory
-from recorder.tape.store.local import ParquetFile, arrow_sink, replace_file, sync_file
-from replay.run_dir.unfinished import release, unfinished_directory
+from recorder.tape.store.local import ParquetFile, arrow_sink, rename_file, replace_file, sync_file
+from replay.run_dir.unfinished import aside, release, remove_asides, unfinished_directory
 
 _MAX_SMALL: Final = 256
 """Small batches to hold before they are combined: each takes kilobytes besides its rows."""
@@ -56,6 +56,7 @@ def run_directory(run: Path) -> Iterator["RunWriter"]:
             writer = RunWriter(directory)
             yield writer
             writer.close()
+            remove_asides(directory)
             refuse_existing(run)
             release(directory)
             directory.rename(run)
@@ -67,11 +68,17 @@ def run_directory(run: Path) -> Iterator["RunWriter"]:
 class RunWriter:
     """Writes batches as RUN/<stream>/product=P/<first seq>.parquet, and run.json.
 
-    Rows without a seq are in a file named 0.
+    Rows without a seq are in a file named 0. A file has another name until it is complete, so it does no harm
+    to write a piece of a tape again if its process died.
+
+    Args:
+        directory: the directory.
+        label: follows the first seq in the names of files, if others may begin with the same one.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, label: str = "") -> None:
         self.directory = directory
+        self._label = label
         self._files: dict[tuple[str, str], _StreamFile] = {}
 
     def write(self, stream: str, product: str, batch: pa.RecordBatch) -> None:
@@ -83,9 +90,9 @@ class RunWriter:
         key = (stream, product)
         if key not in self._files:
             folder = self.directory / stream / f"product={product}"
-            folder.mkdir(parents=True)
+            folder.mkdir(parents=True, exist_ok=True)  # another piece of the product may have made it
             first_seq = batch.column("seq")[0].as_py() if "seq" in batch.schema.names else 0
-            path = folder / f"{first_seq:020d}.parquet"
+            path = folder / f"{first_seq:020d}{self._label}.parquet"
             self._files[key] = _StreamFile(path, batch.schema)
         self._files[key].write(batch)
 
@@ -106,9 +113,27 @@ class RunWriter:
         """
         for file in self._files.values():
             file.close()
-            sync_file(file.path)
-            sync_directory(file.path.parent)
-            ParquetFile(file.path).close()
+        self._files = {}
+
+
+@contextmanager
+def piece_files(whole: RunWriter | None, label: str = "") -> Iterator[RunWriter | None]:
+    """Yield a writer of files of a piece, complete if the block succeeds; None without a RUN.
+
+    Args:
+        whole: the writer of the RUN, which another process may have made.
+        label: as of `RunWriter`.
+
+    Raises:
+        RunError: if a file cannot be written.
+    """
+    writer = None if whole is None else RunWriter(whole.directory, label)
+    try:
+        yield writer
+        if writer is not None:
+            writer.close()
+    except (OSError, pa.ArrowException) as error:
+        raise RunError(f"the run directory: {reason_of(error)}") from None
 
 
 class _StreamFile:
@@ -118,8 +143,9 @@ class _StreamFile:
     """
 
     def __init__(self, path: Path, schema: pa.Schema) -> None:
-        self.path = path
-        self._sink = arrow_sink(path)
+        self._path = path
+        self._aside = aside(path)
+        self._sink = arrow_sink(self._aside)
         self._file = pq.ParquetWriter(self._sink, schema, compression="zstd", write_page_checksum=True)
         self._combined: list[pa.RecordBatch] = []
         self._small: list[pa.RecordBatch] = []
@@ -141,7 +167,10 @@ class _StreamFile:
         self._combined, self._small, self._rows = [], [], 0
 
     def close(self) -> None:
-        """Write the remaining rows and the footer."""
+        """Write the remaining rows and the footer, fsync, check that it can be read, and give it its name."""
         self._flush()
         self._file.close()
         self._sink.close()
+        sync_file(self._aside)
+        ParquetFile(self._aside).close()
+        rename_file(self._aside, self._path)

@@ -21,9 +21,12 @@ from recorder.settings import EngineName
 from recorder.tape.reader import Tape, TapeLike
 from replay.dataflow.flows import replay_flow
 from replay.dataflow.sources import first_reported, paced_source
+from replay.pieces.cutting import cut_for_processes
+from replay.pieces.workers import LocalWorkers
 from replay.processes import WaitForStart, WorkerPool, balanced, check_picklable
 from replay.run_dir.writer import RunError, RunWriter, run_directory
 from replay.running.output import RunOutput
+from replay.running.pieces import PieceWork, is_divisible, run_piece
 from replay.running.results import RunResult
 from replay.running.settings import REPLAY, ReplaySettings
 
@@ -63,16 +66,14 @@ def run(
     settings = replace(settings, products=opened.select(settings.products))
     with ExitStack() as stack:
         writer = stack.enter_context(run_directory(output)) if output else None
-        several = settings.processes > 1
-        if not (several or settings.follow):
-            engine = engine_for(opened.sealed_work(settings.products), engine)
-        if several:
-            check_picklable(strategy)
-        groups = balanced([(opened, settings.products)], settings.processes) if several else []
-        pool = WorkerPool(_replay_part, len(groups), engine_name(engine))
-        stack.enter_context(pool)  # the processes import and load at once
-        part = _Part(opened, settings, writer, keep, pool.ready_engine(engine), strategy)
-        result = _in_processes(pool, part, groups) if several else _replay(part, progress=progress)
+        whole = _Part(opened, settings, writer, keep, engine, strategy)
+        if settings.processes > 1:
+            divide = _in_pieces if is_divisible(settings, has_strategy=strategy is not None) else _by_product
+            result = divide(whole)
+        else:
+            if not settings.follow:
+                engine = engine_for(opened.sealed_work(settings.products), engine)
+            result = _replay(replace(whole, engine=load_engine(engine)), progress=progress)
         result.settings = settings
         if writer:
             writer.write_document(result.document())
@@ -92,21 +93,49 @@ class _Part:
     first_time: int | None = None
 
 
-def _in_processes(
-    pool: WorkerPool[_Part, RunResult], whole: _Part, groups: Sequence[tuple[str, ...]]
-) -> RunResult:
-    """Replay groups of products in one process each, on one clock."""
-    settings, started = whole.settings, time.perf_counter()
-    earliest = first_reported(whole.tape, settings.products, settings.window)
-    parts = [
-        replace(whole, settings=replace(settings, products=group, processes=1), first_time=earliest)
-        for group in groups
-    ]
-    result = RunResult(
-        whole.tape.path, settings, engine_name(whole.engine), synthetic=whole.tape.manifest.synthetic
+def _in_pieces(whole: _Part) -> RunResult:
+    """Replay runs of segments in several processes; what came of them is merged in order."""
+    settings = whole.settings
+    pieces = cut_for_processes(
+        [(whole.tape, settings.products)],
+        settings.window,
+        settings.processes,
+        at_connections=settings.trades,
     )
-    for found in pool.run(parts):
-        result.merge(found)
+    number = min(settings.processes, sum(len(each.pieces) for each in pieces))
+    with LocalWorkers(number, whole.engine) as workers:
+        engine = workers.ready_engine(whole.engine)
+        work = PieceWork(whole.tape.without_listings(), settings, whole.writer, whole.keep, engine)
+        started = time.perf_counter()
+        chains = [
+            [replace(work, product=each.product, piece=piece) for piece in each.pieces] for each in pieces
+        ]
+        found = workers.merged(run_piece, chains)
+    return _whole(whole, found, engine_name(engine), started)
+
+
+def _by_product(whole: _Part) -> RunResult:
+    """Replay groups of products in a process each, on one clock."""
+    settings = whole.settings
+    check_picklable(whole.strategy)
+    groups = balanced([(whole.tape, settings.products)], settings.processes)
+    with WorkerPool(_replay_part, len(groups), engine_name(whole.engine)) as pool:
+        whole = replace(whole, engine=pool.ready_engine(whole.engine))
+        started = time.perf_counter()
+        earliest = first_reported(whole.tape, settings.products, settings.window)
+        parts = [
+            replace(whole, settings=replace(settings, products=group, processes=1), first_time=earliest)
+            for group in groups
+        ]
+        found = pool.run(parts)
+    return _whole(whole, found, engine_name(whole.engine), started)
+
+
+def _whole(whole: _Part, found: Sequence[RunResult], engine: str, started: float) -> RunResult:
+    """Put the results of all products together."""
+    result = RunResult(whole.tape.path, whole.settings, engine, synthetic=whole.tape.manifest.synthetic)
+    for each in found:
+        result.merge(each)
     result.elapsed_s = time.perf_counter() - started
     return result
 

@@ -134,9 +134,16 @@ class RunResult(Result):
         )
 
     def merge(self, part: "RunResult") -> None:
-        """Add the result of other products, from another process."""
-        for name in ("tallies", "summaries", "signals", "anomalies", "depth", "trades", "strategy_rows"):
-            getattr(self, name).update(getattr(part, name))
+        """Add the result of other products, or of the pieces that come next of the same ones."""
+        for product, tally in part.tallies.items():
+            if product in self.tallies:
+                self.tallies[product].merge(tally)
+            else:
+                self.tallies[product] = tally
+        for name in ("summaries", "signals", "anomalies", "depth", "trades", "strategy_rows"):
+            tables = getattr(self, name)
+            for product, table in getattr(part, name).items():
+                tables[product] = pa.concat_tables([tables[product], table]) if product in tables else table
         if self.strategy is None:
             self.strategy = part.strategy
         elif part.strategy is not None:

@@ -48,8 +48,8 @@ class ReplaySettings:
         trades: whether to return the trades.
         precise: spin before each deadline instead of sleeping. Only if paced.
         follow: wait for rows that are still being recorded, until a signal or the end of the window.
-        processes: number of processes that share the products; no result depends on it. Not with
-            `idle_limit` or `follow`.
+        processes: number of processes that share the work; no result depends on it. Not with `idle_limit` or
+            `follow`.
     """
 
     products: tuple[str, ...] = ()

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from orderbook.digest import BLOCK
 from orderbook.times import NS, format_time
 from orderbook.venues.base import TextTrade
 from orderbook.venues.exchange.server import ExchangeServer
@@ -99,7 +100,7 @@ def add_segment(tape: Path, product: str, batch: pa.RecordBatch) -> None:
         sha256=written.sha256,
         digest=_NO_DIGEST,
         chain=_NO_DIGEST,
-        chain_seq=first_seq,
+        chain_seq=(first_seq + rows - 1) // BLOCK * BLOCK,
     )
     append_entry(directory, entry)
 

@@ -75,6 +75,11 @@ def read_book(product_dir: Path, part: Part, feed: str) -> bytes | None:
     return saved if is_saved_state(saved, product_of(product_dir), feed) else None
 
 
+def has_book(product_dir: Path, part: Part) -> bool:
+    """Return whether there is a sidecar with the book before a part, right or wrong; reads nothing."""
+    return store.exists(book_file(product_dir, part.first_seq))
+
+
 def write_checks(product_dir: Path, entry: SegmentEntry, checks: Checks) -> None:
     """Write the checks of a segment's rows."""
     content = checks.astype("<u4").tobytes()

@@ -1,6 +1,7 @@
 """The episodes one by one are those of a plain loop, however the summaries come."""
 
-from collections.abc import Sequence
+import pickle
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -21,13 +22,39 @@ def found_rows(thresholds: Sequence[float], rows: Sequence[Row], cuts: Sequence[
     batch = to_batch(rows)
     ends = [0, *sorted(cuts), len(rows)]
     batches = [taking.add(batch.slice(low, high - low)) for low, high in pairwise(ends)]
+    return to_rows([*batches, taking.finish()])
+
+
+def to_rows(batches: Sequence[pa.RecordBatch]) -> list[dict[str, Any]]:
+    """Return episodes in order of threshold and seq; times in nanoseconds."""
     schema = episode_schema(tuple(HORIZONS.values()))
-    table = pa.Table.from_batches([*batches, taking.finish()], schema)
+    table = pa.Table.from_batches(batches, schema)
     for name in ("start", "end"):
         place = schema.get_field_index(name)
         table = table.set_column(place, name, table.column(name).cast(pa.int64()))
     plain: list[dict[str, Any]] = table.to_pylist()
     return sorted(plain, key=lambda row: (row["threshold"], row["seq"]))
+
+
+def merged_rows(
+    thresholds: Sequence[float], rows: Sequence[Row], cuts: Sequence[int], order: Callable[[int], int]
+) -> list[dict[str, Any]]:
+    """Return the same if each cut begins a piece, and `order(n)` chooses which of n neighbours merge next."""
+    batch = to_batch(rows)
+    batches: list[pa.RecordBatch] = []
+    pieces: list[EpisodeRows] = []
+    for low, high in pairwise([0, *sorted(cuts), len(rows)]):
+        pieces.append(EpisodeRows(thresholds, tuple(HORIZONS.values()), is_piece=bool(pieces)))
+        middle = (low + high) // 2
+        batches += [
+            pieces[-1].add(batch.slice(*each)) for each in ((low, middle - low), (middle, high - middle))
+        ]
+        pieces[-1] = pickle.loads(pickle.dumps(pieces[-1]))  # noqa: S301  our own
+    while len(pieces) > 1:
+        place = order(len(pieces) - 1)
+        pieces[place].merge(pieces.pop(place + 1))
+        batches.append(pieces[place].pop_complete())
+    return to_rows([*batches, pieces[0].finish()])
 
 
 def naive_rows(thresholds: Sequence[float], rows: Sequence[Row]) -> list[dict[str, Any]]:
@@ -71,6 +98,15 @@ def test_equals_brute_force(rows: list[Row], thresholds: list[float], data: st.D
     cuts = data.draw(st.lists(st.integers(0, len(rows)), max_size=10))
     asked = sorted({abs(threshold) for threshold in thresholds})
     assert found_rows(asked, rows, cuts) == naive_rows(asked, rows)
+
+
+@given(summary_rows(), THRESHOLDS, st.data())
+def test_pieces_merge(rows: list[Row], thresholds: list[float], data: st.DataObject) -> None:
+    """Pieces cut anywhere and merged in any order have every episode once, joined where it was cut."""
+    cuts = data.draw(st.lists(st.integers(0, len(rows)), max_size=5))
+    asked = sorted({abs(threshold) for threshold in thresholds})
+    found = merged_rows(asked, rows, cuts, lambda number: data.draw(st.integers(0, number - 1)))
+    assert found == naive_rows(asked, rows)
 
 
 def test_a_row_comes_once_it_is_whole() -> None:

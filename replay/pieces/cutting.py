@@ -1,0 +1,131 @@
+"""Cutting the tape of a product into pieces of about as many bytes each.
+
+A piece begins where a segment does whose sidecar has the book before it, so that nothing before it is read.
+A segment without a sidecar stays in the piece before.
+"""
+
+from bisect import bisect_left, bisect_right
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Final
+
+from orderbook.times import parse_time
+from recorder.tape.format.segment_entry import Part, SegmentEntry, parts_of
+from recorder.tape.format.sidecars import has_book
+from recorder.tape.product_tape import ProductTape
+from recorder.tape.reader import Tape
+from replay.running.window import Window
+
+_PIECES_PER_PROCESS: Final = 4
+"""So that no process waits long for the last one. Each piece costs a sidecar and a merge."""
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Consecutive rows of a product.
+
+    Attributes:
+        first_seq: seq of the first row, 0 or that of an original segment.
+        next_seq: seq of the row after the last one; None if it lasts to the end of the tape.
+    """
+
+    first_seq: int = 0
+    next_seq: int | None = None
+
+    @property
+    def is_first(self) -> bool:
+        """Whether no other piece precedes it."""
+        return not self.first_seq
+
+
+WHOLE_PRODUCT: Final = Piece()
+"""All rows of a product."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProductPieces:
+    """The pieces of a product of a tape, in order.
+
+    Attributes:
+        tape: number of the tape, if there are several.
+        product: product id.
+        pieces: at least one.
+    """
+
+    tape: int
+    product: str
+    pieces: tuple[Piece, ...]
+
+
+def cut_for_processes(
+    tapes: Iterable[tuple[Tape, Sequence[str]]],
+    window: Window,
+    processes: int,
+    *,
+    at_connections: bool = False,
+) -> list[ProductPieces]:
+    """Cut the products of tapes into some pieces for each process, and at least one for each product.
+
+    Args:
+        tapes: the tapes with their products.
+        window: the part of each tape that is read.
+        processes: number of processes that share the pieces.
+        at_connections: cut only where a connection begins, as the trades of one are judged together.
+
+    Raises:
+        DamagedTapeError: if a list of segments cannot be read.
+    """
+    found = [
+        (place, product, tape.product(product))
+        for place, (tape, products) in enumerate(tapes)
+        for product in products
+    ]
+    sizes = Counter({(place, product): rows.stored_bytes() for place, product, rows in found})
+    number, total = processes * _PIECES_PER_PROCESS, max(sizes.total(), 1)
+    return [
+        ProductPieces(
+            place,
+            product,
+            pieces_of(
+                rows, window, round(number * sizes[place, product] / total), at_connections=at_connections
+            ),
+        )
+        for place, product, rows in found
+    ]
+
+
+def pieces_of(
+    tape: ProductTape, window: Window, number: int, *, at_connections: bool = False
+) -> tuple[Piece, ...]:
+    """Cut a product into `number` pieces, or fewer if it has no more places to cut.
+
+    Raises:
+        DamagedTapeError: if the list of segments cannot be read.
+    """
+    if number < 2:
+        return (WHOLE_PRODUCT,)
+    entries = tape.segments()
+    parts = parts_of(entries)
+    begins = [parse_time(part.first_recv_time) or 0 for part in parts]
+    first = 0 if window.start is None else max(bisect_right(begins, window.start) - 1, 0)
+    last = len(parts) if window.end is None else bisect_right(begins, window.end - 1)
+    sizes = list(_sizes(entries, parts))[first:last]
+    starts, seen = [0], 0.0
+    for place, size in enumerate(sizes, first):
+        if place > first and seen >= sum(sizes) * len(starts) / number:
+            is_connection = parts[place].connections[0] != parts[place - 1].connections[1]
+            if (is_connection or not at_connections) and has_book(tape.directory, parts[place]):
+                starts.append(parts[place].first_seq)
+        seen += size
+    return tuple(map(Piece, starts, [*starts[1:], None]))
+
+
+def _sizes(entries: Sequence[SegmentEntry], parts: Sequence[Part]) -> Iterator[float]:
+    """Yield the bytes of each part: of the segment into which it was merged as many as of its rows."""
+    seqs = [part.first_seq for part in parts]
+    for entry in entries:
+        inside = slice(bisect_left(seqs, entry.first_seq), bisect_left(seqs, entry.next_seq))
+        for low, high in pairwise([*seqs[inside], entry.next_seq]):
+            yield entry.bytes * (high - low) / entry.rows

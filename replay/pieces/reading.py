@@ -1,0 +1,73 @@
+"""The steps of the rows of a piece: its book comes from a sidecar, or from the rows before it."""
+
+from bisect import bisect_right
+from collections.abc import Iterator
+
+import pyarrow as pa
+
+from orderbook.engine import Engine, Step
+from orderbook.trades import TradeReader
+from recorder.tape.format.segment_entry import parts_of
+from recorder.tape.format.sidecars import Start, start_in
+from recorder.tape.product_tape import ProductTape
+from recorder.tape.row_batches import BATCH_ROWS, split_at
+from replay.pieces.cutting import Piece
+from replay.running.window import Window, start_before
+
+
+def steps_of(
+    tape: ProductTape,
+    piece: Piece,
+    window: Window,
+    engine: Engine,
+    *,
+    depth: int = 0,
+    trades: bool = False,
+    batch_rows: int = BATCH_ROWS,
+) -> Iterator[Step]:
+    """Yield the steps of the rows of a piece that are in a window.
+
+    If the sidecar before the piece is missing or damaged by now, it is read from an earlier one on.
+
+    Args:
+        tape: the product.
+        piece: its rows.
+        window: the part of the tape that is reported.
+        engine: runs the book.
+        depth: best levels a side that a step has after every summary; 0 for none.
+        trades: whether a step has the trades.
+        batch_rows: rows in a batch at most; no result depends on it.
+
+    Raises:
+        DamagedTapeError: if a file is not what was written.
+    """
+    start = _start(tape, piece, window)
+    state = engine.start(tape.product, tape.feed) if start.saved is None else engine.load(start.saved)
+    reader = TradeReader(tape.product, state.venue) if trades else None
+    for rows in window.cut(_rows(tape, piece, start, batch_rows)):
+        if reader is None:
+            state, step = engine.step(state, rows, depth)
+        else:
+            state, step = engine.step_with_trades(state, rows, reader, depth)
+        assert step.span.first_seq is not None  # noqa: S101  no batch is empty
+        if step.span.first_seq >= piece.first_seq and window.is_reported(step.span.first_time):
+            yield step
+
+
+def _start(tape: ProductTape, piece: Piece, window: Window) -> Start:
+    if piece.is_first:
+        return Start() if window.start is None else start_before(tape, window.start)
+    parts = parts_of(tape.segments())
+    number = bisect_right(parts, piece.first_seq, key=lambda part: part.first_seq) - 1
+    return start_in(tape.directory, tape.feed, parts, number)
+
+
+def _rows(tape: ProductTape, piece: Piece, start: Start, batch_rows: int) -> Iterator[pa.RecordBatch]:
+    """Yield the rows from a start to the end of a piece, cut at both of its ends."""
+    cuts = {piece.first_seq} if piece.next_seq is None else {piece.first_seq, piece.next_seq}
+    for rows in split_at(tape.batches(batch_rows, start.seq), cuts):
+        if rows.column("seq")[0].as_py() == piece.next_seq:
+            return
+        yield rows
+        if rows.column("seq")[-1].as_py() + 1 == piece.next_seq:
+            return  # before the next segment is opened

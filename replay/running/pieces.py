@@ -1,0 +1,76 @@
+"""A replay in pieces: each process takes runs of segments, and what came of them is merged exactly.
+
+A piece runs as fast as possible and without a strategy, whose state would have to cross from piece to piece.
+"""
+
+from dataclasses import dataclass
+
+from orderbook.engine import Engine
+from orderbook.tally import Tally
+from recorder.runtime.loading import load_engine
+from recorder.settings import EngineName
+from recorder.tape.reader import Tape
+from replay.pieces.cutting import WHOLE_PRODUCT, Piece
+from replay.pieces.reading import steps_of
+from replay.run_dir.writer import RunWriter, piece_files
+from replay.running.output import RunOutput
+from replay.running.pacing import MAX_SPEED
+from replay.running.results import RunResult
+from replay.running.settings import ReplaySettings
+
+
+@dataclass(frozen=True, slots=True)
+class PieceWork:
+    """One piece of a product; picklable.
+
+    Attributes:
+        tape: the tape.
+        settings: what is replayed.
+        writer: of the RUN directory; None if nothing is written.
+        keep: whether the tables come back.
+        engine: runs the book.
+        product: product id.
+        piece: its rows.
+    """
+
+    tape: Tape
+    settings: ReplaySettings
+    writer: RunWriter | None
+    keep: bool
+    engine: Engine | EngineName
+    product: str = ""
+    piece: Piece = WHOLE_PRODUCT
+
+
+def is_divisible(settings: ReplaySettings, *, has_strategy: bool) -> bool:
+    """Return whether a replay can be run in pieces: not if a strategy's state or a clock crosses them."""
+    return settings.speed == MAX_SPEED and not settings.follow and not has_strategy
+
+
+def run_piece(work: PieceWork) -> RunResult:
+    """Replay a piece; its files are complete when this returns.
+
+    Raises:
+        TapeError: if the tape cannot be read.
+        RunError: if a file cannot be written.
+    """
+    settings, engine = work.settings, load_engine(work.engine)
+    tape = work.tape.product(work.product)
+    tally = Tally(settings.threshold) if work.piece.is_first else Tally.piece(settings.threshold)
+    result = RunResult(work.tape.path, settings, engine.name, {work.product: tally})
+    with piece_files(work.writer) as files:
+        output = RunOutput(settings.threshold, settings.trades, files, work.keep)
+        for step in steps_of(
+            tape,
+            work.piece,
+            settings.window,
+            engine,
+            depth=settings.depth,
+            trades=settings.trades,
+            batch_rows=settings.batch_rows,
+        ):
+            tally.add(step)
+            if work.keep or files is not None:
+                output.add(work.product, step)
+    output.fill(result)
+    return result

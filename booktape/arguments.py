@@ -90,6 +90,10 @@ def tape_path(value: PathLike, option: str = "tape") -> Path:
 def output_path(value: PathLike, option: str) -> Path:
     """Return a path to write to, which cannot be that of the sample."""
     path = path_of(value, option)
+    if str(path) == "-":
+        example = {"html": "report.html", "tape": "tape"}.get(option, "run")
+        reason = f"nothing is written to standard output: name a path, such as {example!r}"
+        raise OptionError(reason, option=option, value=value)
     if str(path) == SAMPLE or os.path.realpath(path) in map(os.path.realpath, SAMPLE_PATHS):
         reason = "the sample is read-only: name a directory, such as 'tape'"
         raise OptionError(reason, option=option, value=value)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -20,7 +20,7 @@ from booktape.execution import (
     with_execution,
 )
 from booktape.latencies import latency_models
-from booktape.traders import check_settings, combined_settings, trader_factory
+from booktape.traders import check_settings, combined_settings, settings_by_name, trader_factory
 from booktape.windows import refuse_offsets, window_of_all
 from orderbook.errors import OptionError
 from orderbook.time_input import DurationLike, TimeLike
@@ -184,8 +184,12 @@ def backtest_settings(
     equity_every: DurationLike,
     markouts: DurationLike | Sequence[DurationLike],
     by: By | None,
+    searched: Collection[str] = (),
 ) -> BacktestSettings:
-    """Return what is run on tapes, checked; the arguments are those of `backtest`."""
+    """Return what is run on tapes, checked.
+
+    The arguments are those of `backtest`; `searched` are the names of settings that a search has values for.
+    """
     from replay.simulation.orders_file import OrderTables, read_orders
     from replay.simulation.settings import LATENCY, MOST_LANES, BacktestSettings
 
@@ -203,7 +207,7 @@ def backtest_settings(
     else:
         make, who = trader_factory(strategy)
         values = combined_settings(settings, sweep, is_worked=strategy is None, drawn=random, seed=lane.seed)
-        check_settings(make, values[0], who)
+        check_settings(make, values[0], who, searched or values[0].keys() - settings_by_name(settings))
     latencies = latency_models(execution.latency)
     if len(latencies) > 1 and LATENCY in values[0]:
         reason = "several are compared as the setting 'latency', which the strategy has, too: name one"

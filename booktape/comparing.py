@@ -119,8 +119,9 @@ def compare(
     stored = [StoredTape.open(path) for path in paths]
     chosen = arguments.products_of(products)
     part = window_of_all(stored, start, end, chosen)
+    details: Mapping[str, float] = {}
     if named is None:
-        wanted = choose_thresholds(stored, chosen, part, engine)
+        wanted, details = choose_thresholds(stored, chosen, part, engine)
     trades = trades_by_threshold(
         stored,
         wanted,
@@ -146,7 +147,7 @@ def compare(
         from replay.report.api import Report
 
         subjects = sum(len(each.select(chosen)) for each in stored)
-        report = Report(report_path, wanted, subjects, shown)
+        report = Report(report_path, wanted, subjects, shown, details)
     comparison = run(
         stored,
         compared,

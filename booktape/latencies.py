@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from booktape import arguments
 from orderbook.errors import OptionError, reason_of
-from orderbook.time_input import DurationLike
+from orderbook.time_input import DurationLike, parse_duration
 
 if TYPE_CHECKING:
     from orderbook.execution.latency import Latency
@@ -54,6 +54,7 @@ def _texts(latency: Any) -> list[str]:
     if isinstance(latency, timedelta):
         return [f"{latency.total_seconds()}s"]
     if isinstance(latency, int | float):
+        parse_duration(latency)  # of what is no number of seconds, the text would be read
         return [f"{latency}s"]
     if not isinstance(latency, Sequence):
         raise TypeError

@@ -106,6 +106,7 @@ def search(
         equity_every=equity_every,
         markouts=markouts,
         by=by,
+        searched=spaces,
     )
     arguments.choice(choose, "choose", number_columns(found.lane.markouts))
     place = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from math import prod
 from random import Random
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -136,8 +136,10 @@ def _by_name(
     return named
 
 
-def check_settings(make: TraderFactory, values: Mapping[str, Any], name: str | None) -> None:
-    """Refuse settings that the strategy does not have, before the tape is read."""
+def check_settings(
+    make: TraderFactory, values: Mapping[str, Any], name: str | None, swept: Collection[str] = ()
+) -> None:
+    """Refuse settings that the strategy does not have, before the tape is read; some of them are swept."""
     try:
         known = inspect.signature(make)
     except (TypeError, ValueError):
@@ -146,4 +148,5 @@ def check_settings(make: TraderFactory, values: Mapping[str, Any], name: str | N
         known.bind("BTC-USD", **values)
     except TypeError as error:
         names = ", ".join(list(known.parameters)[1:]) or "none"
-        raise OptionError(f"{name}: {error}; its settings are {names}", option="settings") from None
+        option = "sweep" if any(each not in known.parameters for each in swept) else "settings"
+        raise OptionError(f"{name}: {error}; its settings are {names}", option=option) from None

@@ -103,6 +103,7 @@ COLUMNS: Final[Mapping[str, Column]] = {
     "PARTS_SCHEMA.net": Column("quote currency", "change of the equity since the part before"),
     "PARTS_SCHEMA.position": Column("base currency", "size held at the end of the part"),
     "trade_gaps": Column("-", "places at which trades are missing on the tape"),
+    "trades_malformed": Column("-", "number of frames whose trades could not be read"),
     "number": Column("-", "number of the order, from 1 a lane"),
     "name": Column("-", "its name in a table of orders"),
     "ORDERS_SCHEMA.kind": Column("-", "`limit`, `ioc` or `market`"),

@@ -66,6 +66,17 @@ def bounds(back: float | None, front: float | None) -> str:
     return " to ".join(dict.fromkeys(map(significant, (back, front))))
 
 
+def profit(net: float, unit: str) -> str:
+    """Return what a profit after fees is.
+
+    >>> profit(-1.978, "USD"), profit(0.0, "USD")
+    ('lost 1.978 USD net of fees', 'ended even')
+    """
+    if not net:
+        return "ended even"
+    return f"{'made' if net > 0 else 'lost'} {significant(abs(net))} {unit} net of fees"
+
+
 def signed(value: float) -> str:
     """Return a number as `significant` does, with its sign."""
     return f"+{significant(value)}" if value > 0 else significant(value)

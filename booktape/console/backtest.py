@@ -38,9 +38,15 @@ def print_backtest(console: Console, result: Backtest, sort: str = "product") ->
     rows_of_lane = 1 + len(result.parts) // max(1, len(result.rows))
     shown = result.rows[: _SHOWN_TRIALS if result.search else max(1, _SHOWN_ROWS // rows_of_lane)]
     swept = result.swept()
-    _print_lanes(console, result, shown, swept, sort)
-    if any(row.fills for row in shown):
-        _print_markouts(console, result, shown, swept)
+    if not any(row.orders for row in result.rows):
+        shown = result.rows
+        if shown:
+            lanes = display.plural(len(result.rows), "lane")
+            console.print(f"No order was sent in {lanes}, so there is nothing to show: all numbers are 0")
+    else:
+        _print_lanes(console, result, shown, swept, sort)
+        if any(row.fills for row in shown):
+            _print_markouts(console, result, shown, swept)
     if len(result.rows) > len(shown):
         left_out = display.plural(len(result.rows) - len(shown), "lane")
         files = "--json, --csv and -o RUN" if result.search is None else "--json and --csv"

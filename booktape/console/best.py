@@ -24,6 +24,8 @@ def best_lines(result: Backtest) -> Iterator[str]:
     """
     judged = {(each.product, each.queue): each for each in result.luck()}
     neighbours, nearest = result.neighbours(), result.nearest()
+    if not any(row.orders for row in result.totals):
+        return
     for best in result.best_rows():
         product = best.product
         around = [each for each in neighbours if each.product == product and best.fills]
@@ -50,6 +52,8 @@ def best_lines(result: Backtest) -> Iterator[str]:
 
 def _best(result: Backtest, best: BestRow) -> str:
     luck = "so some of it is luck" if best.fills else "and it was never filled"
+    if best.best_by == "net" and best.fills and (best.net or 0.0) < 0:
+        luck = "and not trading was better"
     at = "" if best.best_at is None else f" at the largest latency, {best.best_at}"
     values = {name: value for name, value in result.values(best).items() if not (at and name == LATENCY)}
     found = amount(best.best_by, cell(best, best.best_by), best.product)

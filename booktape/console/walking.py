@@ -69,6 +69,8 @@ def _totals(result: WalkForward) -> Iterator[str]:
             continue
         net = amount("net", total.net, total.product)
         parts = display.plural(total.steps, "part")
+        if result.last_judge < result.plan.judge:
+            parts += f" (the last is shorter: {display.seconds(result.last_judge / 1e9)} s)"
         yield (
             f"{total.product}, {total.queue}: net {net} out of sample over {parts}, "
             f"{total.profitable} of them above 0; the median setting came to {money(total.net_median)}, the "

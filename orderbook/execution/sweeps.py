@@ -11,7 +11,8 @@ from orderbook.errors import OptionError
 _NUMBER: Final = r"([+-]?[0-9]{1,12}(?:\.[0-9]{1,12})?)([a-z%]*)"
 _STEPS: Final = re.compile(rf"{_NUMBER}:{_NUMBER}:{_NUMBER}", re.IGNORECASE)
 _CONTINUOUS: Final = re.compile(rf"{_NUMBER}\.\.{_NUMBER}", re.IGNORECASE)
-_MEANT: Final = re.compile(r"[+-]?[0-9][^/]*\.\..*")
+_MEANT: Final = re.compile(r"[^./][^/]*\.\..*")
+"""What is meant as a range to search, also if it is none: no path, as `../file`."""
 _INTEGER: Final = re.compile(r"[+-]?[0-9]{1,18}")
 _KEY: Final = re.compile(r"[A-Za-z_][A-Za-z_0-9]*")
 _MOST_VALUES: Final = 10_000
@@ -116,8 +117,12 @@ def space_of(values: str) -> Numbers | None:
     match = _CONTINUOUS.fullmatch(values)
     low, low_unit, high, high_unit = match.groups() if match else ("0", "", "0", "")
     first, last = Decimal(low), Decimal(high)
-    if low_unit != high_unit or last <= first:
-        raise OptionError(f"{values!r} is not LOW..HIGH with both in one unit, such as 1bps..50bps")
+    if match is None or low_unit != high_unit:
+        raise OptionError(f"{values!r} is not LOW..HIGH, two numbers in one unit, such as 1bps..50bps")
+    if last < first:
+        raise OptionError(f"{values!r} goes down: write {high}{high_unit}..{low}{low_unit}")
+    if last == first:
+        raise OptionError(f"{values!r} is a single value: set it, and search others")
     if not low_unit and _INTEGER.fullmatch(low) and _INTEGER.fullmatch(high):
         return Numbers(first, last, Decimal(1), "")
     decimals = max(0, min(4 - (last - first).adjusted(), _FINEST), *map(_decimals, (first, last)))

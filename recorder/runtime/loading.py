@@ -6,6 +6,7 @@ import re
 import sys
 import warnings
 from contextlib import suppress
+from functools import lru_cache, partial
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
@@ -87,16 +88,17 @@ def load_engine(
     if engine == "plain" or (engine == "auto" and not _compiles()):
         return PlainEngine()
     cache = cache or KernelCache()
+    announce = lru_cache(partial(_announce_compilation, cache))  # once for engine and exchange
     try:
         _import_numba()
         from orderbook.compiled.engine import CompiledEngine  # noqa: PLC0415  numba is heavy, and may be absent
         from orderbook.compiled.loading import load  # noqa: PLC0415
 
-        load(cache, lambda: _announce_compilation(cache))
+        load(cache, announce)
         if executes:
             from orderbook.execution.compiled.loading import load as load_exchange  # noqa: PLC0415
 
-            load_exchange(cache, lambda: _announce_compilation(cache))
+            load_exchange(cache, announce)
         return CompiledEngine()
     except OptionError:
         raise
@@ -113,12 +115,17 @@ def compile_engine() -> Path:
     That is the first one where the next start looks. In a process that has loaded the engine nothing is done.
 
     Raises:
-        EngineError: if numba is not installed or does not work, or no directory can keep the code.
+        EngineError: if numba is not installed or does not work, or no directory can keep the code, or not the
+            one that NUMBA_CACHE_DIR names.
         OptionError: as of `load_engine`.
     """
     kept = KernelCache().directory()
     if kept is None:
         raise EngineError("no directory can keep the compiled code: set NUMBA_CACHE_DIR to one that is yours")
+    wanted = os.environ.get("NUMBA_CACHE_DIR")
+    if wanted and kept.parent != Path(wanted):
+        reason = "it must be the absolute path of a directory that is there and that nobody else can write"
+        raise EngineError(f"NUMBA_CACHE_DIR={wanted} cannot keep the compiled code: {reason}")
     load_engine("compiled", executes=True, cache=KernelCache(kept))
     return kept
 

@@ -98,17 +98,20 @@ class LocalHandler(BaseHTTPRequestHandler):
         else:
             self.send_error(403, explain=reason)
 
+    do_HEAD = do_GET  # noqa: N815  as the interface spells it
+
     def respond(self) -> None:
-        """Answer a GET request."""
+        """Answer a GET or HEAD request."""
         raise NotImplementedError
 
     def answer(self, content: bytes, kind: str, status: int = 200) -> None:
-        """Send a whole answer."""
+        """Send a whole answer; its headers alone if no more was asked for."""
         self.send_response(status)
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
-        self.wfile.write(content)
+        if self.command != "HEAD":
+            self.wfile.write(content)
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  the interface
         """Log no request."""

@@ -6,9 +6,9 @@ spread evenly over the window.
 """
 
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
-from typing import Final
+from typing import Final, NamedTuple
 
 from orderbook.display import bps
 from orderbook.engine import Engine
@@ -27,6 +27,19 @@ from replay.running.window import Window
 MAX_THRESHOLDS: Final = 20
 """Number of thresholds at most; of more quantiles evenly chosen ones are taken."""
 
+
+class ChosenThresholds(NamedTuple):
+    """Thresholds that were chosen.
+
+    Attributes:
+        thresholds: of all products, ascending and each once.
+        details: the one whose episodes are shown, by product: the middle one of its own.
+    """
+
+    thresholds: tuple[float, ...]
+    details: Mapping[str, float]
+
+
 SAMPLED_ROWS: Final = 50_000
 """About the number of rows of a product that are read, if it has more in the window."""
 
@@ -35,8 +48,8 @@ _SLICES: Final = 16
 
 def choose_thresholds(
     tapes: Sequence[Tape], products: tuple[str, ...], window: Window, engine: Engine | EngineName
-) -> tuple[float, ...]:
-    """Return quantiles of the spread of each product, ascending and each once; none if no spread is known.
+) -> ChosenThresholds:
+    """Return quantiles of the spread of each product; none if no spread is known.
 
     Args:
         tapes: the tapes to be compared.
@@ -56,11 +69,21 @@ def choose_thresholds(
                 for batch in summaries_in(tape, product, part, engine).to_batches():
                     found.add(batch)
                 sweep.merge(found, is_adjacent=False)
-    spreads = [sweep.finish()[-1].spread for sweep in sweeps.values()]
-    ordered = sorted({each for spread in spreads for each in quantile_thresholds(spread)})
+    spreads = {product: sweep.finish()[-1].spread for product, sweep in sweeps.items()}
+    ordered = sorted({each for spread in spreads.values() for each in quantile_thresholds(spread)})
     last = len(ordered) - 1
-    chosen = {round(number * last / (MAX_THRESHOLDS - 1)) for number in range(MAX_THRESHOLDS)}
-    return tuple(ordered if last < MAX_THRESHOLDS else (ordered[place] for place in sorted(chosen)))
+    places = {round(number * last / (MAX_THRESHOLDS - 1)) for number in range(MAX_THRESHOLDS)}
+    chosen = tuple(ordered if last < MAX_THRESHOLDS else (ordered[place] for place in sorted(places)))
+    details = {product: middle_threshold(spread, chosen) for product, spread in spreads.items()}
+    return ChosenThresholds(chosen, {product: each for product, each in details.items() if each is not None})
+
+
+def middle_threshold(spread: SpreadStatistics, thresholds: Sequence[float]) -> float | None:
+    """Return the threshold nearest to the middle one of a product's own quantiles; None without any."""
+    own = sorted(set(quantile_thresholds(spread)))
+    if not own or not thresholds:
+        return None
+    return min(thresholds, key=lambda each: abs(each - own[len(own) // 2]))
 
 
 def quantile_thresholds(spread: SpreadStatistics) -> Iterator[float]:

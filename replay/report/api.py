@@ -1,7 +1,8 @@
 """The report of a comparison or a replay: created before a pass, shown every step, written after it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from orderbook.engine import Step
 from orderbook.thresholds import DEFAULT_THRESHOLD
@@ -27,7 +28,9 @@ class Report:
         path: file to write; None to make the page alone.
         thresholds: the thresholds compared, fractions of the best ask.
         subjects: number of products over all tapes; they share the space of the file.
-        detail: threshold whose episodes are shown; None for 10 bps, or the middle threshold.
+        detail: threshold whose episodes are shown; None for that of `details`, else 10 bps, or the middle
+            threshold.
+        details: threshold whose episodes are shown by product, if each has its own.
 
     Raises:
         RunError: if the file exists already, or its directory does not.
@@ -35,20 +38,28 @@ class Report:
     """
 
     def __init__(
-        self, path: Path | None, thresholds: Sequence[float], subjects: int, detail: float | None = None
+        self,
+        path: Path | None,
+        thresholds: Sequence[float],
+        subjects: int,
+        detail: float | None = None,
+        details: Mapping[str, float] = MappingProxyType({}),
     ) -> None:
         if path is not None:
             refuse_existing(path)
             plotly_source()
         self._path = path
         self._thresholds = thresholds
+        self._details = details if detail is None else {}
         self._detail = _default_detail(thresholds) if detail is None else detail
         self._limits = Limits().shared(subjects)
         self._collectors: dict[Path, EvidenceCollector] = {}
 
     def watch(self, tape: Path) -> EvidenceCollector:
         """Return the function to call with each product and step of a tape."""
-        self._collectors[tape] = EvidenceCollector(self._thresholds, self._detail, self._limits)
+        self._collectors[tape] = EvidenceCollector(
+            self._thresholds, self._detail, self._limits, self._details
+        )
         return self._collectors[tape]
 
     def write(self, comparison: Comparison, sort: str = "threshold") -> None:

@@ -53,7 +53,8 @@ def sentence(subject: TradedSubject) -> str:
     else:
         gross, fees = display.signed(row.net + row.fees), display.significant(row.fees)
         done = (
-            f"{made(row.net, unit)} with {display.plural(row.fills, 'fill')}: {gross} before fees of {fees}"
+            f"{display.profit(row.net, unit)} with {display.plural(row.fills, 'fill')}"
+            f" ({gross} before fees of {fees})"
             f"{f'; net {best.bounds} by the place in the queue, back to front' if best.bounds else ''}"
         )
     text = f"{who}{done}."
@@ -63,13 +64,6 @@ def sentence(subject: TradedSubject) -> str:
             f": {display.plural(unfilled, 'setting')} had no fill." if unfilled else "."
         )
     return text
-
-
-def made(net: float, unit: str) -> str:
-    """Return what a profit after fees is, as `lost 1.978 USD net`."""
-    return (
-        f"{'made' if net > 0 else 'lost'} {display.significant(abs(net))} {unit} net" if net else "ended even"
-    )
 
 
 def _unfilled(subject: TradedSubject) -> str:

@@ -120,7 +120,7 @@ def _product(
     rows = evenly_chosen(sorted(group.statistics, key=lambda row: row.threshold), limit)
     longest = [] if evidence is None else evidence.episodes.finish()
     profits = _profits(comparison, group)
-    subject = Subject(id_, rows, evidence, longest, profits)
+    subject = Subject(id_, rows, evidence, longest, profits, display.quote_of(group.product))
     told = _told(group, detail)
     section = Section(
         id_,
@@ -133,7 +133,7 @@ def _product(
     )
     text = _sentence(group, told, comparison.settings.fee)
     if profits:
-        text += f" The strategy {profit.best_threshold(profits)}."
+        text += f" The strategy {profit.best_threshold(profits, subject.unit)}."
     finding = Finding(id_, title, text)
     return _Product(finding, _overview(title, group, evidence, told), section)
 

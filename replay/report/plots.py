@@ -4,7 +4,7 @@ They are those of `html=`, by the same functions. What is drawn over time is no 
 tape is read once more, and of a backtest the best settings are run again.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,6 +14,7 @@ from orderbook.display import printable
 from orderbook.errors import OptionError
 from recorder.tape.reader import Tape
 from replay.comparing.api import compare
+from replay.comparing.default_thresholds import middle_threshold
 from replay.comparing.results import Comparison
 from replay.comparing.settings import CompareSettings
 from replay.report.api import Report
@@ -163,18 +164,26 @@ class ComparisonPlots(_Plots):
     """The charts of a comparison. Each takes `product` and `tape`, which may be left out if there is one."""
 
     def __init__(self, comparison: Comparison) -> None:
+        def report_of() -> Report:
+            thresholds, is_own = (
+                comparison.settings.thresholds,
+                comparison.settings.thresholds_from == "spread",
+            )
+            spreads = {product: comparison.whole(product).spread for product in comparison.products if is_own}
+            found = {product: middle_threshold(each, thresholds) for product, each in spreads.items()}
+            details = {product: each for product, each in found.items() if each is not None}
+            return Report(None, thresholds, len(comparison.groups), details=details)
+
         def sections(report: Report) -> Mapping[Key, Section]:
             keys = [(each.product, each.tape) for each in comparison.groups if each.part is None]
             return dict(zip(keys, report.page(comparison).sections, strict=True))
 
         def over_time() -> Mapping[Key, Section]:
-            report = _report(comparison.settings.thresholds, comparison.groups)
+            report = report_of()
             compare([each.tape for each in comparison.tapes], comparison.settings, watch=report.watch)
             return sections(report)
 
-        super().__init__(
-            lambda: sections(_report(comparison.settings.thresholds, comparison.groups)), over_time
-        )
+        super().__init__(lambda: sections(report_of()), over_time)
 
     def spread(self, product: str | None = None, tape: Any = None) -> "Figure":
         """Return prices and spread over time; the tape is read once more."""
@@ -205,7 +214,7 @@ class ReplayPlots(_Plots):
         compared = CompareSettings((settings.threshold,), settings.products, settings.window)
 
         def over_time() -> Mapping[Key, Section]:
-            report = _report(compared.thresholds, list(result.tallies))
+            report = Report(None, compared.thresholds, len(result.tallies))
             comparison = compare([result.tape], compared, watch=report.watch)
             keys = [(each.product, each.tape) for each in comparison.groups if each.part is None]
             return dict(zip(keys, report.page(comparison).sections, strict=True))
@@ -219,7 +228,3 @@ class ReplayPlots(_Plots):
     def durations(self, product: str | None = None) -> "Figure":
         """Return how long the episodes above the threshold lasted."""
         return self._figure("histogram", "an episode", product, None, over_time=True)
-
-
-def _report(thresholds: Sequence[float], subjects: Sequence[object]) -> Report:
-    return Report(None, thresholds, len(subjects))

@@ -74,6 +74,7 @@ def backtest_schema(horizons: Sequence[int], *, has_tapes: bool = False) -> pa.S
             *columns(True, sharpe_standard_error=pa.float64(), sharpe_hourly=pa.float64()),
             *columns(False, interrupted_size=pa.float64(), interrupted_through=pa.int64()),
             *columns(False, interrupted_traded=pa.int64(), trade_gaps=pa.int64()),
+            *columns(False, trades_malformed=pa.int64()),
             *columns(True, **dict.fromkeys(names, pa.float64())),
         ]
     )

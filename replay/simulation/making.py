@@ -122,7 +122,7 @@ def _trader(settings: BacktestSettings, product: str, values: Mapping[str, Any])
         wakes = getattr(trader, "wakes", None)
         trades = callable(getattr(trader, "on_event", None)) and isinstance(wakes, Wakes)
     except OptionError as error:  # of a setting, whatever option it has been given the name of
-        raise OptionError(f"{who}: {error}", option="settings") from None
+        raise OptionError(f"{who}: {error}", option="" if settings.swept() else "settings") from None
     except (BooktapeError, KeyboardInterrupt):
         raise
     except BaseException as error:

@@ -1,7 +1,7 @@
 """The pass of a backtest over a product: its rows through all lanes, and what comes out of them."""
 
 from collections.abc import Callable, Iterator
-from typing import Protocol, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
 import pyarrow as pa
 
@@ -11,6 +11,7 @@ from orderbook.tally import Tally
 from orderbook.thresholds import DEFAULT_THRESHOLD
 from recorder.tape.format.sidecars import Start
 from recorder.tape.reader import Tape
+from recorder.tape.row_batches import BATCH_ROWS
 from replay.running.window import start_before
 from replay.simulation import tables
 from replay.simulation.lane_runs import LaneRun, ProductRun
@@ -19,6 +20,10 @@ from replay.simulation.settings import BacktestSettings
 
 Write: TypeAlias = Callable[[str, str, pa.RecordBatch], None]
 """Called with a stream (`orders`, `fills`, `resting`, `equity` or `log`), a product and rows."""
+
+
+_FEWEST_ROWS: Final = 64
+"""Rows of a batch, however many lanes there are."""
 
 
 class Observer(Protocol):
@@ -141,7 +146,10 @@ def run_product(  # noqa: PLR0917
     if observer is not None and (levels := engine.levels(state)) is not None:
         observer.load(levels)
     passing = ProductPass(product, settings, state, write, engine=engine, observer=observer)
-    for rows in window.cut(stored.batches(first_seq=start.seq)):
+    lanes = sum(len(settings.queues_of(number)) for number in range(len(settings.settings)))
+    # The plain engine takes so long for a row of many lanes that a signal would wait for seconds.
+    size = max(BATCH_ROWS // max(lanes, 1), _FEWEST_ROWS) if engine.name == PlainEngine.name else BATCH_ROWS
+    for rows in window.cut(stored.batches(size, start.seq)):
         if not window.is_reported(rows.column("recv_time").view(pa.int64())[0].as_py()):
             passing.prepare(rows)
             continue

@@ -61,11 +61,12 @@ class BacktestRow(Document, frozen=True, kw_only=True):
         trades: number of trades of others; "none" if no connection with a book, of one of the tapes, carried
             them.
         trade_gaps: number of places at which trades are missing.
+        trades_malformed: number of frames whose trades could not be read.
         sizes_cut: number of sizes of the feed with more than 8 decimals.
         tick: smallest step of prices.
         shown_tick, shown_lot: the steps of prices and sizes that the first book shows.
         inferred: settings that were not given and come from the tape or a default.
-        caveats: what limits these numbers.
+        caveats: what limits these numbers, by the names of docs/numbers.md; `size` is about that of orders.
         execution_digest: digest of everything that happened to the orders, hex.
     """
 
@@ -105,6 +106,7 @@ class BacktestRow(Document, frozen=True, kw_only=True):
     interrupted_traded: int
     trades: int | Literal["none"]
     trade_gaps: int
+    trades_malformed: int
     sizes_cut: int
     tick: float | None
     shown_tick: float | None
@@ -158,6 +160,7 @@ def row_of(sums: LaneSums, settings: BacktestSettings, tape: str | UnsetType | N
         interrupted_traded=traded,
         trades=sums.trades if sums.carries_trades else "none",
         trade_gaps=sums.trade_gaps,
+        trades_malformed=sums.trades_malformed,
         sizes_cut=sums.sizes_cut,
         tick=_known_size(sums.tick),
         shown_tick=_known_size(sums.shown_tick),
@@ -178,8 +181,9 @@ def _known_size(units: int | None) -> float | None:
 
 
 CAVEATS: Final[Mapping[str, str]] = {
-    "no_trades": "no trades on the tape: only an order that the other side crosses is filled, so fills are"
-    " lower bounds, and profit may be more or less",
+    "no_trades": "no trade of the tape could be read: only what the other side crosses is filled, so fills"
+    " are lower bounds",
+    "trades_malformed": "the trades of some frames could not be read, and are missing",
     "trade_gaps": "some trades are missing on the tape",
     "interruptions": "interruptions ended orders that would have stood; what happened to them is not known",
     "size": "orders above 5 % of the size ahead of them: others would have reacted",

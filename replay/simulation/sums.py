@@ -48,6 +48,7 @@ class LaneSums:
     trades: int
     carries_trades: bool
     trade_gaps: int
+    trades_malformed: int
     sizes_cut: int
     tick: int | None
     shown_tick: int | None
@@ -85,6 +86,7 @@ def sums_of(run: ProductRun, settings: BacktestSettings, tape: int) -> Iterator[
             trades=run.shown.trades,
             carries_trades=run.shown.watch.had_trades,
             trade_gaps=run.shown.watch.gaps,
+            trades_malformed=run.shown.watch.malformed,
             sizes_cut=market.sizes_cut,
             tick=market.tick,
             shown_tick=market.shown_tick,
@@ -124,6 +126,7 @@ def total(lanes: list[LaneSums]) -> LaneSums:
         trades=sum(each.trades for each in lanes),
         carries_trades=all(each.carries_trades for each in lanes),
         trade_gaps=sum(each.trade_gaps for each in lanes),
+        trades_malformed=sum(each.trades_malformed for each in lanes),
         sizes_cut=sum(each.sizes_cut for each in lanes),
         tick=ticks.pop() if len(ticks) == 1 else None,
         shown_tick=shown_ticks.pop() if len(shown_ticks) == 1 else None,
@@ -151,6 +154,8 @@ def _caveats(
     lane = found.lane
     if not run.shown.watch.had_trades:
         yield "no_trades"
+    if run.shown.watch.malformed:
+        yield "trades_malformed"
     if run.shown.watch.gaps:
         yield "trade_gaps"
     if lane.broken.size:

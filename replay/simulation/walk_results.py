@@ -93,6 +93,7 @@ class WalkDocument(Document, frozen=True, kw_only=True):
         fees, latency: as given.
         settings: those of the strategy; `setting` of a step is an index into them.
         trials: number of settings among which each step chose.
+        last_judge_s: length of the last part to judge, which the end of the tape may cut short.
         steps: by product and queue model, in the order of time.
         totals: of each product and queue model.
     """
@@ -106,6 +107,7 @@ class WalkDocument(Document, frozen=True, kw_only=True):
     latency: str
     settings: list[dict[str, Any]]
     trials: int
+    last_judge_s: float
     steps: list[WalkStep]
     totals: list[WalkTotal]
     elapsed_s: float
@@ -142,6 +144,12 @@ class WalkForward(Result):
     def trials(self) -> int:
         """Number of settings among which each step chose."""
         return len(self.settings.settings)
+
+    @property
+    def last_judge(self) -> int:
+        """Length of the last part to judge in nanoseconds: what the tape has left, if that is shorter."""
+        ends = [(parse_time(step.judge_from) or 0, parse_time(step.judge_to) or 0) for step in self.steps]
+        return min((end - start for start, end in ends), default=self.plan.judge)
 
     def totals(self) -> list[WalkTotal]:
         """Return the sums of the parts to judge, by product and queue model."""
@@ -194,6 +202,7 @@ class WalkForward(Result):
             latency=self.settings.latency,
             settings=[plain_settings(each) for each in self.settings.settings],
             trials=self.trials,
+            last_judge_s=self.last_judge / 1e9,
             steps=self.steps,
             totals=self.totals(),
             elapsed_s=self.elapsed_s,

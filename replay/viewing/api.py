@@ -17,7 +17,7 @@ from recorder.tape.reader import Tape
 from replay.run_dir.backtests import BacktestRun, is_backtest
 from replay.run_dir.reader import DOCUMENT
 from replay.run_dir.writer import RunError
-from replay.viewing.library import Library
+from replay.viewing import library
 from replay.viewing.reading import ViewError
 from replay.viewing.server import ViewServer, running
 
@@ -85,8 +85,9 @@ def _tape_of(run: Path, tape: Path) -> Tape:
     try:
         return Tape.open(tape)
     except BooktapeError as error:
-        hint = "" if tape.is_absolute() else "; start booktape where the RUN was made"
-        raise ViewError(f"{run}: its tape cannot be shown: {error}{hint}") from None
+        where = "" if tape.is_absolute() else ", or start booktape in the directory in which the RUN was made"
+        hint = f"if it was moved, put it back or a symbolic link there{where}"
+        raise ViewError(f"{run}: its tape cannot be shown: {error}; {hint}") from None
 
 
 def serve_view(
@@ -109,13 +110,13 @@ def serve_view(
         ViewError: if the port cannot be bound.
     """
     marked = what.threshold if threshold is None else threshold
-    library = Library(what.tapes, what.run, marked, engine, what.products)
+    asked = library.Library(what.tapes, what.run, marked, engine, what.products)
     try:
-        server = ViewServer(library, port=port)
+        server = ViewServer(asked, port=port)
     except OSError as error:
         reason = f"cannot listen on 127.0.0.1:{port} ({error.strerror}): name another one, --port 0 for any"
         raise ViewError(reason) from None
     with server, deferred_signals() as stopped, running(server):
         on_listening(server.url)
-        library.warm_up()
+        asked.warm_up()
         stopped.wait()

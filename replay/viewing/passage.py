@@ -75,6 +75,7 @@ class Passage:
         self._trades, self._levels = trades, levels
         self._grid = DepthGrid(COLUMNS, step)
         self._found: list[pa.RecordBatch] = []
+        self._unread = 0
         self._breaks: list[tuple[int, int, str]] = []
         self._moments = _Moments()
         if before is not None:
@@ -101,7 +102,9 @@ class Passage:
 
         O(bytes + summaries x levels).
         """
-        self._found.append(self._trades.of_rows(rows).trades)
+        told = self._trades.of_rows(rows)
+        self._found.append(told.trades)
+        self._unread += told.malformed
         if step.span.is_interrupted:
             self._interrupt(rows)
         elif step.depth is not None and step.depth.num_rows:
@@ -207,7 +210,7 @@ class Passage:
             "is_buy": is_buy,
         }
         found = {f"trade_{name}": listed(each[kept].astype(np.float64)) for name, each in values.items()}
-        return {"trades": len(size), **found}
+        return {"trades": len(size), "trades_unread": self._unread, **found}
 
     def block(self, number: int, origin: int) -> pa.Table:
         """Return a block of moments with their ladders: seq, time, and four fixed-size lists of levels.

@@ -1,7 +1,8 @@
 """Everything that a report shows beside the numbers of its thresholds, collected step by step."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final, TypeVar
 
 import numpy as np
@@ -112,18 +113,32 @@ class Evidence:
 
 
 class EvidenceCollector:
-    """Collects the evidence of the products of one tape; call it with each product and step."""
+    """Collects the evidence of the products of one tape; call it with each product and step.
 
-    def __init__(self, thresholds: Sequence[float], detail: float, limits: Limits) -> None:
-        self._thresholds = sorted({*thresholds, detail})
-        self._detail = detail
+    Args:
+        thresholds: all thresholds compared.
+        detail: the threshold whose episodes are shown.
+        limits: how much is kept.
+        details: the same by product, of those that have another one.
+    """
+
+    def __init__(
+        self,
+        thresholds: Sequence[float],
+        detail: float,
+        limits: Limits,
+        details: Mapping[str, float] = MappingProxyType({}),
+    ) -> None:
+        self._thresholds = thresholds
+        self._detail, self._details = detail, details
         self._limits = limits
         self._products: dict[str, Evidence] = {}
 
     def __call__(self, product: str, step: Step) -> None:
         """Add a step of a product, in seq order."""
         if product not in self._products:
-            self._products[product] = Evidence(self._thresholds, self._detail, self._limits)
+            detail = self._details.get(product, self._detail)
+            self._products[product] = Evidence(sorted({*self._thresholds, detail}), detail, self._limits)
         self._products[product].add(step)
 
     def finish(self) -> dict[str, Evidence]:

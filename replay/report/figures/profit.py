@@ -45,14 +45,14 @@ def profit_chart(subject: Subject) -> Chart | None:
     ]
     return Chart(
         "profit",
-        f"The strategy {best_threshold(subject.profits)}",
+        f"The strategy {best_threshold(subject.profits, subject.unit)}",
         "Net profit by threshold; the band is how much of it hangs on the place in the queue.",
         {"data": lines, "layout": against_thresholds(rows, "net (quote currency)", {"rangemode": "tozero"})},
         Table("Net profit by threshold and queue model", ["threshold", *QUEUE_MODELS, "fills"], cells),
     )
 
 
-def best_threshold(profits: Mapping[float, Profit]) -> str:
+def best_threshold(profits: Mapping[float, Profit], unit: str) -> str:
     """Return what the best threshold that was filled earned, without a subject."""
     filled = {each: found for each, found in profits.items() if found.fills and found.profit is not None}
     if not filled:
@@ -60,7 +60,9 @@ def best_threshold(profits: Mapping[float, Profit]) -> str:
     best = max(filled, key=lambda each: filled[each].profit or 0.0)
     found = filled[best]
     net = found.profit or 0.0
-    nets = [each for each in (found.profit_back, net, found.profit_front) if each is not None]
-    bounds = f"{display.significant(min(nets))} to {display.significant(max(nets))}"
-    did = f"{'made' if net > 0 else 'lost'} {display.significant(abs(net))} at best"
-    return f"{did} (net {bounds} by the place in the queue), above {format_threshold(best)}"
+    bounds = display.bounds(found.profit_back, found.profit_front)
+    text = (
+        f"{display.profit(net, unit)} at best, above {format_threshold(best)} with"
+        f" {display.plural(found.fills or 0, 'fill')} ({bounds} by the place in the queue, back to front)"
+    )
+    return text + ("; not trading was better" if net < 0 else "")

@@ -17,9 +17,17 @@ export function showTrades(table, note, tiles, cursor, clock) {
   }
   const drawn = tiles.reduce((sum, tile) => sum + tile.trade_time.length, 0);
   const all = tiles.reduce((sum, tile) => sum + tile.trades, 0);
-  note.textContent = drawn < all
-    ? `the largest ${drawn.toLocaleString("en-US")} of ${all.toLocaleString("en-US")} trades around the screen`
-    : found.length ? "" : "none on the screen up to this moment";
+  const unread = tiles.reduce((sum, tile) => sum + tile.trades_unread, 0);
+  const notes = [];
+  if (drawn < all) {
+    notes.push(`the largest ${drawn.toLocaleString("en-US")} of ${all.toLocaleString("en-US")} trades around the screen`);
+  } else if (!found.length) {
+    notes.push("none on the screen up to this moment");
+  }
+  if (unread) {
+    notes.push(`trades of ${unread.toLocaleString("en-US")} frame${unread === 1 ? "" : "s"} around it could not be read`);
+  }
+  note.textContent = notes.join("; ");
   fill(table, found, clock);
 }
 

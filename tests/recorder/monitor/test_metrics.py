@@ -8,7 +8,6 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -217,11 +216,20 @@ def test_bytes_of_frames_are_bytes(tmp_path: Path) -> None:
 def test_the_port_is_free_again(tmp_path: Path) -> None:
     """The requested port is used, and is free when the recording has ended."""
     port = free_port()
-    with SyntheticExchange([MarketSettings(BTC, depth=5)], ExchangeSettings(frames=3)) as exchange:
-        settings = ConnectionSettings("exchange", exchange.url, connections=1, spacing=0.0)
-        for _ in range(2):
-            observers = [partial(serving, host="127.0.0.1", port=port)]
-            record([BTC], tmp_path / "tape", RecordSettings(settings, duration=0.2), observers=observers)
+    asked: list[Samples] = []
+
+    @contextmanager
+    def look(view: RecordingView) -> Iterator[None]:
+        with serving(view, port, "127.0.0.1"):
+            yield
+            asked.append(scrape(port))
+
+    with ScriptedServer(one_connection) as peer:
+        backoff = Backoff(0.01, 0.02)
+        settings = ConnectionSettings("exchange", peer.url, backoff=backoff, connections=2, spacing=0.0)
+        for _ in range(2):  # each ends with its second connection
+            record([BTC], tmp_path / "tape", RecordSettings(settings), observers=[look])
+    assert len(asked) == 2
 
 
 def test_a_port_in_use_ends_with_one_line(tmp_path: Path) -> None:

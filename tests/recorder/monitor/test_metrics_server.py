@@ -57,6 +57,18 @@ def test_a_probe_of_a_misspelt_path_fails() -> None:
         assert ask(server, "/healthz/?a=1")[1] == "ok\n"
 
 
+def test_head_has_the_headers_alone() -> None:
+    """A load balancer that asks with HEAD is told whether all is well."""
+    with running() as server:
+        for path, status in (("/healthz", 200), ("/metrics", 200), ("/health", 404)):
+            host, port = server.server_address[:2]
+            connection = HTTPConnection(str(host), int(port), timeout=TIMEOUT_S)
+            connection.request("HEAD", path)
+            answer = connection.getresponse()
+            assert (answer.status, answer.read()) == (status, b"")
+            assert status == 404 or int(answer.headers["Content-Length"]) > 0
+
+
 def test_idle_connections_take_no_descriptors() -> None:
     """Beside a few hundred connections that say nothing, the metrics are served and few stay open."""
     with running() as server, ExitStack() as stack:

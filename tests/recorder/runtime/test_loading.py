@@ -162,11 +162,22 @@ def test_compile_says_where_it_is_kept() -> None:
     assert "pip install 'booktape[fast]'" in refused.stderr
 
 
+def test_compile_refuses_a_place_that_cannot_keep_it(tmp_path: Path) -> None:
+    """It does not keep the code elsewhere in silence: the image of a container would lack it."""
+    place = tmp_path / "missing"
+    done = booktape("compile", env=clean_environment() | {"NUMBA_CACHE_DIR": str(place)})
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"Error: NUMBA_CACHE_DIR={place} cannot keep the compiled code")
+    assert done.stderr.count("\n") == 1
+
+
 @pytest.mark.skipif(not IS_LONG, reason="compiles the engine: half a minute on a slow machine")
 def test_compiling_is_announced(tmp_path: Path) -> None:
     """Compiling is announced by one line on stderr, and only the first time."""
     environment = clean_environment() | {"NUMBA_CACHE_DIR": str(tmp_path)}
-    program = "from recorder.runtime.loading import load_engine; print(load_engine('auto').name)"
+    program = (
+        "from recorder.runtime.loading import load_engine; print(load_engine('auto', executes=True).name)"
+    )
     said = []
     for _ in range(2):
         done = subprocess.run(

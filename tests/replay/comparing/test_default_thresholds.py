@@ -1,5 +1,6 @@
 """The thresholds that are compared if none is named come from the tape's own spread."""
 
+import re
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any
 import pytest
 
 import booktape as bt
-from orderbook.thresholds import parse_threshold
+from orderbook.thresholds import format_threshold, parse_threshold
 from recorder.tape.reader import Tape
 from replay.comparing import default_thresholds
 from replay.comparing.default_thresholds import choose_thresholds, just_below, quantile_thresholds
@@ -56,24 +57,40 @@ def test_the_quantiles_of_the_result() -> None:
 def test_slices_of_a_long_tape(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of a long tape slices all over its window are read: about as many rows as wished, and no row twice."""
     tape = Tape.open(SAMPLE)
-    whole = choose_thresholds([tape], (), WHOLE, "plain")
+    whole = choose_thresholds([tape], (), WHOLE, "plain").thresholds
     monkeypatch.setattr(default_thresholds, "SAMPLED_ROWS", 600)
     parts = list(default_thresholds.slices_of(tape.product(BTC), WHOLE))
     assert len(parts) == 16
     assert all(one.end <= other.start for one, other in pairwise(parts))  # type: ignore[operator]
     rows = sum(bt.open(SAMPLE).rows(BTC, start=part.start, end=part.end).num_rows for part in parts)
     assert 500 < rows < 700
-    estimated = choose_thresholds([tape], (), WHOLE, "plain")
-    assert estimated == choose_thresholds([tape], (), WHOLE, "plain")
+    estimated = choose_thresholds([tape], (), WHOLE, "plain").thresholds
+    assert estimated == choose_thresholds([tape], (), WHOLE, "plain").thresholds
     assert 0.5 < estimated[-1] / whole[-1] < 1.1
 
 
 def test_no_book_and_many_products(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a spread there is no threshold; there are never too many."""
     tape = tapes.import_frames(tmp_path, [(0, tapes.update(BTC, ("buy", "1", "1"))), (SECOND, "[]")])
-    assert choose_thresholds([Tape.open(tape)], (), WHOLE, "plain") == ()
+    assert choose_thresholds([Tape.open(tape)], (), WHOLE, "plain") == ((), {})
     assert bt.open(tape).compare().rows() == []
     assert "no spread is above 0" in invoke("compare", str(tape)).output
     monkeypatch.setattr(default_thresholds, "MAX_THRESHOLDS", 3)
-    found = choose_thresholds([Tape.open(SAMPLE)], (), Window(), "plain")
+    found = choose_thresholds([Tape.open(SAMPLE)], (), Window(), "plain").thresholds
     assert len(found) == 3
+
+
+def test_each_product_shows_its_own(tmp_path: Path) -> None:
+    """The episodes and figures of a product are those of its middle threshold, which is none of another's."""
+    report = tmp_path / "report.html"
+    comparison = bt.open(SAMPLE).compare(html=report)
+    text = report.read_text(encoding="utf-8")
+    shown = re.findall(r"Episodes above ([0-9.,]+ bps): (?:all|the longest [0-9,]+ of) ([0-9,]+)", text)
+    assert len({threshold for threshold, _ in shown}) == len(comparison.products)
+    for product, (threshold, _) in zip(comparison.products, dict.fromkeys(shown), strict=True):
+        spread = comparison.whole(product).spread
+        own = sorted(set(quantile_thresholds(spread)))
+        assert threshold == format_threshold(own[len(own) // 2])
+    named = tmp_path / "named.html"
+    bt.open(SAMPLE).compare(html=named, detail="2bps")
+    assert len(set(re.findall(r"Episodes above ([0-9.,]+ bps):", named.read_text(encoding="utf-8")))) == 1

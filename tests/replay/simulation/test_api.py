@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import signal
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import booktape as bt
+from orderbook.engine import Step
 from recorder.settings import EngineName
 from replay.simulation.results import Backtest
 from tests.endurance.forms import cases
@@ -22,6 +24,7 @@ from tests.support.execution_captures import copies, real_orders
 from tests.support.market_truth import true_market
 from tests.support.oracle import Row
 from tests.support.rows import read_rows, write_tape
+from tests.support.tapes import import_frames, snapshot, update
 
 END = "2026-01-01T00:00:06"
 L3 = ("l3-2018-03-ETH", "l3-2018-03-LTC", "l3-2018-03-ETH-batch55-late250", "l3-2018-03-LTC-batch55-late250")
@@ -170,6 +173,10 @@ def test_real_orders_of_captures(capture: str, tmp_path: Path) -> None:
         (["--strategy", "booktape.strategies:Nothing"], "no callable Nothing"),
         (["--sort", "profit"], "--sort"),
         (["-p", "DOGE-USD"], "DOGE-USD"),
+        (["--sweep", "foo=1,2"], "Invalid value for '--sweep': booktape.strategies:QuoteWhenWide"),
+        (["--set", "foo=1", "--sweep", "size=1,2"], "Invalid value for '--set'"),
+        (["--html", "-"], "nothing is written to standard output: name a path, such as 'report.html'"),
+        (["-o", "-"], "nothing is written to standard output: name a path, such as 'run'"),
     ],
 )
 def test_refusals(words: list[str], said: str) -> None:
@@ -212,6 +219,72 @@ def test_a_tape_without_trades_says_so(short_tape: Path) -> None:
     assert "no_trades" in row["caveats"]
 
 
+def test_trades_that_cannot_be_read_are_told(tmp_path: Path) -> None:
+    """Both engines count them, and a note says that they are missing; so does the report."""
+    bad = json.dumps(
+        {"type": "match", "product_id": BTC, "trade_id": 1, "price": "0", "size": "1", "side": "buy"}
+    )
+    frames = [(0, snapshot(BTC)), (SECOND, bad), (2 * SECOND, update(BTC, ("buy", "99.5", "1")))]
+    tape = import_frames(tmp_path, frames)
+    for engine in ("plain", "compiled"):
+        done = invoke("backtest", tape, "--set", "threshold=0bps", "--engine", engine, "--json")
+        (row,) = json.loads(done.stdout)["rows"]
+        assert row["trades_malformed"] == 1
+        assert "trades_malformed" in row["caveats"]
+    shown = invoke("backtest", tape, "--set", "threshold=0bps", "--html", tmp_path / "report.html").stdout
+    assert "Note: the trades of some frames could not be read, and are missing (BTC-USD)" in shown
+    assert "The trades of some frames could not be read" in (tmp_path / "report.html").read_text()
+
+
+def test_without_an_order_there_is_a_sentence() -> None:
+    """No table of zeros is printed; JSON has every lane."""
+    words = ("backtest", SAMPLE, "--sweep", "threshold=500bps,600bps", "--to", "+5s", "--by", "hour")
+    shown = invoke(*words).stdout
+    assert "No order was sent in 4 lanes" in shown
+    assert not any(each in shown for each in ("Best net", "turnover", "luck"))
+    assert len(json_of(*words)["rows"]) == 4
+
+
+def test_a_signal_does_not_wait_for_many_lanes() -> None:
+    """The plain engine takes few rows at once if there are hundreds of lanes, and stops between them."""
+    rows = []
+
+    def progress(_product: str, step: Step) -> None:
+        rows.append(step.span.rows)
+        signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(bt.InterruptedRunError):
+        bt.open(SAMPLE).backtest(
+            sweep={"threshold": [f"{number}bps" for number in range(300)]},
+            products=ETH,
+            engine="plain",
+            keep=False,
+            progress=progress,
+        )
+    assert sum(rows) <= 100
+
+
+def test_a_drawdown_begins_at_the_start(market: Path) -> None:
+    """What is lost before the first mark of the grid counts: with cash and a position at the start, too."""
+    engines: tuple[EngineName, ...] = ("plain", "compiled")
+    several: tuple[dict[str, Any], ...] = ({}, {"cash": 1000, "base": "0.5"})
+    for options in several:
+        for engine in engines:
+            result = bt.open(market).backtest(
+                settings={"threshold": "0bps"}, fees="100/100", equity_every="10s", engine=engine, **options
+            )
+            (row,) = result.rows
+            assert result.equity is not None
+            assert row.net is not None
+            grid = result.equity.filter(pc.field("why") == "grid")["equity"].drop_null()
+            marks = [float(each) for each in grid.to_pylist()]
+            start = float(result.equity["equity"].drop_null()[-1].as_py()) - row.net
+            highest = [max([start, *marks[: place + 1]]) for place in range(len(marks))]
+            falls = [high - mark for high, mark in zip(highest, marks, strict=True)]
+            assert row.drawdown == pytest.approx(max(falls), abs=1e-9)
+            assert falls[0] > 0
+
+
 @pytest.mark.parametrize(
     ("option", "value", "said"),
     [
@@ -220,6 +293,7 @@ def test_a_tape_without_trades_says_so(short_tape: Path) -> None:
         ("lot", {"XYZ-USD": 1}, "no product 'XYZ-USD' on this tape"),
         ("report", [], "is not a duration"),
         ("latency", None, "cannot be used: write '100ms'"),
+        ("latency", float("nan"), "latency: nan is not a duration"),
         ("cash", 10**11, "up to 9,999,999,999"),
     ],
 )

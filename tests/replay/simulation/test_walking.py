@@ -134,6 +134,10 @@ def test_as_people_and_programs_read_it() -> None:
     assert "the largest net of 4 settings over 50 s is judged on the next 40 s" in shown.stdout
     document = json.loads(invoke(*options, "--json").stdout)
     assert [step["judge_from"][:19].replace("T", " ") in shown.stdout for step in document["steps"]]
+    last = document["steps"][-1]
+    cut = (parse_time(last["judge_to"]) or 0) - (parse_time(last["judge_from"]) or 0)
+    assert document["last_judge_s"] == cut / 1e9 < document["judge_s"] == 40
+    assert f"over 2 parts (the last is shorter: {cut / 1e9:.3f} s)" in " ".join(shown.stdout.split())
     lines = invoke(*options, "--csv").stdout.splitlines()
     assert len(lines) == 1 + len(document["steps"]) == 3
     assert lines[0].startswith("product,queue,fit_from,judge_from,judge_to,setting,in_sample,out_of_sample")

@@ -61,6 +61,7 @@ if TYPE_CHECKING:
     from recorder.tape.errors import LockedTapeError as LockedTapeError
     from recorder.tape.errors import NewerTapeError as NewerTapeError
     from recorder.tape.errors import NotATapeError as NotATapeError
+    from recorder.tape.errors import StoreError as StoreError
     from recorder.tape.errors import TapeError as TapeError
     from recorder.tape.errors import UnknownProductError as UnknownProductError
     from replay.checking.diff.api import DiffError as DiffError
@@ -115,8 +116,8 @@ _MODULES = {
     "recorder.monitor.metrics": ("MetricsError",),
     "recorder.runtime.signals": ("InterruptedRunError",),
     "recorder.tape.errors": (
-        *("DamagedTapeError", "LockedTapeError", "NewerTapeError", "NotATapeError", "TapeError"),
-        "UnknownProductError",
+        *("DamagedTapeError", "LockedTapeError", "NewerTapeError", "NotATapeError", "StoreError"),
+        *("TapeError", "UnknownProductError"),
     ),
     "recorder.installed": ("sample",),
     "replay.checking.ladder": ("Ladder", "NoBookError"),

@@ -19,6 +19,8 @@ from orderbook.time_input import DurationLike, parse_duration
 from recorder.installed import SAMPLE, SAMPLE_PATHS, sample
 from recorder.settings import EngineName
 from recorder.tape.errors import NotATapeError
+from recorder.tape.store.paths import RemotePath
+from recorder.tape.store.paths import path_of as located
 
 if TYPE_CHECKING:
     from orderbook.engine import Engine
@@ -28,7 +30,7 @@ T = TypeVar("T")
 F = TypeVar("F", bound="Callable[..., Any] | None")
 
 PathLike: TypeAlias = str | os.PathLike[str]
-"""A path; for a tape also `sample:`, the tape that booktape comes with."""
+"""A path; for a tape to read also its URL, `s3://bucket/tape`, and `sample:`, the one of booktape itself."""
 ProductsLike: TypeAlias = str | Iterable[str]
 """A product id such as BTC-USD, or several."""
 SizeLike: TypeAlias = int | str
@@ -49,6 +51,7 @@ THRESHOLD: Final = f"{DEFAULT_THRESHOLD:.1%}"
 
 _BYTES: Final = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,9})?)\s*(B|KiB|MiB|GiB)?")
 _UNITS: Final = {None: 1, "B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
+_SHIPPING: Final = "a tape gets to a store by `booktape record --ship URL` or `booktape ship TAPE URL`"
 _LONGEST_S: Final = 1e9
 
 
@@ -74,12 +77,24 @@ def path_of(value: PathLike, option: str, example: str = "a text such as 'tape',
         if not isinstance(path, str) or "\0" in path or not path:
             raise TypeError
         os.fsencode(path)  # no file can have a name with a lone surrogate
-        return Path(os.path.expanduser(path))  # noqa: PTH111  Path.expanduser raises if it knows no such home
+        path = os.path.expanduser(path)  # noqa: PTH111  Path.expanduser raises if it knows no such home
+    try:
+        return located(path)
+    except ValueError as error:  # never with the value, which may have a password in it
+        raise OptionError(f"this URL cannot be used: {error}", option=option) from None
+
+
+def local_path(value: PathLike, option: str, instead: str = "copy it to a file of this machine") -> Path:
+    """Return a path of this machine, which no URL of an object store is."""
+    path = path_of(value, option)
+    if isinstance(path, RemotePath):
+        raise OptionError(f"{path} is in an object store: {instead}", option=option, value=value)
+    return path
 
 
 def tape_path(value: PathLike, option: str = "tape") -> Path:
-    """Return the path of a tape to read; `sample:` is the one that booktape comes with."""
-    path = path_of(value, option, "the directory of a tape, or 'sample:'")
+    """Return the path of a tape to read, or its URL; `sample:` is the one that booktape comes with."""
+    path = path_of(value, option, "the directory of a tape, its URL such as 's3://bucket/tape', or 'sample:'")
     if str(path) == SAMPLE:
         return sample()
     if f"{path}:" == SAMPLE and not path.exists():
@@ -87,9 +102,18 @@ def tape_path(value: PathLike, option: str = "tape") -> Path:
     return path
 
 
+def written_tape(value: PathLike, option: str = "tape") -> Path:
+    """Return the path of a tape to change, which is on this machine."""
+    path = tape_path(value, option)
+    if isinstance(path, RemotePath):
+        reason = f"{path} is in an object store and is only read: do it to the tape on disk; {_SHIPPING}"
+        raise OptionError(reason, option=option, value=value)
+    return path
+
+
 def output_path(value: PathLike, option: str) -> Path:
     """Return a path to write to, which cannot be that of the sample."""
-    path = path_of(value, option)
+    path = local_path(value, option, f"write to a directory of this machine, such as 'tape'; {_SHIPPING}")
     if str(path) == "-":
         example = {"html": "report.html", "tape": "tape"}.get(option, "run")
         reason = f"nothing is written to standard output: name a path, such as {example!r}"

@@ -82,7 +82,7 @@ def index(
 
     engine = arguments.engine_of(engine)
     arguments.flag(rebuild, "rebuild")
-    path = arguments.tape_path(tape)
+    path = arguments.written_tape(tape)
     with _writing(path, "indexed"):
         return run(path, rebuild=rebuild, engine=engine)
 
@@ -104,7 +104,7 @@ def compact(tape: PathLike) -> dict[str, Compacted]:
     """
     from replay.checking.files import checked_compact
 
-    path = arguments.tape_path(tape)
+    path = arguments.written_tape(tape)
     with _writing(path, "compacted"):
         return checked_compact(path)
 

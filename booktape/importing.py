@@ -65,7 +65,7 @@ def import_(
     """
     from recorder.api import import_captures
 
-    paths = arguments.paths_of(files, "files", arguments.path_of)
+    paths = arguments.paths_of(files, "files", arguments.local_path)
     if not paths:
         raise OptionError("name one file or several", option="files", value=files)
     arguments.choice(format, "format", get_args(CaptureFormat))

@@ -26,7 +26,7 @@ from recorder.tape.format.manifest import mark_synthetic
 from recorder.tape.reader import Tape
 from recorder.tape.recovery import resume
 from recorder.tape.row_batches import Position
-from recorder.tape.store import local as store
+from recorder.tape.store import files as store
 from recorder.tape.writer import TapeWriter
 
 

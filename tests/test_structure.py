@@ -314,6 +314,7 @@ TESTED_ELSEWHERE = {
     "orderbook/venues/": "tests/orderbook/test_tracker.py",  # decoders, on random frames, against the oracle
     "recorder/__init__.py": "tests/recorder/dataflow/test_flows.py",
     "recorder/tape/errors.py": "tests/recorder/tape/test_reader.py",
+    "recorder/tape/store/": "tests/recorder/tape/store/test_remote.py",  # on a real server
     "recorder/tape/product_tape.py": "tests/recorder/tape/test_reader.py",
     "recorder/live/progress.py": "tests/recorder/live/test_client.py",
     "recorder/runtime/local_server.py": "tests/recorder/monitor/test_metrics_server.py",

@@ -7,7 +7,15 @@ from typing import Any
 import click
 
 import booktape
-from booktape.cli.options import command, engine_option, json_option, option, products_option, tape_argument
+from booktape.cli.options import (
+    PATH,
+    command,
+    engine_option,
+    json_option,
+    option,
+    products_option,
+    tape_argument,
+)
 from booktape.tape import Tape
 
 
@@ -70,8 +78,8 @@ def verify(tape: Path, strict: bool, as_json: bool, **options: Any) -> None:
 
 
 @command("booktape diff run-1 run-2 --ignore exchange_time")
-@click.argument("a", type=click.Path(path_type=Path))
-@click.argument("b", type=click.Path(path_type=Path))
+@click.argument("a", type=PATH)
+@click.argument("b", type=PATH)
 @products_option
 @click.option(
     "--ignore", multiple=True, metavar="COLUMN", help="Do not compare this column; repeatable, or a,b,c."

@@ -4,13 +4,13 @@ from pathlib import Path
 
 import click
 
-from booktape.cli.options import command, engine_option
+from booktape.cli.options import PATH, command, engine_option
 from recorder.settings import EngineName
 
 
 @command("booktape demo --output demo-tape")
 @click.option("--seed", type=int, default=1, show_default=True, help="Seed of the synthetic market.")
-@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="TAPE", help="Keep the tape here.")
+@click.option("-o", "--output", type=PATH, metavar="TAPE", help="Keep the tape here.")
 @engine_option
 def demo(seed: int, output: Path | None, engine: EngineName) -> None:
     """Show everything once, offline, in half a minute: record, verify, replay, compare.

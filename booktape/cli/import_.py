@@ -6,7 +6,7 @@ from typing import Any, get_args
 import click
 
 import booktape
-from booktape.cli.options import command, engine_option, json_option, option, paths, segment_options
+from booktape.cli.options import PATH, command, engine_option, json_option, option, paths, segment_options
 from booktape.importing import import_ as import_captures
 from orderbook.venues.registry import VENUE_NAMES
 from recorder.settings import CaptureFormat
@@ -19,7 +19,7 @@ from recorder.settings import CaptureFormat
     "tape",
     "-o",
     "--output",
-    type=click.Path(path_type=Path),
+    type=PATH,
     metavar="TAPE",
     help="The tape.",
 )

@@ -13,6 +13,7 @@ from typing import Any, TypeVar, get_args
 
 import click
 
+from booktape.arguments import path_of
 from booktape.backtesting import backtest
 from booktape.execution import Execution
 from booktape.recording import record
@@ -22,7 +23,21 @@ from recorder.settings import EngineName
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-_PATH: Any = click.Path(path_type=Path)
+
+class _PathType(click.Path):
+    """A path, or the URL of a tape or a RUN: an argument of the Python API, which reads it."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=str)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return a path as it was typed."""
+        return path_of(
+            str(super().convert(value, param, ctx)), param.name if param and param.name else "tape"
+        )
+
+
+PATH: Any = _PathType()
 
 
 def command(
@@ -103,7 +118,7 @@ def _on_one_line(path: Path) -> str:
     return printable(str(path), len(str(path)))
 
 
-tape_argument = click.argument("tape", type=_PATH)
+tape_argument = click.argument("tape", type=PATH)
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON document, and nothing else, on stdout."
 )
@@ -136,13 +151,13 @@ products_option = click.option(
     "-p", "--product", "products", multiple=True, metavar="PRODUCT", help="Only this product; repeatable."
 )
 output_option = option(
-    replay, "output", "-o", "--output", type=_PATH, metavar="RUN", help="Directory to write."
+    replay, "output", "-o", "--output", type=PATH, metavar="RUN", help="Directory to write."
 )
 html_option = option(
     replay,
     "html",
     "--html",
-    type=_PATH,
+    type=PATH,
     metavar="REPORT",
     help="Write a report, too: one HTML file with figures that needs no network.",
 )
@@ -289,7 +304,7 @@ segment_options = grouped(
 
 def paths(name: str, metavar: str) -> Callable[[F], F]:
     """Return an argument for one path or several."""
-    return click.argument(name, nargs=-1, required=True, type=_PATH, metavar=metavar)
+    return click.argument(name, nargs=-1, required=True, type=PATH, metavar=metavar)
 
 
 def param_of(command: click.Command, name: str) -> click.Parameter | None:

@@ -10,6 +10,7 @@ import click
 
 import booktape
 from booktape.cli.options import (
+    PATH,
     command,
     engine_option,
     execution_of,
@@ -37,9 +38,7 @@ class _LongRunning(click.Command):
 
 @command("booktape record BTC-USD ETH-USD -o tape --duration 1h", cls=_LongRunning)
 @click.argument("products", nargs=-1, required=True, metavar="PRODUCT...")
-@option(
-    record_feed, "tape", "-o", "--output", type=click.Path(path_type=Path), metavar="TAPE", help="The tape."
-)
+@option(record_feed, "tape", "-o", "--output", type=PATH, metavar="TAPE", help="The tape.")
 @click.option(
     "--append", is_flag=True, help="Continue a tape of another kind too: an import, or one from elsewhere."
 )

@@ -8,13 +8,13 @@ from typing import Any
 import click
 
 import booktape
-from booktape.cli.options import command, engine_option, option
+from booktape.cli.options import PATH, command, engine_option, option
 
 _NICENESS = 10
 
 
 @command("booktape view sample:")
-@click.argument("tape", type=click.Path(path_type=Path), metavar="TAPE|RUN")
+@click.argument("tape", type=PATH, metavar="TAPE|RUN")
 @option(
     booktape.view,
     "port",

@@ -15,7 +15,7 @@ from recorder.tape.format.layout import MANIFEST
 from recorder.tape.format.segment_entry import sealed_rows
 from recorder.tape.product_tape import ProductTape
 from recorder.tape.reader import Tape
-from recorder.tape.store import local as store
+from recorder.tape.store import files as store
 
 
 def check_order(survey: Survey, tape: Path, settings: ImportSettings) -> None:

@@ -48,7 +48,7 @@ from recorder.tape.format.segment_writer import write_aside
 from recorder.tape.format.sidecars import read_checks, write_checks
 from recorder.tape.product_tape import ProductTape
 from recorder.tape.reader import Tape, TapeLike
-from recorder.tape.store import local as store
+from recorder.tape.store import files as store
 from recorder.tape.store.durable import sync_directory
 
 log = logging.getLogger(__name__)

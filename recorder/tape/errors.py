@@ -47,3 +47,7 @@ class UnknownProductError(TapeError):
 
 class DamagedTapeError(TapeError):
     """A file of the tape is not what was written."""
+
+
+class StoreError(TapeError):
+    """An object store cannot be reached, refuses what is asked for, or gives no usable answer."""

@@ -99,10 +99,11 @@ def _read_segments(tape: ProductTape) -> tuple[list[SegmentEntry], ConnectionCol
     while True:
         collector, entries = ConnectionCollector(), tape.segments()
         inside = _inside_connections(entries)
+        sizes = tape.file_sizes() if inside else {}
         try:
             for entry in entries:
                 if entry.first_seq in inside:
-                    tape.check_size(entry)
+                    tape.check_size(entry, sizes)
                     collector.skip(entry.last_time, entry.last_time)
                     continue
                 segment = tape.open_segment(entry, dictionaries=["kind"])

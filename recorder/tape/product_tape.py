@@ -1,9 +1,10 @@
 """A product of a tape: its sealed segments and journals alike, also while it is recorded. Writes nothing."""
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,14 +12,14 @@ import pyarrow as pa
 
 from recorder.tape.errors import DamagedTapeError
 from recorder.tape.format.journal import JournalReader, journal_paths
-from recorder.tape.format.layout import JOURNALS, merged_file
+from recorder.tape.format.layout import DAY, JOURNALS, merged_file
 from recorder.tape.format.list_files import list_files, list_versions
 from recorder.tape.format.presence import complete_list
 from recorder.tape.format.segment import SealedSegment, open_segment
 from recorder.tape.format.segment_entry import SegmentEntry, sealed_rows
 from recorder.tape.format.segment_list import read_segment_list, require_directory
 from recorder.tape.row_batches import BATCH_ROWS, check_seqs
-from recorder.tape.store import local as store
+from recorder.tape.store import files as store
 
 if TYPE_CHECKING:
     from recorder.tape.overview import Overview
@@ -73,6 +74,8 @@ class ProductTape:
         Raises:
             DamagedTapeError: if they cannot be listed, or the product's directory is gone.
         """
+        if store.is_remote(self.directory):
+            return []  # a journal is not shipped
         paths = journal_paths(self.journals)
         if not paths:
             require_directory(self.directory)
@@ -166,20 +169,23 @@ class ProductTape:
         """
         next_seq = first_seq
         entries = deque(self.segments())
-        while entries:
-            entry = entries.popleft()
-            if entry.next_seq <= next_seq:
-                continue
-            try:
-                segment = self.open_segment(entry, next_seq, dictionaries)
-            except DamagedTapeError:
-                entries = deque(self.segments())
-                if entry in entries:
-                    raise
-                continue  # merged since it was listed: continue with the new list
-            with segment.file:
-                yield segment
-            next_seq = entry.next_seq
+        with store.ahead(self.directory) as ahead:
+            while entries:
+                entry = entries.popleft()
+                if entry.next_seq <= next_seq:
+                    continue
+                following = islice(entries, store.AHEAD)
+                ahead.want([(self.directory / each.file, each.bytes) for each in (entry, *following)])
+                try:
+                    segment = self.open_segment(entry, next_seq, dictionaries)
+                except DamagedTapeError:
+                    entries = deque(self.segments())
+                    if entry in entries:
+                        raise
+                    continue  # merged since it was listed: continue with the new list
+                with segment.file:
+                    yield segment
+                next_seq = entry.next_seq
 
     def open_segment(
         self, entry: SegmentEntry, start: int = 0, dictionaries: Sequence[str] = ()
@@ -191,21 +197,30 @@ class ProductTape:
         """
         path = self.directory / entry.file
         aside = merged_file(path)
-        if store.exists(aside):
+        if not store.is_remote(path) and store.exists(aside):
             with suppress(DamagedTapeError):  # of a compaction that is not decided yet, or over by now
                 file = open_segment(aside, self.product, entry, dictionaries=dictionaries)
                 return SealedSegment(entry, start, aside, file)
         file = open_segment(path, self.product, entry, dictionaries=dictionaries)
         return SealedSegment(entry, start, path, file)
 
-    def check_size(self, entry: SegmentEntry) -> None:
+    def file_sizes(self) -> dict[str, int]:
+        """Return the sizes of the files of its segments, by their paths in its directory; opens none."""
+        return store.file_sizes(self.directory, DAY)
+
+    def check_size(self, entry: SegmentEntry, sizes: Mapping[str, int]) -> None:
         """Check that the file of a listed segment has its size, without opening it.
+
+        Args:
+            entry: the segment.
+            sizes: what `file_sizes` found; a file that was written since is looked up.
 
         Raises:
             DamagedTapeError: if it is missing or of another size.
         """
         path = self.directory / entry.file
-        if not any(store.has_size(name, entry.bytes) for name in (path, merged_file(path))):
+        is_found = sizes.get(entry.file) == entry.bytes
+        if not is_found and not any(store.has_size(name, entry.bytes) for name in (path, merged_file(path))):
             self.open_segment(entry).file.close()  # says what is wrong with it
 
     def open_journals(self) -> Iterator[JournalReader]:

@@ -40,7 +40,7 @@ from recorder.tape.format.segment_writer import write_segment
 from recorder.tape.format.sidecars import write_book, write_checks
 from recorder.tape.row_batches import Position, RowTuple, copy_rows, tuples_of
 from recorder.tape.sealing import UnsealedSegment, scan_journal
-from recorder.tape.store import local as store
+from recorder.tape.store import files as store
 
 _SEAL_ROWS: Final = 1024
 """Rows read at a time to seal them; bounds the memory of a recorder that runs for months."""

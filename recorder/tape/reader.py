@@ -14,7 +14,7 @@ from recorder.tape.format.layout import product_dir
 from recorder.tape.format.manifest import Manifest
 from recorder.tape.format.presence import complete_manifest
 from recorder.tape.product_tape import Listing, ProductTape
-from recorder.tape.store import local as store
+from recorder.tape.store import files as store
 
 _ROW_BYTES = 40  # an ordinary row on disk: the plain engine takes as long for as many bytes of a snapshot
 
@@ -48,7 +48,7 @@ class Tape:
         """
         if isinstance(tape, Tape):
             return tape
-        path = Path(tape)
+        path = tape if isinstance(tape, Path) else Path(tape)
         return cls(path, complete_manifest(path, problems))
 
     def without_listings(self) -> "Tape":

@@ -4,10 +4,12 @@ from collections.abc import Iterator
 
 import pyarrow as pa
 
+from recorder.tape.errors import TapeError
 from recorder.tape.format.journal import JournalReader
 from recorder.tape.format.layout import journal_file
 from recorder.tape.product_tape import ProductTape
 from recorder.tape.row_batches import BATCH_ROWS, check_seqs
+from recorder.tape.store import files as store
 
 
 def follow(tape: ProductTape, first_seq: int = 0, size: int = BATCH_ROWS) -> Iterator[pa.RecordBatch | None]:
@@ -23,7 +25,11 @@ def follow(tape: ProductTape, first_seq: int = 0, size: int = BATCH_ROWS) -> Ite
 
     Raises:
         DamagedTapeError: if a file is not what was written.
+        TapeError: if the tape is in a store.
     """
+    if store.is_remote(tape.directory):
+        reason = "a tape in a store has no rows that are not sealed: follow the one that is recorded"
+        raise TapeError(f"{tape.directory}: {reason}", tape.directory)
     next_seq = first_seq
     while True:
         listed = tape.end_of_list()  # before reading: anything sealed later changes it

@@ -17,7 +17,7 @@ from recorder.tape.format.layout import JOURNALS, LOCK, MANIFEST, product_dir
 from recorder.tape.format.manifest import FORMAT, Manifest, write_manifest
 from recorder.tape.format.presence import complete_manifest, note_sealed_rows, require_no_rows
 from recorder.tape.product_writer import ProductWriter
-from recorder.tape.store import local as store
+from recorder.tape.store import files as store
 from recorder.tape.store.durable import DISK_THREADS
 
 MIN_FREE_BYTES: Final = 128 * 2**20

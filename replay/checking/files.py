@@ -17,7 +17,7 @@ from recorder.tape.format.segment_entry import SegmentEntry, parts_of
 from recorder.tape.format.sidecars import start_in
 from recorder.tape.product_tape import ProductTape
 from recorder.tape.reader import Tape, TapeLike
-from recorder.tape.store import local as store
+from recorder.tape.store import files as store
 from replay.checking.replayed import ReplayCheck
 from replay.checking.verification import Verification
 

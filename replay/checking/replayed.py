@@ -22,7 +22,7 @@ from recorder.tape.format.segment_entry import Part, SegmentEntry, listed_facts,
 from recorder.tape.format.sidecars import Start, stored_book
 from recorder.tape.product_tape import ProductTape
 from recorder.tape.row_batches import split_at
-from recorder.tape.store import local as store
+from recorder.tape.store import files as store
 from replay.checking.divergence import first_divergence
 from replay.checking.reconnects import AuditedBook
 from replay.checking.verdicts import SharedSequences

@@ -12,7 +12,8 @@ from orderbook.execution.codes import QueueModel
 from orderbook.venues.base import is_product_id
 from orderbook.venues.rawjson import UNREADABLE
 from recorder.tape.format.segment import naming_damage
-from recorder.tape.store.local import ParquetFile
+from recorder.tape.store import files as store
+from recorder.tape.store.paths import noted_path
 from replay.run_dir.reader import DOCUMENT
 from replay.run_dir.writer import RunError
 
@@ -59,7 +60,7 @@ class _Document(msgspec.Struct):
 def is_backtest(path: Path) -> bool:
     """Tell whether a RUN directory is of a backtest."""
     try:
-        return b'"execution_digest"' in (path / DOCUMENT).read_bytes()
+        return b'"execution_digest"' in store.read_file(path / DOCUMENT)
     except OSError:
         return False
 
@@ -90,7 +91,7 @@ class BacktestRun:
         """
         name = path / DOCUMENT
         try:
-            document = msgspec.json.decode(name.read_bytes(), type=_Document)
+            document = msgspec.json.decode(store.read_file(name), type=_Document)
         except OSError as error:
             raise RunError(f"{name}: {error.strerror}", name) from None
         except UNREADABLE as error:
@@ -107,7 +108,7 @@ class BacktestRun:
             del facts[used]
         facts |= document.run
         lanes = {product: tuple(sorted(lanes[product])) for product in sorted(lanes)}
-        return cls(path, tuple(Path(each.tape) for each in document.tapes), facts, lanes, rows)
+        return cls(path, tuple(noted_path(each.tape) for each in document.tapes), facts, lanes, rows)
 
     @property
     def products(self) -> tuple[str, ...]:
@@ -123,8 +124,8 @@ class BacktestRun:
         """
         folder = self.path / stream / f"product={product}"
         tables = []
-        for path in sorted(folder.glob("*.parquet")):
-            with naming_damage(path), ParquetFile(path, page_checksum_verification=True) as file:
+        for path in store.find_files(folder, "*.parquet"):
+            with naming_damage(path), store.ParquetFile(path, page_checksum_verification=True) as file:
                 tables.append(file.read())
         found = sum(table.num_rows for table in tables)
         if stream in {"orders", "fills"}:

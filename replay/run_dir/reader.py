@@ -14,7 +14,8 @@ from orderbook.venues.base import is_product_id
 from orderbook.venues.rawjson import UNREADABLE
 from recorder.tape.format.segment import naming_damage
 from recorder.tape.row_batches import BATCH_ROWS
-from recorder.tape.store.local import ParquetFile
+from recorder.tape.store import files as store
+from recorder.tape.store.paths import noted_path
 from replay.run_dir.writer import RunError
 
 DOCUMENT: Final = "run.json"
@@ -76,7 +77,7 @@ class Run:
         """
         name = path / DOCUMENT
         try:
-            text = name.read_bytes()
+            text = store.read_file(name)
         except OSError as error:
             raise RunError(f"{name}: {error.strerror}", name) from None
         try:
@@ -100,7 +101,7 @@ class Run:
         if document.strategy is not None:
             for product, written in document.strategy.products.items():
                 counts.setdefault(product, {})["strategy"] = written.rows
-        return cls(path, Path(document.tape), document.digest, document.settings, counts)
+        return cls(path, noted_path(document.tape), document.digest, document.settings, counts)
 
     @property
     def products(self) -> tuple[str, ...]:
@@ -110,7 +111,11 @@ class Run:
     @property
     def streams(self) -> tuple[str, ...]:
         """The core's streams, then all others."""
-        others = {folder.parent.name for folder in self.path.glob("*/product=*")}
+        others = {
+            stream
+            for stream in store.names_in(self.path)
+            if any(name.startswith("product=") for name in store.names_in(self.path / stream))
+        }
         others |= {stream for counts in self.counts.values() for stream in counts}
         return (*CORE_STREAMS, *sorted(others - CORE_STREAMS.keys()))
 
@@ -122,7 +127,7 @@ class Run:
             DamagedTapeError: if a file is not as it was written.
         """
         folder = self.path / stream / f"product={product}"
-        paths = sorted(folder.glob("*.parquet"))
+        paths = store.find_files(folder, "*.parquet")
         expected = self.counts.get(product, {}).get(stream, 0)
         if expected and not paths:
             raise RunError(f"{folder}: missing; {DOCUMENT} counts {expected:,} rows in it", folder)
@@ -136,7 +141,7 @@ class Run:
                 yield batch
 
     def _file(self, path: Path, schema: pa.Schema | None) -> Iterator[pa.RecordBatch]:
-        with naming_damage(path), ParquetFile(path, page_checksum_verification=True) as file:
+        with naming_damage(path), store.ParquetFile(path, page_checksum_verification=True) as file:
             found = file.schema_arrow
             if "seq" not in found.names or found.field("seq").type != pa.int64():
                 raise RunError(f"{path}: has no int64 column seq", path)

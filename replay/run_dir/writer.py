@@ -12,7 +12,8 @@ from orderbook.document import to_json
 from orderbook.errors import BooktapeError, reason_of
 from recorder.tape.format.segment_writer import ROW_GROUP_ROWS
 from recorder.tape.store.durable import sync_directory
-from recorder.tape.store.local import ParquetFile, arrow_sink, rename_file, replace_file, sync_file
+from recorder.tape.store.files import ParquetFile, rename_file, replace_file, sync_file
+from recorder.tape.store.local import arrow_sink
 from replay.run_dir.unfinished import aside, release, remove_asides, unfinished_directory
 
 _MAX_SMALL: Final = 256

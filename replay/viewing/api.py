@@ -14,6 +14,8 @@ from orderbook.venues.rawjson import UNREADABLE
 from recorder.runtime.signals import deferred_signals
 from recorder.settings import EngineName
 from recorder.tape.reader import Tape
+from recorder.tape.store import files as store
+from recorder.tape.store.paths import noted_path
 from replay.run_dir.backtests import BacktestRun, is_backtest
 from replay.run_dir.reader import DOCUMENT
 from replay.run_dir.writer import RunError
@@ -60,7 +62,7 @@ def shown(path: Path) -> Shown:
         RunError: if the path is a RUN that cannot be read.
         ViewError: if the tape of a RUN is not where it was.
     """
-    if not (path / DOCUMENT).is_file():
+    if not store.exists(path / DOCUMENT):
         return Shown([Tape.open(path)], None)
     if is_backtest(path):
         run = BacktestRun.open(path)
@@ -69,12 +71,12 @@ def shown(path: Path) -> Shown:
     threshold = found.settings.get("threshold") if isinstance(found.settings, dict) else None
     marked = float(threshold) if isinstance(threshold, int | float) else DEFAULT_THRESHOLD
     names = [each.tape for each in found.tapes] or [found.tape or ""]
-    return Shown([_tape_of(path, Path(name)) for name in names], None, marked, tuple(found.products))
+    return Shown([_tape_of(path, noted_path(name)) for name in names], None, marked, tuple(found.products))
 
 
 def _read(path: Path) -> _Document:
     try:
-        return msgspec.json.decode(path.read_bytes(), type=_Document)
+        return msgspec.json.decode(store.read_file(path), type=_Document)
     except OSError as error:
         raise RunError(f"{path}: {error.strerror}", path) from None
     except UNREADABLE as error:

@@ -15,7 +15,7 @@ import msgspec
 from orderbook.venues.rawjson import UNREADABLE
 from recorder.tape.errors import DamagedTapeError
 from recorder.tape.format.layout import EXECUTIONS
-from recorder.tape.store import local as store
+from recorder.tape.store import files as store
 
 _Seq = Annotated[int, msgspec.Meta(ge=0, lt=2**62)]
 _Hash = Annotated[str, msgspec.Meta(pattern=r"\A[0-9a-f]{64}\Z")]

@@ -25,7 +25,7 @@ import pyarrow as pa
 from recorder.tape.errors import DamagedTapeError
 from recorder.tape.format.layout import is_journal_file
 from recorder.tape.row_batches import RowTuple, to_batch
-from recorder.tape.store import local as store
+from recorder.tape.store import files as store
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +49,7 @@ def journal_paths(directory: Path) -> list[Path]:
         DamagedTapeError: if the directory cannot be listed, which must not look like a tape without rows.
     """
     try:
-        paths = store.list_files(directory)
+        paths = [] if store.is_remote(directory) else store.list_files(directory)
     except FileNotFoundError:
         return []
     except OSError as error:
@@ -59,7 +59,7 @@ def journal_paths(directory: Path) -> list[Path]:
 
 def damaged_copies(directory: Path) -> list[Path]:
     """Return the copies of journals that went bad; they hold rows that are nowhere else."""
-    return store.find_files(directory, "*.damaged")
+    return [] if store.is_remote(directory) else store.find_files(directory, "*.damaged")
 
 
 @dataclass(frozen=True, slots=True)

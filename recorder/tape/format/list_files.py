@@ -17,7 +17,7 @@ from typing import Final
 
 from recorder.tape.errors import DamagedTapeError
 from recorder.tape.format.layout import SEGMENT_LIST, SEGMENT_LISTS
-from recorder.tape.store import local as store
+from recorder.tape.store import files as store
 
 _LIST: Final = ".jsonl"
 _NEXT: Final = ".next.jsonl"
@@ -67,17 +67,16 @@ def list_versions(product_dir: Path) -> list[ListFile]:
         DamagedTapeError: if they cannot be listed.
     """
     directory = product_dir / SEGMENT_LISTS
-    files = list_files(product_dir)
     with _naming(directory):
-        if any(file.day for file in files):
-            found = store.versions_in(directory)
+        found = store.versions_in(directory)
+        if days := _days(directory, found):
             return [
                 replace(file, version=(found.get(file.next_path.name), found[file.path.name]))
-                for file in _days(directory, found)
+                for file in days
             ]
         return [
             replace(file, version=(store.file_version(file.next_path), store.file_version(file.path)))
-            for file in files
+            for file in list_files(product_dir)
         ]
 
 

@@ -12,7 +12,7 @@ from orderbook.venues.rawjson import UNREADABLE
 from orderbook.venues.registry import VENUE_NAMES
 from recorder.tape.errors import NewerTapeError, NotATapeError
 from recorder.tape.format.layout import MANIFEST
-from recorder.tape.store import local as store
+from recorder.tape.store import files as store
 
 FORMAT: Final = 2
 """The tape format of this version; one of format 1 is read and recorded to as it is, see `migration`."""
@@ -62,13 +62,12 @@ def read_manifest(tape: Path) -> Manifest:
         NotATapeError: if the path is missing or not a tape, or its manifest is unreadable.
         NewerTapeError: if the format is newer than this version's.
     """
-    if not store.exists(tape):
-        raise NotATapeError(f"{tape}: no such tape", tape)
     path = tape / MANIFEST
     try:
         text = store.read_file(path)
     except (FileNotFoundError, NotADirectoryError):
-        raise NotATapeError(f"{tape}: not a tape ({MANIFEST} is missing)", tape) from None
+        problem = f"not a tape ({MANIFEST} is missing)" if store.exists(tape) else "no such tape"
+        raise NotATapeError(f"{tape}: {problem}", tape) from None
     except OSError as error:
         raise NotATapeError(f"{path}: {error.strerror}", tape) from None
     try:

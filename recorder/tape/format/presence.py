@@ -33,7 +33,7 @@ from recorder.tape.format.segment_list import (
     require_directory,
     sync_segment_list,
 )
-from recorder.tape.store import local as store
+from recorder.tape.store import files as store
 from recorder.tape.store.durable import DISK_THREADS
 
 _SEGMENT: Final = ".parquet"
@@ -51,15 +51,18 @@ def complete_manifest(tape: Path, problems: list[str] | None = None) -> Manifest
         DamagedTapeError: if products are missing or not named, and `problems` is None.
     """
     manifest = read_manifest(tape)
-    if _unnamed(tape, manifest.products):
+    names = _names(tape)
+    if _unnamed(tape, names, manifest.products):
         manifest = read_manifest(tape)  # a recorder names a product before it gets rows
+        names = _names(tape)
     missing = []
     for product in manifest.products:
         try:
-            require_directory(tape / f"{PRODUCT}{product}")
+            if f"{PRODUCT}{product}" not in names:
+                require_directory(tape / f"{PRODUCT}{product}")
         except DamagedTapeError as error:
             missing.append(str(error))
-    unnamed = _unnamed(tape, manifest.products)
+    unnamed = _unnamed(tape, names, manifest.products)
     missing += [
         f"{path}: has rows, but {MANIFEST} does not name the product; add it to its `products`"
         for path in unnamed
@@ -79,7 +82,7 @@ def require_no_rows(tape: Path) -> None:
     Raises:
         DamagedTapeError: if it has some.
     """
-    for path in _unnamed(tape, ()):
+    for path in _unnamed(tape, _names(tape), ()):
         raise DamagedTapeError(f"{tape}: {MANIFEST} is missing, but {path.name} has rows; restore it", tape)
 
 
@@ -105,26 +108,27 @@ def note_sealed_rows(tape: Path, products: Collection[str]) -> None:
         write_manifest(tape, replace(manifest, sealed_rows=noted))
 
 
-def _unnamed(tape: Path, products: Iterable[str]) -> list[Path]:
-    """Return the directories of other products that have rows."""
+def _unnamed(tape: Path, names: Iterable[str], products: Iterable[str]) -> list[Path]:
+    """Return the directories of other products, among the names in a tape, that have rows."""
     named = {f"{PRODUCT}{product}" for product in products}
-    found = (name for name in _names(tape) if name.startswith(PRODUCT) and name not in named)
+    found = (name for name in names if name.startswith(PRODUCT) and name not in named)
     return [tape / name for name in found if _has_rows(tape / name)]
 
 
 def _has_rows(product_dir: Path) -> bool:
-    return (
-        bool(list_files(product_dir))
-        or any(name.startswith(DAY) for name in _names(product_dir))
-        or bool(_names(product_dir / JOURNALS))
-    )
+    if list_files(product_dir):
+        return True
+    if store.is_remote(product_dir):
+        return False  # segments are shipped before their product is named, and listed after that
+    return any(name.startswith(DAY) for name in _names(product_dir)) or bool(_names(product_dir / JOURNALS))
 
 
 def complete_list(product_dir: Path, least: int, problems: list[str] | None = None) -> list[SegmentEntry]:
     """Return the list of segments of which every file is there, and which lists all files that are.
 
-    A file that waits for its line still has its journal. Files are looked up first, then journals, then
-    lines, so that a recorder or a compaction at work is no problem. O(segments), opens none.
+    A file that waits for its line still has its journal; in a store it is one behind all that are listed, as
+    files are shipped before their lines. Files are looked up first, then journals, then lines, so that a
+    recorder, a shipping or a compaction at work is no problem. O(segments), opens none.
 
     Args:
         product_dir: directory of the product.
@@ -135,11 +139,14 @@ def complete_list(product_dir: Path, least: int, problems: list[str] | None = No
         DamagedTapeError: if the list cannot be read; if files are missing or not listed and `problems` is
             None.
     """
-    days = [name for name in _names(product_dir) if name.startswith(DAY)]
-    files = {f"{day}/{name}" for day in days for name in _names(product_dir / day) if name.endswith(_SEGMENT)}
-    sidecars = _names(product_dir / SIDECARS)
+    files = {name for name in _files_by_day(product_dir) if name.endswith(_SEGMENT)}
+    is_remote = store.is_remote(product_dir)
+    sidecars = [] if is_remote else _names(product_dir / SIDECARS)
     waiting = {path.stem for path in journal_paths(product_dir / JOURNALS)}
     entries = read_segment_list(product_dir)
+    if is_remote:
+        end = f"{sealed_rows(entries):020d}"
+        waiting = {PurePath(name).stem for name in files if PurePath(name).stem >= end}
     listed = {entry.file for entry in entries}
     if files - listed:
         listed |= _replaced(product_dir)
@@ -198,6 +205,18 @@ def _names(directory: Path) -> list[str]:
         return store.names_in(directory)
     except OSError as error:
         raise DamagedTapeError(f"{directory}: cannot be listed ({error.strerror})", directory) from None
+
+
+def _files_by_day(product_dir: Path) -> Iterable[str]:
+    """Return the paths of the files in the folders of days, inside a product's directory.
+
+    Raises:
+        DamagedTapeError: if they cannot be listed.
+    """
+    try:
+        return store.file_sizes(product_dir, DAY)
+    except OSError as error:
+        raise DamagedTapeError(f"{product_dir}: cannot be listed ({error.strerror})", product_dir) from None
 
 
 def _report(found: list[str], problems: list[str] | None, path: Path) -> None:

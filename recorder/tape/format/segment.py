@@ -13,7 +13,7 @@ from orderbook.times import parse_time
 from recorder.tape.errors import DamagedTapeError
 from recorder.tape.format.segment_entry import SegmentEntry, parts_of
 from recorder.tape.row_batches import BATCH_BYTES, BATCH_ROWS, check_seqs, copy_rows
-from recorder.tape.store import local as store
+from recorder.tape.store import files as store
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,12 +91,14 @@ def open_parquet(path: Path, size: int, *, dictionaries: Sequence[str] = ()) -> 
         DamagedTapeError: if it is missing, of another size, or its footer is not a segment's.
     """
     try:
-        found = store.file_size(path)
+        source = store.open_arrow(path)
+        found = source.size()
         if found != size:
+            source.close()
             raise DamagedTapeError(f"{path}: {found} bytes, but {size} were sealed", path)
         # Arrow's pre-buffering would keep all compressed bytes of a reading, of a whole day, until its end.
         file = store.ParquetFile(
-            path, read_dictionary=dictionaries, page_checksum_verification=True, pre_buffer=False
+            source, read_dictionary=dictionaries, page_checksum_verification=True, pre_buffer=False
         )
         is_ours = file.schema_arrow.equals(_schema(dictionaries), check_metadata=False)
     except FileNotFoundError:

@@ -23,7 +23,7 @@ from recorder.tape.format.segment_entry import (
     encode_entry,
     problem_of,
 )
-from recorder.tape.store import local as store
+from recorder.tape.store import files as store
 from recorder.tape.store.durable import sync_directory
 
 _LAST_LINE_BYTES: Final = 2**16
@@ -43,14 +43,38 @@ def read_segment_list(product_dir: Path) -> list[SegmentEntry]:
         files = _list_files(product_dir)
         entries: list[SegmentEntry] = []
         try:
+            contents = _fetched(product_dir, files)
             for file in files:
                 before = entries[-1] if entries else None
-                entries += read_list_file(product_dir, file, before, is_last=file is files[-1])
+                content = contents.get(file)
+                entries += (
+                    read_list_file(product_dir, file, before, is_last=file is files[-1])
+                    if content is None
+                    else _parse_whole(file.path, content, before, file.day)
+                )
         except DamagedTapeError:
             if _list_files(product_dir) == files:
                 raise
             continue  # it was migrated, or another day began, since it was looked up
         return entries
+
+
+def _fetched(product_dir: Path, files: Sequence[ListFile]) -> dict[ListFile, bytes]:
+    """Return the contents of files in a store, fetched beside one another; none of local files."""
+    if not store.is_remote(product_dir):
+        return {}
+    try:
+        return dict(zip(files, store.read_files([file.path for file in files]), strict=True))
+    except FileNotFoundError as error:
+        raise DamagedTapeError(f"{error.filename}: this list of segments is missing", product_dir) from None
+
+
+def _parse_whole(path: Path, content: bytes, before: SegmentEntry | None, day: str) -> list[SegmentEntry]:
+    """Return the entries in the content of a list file in a store, which is written whole."""
+    entries, length = parse_segment_list(path, content, before, day)
+    if length < len(content):
+        raise DamagedTapeError(f"{path}: line {len(entries) + 1}: not an entry", path)
+    return entries
 
 
 def _list_files(product_dir: Path) -> list[ListFile]:

@@ -23,7 +23,7 @@ from orderbook.tracker import is_saved_state
 from orderbook.venues.rawjson import UNREADABLE
 from recorder.tape.format.layout import book_file, checks_file, product_of
 from recorder.tape.format.segment_entry import Part, SegmentEntry
-from recorder.tape.store import local as store
+from recorder.tape.store import files as store
 
 _FORM: Final = 1  # version of the content; any other is treated as missing
 _MAX_BYTES: Final = 2**30  # a book of ten million levels; more is not a book

@@ -10,12 +10,12 @@ import hashlib
 import os
 import shutil
 import stat
-from contextlib import suppress
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager, suppress
 from io import FileIO
 from pathlib import Path
-from typing import Any, BinaryIO, Final, cast
+from typing import BinaryIO, Final, cast
 
-import pyarrow.parquet as pq
 from pyarrow import NativeFile
 from pyarrow.fs import LocalFileSystem
 
@@ -30,20 +30,11 @@ _LOCK_MODE: Final = 0o600  # who can open a lock file can keep a recorder from s
 _BUFFER_BYTES: Final = 1 << 20
 
 
-class ParquetFile(pq.ParquetFile):  # type: ignore[misc]  # pyarrow has no types
-    """A Parquet file at a path that need not be UTF-8: Arrow encodes a text, and takes bytes as they are.
-
-    Args:
-        path: the file.
-        options: as of `pyarrow.parquet.ParquetFile`.
-    """
-
-    def __init__(self, path: Path, **options: Any) -> None:
-        super().__init__(_ARROW_FILES.open_input_file(os.fsencode(path)), **options)
-
-    def close(self, force: bool = True) -> None:
-        """Close the file, which is ours."""
-        super().close(force)
+def open_arrow(path: Path) -> NativeFile:
+    """Open a file for Arrow to read; the path need not be UTF-8: Arrow takes bytes as they are."""
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise OSError(errno.EINVAL, "not a regular file", str(path))
+    return _ARROW_FILES.open_input_file(os.fsencode(path))
 
 
 def arrow_sink(path: Path) -> NativeFile:
@@ -55,6 +46,11 @@ def read_file(path: Path) -> bytes:
     """Return the content of a file."""
     with open_file(path) as file:
         return file.read()
+
+
+def read_files(paths: Sequence[Path]) -> list[bytes]:
+    """Return the contents of files."""
+    return [read_file(path) for path in paths]
 
 
 def open_file(path: Path) -> BinaryIO:
@@ -154,9 +150,39 @@ def names_in(directory: Path) -> list[str]:
         return []
 
 
+def file_sizes(directory: Path, prefix: str) -> dict[str, int]:
+    """Return the sizes of the files in those folders of a directory whose names begin with a prefix.
+
+    By their paths in the directory; empty if it does not exist. A file that is removed meanwhile is left out.
+    """
+    found = {}
+    for folder in names_in(directory):
+        if folder.startswith(prefix):
+            with suppress(FileNotFoundError, NotADirectoryError), os.scandir(directory / folder) as files:
+                for file in files:
+                    with suppress(FileNotFoundError):
+                        found[f"{folder}/{file.name}"] = file.stat().st_size
+    return found
+
+
 def find_files(directory: Path, pattern: str) -> list[Path]:
     """Return the files below a directory that match a glob pattern, in order; empty if it cannot be read."""
     return sorted(directory.glob(pattern))
+
+
+def ahead() -> "NothingAhead":
+    """Return what fetches the files that are opened next: nothing, the operating system reads ahead."""
+    return NothingAhead()
+
+
+class NothingAhead(AbstractContextManager["NothingAhead"]):
+    """What `remote.Ahead` is for files."""
+
+    def __exit__(self, *_: object) -> None:
+        """Do nothing."""
+
+    def want(self, files: Iterable[tuple[Path, int]]) -> None:
+        """Do nothing."""
 
 
 def free_bytes(directory: Path) -> int:

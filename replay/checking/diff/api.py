@@ -16,7 +16,7 @@ from orderbook.schema import FLOW_ANOMALY_SCHEMA, FLOW_SUMMARY_SCHEMA, TAPE_SCHE
 from recorder.tape.errors import TapeError, UnknownProductError
 from recorder.tape.format.layout import MANIFEST
 from recorder.tape.reader import Tape
-from recorder.tape.store.local import exists
+from recorder.tape.store.files import exists
 from replay.checking.diff import backtests
 from replay.checking.diff.results import Diff, Sort
 from replay.checking.diff.row_differences import RawRow, StreamDiff, plain_row
@@ -91,7 +91,7 @@ def diff(
         UnknownProductError: if neither has one of the products.
         TapeError, RunError: if one cannot be read.
     """
-    a, b = Path(a), Path(b)
+    a, b = (each if isinstance(each, Path) else Path(each) for each in (a, b))
     sort = _sort_of(a)
     if (other := _sort_of(b)) != sort:
         raise DiffError(_of_two_sorts(a, sort, b, other))
@@ -112,9 +112,9 @@ def diff(
 def _sort_of(path: Path) -> Sort:
     if exists(path / MANIFEST):
         return "tapes"
-    if (path / DOCUMENT).exists():
+    if exists(path / DOCUMENT):
         return "backtests" if is_backtest(path) else "RUNs"
-    raise DiffError(f"{path}: {'neither a tape nor a RUN' if path.exists() else 'no such tape or RUN'}")
+    raise DiffError(f"{path}: {'neither a tape nor a RUN' if exists(path) else 'no such tape or RUN'}")
 
 
 def _of_two_sorts(a: Path, sort: Sort, b: Path, other: Sort) -> str:

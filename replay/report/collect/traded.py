@@ -26,7 +26,6 @@ class TradedLimits:
         cells: of the same.
         points: of the money of a lane.
         orders, fills: own ones of a lane.
-        rested: prices at which these rested.
         levels: of each side of the last book.
     """
 
@@ -38,7 +37,6 @@ class TradedLimits:
     points: int = 400
     orders: int = 300
     fills: int = 600
-    rested: int = 800
     levels: int = 60
 
     def shared(self, products: int) -> "TradedLimits":
@@ -95,7 +93,7 @@ class TradedProduct:
         """Take the rows of a lane that are whole."""
         evidence = self.lanes.setdefault(
             (run.setting, run.queue),
-            LaneEvidence(self.limits.points, self.limits.orders, self.limits.fills, self.limits.rested),
+            LaneEvidence(self.limits.points, self.limits.orders, self.limits.fills),
         )
         evidence.start = run.lane.account.start / MONEY_UNITS
         evidence.add(run.lane.rows)

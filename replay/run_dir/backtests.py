@@ -141,7 +141,7 @@ class BacktestRun:
         Raises:
             RunError, DamagedTapeError: see `table`.
         """
-        if any((self.path / "resting" / f"product={product}").glob("*.parquet")):
+        if store.find_files(self.path / "resting" / f"product={product}", "*.parquet"):
             return False
         orders = self.table("orders", product)
         return orders is not None and orders.column("rested").null_count < orders.num_rows

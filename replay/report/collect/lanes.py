@@ -12,6 +12,7 @@ from orderbook.execution.orders import Order
 from orderbook.execution.results import FillRow, LaneRows, Sample
 from replay.comparing.sweep.order_statistics import Floats, Ints
 from replay.report.collect.reduction import MinMaxReduction
+from replay.report.collect.resting import RestingOrders
 
 T = TypeVar("T")
 
@@ -54,25 +55,29 @@ class LaneEvidence:
         points: buckets of time of its money, two points each.
         orders: number of orders kept.
         fills: number of fills kept.
+        rested: number of prices kept at which they rested.
 
     Attributes:
         orders, fills: orders that rested, and fills.
+        resting: at which prices orders rested.
         stages: number of orders that came as far as each of `STAGES`.
         start: equity at the start, in the quote currency.
     """
 
-    def __init__(self, points: int, orders: int, fills: int) -> None:
+    def __init__(self, points: int, orders: int, fills: int, rested: int) -> None:
         self._equity = MinMaxReduction(points)
         self._position = MinMaxReduction(points)
         self._samples: list[Sample] = []
         self.orders = Thinned[Order](orders)
         self.fills = Thinned[FillRow](fills)
+        self.resting = RestingOrders(rested)
         self.start = 0.0
         self.stages: Counter[str] = Counter(dict.fromkeys(STAGES, 0))
 
     def add(self, rows: LaneRows) -> None:
         """Add rows that are whole. O(rows + points kept)."""
         self.fills.add(rows.fills)
+        self.resting.add(rows.resting.array())
         self.orders.add(order for order in rows.orders if order.rested is not None)
         for order in rows.orders:
             self.stages.update(_stages(order))

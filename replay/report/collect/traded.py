@@ -26,6 +26,7 @@ class TradedLimits:
         cells: of the same.
         points: of the money of a lane.
         orders, fills: own ones of a lane.
+        rested: prices at which these rested.
         levels: of each side of the last book.
     """
 
@@ -37,6 +38,7 @@ class TradedLimits:
     points: int = 400
     orders: int = 300
     fills: int = 600
+    rested: int = 800
     levels: int = 60
 
     def shared(self, products: int) -> "TradedLimits":
@@ -93,7 +95,7 @@ class TradedProduct:
         """Take the rows of a lane that are whole."""
         evidence = self.lanes.setdefault(
             (run.setting, run.queue),
-            LaneEvidence(self.limits.points, self.limits.orders, self.limits.fills),
+            LaneEvidence(self.limits.points, self.limits.orders, self.limits.fills, self.limits.rested),
         )
         evidence.start = run.lane.account.start / MONEY_UNITS
         evidence.add(run.lane.rows)

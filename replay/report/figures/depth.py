@@ -23,6 +23,8 @@ _BRIGHT: Final = 0.98
 """Quantile of the sizes that has the last colour: one wall must not darken all the rest."""
 _COLOURS: Final = ("#1b2a49", "#22527c", "#1f8390", "#5bb06a", "#c9cf4a", "#fff3a0")
 _NOTHING: Final = "#0d1322"
+_OWN: Final = {"bid": "#d77bff", "ask": "#ff6a3d"}
+"""Colours of own orders, which no size has."""
 _LARGEST: Final = 20
 
 
@@ -42,8 +44,8 @@ def depth_chart(subject: TradedSubject) -> Chart | str | None:
         "depth",
         f"Depth over time, and the orders of {subject.who}",
         f"Colour: the largest size of a level in {seconds_of(evidence.depth.width_ns)} and"
-        f" {display.price(height / UNITS)} of price; the brightest is the largest 2 %. An order tells how"
-        " much was ahead of it when it came to rest. Bubbles are trades of others.",
+        f" {display.price(height / UNITS)} of price; the brightest is the largest 2 %. A line of an own order"
+        " tells what was ahead of it when it began and when it ended. Bubbles are trades of others.",
         _figure(subject, evidence, grid, low, height),
         _largest(evidence, grid, low, height),
         ZOOM,
@@ -98,10 +100,11 @@ def _figure(subject: TradedSubject, evidence: TradedProduct, grid: Ints, low: in
         "hovertemplate": "%{x}: %{z:.4~g} at about %{y:,.8~g}<extra>depth</extra>",
     }
     quotes = {"fillcolor": "rgba(159,197,255,0.25)", "line": {"color": "#9fc5ff", "width": 1}}
+    own = {f"{side}s": {"line": {"color": colour, "width": 2}} for side, colour in _OWN.items()}
     return {
         "data": [
             cells,
-            *named(marks(subject), quotes=quotes),
+            *named(marks(subject), quotes=quotes, **own),
         ],
         "layout": {
             "xaxis": time_axis(evidence.quotes.points()[0]) | {"showgrid": False},

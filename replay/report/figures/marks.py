@@ -14,10 +14,12 @@ from orderbook.execution.numbers import UNITS
 from orderbook.execution.orders import Order
 from orderbook.execution.results import FillRow
 from replay.report.collect.gaps import Gap
+from replay.report.collect.lanes import LaneEvidence
 from replay.report.collect.market_trades import LargestTrades
 from replay.report.collect.quotes import QuoteBand
+from replay.report.collect.resting import Rested
 from replay.report.figures.chart import BLUE, GREEN, ORANGE, Figure
-from replay.report.figures.series import band, line, milliseconds
+from replay.report.figures.series import band, line, milliseconds, seconds_of
 from replay.report.figures.trading import TradedSubject
 from replay.report.tables import Table
 
@@ -35,7 +37,7 @@ def marks(subject: TradedSubject) -> dict[str, Figure]:
     traces = {
         "quotes": quotes_trace(evidence.quotes, evidence.gaps.found()),
         **_trades(evidence.trades),
-        **_orders(lane.orders.kept),
+        **_orders(lane.resting.found()),
         **_fills(lane.fills.kept),
     }
     return {f"{subject.id}-{name}": trace for name, trace in traces.items()}
@@ -90,25 +92,56 @@ def _trades(trades: LargestTrades) -> dict[str, Figure]:
     return traces
 
 
-def _orders(orders: Sequence[Order]) -> dict[str, Figure]:
-    """Return own orders, each a line at its price from when it rested to its end, with what was ahead.
+def _orders(rested: Sequence[Rested]) -> dict[str, Figure]:
+    """Return own orders: lines in steps at the prices at which each rested, with what was ahead of it.
 
-    Not those that were amended: of their prices only the last is known here.
+    A line ends where the order did not rest. Many short ones in a short time are a box.
     """
     traces = {}
-    for side, name, colour, dash in (("bid", "own bids", GREEN, "solid"), ("ask", "own asks", ORANGE, "dot")):
+    for side, name, colour in ((0, "own bids", GREEN), (1, "own asks", ORANGE)):
         x: list[float | None] = []
         y: list[float | None] = []
         texts: list[str] = []
-        for order in (each for each in orders if each.side == side and not each.amends):
-            price = order.price / UNITS
-            x += [milliseconds(order.rested or 0), milliseconds(order.ended or 0), None]
-            y += [price, price, None]
-            texts += [_told(order)] * 2 + [""]
+        before: Rested | None = None
+        for each in (found for found in rested if found.side == side):
+            if before is not None and not _goes_on(before, each):
+                x, y, texts = [*x, None], [*y, None], [*texts, ""]
+            before = each
+            start, end, low, high = (
+                *map(milliseconds, (each.start, each.end)),
+                *(each.low / UNITS, each.high / UNITS),
+            )
+            outline = [(start, low), (end, low)]
+            if low != high:
+                outline += [(end, high), (start, high), (start, low)]
+            x += [time for time, _ in outline]
+            y += [price for _, price in outline]
+            texts += [_told(each)] * len(outline)
         if x:
-            trace = line(name, x, y, colour, dash)
-            traces[f"{side}s"] = trace | {"text": texts, "hovertemplate": "%{x}: %{text}<extra></extra>"}
+            trace = line(name, x, y, colour, "solid")
+            trace["line"]["shape"] = "linear"
+            traces[name.removeprefix("own ")] = trace | {
+                "text": texts,
+                "hovertemplate": "%{x}: %{text}<extra></extra>",
+            }
     return traces
+
+
+def rested_sentence(lane: LaneEvidence) -> str:
+    """Return what the lines of own orders are."""
+    resting = lane.resting
+    if not resting.seen:
+        return "no order rested."
+    said = f"{display.plural(resting.seen, 'line')} of own orders, each at the price and for the time that it"
+    if resting.width_ns:
+        said += f" rested; those within {seconds_of(resting.width_ns)} are one box"
+        return f"{said}, from their lowest to their highest price."
+    return f"{said} rested."
+
+
+def _goes_on(before: Rested, after: Rested) -> bool:
+    """Tell whether an order moved from one price to the other at once."""
+    return before.rows == after.rows == 1 and (before.number, before.end) == (after.number, after.start)
 
 
 def _fills(fills: Sequence[FillRow]) -> dict[str, Figure]:
@@ -133,9 +166,16 @@ def _fills(fills: Sequence[FillRow]) -> dict[str, Figure]:
     return traces
 
 
-def _told(order: Order) -> str:
-    size, price, ahead, end = _facts(order)
-    return f"{size} at {price}, {ahead} ahead when it came; {end}"
+def _told(rested: Rested) -> str:
+    """Return what is known of an order that rested."""
+    low, high = (display.price(price / UNITS) for price in (rested.low, rested.high))
+    if rested.rows > 1:
+        return f"{display.count(rested.rows)} times at {low}" + (f" to {high}" if low != high else "")
+    size, ahead, share, back = (
+        f"{each / UNITS:.8g}" for each in (rested.size, rested.back, rested.share_until, rested.back_until)
+    )
+    last = share if share == back else f"{share} (share) to {back} (back)"
+    return f"order {rested.number}, {size} at {low}; ahead of it {ahead} at first, {last} at last"
 
 
 def _facts(order: Order) -> tuple[str, str, str, str]:
@@ -151,12 +191,23 @@ def orders_table(orders: Sequence[Order]) -> Table:
         (
             display.time_of_day(order.rested or 0),
             order.side,
-            *_facts(order)[:3],
+            *_facts(order)[:2],
+            display.count(order.amends),
+            _facts(order)[2],
             *(f"{order.filled[model] / UNITS:.8g}" for model in QUEUE_MODELS),
             _facts(order)[3],
         )
         for order in orders[:_MOST_ROWS]
     ]
     filled = (f"filled, {model}" for model in QUEUE_MODELS)
-    headings = ("rested (UTC)", "side", "size (base)", "price", "ahead of it (base)", *filled, "end")
+    headings = (
+        "rested (UTC)",
+        "side",
+        "size (base)",
+        "last price",
+        "amends",
+        "ahead of it (base)",
+        *filled,
+        "end",
+    )
     return Table("Own orders that rested", headings, rows, text_columns=2)

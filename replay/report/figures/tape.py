@@ -8,7 +8,7 @@ from orderbook.execution.results import FillRow
 from replay.report.collect.lanes import LaneEvidence
 from replay.report.collect.traded import TradedProduct
 from replay.report.figures.chart import GREEN, VIOLET, Chart, Figure
-from replay.report.figures.marks import marks, named
+from replay.report.figures.marks import marks, named, rested_sentence
 from replay.report.figures.series import ZOOM, interrupted, line, seconds_of, shaded, time_axis
 from replay.report.figures.trading import TradedSubject
 from replay.report.tables import Table
@@ -28,7 +28,6 @@ def tape_chart(subject: TradedSubject) -> Chart | str | None:
     drawn = [
         f"{display.count(len(found))} of {display.plural(seen, what)}"
         for found, seen, what in (
-            (lane.orders.kept, lane.orders.seen, "resting order"),
             (lane.fills.kept, lane.fills.seen, "fill"),
             (trades.trades(), trades.seen, "trade"),
         )
@@ -37,8 +36,8 @@ def tape_chart(subject: TradedSubject) -> Chart | str | None:
         "tape",
         f"{display.plural(best.main.fills, 'fill')} of {subject.who}, net"
         f" {display.significant(best.main.net)} {display.quote_of(best.main.product)}",
-        f"Blue: lowest bid to highest ask in each {width}. Drawn: {', '.join(drawn)} of others."
-        + _amended(lane)
+        f"Blue: lowest bid to highest ask in each {width}. Drawn: {', '.join(drawn)} of others;"
+        f" {rested_sentence(lane)}"
         + (" Below: position and equity." if _has_money(lane) else "")
         + " Shaded: no book, nothing is known.",
         _figure(subject, evidence, lane),
@@ -70,11 +69,6 @@ def _figure(subject: TradedSubject, evidence: TradedProduct, lane: LaneEvidence)
             "showlegend": True,
         },
     }
-
-
-def _amended(lane: LaneEvidence) -> str:
-    number = sum(order.amends > 0 for order in lane.orders.kept)
-    return f" Without a line: {display.plural(number, 'order')} that moved, by amends." if number else ""
 
 
 def _has_money(lane: LaneEvidence) -> bool:

@@ -64,6 +64,29 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, bt.Backtest]:
     return path, tape.backtest(products=ETH, end="+40s", html=path, **options)
 
 
+def lines_of(traces: Mapping[str, Any]) -> dict[str, list[tuple[float, float, float]]]:
+    """Return (from, until, price) of each line of own orders, by side."""
+    found = {}
+    for side, name in (("bid", "own bids"), ("ask", "own asks")):
+        x, y = ([each for each in traces[name][axis] if each is not None] for axis in "xy")
+        assert y[::2] == y[1::2]
+        found[side] = sorted(zip(x[::2], x[1::2], y[::2], strict=True))
+    return found
+
+
+def rested_of(rows: pa.Table) -> dict[str, list[tuple[float, float, float]]]:
+    """Return the same of a table of how orders rested."""
+    found = {}
+    for side in ("bid", "ask"):
+        of_side = rows.filter(pc.field("side") == side)
+        times = (
+            [round(each / 1e6, 3) for each in of_side.column(name).cast(pa.int64()).to_pylist()]
+            for name in ("rested", "until")
+        )
+        found[side] = sorted(zip(*times, floats(of_side, "price"), strict=True))
+    return found
+
+
 def test_figures_are_the_result(page: Page, made: tuple[Path, bt.Backtest]) -> None:
     """What is drawn of settings, orders, fills and money is what the tables and rows of the result hold."""
     path, result = made
@@ -101,11 +124,8 @@ def test_figures_are_the_result(page: Page, made: tuple[Path, bt.Backtest]) -> N
     assert (min(held), max(held)) == (best.position_min, best.position_max)
     orders = of_lane(result.orders, *lane)
     rested = orders.filter(pc.field("rested").is_valid())
-    unmoved = rested.filter(pc.field("amends") == 0)  # of the others only the last price is known
-    for side, name in (("bid", "own bids"), ("ask", "own asks")):
-        prices = floats(unmoved.filter(pc.field("side") == side), "price")
-        drawn = tape.get(name, {"y": []})["y"]
-        assert sorted(drawn[::3]) == sorted(drawn[1::3]) == sorted(prices)
+    assert max(rested.column("amends").to_pylist()) > 0
+    assert lines_of(tape) == rested_of(of_lane(result.resting, *lane))
     (funnel,) = data("funnel").values()
     filled = [pc.sum(pc.greater(orders.column(f"filled_{model}"), 0)).as_py() for model in QUEUES.split(",")]
     refused = pc.sum(pc.is_in(orders.column("end"), pa.array(list(best.refused), pa.string()))).as_py() or 0

@@ -7,6 +7,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from orderbook.decimals import price_to_float
 from orderbook.errors import first_line
@@ -154,6 +155,21 @@ def resting_batch(setting: int, queue: QueueModel, rows: npt.NDArray[np.int64]) 
         else:
             arrays.append(pa.array(values).view(kind))
     return pa.RecordBatch.from_arrays(arrays, schema=RESTING_SCHEMA)
+
+
+def resting_array(table: pa.Table) -> npt.NDArray[np.int64]:
+    """Return rows of `RESTING_SCHEMA` as those of `RestingRows`."""
+    columns = []
+    for name in RESTED_COLUMNS:
+        column = table.column(name).combine_chunks()
+        if name == "side":
+            columns.append(pc.equal(column, "ask").cast(pa.int64()).to_numpy(zero_copy_only=False))
+        elif column.type == UNITS:
+            words = np.frombuffer(column.buffers()[1], np.int64).reshape(-1, 2)
+            columns.append(words[column.offset : column.offset + len(column), 0])
+        else:
+            columns.append(column.cast(pa.int64()).to_numpy())
+    return np.column_stack(columns)
 
 
 def equity_batch(setting: int, queue: QueueModel, samples: Iterable[Sample]) -> pa.RecordBatch:

@@ -110,6 +110,7 @@ class Source:
                 for each in found[-_MOST_INTERRUPTIONS:]
             ],
             "lanes": [] if self.own is None else self.own.titles(),
+            "missing": "" if self.own is None else self.own.missing(),
             "is_indexed": self.segments.is_indexed(),
             "begin": None if begin is None else begin - self.origin,
         }

@@ -8,12 +8,12 @@ from contextlib import contextmanager
 from itertools import pairwise
 from multiprocessing.synchronize import Event
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from orderbook.schema import TAPE_SCHEMA
+from orderbook.schema import TAPE_SCHEMA, TIME
 from orderbook.tally import Tally
 from orderbook.thresholds import DEFAULT_THRESHOLD
 from recorder.settings import SealPolicy
@@ -32,6 +32,14 @@ ALL_ROWS: Final = 2**62
 def to_batch(rows: Sequence[Row]) -> pa.RecordBatch:
     """Return rows as a batch with the columns of the tape."""
     return pa.RecordBatch.from_pylist([row._asdict() for row in rows], schema=TAPE_SCHEMA)
+
+
+def integers(table: pa.Table | None) -> list[dict[str, Any]]:
+    """Return the rows of a table, with times as integers, as Python has no type for them."""
+    if table is None:
+        return []
+    columns = [each.cast(pa.int64()) if each.type == TIME else each for each in table.columns]
+    return pa.table(columns, table.column_names).to_pylist()  # type: ignore[no-any-return]
 
 
 def to_rows(batches: Iterable[pa.RecordBatch | pa.Table]) -> list[Row]:

@@ -80,11 +80,14 @@ class RestingOrders:
             self._reduce()
 
     def found(self) -> list[Rested]:
-        """Return what is kept: the rows of an order after each other, in order of time."""
+        """Return what is kept: the rows of a side and an order after each other, in order of time."""
+        return [Rested(*row) for row in self.array().tolist()]
+
+    def array(self) -> Ints:
+        """Return the same as an array of the fields of `Rested`."""
         self._reduce()
         kept = self._kept
-        order = np.lexsort((kept[:, _START], kept[:, _NUMBER], kept[:, _SIDE]))
-        return [Rested(*row) for row in kept[order].tolist()]
+        return kept[np.lexsort((kept[:, _START], kept[:, _NUMBER], kept[:, _SIDE]))]
 
     def _reduce(self) -> None:
         if not self._rows:

@@ -129,20 +129,28 @@ function drawTrades(context, tile, { colours, view, largestTrade }, x, y) {
   }
 }
 
+/** Tell whether an order moved at once from where it rested before, so that its line goes on in a step. */
+function movesTo(own, place) {
+  return place > 0 && own.rest_rows[place] === 1 && own.rest_rows[place - 1] === 1
+    && own.rest_number[place] === own.rest_number[place - 1] && own.rest_start[place] === own.rest_end[place - 1];
+}
+
 function drawOwn(context, own, { colours }, x, y) {
   context.strokeStyle = colours.own;
   context.fillStyle = colours.own;
   context.lineWidth = 1.5;
-  for (let place = 0; place < (own.orders ? own.order_begin.length : 0); place += 1) {
-    const price = own.order_price[place];
-    const end = own.order_ended[place];
-    if (price > 0) {
-      context.beginPath();
-      context.moveTo(x(own.order_begin[place]), y(price));
-      context.lineTo(Number.isNaN(end) ? 1e5 : x(end), y(price));
-      context.stroke();
+  context.beginPath();
+  for (let place = 0; place < own.rest_start.length; place += 1) {
+    const [from, to] = [x(own.rest_start[place]), x(own.rest_end[place])];
+    const [low, high] = [y(own.rest_low[place]), y(own.rest_high[place])];
+    if (low !== high) context.rect(from, high, to - from, low - high); // many in a short time
+    else {
+      if (movesTo(own, place)) context.lineTo(from, low);
+      else context.moveTo(from, low);
+      context.lineTo(to, low);
     }
   }
+  context.stroke();
   for (let place = 0; place < (own.fills ? own.fill_time.length : 0); place += 1) {
     const [at, level] = [x(own.fill_time[place]), y(own.fill_price[place])];
     const tip = own.fill_side[place] === "bid" ? -1 : 1; // up for a buy

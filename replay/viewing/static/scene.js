@@ -6,6 +6,7 @@ import { short } from "./format.js";
 import { largest } from "./heatmap.js";
 import { Ladder } from "./ladder.js";
 import { drawOverview } from "./overview.js";
+import { restingAt, showResting } from "./resting.js";
 import { drawSpread } from "./spread.js";
 import { element, goTo, redraw, S, setPlaying, state } from "./state.js";
 import { lastAtMost } from "./store.js";
@@ -71,8 +72,12 @@ export function draw(now) {
   canvases.chart.draw((...where) => drawChart(...where, scene));
   canvases.spread.draw((...where) => drawSpread(...where, scene));
   canvases.overview.draw((...where) => drawOverview(...where, scene));
-  showMoment(restingAt(own, state.cursor));
-  if (state.lane >= 0) showFills(element("fills"), element("fills-note"), own, state.cursor, state.clock);
+  const resting = restingAt(own, state.cursor);
+  showMoment(new Set(resting.map((each) => each.price)));
+  if (state.lane >= 0) {
+    showResting(element("resting"), element("resting-note"), resting);
+    showFills(element("fills"), element("fills-note"), own, state.cursor, state.clock);
+  }
   showTrades(element("trades"), element("trades-note"), tiles, state.cursor, state.clock);
   element("scale").textContent = state.scale
     ? `colours up to ${short(state.scale)} ${state.base} in ${short(tiles[0]?.step ?? 0)} ${state.quote} of price`
@@ -128,16 +133,6 @@ function midsOf(tiles) {
   return found;
 }
 
-/** Return the prices at which own orders rest at a time. */
-function restingAt(owns, time) {
-  const found = new Set();
-  for (const own of owns) {
-    for (let place = 0; place < (own.orders ? own.order_begin.length : 0); place += 1) {
-      if (own.order_begin[place] <= time && !(own.order_ended[place] <= time)) found.add(own.order_price[place]);
-    }
-  }
-  return found;
-}
 
 function showMoment(own) {
   element("time").textContent = state.clock.full(state.cursor);

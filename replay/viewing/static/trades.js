@@ -28,7 +28,7 @@ export function showTrades(table, note, tiles, cursor, clock) {
     notes.push(`trades of ${unread.toLocaleString("en-US")} frame${unread === 1 ? "" : "s"} around it could not be read`);
   }
   note.textContent = notes.join("; ");
-  fill(table, found, clock);
+  fillTimed(table, found, clock);
 }
 
 /** Show the own fills of tiles up to a time. */
@@ -43,24 +43,31 @@ export function showFills(table, note, owns, cursor, clock) {
   }
   found.sort((a, b) => b[0] - a[0]);
   note.textContent = found.length ? "" : "none on the screen up to this moment";
-  fill(table, found.slice(0, MOST_OWN), clock);
+  fillTimed(table, found.slice(0, MOST_OWN), clock);
 }
 
 /** Show rows that begin with time, price, size and side. */
-function fill(table, found, clock) {
+function fillTimed(table, found, clock) {
   const price = fixed(found.map((each) => each[1]), 2);
   const size = fixed(found.map((each) => each[2]));
+  fill(table, found.map(([time, at, amount, side, ...rest]) => ({
+    kind: side, cells: [clock.time(time), price(at), size(amount), side, ...rest],
+  })));
+}
+
+/** Show rows of text, each with the name of its class; rows stay, and their text alone changes. */
+export function fill(table, rows) {
   const body = table.tBodies[0];
-  table.hidden = !found.length;
-  while (body.rows.length < found.length) {
+  table.hidden = !rows.length;
+  while (body.rows.length < rows.length) {
     const row = body.insertRow();
-    for (const _ of found[0]) row.insertCell();
+    for (const _ of rows[0].cells) row.insertCell();
   }
-  while (body.rows.length > found.length) body.deleteRow(-1);
-  found.forEach(([time, at, amount, side, ...rest], place) => {
+  while (body.rows.length > rows.length) body.deleteRow(-1);
+  rows.forEach(({ kind, cells }, place) => {
     const row = body.rows[place];
-    row.className = side;
-    [clock.time(time), price(at), size(amount), side, ...rest].forEach((text, cell) => {
+    row.className = kind;
+    cells.forEach((text, cell) => {
       if (row.cells[cell].textContent !== text) row.cells[cell].textContent = text;
     });
   });

@@ -95,7 +95,8 @@ async function show(number, { seq = null, span = null, lane = 0 } = {}) {
     info = await store.describe(number);
   }
   if (state.source !== number) return; // another one was chosen meanwhile
-  state.note = info.is_indexed ? "" : `without sidecars each seek reads the tape from its start: booktape index ${info.tape}`;
+  const slow = info.is_indexed ? "" : `without sidecars each seek reads the tape from its start: booktape index ${info.tape}`;
+  state.note = [slow, info.missing].filter(Boolean).join(" · ");
   report(null);
   const [base, ...rest] = info.product.split("-");
   Object.assign(state, {
@@ -139,7 +140,7 @@ function offerSpans(wanted) {
 
 function offerLanes(lane) {
   const { lanes } = state.info;
-  for (const id of ["lane-label", "own-key", "fills-section"]) element(id).hidden = !lanes.length;
+  for (const id of ["lane-label", "own-key", "resting-section", "fills-section"]) element(id).hidden = !lanes.length;
   element("lane").replaceChildren(...lanes.map((text, place) => new Option(text, place)));
   state.lane = lanes.length ? Math.max(0, Math.min(lane, lanes.length - 1)) : -1;
   if (lanes.length) element("lane").value = state.lane;

@@ -9,12 +9,11 @@ import pyarrow as pa
 import pytest
 
 import booktape as bt
-from orderbook.schema import TIME
 from orderbook.times import format_time
 from replay.simulation.results import Backtest
 from tests.support.constants import BTC
 from tests.support.market_truth import true_market
-from tests.support.rows import write_tape
+from tests.support.rows import integers, write_tape
 
 LANE: Final = ("setting", "queue", "number")
 
@@ -91,11 +90,3 @@ def check_resting(result: Backtest) -> None:
             assert found[-1]["until"] <= order["ended"]
             assert all(one["until"] <= other["rested"] for one, other in pairwise(found))
     assert not rows
-
-
-def integers(table: pa.Table | None) -> list[dict[str, Any]]:
-    """Return the rows of a table, with times as integers, which Python has no type for."""
-    if table is None:
-        return []
-    columns = [each.cast(pa.int64()) if each.type == TIME else each for each in table.columns]
-    return pa.table(columns, table.column_names).to_pylist()  # type: ignore[no-any-return]

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from booktape.comparing import diff as diff
     from booktape.demo import DemoError as DemoError
     from booktape.execution import Execution as Execution
+    from booktape.exporting import export as export
     from booktape.fleets import fleet as fleet
     from booktape.fleets import run_fleet as run_fleet
     from booktape.fleets import write_services as write_services
@@ -71,6 +72,7 @@ if TYPE_CHECKING:
     from replay.checking.ladder import NoBookError as NoBookError
     from replay.checking.verification import Verification as Verification
     from replay.comparing.results import Comparison as Comparison
+    from replay.export.results import Exported as Exported
     from replay.processes import LostProcessError as LostProcessError
     from replay.report.render import ReportError as ReportError
     from replay.run_dir.writer import RunError as RunError
@@ -88,6 +90,7 @@ _MODULES = {
     "booktape.comparing": ("compare", "diff"),
     "booktape.demo": ("DemoError",),
     "booktape.execution": ("Execution",),
+    "booktape.exporting": ("export",),
     "booktape.fleets": ("fleet", "run_fleet", "write_services"),
     "booktape.importing": ("import_",),
     "booktape.recording": ("flow", "live", "record"),
@@ -126,6 +129,7 @@ _MODULES = {
     "replay.checking.inspect": ("Inspection",),
     "replay.checking.verification": ("Verification",),
     "replay.comparing.results": ("Comparison",),
+    "replay.export.results": ("Exported",),
     "replay.report.render": ("ReportError",),
     "replay.run_dir.writer": ("RunError",),
     "replay.running.results": ("RunResult",),

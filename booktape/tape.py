@@ -18,6 +18,7 @@ from booktape.checking import index as index_tape
 from booktape.checking import inspect as inspect_tape
 from booktape.checking import verify as verify_tape
 from booktape.comparing import compare as compare_tapes
+from booktape.exporting import export as export_tape
 from booktape.replaying import replay as replay_tape
 from booktape.searching import search as search_on
 from booktape.serving import serve as serve_tape
@@ -214,6 +215,7 @@ class Tape:
     inspect = _method(inspect_tape)
     index = _method(index_tape)
     compact = _method(compact_tape)
+    export = _method(export_tape)
     serve = _method(serve_tape)
     view = _method(view_tape)
 

@@ -16,6 +16,8 @@ from replay.checking.diff.results import DIFF_SCHEMA
 from replay.checking.inspect import INSPECTION_SCHEMA
 from replay.checking.ladder import LADDER_SCHEMA
 from replay.checking.verification import VERDICT_SCHEMA
+from replay.export.parquet import LEVEL_SCHEMA
+from replay.export.results import FILE_SCHEMA
 from replay.simulation.columns import PARTS_SCHEMA, backtest_schema
 from replay.simulation.tables import (
     EQUITY_SCHEMA,
@@ -198,6 +200,17 @@ COLUMNS: Final[Mapping[str, Column]] = {
     "net_median": Column("quote currency", "that of the middle setting"),
     "net_best": Column("quote currency", "that of the best setting, which nobody could have known"),
     "stream": Column("-", "`rows` of a tape; `summaries`, `signals`, `anomalies` and others of a RUN"),
+    "LEVEL_SCHEMA.seq": Column("-", "row of the tape that changed the book"),
+    "LEVEL_SCHEMA.exchange_time": Column("UTC", "the time up to which the frame tells the book; or null"),
+    "change": Column(
+        "-",
+        "`clear`: the book is emptied; `snapshot`: a level of a whole book; `update`: a level that changed",
+    ),
+    "LEVEL_SCHEMA.side": Column("-", "`bid` or `ask`; null of `clear`, as price and size"),
+    "LEVEL_SCHEMA.size": Column("base currency", "size at the level from then on; 0 removes it"),
+    "path": Column("-", "path inside the export"),
+    "FILE_SCHEMA.rows": Column("-", "rows or events"),
+    "FILE_SCHEMA.bytes": Column("bytes", "size"),
     "rows_a": Column("-", "rows of A"),
     "rows_b": Column("-", "rows of B"),
     "equal": Column("-", "rows that are equal"),
@@ -229,4 +242,6 @@ TABLES: Final = (
     ("Verification.table", "VERDICT_SCHEMA", VERDICT_SCHEMA),
     ("Ladder.table", "LADDER_SCHEMA", LADDER_SCHEMA),
     ("Diff.table", "DIFF_SCHEMA", DIFF_SCHEMA),
+    ("Exported.table", "FILE_SCHEMA", FILE_SCHEMA),
+    ("The table `levels` of an export", "LEVEL_SCHEMA", LEVEL_SCHEMA),
 )

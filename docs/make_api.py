@@ -36,6 +36,7 @@ FUNCTIONS: Final = (
     "check",
     "compile_engine",
     "diff",
+    "export",
     "view",
     "fleet",
     "write_services",
@@ -52,6 +53,7 @@ RESULTS: Final = (
         "Inspection",
         "Ladder",
         "Diff",
+        "Exported",
         "Fleet",
     ),
 )

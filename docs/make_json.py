@@ -29,6 +29,7 @@ COMMANDS: Final = (
     "inspect",
     "book",
     "diff",
+    "export",
     "fleet",
 )
 

@@ -266,6 +266,7 @@ def test_help_is_light() -> None:
 
 
 END_TO_END = {
+    "tests/replay/export/test_tools.py": "hftbacktest, DuckDB, Polars, pandas, pyarrow and Spark on exports",
     "tests/booktape/cli/test_output.py": "all commands with a closed pipe, a full disk and no stdout",
     "tests/replay/running/test_digest_equality.py": "one digest: live, replayed and in a cluster",
     "tests/replay/running/test_following.py": "`replay --follow` while a process records the tape",
@@ -285,6 +286,7 @@ TESTED_ELSEWHERE = {
     "booktape/examples/": "tests/replay/running/test_strategies.py",
     "booktape/fleets.py": "tests/booktape/test_fleet_file.py",
     "recorder/fleet/plan.py": "tests/booktape/test_fleet_file.py",
+    "booktape/exporting.py": "tests/replay/export/test_api.py",
     "booktape/feed_arguments.py": "tests/api/test_usage.py",
     "booktape/importing.py": "tests/api/test_usage.py",
     "booktape/recording.py": "tests/api/test_usage.py",
@@ -321,6 +323,11 @@ TESTED_ELSEWHERE = {
     "recorder/live/receiving.py": "tests/recorder/live/test_client.py",
     "recorder/tape/format/segment_entry.py": "tests/recorder/tape/format/test_segment_list.py",
     "replay/__init__.py": "tests/replay/dataflow/test_flows.py",
+    "replay/export/collect.py": "tests/replay/export/test_parquet.py",
+    "replay/export/csv_gz.py": "tests/replay/export/test_tardis.py",
+    "replay/export/events.py": "tests/replay/export/test_hftbacktest.py",
+    "replay/export/results.py": "tests/replay/export/test_api.py",
+    "replay/export/run_tables.py": "tests/replay/export/test_api.py",
     "replay/checking/diff/results.py": "tests/replay/checking/diff/test_api.py",
     "replay/checking/divergence.py": "tests/replay/checking/test_replayed.py",
     "replay/checking/index.py": "tests/replay/running/test_window.py",

@@ -14,6 +14,7 @@ from booktape.cli.checking import book, compact, diff, index, inspect, verify
 from booktape.cli.compare import compare
 from booktape.cli.compile_ import compile_
 from booktape.cli.demo import demo
+from booktape.cli.export import export
 from booktape.cli.fleet import fleet
 from booktape.cli.import_ import import_
 from booktape.cli.live import live
@@ -88,6 +89,7 @@ def _show_version(ctx: click.Context, _option: click.Parameter, is_set: bool) ->
         verify,
         index,
         diff,
+        export,
         serve,
         view,
         fleet,

@@ -45,25 +45,36 @@ def refuse_existing(run: Path) -> None:
 
 
 @contextmanager
+def complete_directory(path: Path) -> Iterator[Path]:
+    """Yield a new directory. It gets its name if the block succeeds, and is removed if it fails.
+
+    Raises:
+        RunError: if the path exists already or cannot be written.
+    """
+    refuse_existing(path)
+    try:
+        with unfinished_directory(path) as directory:
+            yield directory
+            remove_asides(directory)
+            refuse_existing(path)
+            release(directory)
+            directory.rename(path)
+            sync_directory(path.absolute().parent)
+    except (OSError, pa.ArrowException) as error:
+        raise RunError(f"{path}: cannot be written ({reason_of(error)})", path) from None
+
+
+@contextmanager
 def run_directory(run: Path) -> Iterator["RunWriter"]:
-    """Yield a writer. The directory gets its name if the block succeeds, and is removed if it fails.
+    """Yield a writer of a new RUN directory, see `complete_directory`.
 
     Raises:
         RunError: if RUN exists already or cannot be written.
     """
-    refuse_existing(run)
-    try:
-        with unfinished_directory(run) as directory:
-            writer = RunWriter(directory)
-            yield writer
-            writer.close()
-            remove_asides(directory)
-            refuse_existing(run)
-            release(directory)
-            directory.rename(run)
-            sync_directory(run.absolute().parent)
-    except (OSError, pa.ArrowException) as error:
-        raise RunError(f"{run}: cannot be written ({reason_of(error)})", run) from None
+    with complete_directory(run) as directory:
+        writer = RunWriter(directory)
+        yield writer
+        writer.close()
 
 
 class RunWriter:
@@ -80,7 +91,7 @@ class RunWriter:
     def __init__(self, directory: Path, label: str = "") -> None:
         self.directory = directory
         self._label = label
-        self._files: dict[tuple[str, str], _StreamFile] = {}
+        self._files: dict[tuple[str, str], StreamFile] = {}
 
     def write(self, stream: str, product: str, batch: pa.RecordBatch) -> None:
         """Append a batch to the file of a stream and product; the first seq names the file.
@@ -94,7 +105,7 @@ class RunWriter:
             folder.mkdir(parents=True, exist_ok=True)  # another piece of the product may have made it
             first_seq = batch.column("seq")[0].as_py() if "seq" in batch.schema.names else 0
             path = folder / f"{first_seq:020d}{self._label}.parquet"
-            self._files[key] = _StreamFile(path, batch.schema)
+            self._files[key] = StreamFile(path, batch.schema)
         self._files[key].write(batch)
 
     def write_table(self, name: str, table: pa.Table) -> None:
@@ -137,35 +148,49 @@ def piece_files(whole: RunWriter | None, label: str = "") -> Iterator[RunWriter 
         raise RunError(f"the run directory: {reason_of(error)}") from None
 
 
-class _StreamFile:
+class StreamFile:
     """One Parquet file with large row groups, though a paced replay's batches hold one row each.
 
     The footer lists every group and stays in memory until the end.
+
+    Args:
+        path: the file.
+        schema: of its rows.
+        group_rows: rows of a group, about.
+
+    Attributes:
+        path: the file.
+        schema: of its rows.
+        rows: number of rows so far.
     """
 
-    def __init__(self, path: Path, schema: pa.Schema) -> None:
-        self._path = path
+    def __init__(self, path: Path, schema: pa.Schema, group_rows: int = ROW_GROUP_ROWS) -> None:
+        self.path = path
+        self.schema = schema
+        self.rows = 0
+        self._group_rows = group_rows
         self._aside = aside(path)
         self._sink = arrow_sink(self._aside)
         self._file = pq.ParquetWriter(self._sink, schema, compression="zstd", write_page_checksum=True)
         self._combined: list[pa.RecordBatch] = []
         self._small: list[pa.RecordBatch] = []
-        self._rows = 0
+        self._held = 0
 
     def write(self, batch: pa.RecordBatch) -> None:
         """Append a batch; a full row group is written. O(rows), each copied twice at most."""
         self._small.append(batch)
-        self._rows += batch.num_rows
-        if self._rows >= ROW_GROUP_ROWS:
+        self._held += batch.num_rows
+        self.rows += batch.num_rows
+        if self._held >= self._group_rows:
             self._flush()
         elif len(self._small) >= _MAX_SMALL:
             self._combined += pa.Table.from_batches(self._small).combine_chunks().to_batches()
             self._small = []
 
     def _flush(self) -> None:
-        if self._rows:
-            self._file.write_table(pa.Table.from_batches(self._combined + self._small), self._rows)
-        self._combined, self._small, self._rows = [], [], 0
+        if self._held:
+            self._file.write_table(pa.Table.from_batches(self._combined + self._small), self._held)
+        self._combined, self._small, self._held = [], [], 0
 
     def close(self) -> None:
         """Write the remaining rows and the footer, fsync, check that it can be read, and give it its name."""
@@ -174,4 +199,4 @@ class _StreamFile:
         self._sink.close()
         sync_file(self._aside)
         ParquetFile(self._aside).close()
-        rename_file(self._aside, self._path)
+        rename_file(self._aside, self.path)

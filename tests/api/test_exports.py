@@ -79,7 +79,7 @@ def test_names_of_the_tutorial_stay() -> None:
     assert all(callable(each) for each in (replay.run, replay.compare, replay.diff, replay.flow))
 
 
-def results() -> dict[str, Result]:
+def results(directory: Path) -> dict[str, Result]:
     """Return one of each result of the sample."""
     tape, end = bt.open(SAMPLE), "+15s"
     return {
@@ -91,12 +91,13 @@ def results() -> dict[str, Result]:
         "Inspection": tape.inspect(),
         "Ladder": tape.book("BTC-USD", at="+1m"),
         "Diff": bt.diff(tape, SAMPLE),
+        "Exported": tape.export(directory / "export", tables="trades", end=end),
     }
 
 
-def test_short_reprs() -> None:
+def test_short_reprs(tmp_path: Path) -> None:
     """Every result says in one line what it is, and has a table."""
-    tape, found = bt.open("sample:"), results()
+    tape, found = bt.open("sample:"), results(tmp_path)
     for shown in (repr(tape), *map(repr, found.values())):
         assert "\n" not in shown
         assert len(shown) < 300

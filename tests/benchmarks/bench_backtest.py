@@ -17,8 +17,9 @@ from orderbook.execution.market_view import MarketView
 from orderbook.execution.wakes import Wakes
 from recorder.settings import EngineName
 from tests.benchmarks.measuring import describe_machine, parser, print_line, use_one_core
-from tests.benchmarks.tapes import cache_dir, traded_tape
+from tests.benchmarks.tapes import traded_tape
 from tests.support.commands import invoke
+from tests.support.tool_environments import cache_dir
 
 LANES = (1, 12, 100)
 SETTINGS = 500

@@ -39,14 +39,14 @@ from recorder.tape.reader import Tape
 from replay.running.api import run
 from tests.benchmarks.measuring import ENVIRONMENT, describe_machine, parser, print_line, spread, use_one_core
 from tests.benchmarks.peers.work import WIDE
-from tests.benchmarks.tapes import cache_dir, synthetic_tape, traded_tape
+from tests.benchmarks.tapes import synthetic_tape, traded_tape
 from tests.support.constants import ROOT
+from tests.support.tool_environments import HFTBACKTEST, UnavailableError, interpreter
 
 PRODUCT: Final = "BTC-USD"
 OURS: Final = "booktape, compiled"
 OURS_MAKER: Final = "booktape"
 MAX_MB: Final = 300
-INSTALL_S: Final = 900
 BARE = "from tests.benchmarks.peers.work import resident_mb; print(resident_mb())"
 
 
@@ -74,15 +74,25 @@ class Peer:
         return "{prefix}" in self.arguments
 
 
-_HFT: Final = ("hftbacktest==2.4.4", "numpy<2.3", "orjson")  # it cannot be imported with a later NumPy
 PEERS: Final = (
     Peer(OURS, "ours", (), ("{tape}", "compiled")),
     Peer("booktape, plain", "ours", (), ("{tape}", "plain")),
     Peer("nautilus_trader 1.221.0 OrderBook", "nautilus", ("nautilus_trader==1.221.0", "orjson")),
-    Peer("hftbacktest 2.4.4, conversion", "hft", _HFT, ("convert", "{raw}", "{directory}"), has_result=False),
-    Peer("hftbacktest, prepared file, HashMap", "hft", _HFT, ("hashmap", "{raw}", "{directory}")),
-    Peer("hftbacktest, prepared file, ROIVector", "hft", _HFT, ("roivector", "{raw}", "{directory}")),
-    Peer("hftbacktest, prepared file, ROIVector, one side", "hft", _HFT, ("local", "{raw}", "{directory}")),
+    Peer(
+        "hftbacktest 2.4.4, conversion",
+        "hft",
+        HFTBACKTEST,
+        ("convert", "{raw}", "{directory}"),
+        has_result=False,
+    ),
+    Peer("hftbacktest, prepared file, HashMap", "hft", HFTBACKTEST, ("hashmap", "{raw}", "{directory}")),
+    Peer("hftbacktest, prepared file, ROIVector", "hft", HFTBACKTEST, ("roivector", "{raw}", "{directory}")),
+    Peer(
+        "hftbacktest, prepared file, ROIVector, one side",
+        "hft",
+        HFTBACKTEST,
+        ("local", "{raw}", "{directory}"),
+    ),
     Peer("order-book 0.6.1", "orderbook_c", ("order-book==0.6.1", "orjson"), ("{raw}", "{prefix}")),
     Peer("the tutorial's way", "tutorial", (), ("{raw}", "{prefix}")),
 )
@@ -92,45 +102,17 @@ MAKERS: Final = {
     settings: (
         Peer(OURS_MAKER, "ours_maker", (), ("{tape}", str(settings))),
         Peer(
-            "hftbacktest 2.4.4, from raw", "hft_maker", _HFT, ("raw", "{raw}", "{directory}", str(settings))
+            "hftbacktest 2.4.4, from raw",
+            "hft_maker",
+            HFTBACKTEST,
+            ("raw", "{raw}", "{directory}", str(settings)),
         ),
-        Peer("hftbacktest, prepared", "hft_maker", _HFT, ("loop", "{raw}", "{directory}", str(settings))),
+        Peer(
+            "hftbacktest, prepared", "hft_maker", HFTBACKTEST, ("loop", "{raw}", "{directory}", str(settings))
+        ),
     )
     for settings in (1, 20)
 }
-
-
-class UnavailableError(Exception):
-    """Raised if a peer cannot be installed or does not run."""
-
-
-def interpreter(requirements: tuple[str, ...]) -> str:
-    """Return the path of a Python with these packages; create its environment if it does not exist yet.
-
-    Raises:
-        UnavailableError: if pip fails, with the reason.
-    """
-    if not requirements:
-        return sys.executable
-    version = f"{sys.version_info.major}.{sys.version_info.minor}"
-    name = "-".join((*requirements, version)).translate(str.maketrans("=<>", "___"))
-    directory = cache_dir() / "peers" / name
-    python, ready = directory / "bin" / "python", directory / "ready"
-    if ready.exists():
-        return str(python)
-    print_line(f"installing {', '.join(requirements)}")
-    try:
-        for command in (
-            [sys.executable, "-m", "venv", "--clear", str(directory)],
-            [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *requirements],
-        ):
-            subprocess.run(command, check=True, capture_output=True, text=True, timeout=INSTALL_S)
-    except subprocess.CalledProcessError as error:
-        raise UnavailableError((error.stderr.strip().splitlines() or ["pip failed"])[-1]) from None
-    except subprocess.TimeoutExpired:
-        raise UnavailableError(f"pip took over {INSTALL_S} s") from None
-    ready.touch()
-    return str(python)
 
 
 class Runner:

@@ -27,7 +27,8 @@ from recorder.tape.reader import Tape
 from recorder.tape.writer import TapeWriter
 from replay.checking.index import index
 from tests.benchmarks.measuring import ENVIRONMENT, describe_machine, parser, print_line, spread
-from tests.benchmarks.tapes import SPACING_NS, START_NS, add_segment, cache_dir, synthetic_tape
+from tests.benchmarks.tapes import SPACING_NS, START_NS, add_segment, synthetic_tape
+from tests.support.tool_environments import cache_dir
 
 PRODUCTS = ("AAA-USD", "BBB-USD", "CCC-USD", "DDD-USD")
 COMPARE = ("compare", "--sweep", "0.02bps", "20bps", "0.02bps")

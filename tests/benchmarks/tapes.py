@@ -2,7 +2,6 @@
 
 import gzip
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -22,6 +21,7 @@ from recorder.tape.format.segment_writer import write_segment
 from replay.synthetic.market import SyntheticMarket
 from replay.synthetic.settings import MarketSettings
 from tests.benchmarks.measuring import print_line
+from tests.support.tool_environments import cache_dir
 
 START_NS = 1_767_225_600 * NS  # 2026-01-01
 SPACING_NS = 20_000_000
@@ -103,13 +103,6 @@ def add_segment(tape: Path, product: str, batch: pa.RecordBatch) -> None:
         chain_seq=(first_seq + rows - 1) // BLOCK * BLOCK,
     )
     append_entry(directory, entry)
-
-
-def cache_dir() -> Path:
-    """Return the directory in which benchmarks keep files for later runs."""
-    directory = Path(tempfile.gettempdir()) / f"booktape-bench-{os.getuid()}"
-    directory.mkdir(mode=0o700, exist_ok=True)
-    return directory
 
 
 def _imported(name: str, records: Iterable[dict[str, object]]) -> Path:

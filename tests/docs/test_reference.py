@@ -46,6 +46,7 @@ def test_documents_have_their_types(tmp_path: Path) -> None:
         tape.book("BTC-USD", at="+2s"),
         bt.diff(tape, tmp_path / "tape"),
         bt.diff(tmp_path / "run-0", tmp_path / "run-1"),
+        tape.export(tmp_path / "export", end="+2s"),
         bt.fleet(plan),
     ]
     assert {type(result).__name__ for result in results} == set(RESULTS)

@@ -1,0 +1,154 @@
+"""`Tape.export` and `export`: check the arguments, write a tape or a RUN directory in another form."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar, get_args
+
+from booktape import arguments
+from booktape.arguments import PathLike, ProductsLike
+from booktape.windows import window
+from orderbook.errors import OptionError
+from orderbook.time_input import TimeLike
+from recorder.settings import EngineName
+
+if TYPE_CHECKING:
+    from orderbook.engine import Engine, Step
+    from replay.export.results import Exported
+
+T = TypeVar("T")
+
+
+def export(
+    tape: PathLike,
+    output: PathLike,
+    *,
+    to: str = "parquet",
+    products: ProductsLike | None = None,
+    start: TimeLike | None = None,
+    end: TimeLike | None = None,
+    time: str = "ns",
+    tables: str | Iterable[str] | None = None,
+    depth: int | None = None,
+    processes: int = 1,
+    engine: Engine | EngineName = "auto",
+    progress: Callable[[str, Step], None] | None = None,
+) -> Exported:
+    """Write a tape, or the tables of a RUN directory, in a form that other tools read.
+
+    Args:
+        tape: the tape, or a RUN directory.
+        output: directory to write (`duckdb`: a file); must not exist.
+        to: `parquet` (tables), `duckdb` (a file of SQL with views of the tables that there are),
+            `hftbacktest` (npz files) or `tardis` (CSV files).
+        products: product ids; None for all of the tape.
+        start: first time to export, inclusive; rows before it build the book.
+        end: last time to export, exclusive.
+        time: unit of the times in Parquet files, `ns` or `us`; with `us`, int64 columns such as `recv_ns`
+            keep the nanoseconds.
+        tables: the tables to write as Parquet, of `summaries`, `levels`, `depth`, `trades` and `rows`; None
+            for all but `rows`.
+        depth: best levels a side in a row of the table `depth`, or of `book_snapshot_N`, 1 to 1000; None
+            for 10.
+        processes: number of processes that share the products.
+        engine: what runs the books; all give the same files.
+        progress: called with the product and every step; only in one process.
+
+    Raises:
+        OptionError: if an argument cannot be used.
+        TapeError: if the tape cannot be read or has no such product.
+        RunError: if the output exists or cannot be written, or the RUN directory cannot be read.
+    """
+    from replay.export.settings import DEPTH, TABLES, ExportSettings, FormatName, TableName, TimeUnit
+
+    directory = arguments.output_path(output, "output")
+    form = _choice(to, "to", get_args(FormatName))
+    unit = _choice(time, "time", get_args(TimeUnit))
+    if time == "us" and form != "parquet":
+        raise OptionError("only with --to parquet: the other forms have a unit of their own", option="time")
+    given = {"products": products, "start": start, "end": end, "tables": tables, "depth": depth}
+    path = arguments.path_of(tape, "tape")
+    if form == "duckdb" or _is_run(path):
+        _refuse(given, "there is no book to compute" if form == "duckdb" else "not of a RUN directory")
+        return _of_files(tape, directory, form, unit)
+    names = tuple(TABLES) if tables is None else _tables(tables, get_args(TableName))
+    if tables is not None and form != "parquet":
+        raise OptionError("only with --to parquet", option="tables", value=tables)
+    if depth is not None and (form == "hftbacktest" or (form == "parquet" and "depth" not in names)):
+        raise OptionError("nothing of this export has so many levels", option="depth", value=depth)
+
+    from recorder.tape.reader import Tape as StoredTape
+    from replay.export.api import export_tape
+
+    stored = StoredTape.open(arguments.tape_path(tape))
+    selected = stored.select(arguments.products_of(products))
+    settings = ExportSettings(
+        form,
+        selected,
+        window(stored, start, end, selected),
+        unit,
+        names,
+        DEPTH if depth is None else arguments.whole_number(depth, "depth", 1, 1000),
+        arguments.whole_number(processes, "processes", 1, 64),
+    )
+    return export_tape(
+        stored,
+        settings,
+        directory,
+        engine=arguments.engine_of(engine),
+        progress=arguments.optional_function(progress, "progress"),
+    )
+
+
+def _of_files(tape: PathLike, output: Path, form: str, unit: Any) -> Exported:
+    """Export what needs no book: views of files, or the tables of a RUN."""
+    path = arguments.local_path(tape, "tape")
+    if form == "duckdb":
+        from replay.export.duckdb import write_views
+
+        if _is_run(path) or (path / "export.json").is_file():
+            return write_views(path, output, is_tape=False, synthetic=False)
+        from recorder.tape.reader import Tape as StoredTape
+
+        stored = StoredTape.open(arguments.tape_path(tape))
+        return write_views(stored.path, output, is_tape=True, synthetic=stored.manifest.synthetic)
+    if form != "parquet":
+        raise OptionError("a RUN directory has no frames: export its tape", option="to", value=form)
+    if unit == "ns":
+        reason = "a RUN directory is Parquet with nanoseconds already; --time us writes microseconds"
+        raise OptionError(reason, option="time", value=unit)
+    from replay.export.run_tables import export_run
+
+    return export_run(path, output, unit)
+
+
+def _is_run(path: Path) -> bool:
+    from recorder.tape.store import files as store
+    from replay.run_dir.reader import DOCUMENT
+
+    return store.exists(path / DOCUMENT)
+
+
+def _refuse(given: Mapping[str, object], reason: str) -> None:
+    for option, value in given.items():
+        if value not in (None, (), []):
+            raise OptionError(reason, option=option, value=value)
+
+
+def _choice(value: T, option: str, choices: tuple[Any, ...]) -> Any:
+    """Return one of several values; if `to` is given a time, say which option takes the end of the window."""
+    if option == "to" and isinstance(value, str) and value not in choices and value[:1] in "+0123456789":
+        reason = f"{value!r} is not one of {', '.join(choices)}; the end of the window is --until"
+        raise OptionError(reason, option=option, value=value)
+    return arguments.choice(value, option, choices)
+
+
+def _tables(tables: str | Iterable[str], known: tuple[str, ...]) -> tuple[Any, ...]:
+    """Return the tables, each once, in our order."""
+    wanted = arguments.texts_of(tables, "tables", "levels")
+    for each in wanted:
+        arguments.choice(each, "tables", known)
+    if not wanted:
+        raise OptionError("name one table or several", option="tables", value=tables)
+    return tuple(each for each in known if each in wanted)

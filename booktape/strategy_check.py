@@ -57,16 +57,11 @@ def check(
         [stored],
         strategy,
         settings,
-        (),
-        random=None,
-        orders=None,
         products=products,
         start=start,
         end=end,
         execution=execution,
-        equity_every="1s",
         markouts="1s",
-        by=None,
     )
     one_latency(execution.latency, "a check")
     if len(found.queues) > 1:

@@ -58,13 +58,8 @@ def trades_by_threshold(
         strategy,
         fixed,
         {THRESHOLD: threshold_texts(thresholds)},
-        random=None,
-        orders=None,
         products=products or None,
-        start=None,
-        end=None,
         execution=replace(execution, queue=QUEUE_MODELS),
-        equity_every="1s",
         markouts="1s",
         by=by,
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from booktape import arguments
 from booktape.arguments import PathLike, ProductsLike
 from booktape.backtesting import backtest_settings
-from booktape.execution import MARKOUTS, PAPER, Execution
+from booktape.execution import PAPER, Execution
 from booktape.latencies import one_latency
 from orderbook.errors import OptionError
 from orderbook.time_input import DurationLike, TimeLike
@@ -82,14 +82,11 @@ def walk_forward(
         settings,
         sweep,
         random=random,
-        orders=None,
         products=products,
         start=start,
         end=end,
         execution=execution,
         equity_every=equity_every,
-        markouts=MARKOUTS,
-        by=None,
     )
     one_latency(execution.latency, "a walk")
     if len(found.settings) < 2:

@@ -112,7 +112,7 @@ class Panel:
             if names := [product for product in words if words[product] == word]:
                 lines.append(Text(f"{line}: {display.products_title(names)}", style="yellow"))
         lines += [Text(each, style="red") for each in content.notes()]
-        lines.append(Text(content.foot(), style="dim", no_wrap=True, overflow="ellipsis"))
+        lines.append(Text(content.foot(), style="dim"))
         return Group(*lines)
 
     def _row(self, product: str, state: ProductStatus, word: str) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 """What the panel shows of a recording, a live feed and a replay; where there is no terminal, nothing does."""
 
 import math
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
@@ -79,13 +80,18 @@ def replay(
         of = "" if is_followed else f" of {total:,}"
         return f"row {rows:,}{of}  {where}  Ctrl-C ends{' and shows the result' if is_followed else ''}"
 
+    is_over = threading.Event()
+
     def state(_product: str, state: ProductStatus) -> str:
-        return "open" if state.has_book else "no book"
+        return "ended" if is_over.is_set() else "open" if state.has_book else "no book"
 
     with _shown(
         PanelContent(title=title, status=status, state=state, foot=foot, trades=traded if trades else None)
     ):
-        yield watch
+        try:
+            yield watch
+        finally:
+            is_over.set()  # most tapes end with a disconnect: the last picture must not tell of a lost book
 
 
 def _feed_content(view: FeedView, command: str, foot: Callable[[], str]) -> PanelContent:

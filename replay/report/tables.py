@@ -198,6 +198,8 @@ def gaps_table(gaps: Sequence[Gap]) -> Table:
 def quality_table(comparison: Comparison) -> Table:
     """Return verdict, interruptions, counts and anomalies of each product over all tapes."""
     rows = []
+    seen = [tally.anomalies for found in comparison.tapes for tally in found.tallies.values()]
+    kinds = [kind for kind in ANOMALY_KINDS if any(each[kind] for each in seen)]
     for product in comparison.products:
         quality = comparison.whole(product).quality
         tallies = [found.tallies[product] for found in comparison.tapes if product in found.tallies]
@@ -205,7 +207,7 @@ def quality_table(comparison: Comparison) -> Table:
             f"{count:,} {display.verdict(name)}" for name, count in quality.connections.items() if count
         )
         counts = [sum(getattr(each, name) for each in tallies) for name in ("rows", "frames", "summaries")]
-        anomalies = [sum(each.anomalies[kind] for each in tallies) for kind in ANOMALY_KINDS]
+        anomalies = [sum(each.anomalies[kind] for each in tallies) for kind in kinds]
         rows.append(
             [
                 product,
@@ -218,6 +220,7 @@ def quality_table(comparison: Comparison) -> Table:
         )
     headings = [
         *("product", "verdict", "connections", "interruptions", "excluded (s)"),
-        *("rows", "frames", "summaries", *(kind.replace("_", " ") for kind in ANOMALY_KINDS)),
+        *("rows", "frames", "summaries", *(kind.replace("_", " ") for kind in kinds)),
     ]
-    return Table("By product", headings, rows, text_columns=3)
+    told = "anomalies that are not named were not seen" if kinds else "no anomaly was seen"
+    return Table(f"By product; {told}", headings, rows, text_columns=3)

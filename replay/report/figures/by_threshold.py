@@ -42,8 +42,8 @@ def share_figure(rows: Sequence[ThresholdStatistics]) -> Figure:
 
 
 def duration_chart(subject: Subject) -> Chart | None:
-    """Return the episode durations against the threshold; None for a single threshold."""
-    if len(subject.rows) < 2:
+    """Return the episode durations against the threshold; None for a single threshold, or without any."""
+    if len(subject.rows) < 2 or not any(row.episodes for row in subject.rows):
         return None
     reading = "An episode is a run of summaries above, within one connection. Logarithmic."
     longest = max((row.duration_max_s or 0.0 for row in subject.rows), default=0.0)
@@ -66,8 +66,8 @@ def duration_figure(rows: Sequence[ThresholdStatistics]) -> Figure:
 
 
 def markout_chart(subject: Subject) -> Chart | None:
-    """Return the mark-outs; None if none were measured."""
-    if not subject.rows or not subject.rows[0].markouts:
+    """Return the mark-outs; None if none is known."""
+    if all(each.mean_bps is None for row in subject.rows for each in row.markouts):
         return None
     detail = None if subject.evidence is None else subject.evidence.episodes.threshold
     return Chart(

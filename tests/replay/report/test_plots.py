@@ -47,6 +47,10 @@ def test_a_comparison_and_a_replay() -> None:
     assert list(share.data[0].y) == pytest.approx(shares, rel=1e-3)
     assert comparison.plot.durations(ETH).data
     assert comparison.plot.markouts(ETH).data
+    nothing = bt.open(SAMPLE).compare(["500bps", "600bps"], products=ETH)
+    for draw in (nothing.plot.markouts, nothing.plot.durations):
+        with pytest.raises(bt.OptionError, match="this chart needs several thresholds, and an episode"):
+            draw()
     replayed = bt.open(SAMPLE).replay(products=ETH, threshold="10bps", end="+15s")
     for figure in (comparison.plot.spread(ETH), replayed.plot.spread()):
         assert figure.layout.title.text.startswith("Prices and spread")

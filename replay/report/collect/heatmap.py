@@ -46,8 +46,9 @@ class DepthHistory:
         self._nearest = nearest
         self.columns = [(_NONE, _NONE)] * (columns // 2 * 2)
         self._open = -1
-        self._shown: list[tuple[Ints, Ints]] = []  # in the open column
-        self._keys, self._sizes = _NONE, _NONE  # the book; a key is twice the price, plus the side
+        # What was shown in the open column: levels by key (twice the price, plus the side), ascending, their
+        # size now, 0 of those that are gone, and the largest one in the column.
+        self._keys, self._sizes, self._largest = _NONE, _NONE, _NONE
         self._known = BookLevels(_NONE, _NONE, _NONE)
         self._connection: int | None = None
 
@@ -68,9 +69,9 @@ class DepthHistory:
         cuts = (np.diff(columns, prepend=self._open) != 0) | is_break
         firsts = np.union1d([0], np.flatnonzero(cuts))
         for first, last in zip(firsts.tolist(), [*firsts[1:].tolist(), len(columns)], strict=True):
-            if is_break[first] and len(self._keys):
+            if is_break[first] and self._sizes.any():
                 self._known = self.levels()
-                self._keys, self._sizes = _NONE, _NONE
+                self._sizes[:] = 0
             if columns[first] != self._open:
                 self._close(int(columns[first]))
             self._apply(rows.changes[rows.first_change[first] : rows.first_change[last]])
@@ -78,9 +79,11 @@ class DepthHistory:
 
     def levels(self) -> BookLevels:
         """Return the last book that was known."""
-        if not len(self._keys):
+        is_there = self._sizes > 0
+        if not is_there.any():
             return self._known
-        return BookLevels(self._keys >> 1, self._keys & 1, self._sizes)
+        keys = self._keys[is_there]
+        return BookLevels(keys >> 1, keys & 1, self._sizes[is_there])
 
     def finish(self) -> None:
         """End the last column: nothing is added any more."""
@@ -108,77 +111,93 @@ class DepthHistory:
         return grid, height
 
     def _apply(self, changes: Ints) -> None:
-        """Apply changes of the book, all in the open column."""
+        """Apply changes of the book, all in the open column. O(levels + changes log changes)."""
         if not len(changes):
             return
         sides, prices, sizes = changes.T
-        keys = prices * 2 + sides
-        is_level = sides != CLEAR
-        sizes = np.abs(sizes)  # less than a unit is shown as one
-        self._shown.append((keys[is_level], sizes[is_level]))
-        (clears,) = np.nonzero(~is_level)
+        keys, sizes = prices * 2 + sides, np.abs(sizes)  # less than a unit is shown as one
+        (clears,) = np.nonzero(sides == CLEAR)
         if len(clears):
-            self._keys, self._sizes = _NONE, _NONE
+            is_level = sides[: clears[-1]] != CLEAR
+            self._set(keys[: clears[-1]][is_level], sizes[: clears[-1]][is_level])
+            self._sizes[:] = 0
             keys, sizes = keys[clears[-1] + 1 :], sizes[clears[-1] + 1 :]
-        keys, kept = _of_each(keys, np.arange(len(keys)))  # the last one of each
-        sizes = sizes[kept]
+        self._set(keys, sizes)
+
+    def _set(self, keys: Ints, sizes: Ints) -> None:
+        """Set levels, one after the other."""
+        if len(keys):
+            order = np.argsort(keys)  # not stable, which takes ten times as long
+            keys, sizes_in_order = keys[order], sizes[order]
+            firsts = np.flatnonzero(np.diff(keys, prepend=-1))
+            places = self._show(keys[firsts], np.maximum.reduceat(sizes_in_order, firsts))
+            self._sizes[places] = sizes[np.maximum.reduceat(order, firsts)]  # the last change of each
+
+    def _show(self, keys: Ints, sizes: Ints) -> Ints:
+        """Note sizes that were shown in the open column, of keys that ascend; return their places."""
         places = np.searchsorted(self._keys, keys)
-        is_held = np.append(self._keys, -1)[places] == keys
-        is_new = ~is_held & (sizes > 0)
-        found = self._sizes.copy()  # the array before may be that of a column
-        found[places[is_held]] = sizes[is_held]
-        self._keys = np.insert(self._keys, places[is_new], keys[is_new])
-        found = np.insert(found, places[is_new], sizes[is_new])
-        self._keys, self._sizes = self._keys[found > 0], found[found > 0]
+        is_new = np.append(self._keys, -1)[places] != keys
+        if is_new.any():
+            self._keys = np.insert(self._keys, places[is_new], keys[is_new])
+            self._sizes, self._largest = (
+                np.insert(each, places[is_new], 0) for each in (self._sizes, self._largest)
+            )
+            places = np.searchsorted(self._keys, keys)
+        self._largest[places] = np.maximum(self._largest[places], sizes)
+        return places
 
     def _close(self, column: int) -> None:
         """End the open column, and repeat the book in those without a row before `column`."""
         if self._open >= 0:
-            self.columns[self._open] = self._reduced([*self._shown, (self._keys, self._sizes)])
+            self.columns[self._open] = self._reduced()
+        is_there = self._sizes > 0
+        self._keys, self._sizes = self._keys[is_there], self._sizes[is_there]
+        self._largest = self._sizes.copy()
         if column > self._open + 1:
-            quiet = self._reduced([(self._keys, self._sizes)])
-            self.columns[self._open + 1 : column] = [quiet] * (column - self._open - 1)
+            self.columns[self._open + 1 : column] = [self._reduced()] * (column - self._open - 1)
         self._open = column
-        self._shown = [(self._keys, self._sizes)]
 
-    def _reduced(self, shown: list[tuple[Ints, Ints]]) -> tuple[Ints, Ints]:
+    def _reduced(self) -> tuple[Ints, Ints]:
         """Return prices, ascending, with the largest size of each: of the nearest ones to the best prices."""
         low, high = self._nearest_prices()
-        near = [(keys >> 1 >= low) & (keys >> 1 <= high) for keys, _ in shown]
-        keys, sizes = (
-            np.concatenate([values[kept] for values, kept in zip(part, near, strict=True)])
-            for part in zip(*shown, strict=True)
-        )
-        return _of_each(keys >> 1, sizes)
+        near = slice(*np.searchsorted(self._keys, [low * 2, high * 2 + 2]))
+        return _of_each(self._keys[near] >> 1, self._largest[near])
 
     def _double_width(self) -> None:
         """Join each two columns."""
         self.width_ns *= 2
         if self._open % 2 and self._open > 0:  # the first half of a pair whose second one is open
             prices, sizes = self.columns[self._open - 1]
-            self._shown.append((prices * 2, sizes))
+            self._show(prices * 2, sizes)
         pairs = zip(self.columns[::2], self.columns[1::2], strict=True)
-        joined = [_of_each(*map(np.concatenate, zip(*pair, strict=True))) for pair in pairs]
+        joined = [_joined(*pair) for pair in pairs]
         self.columns = joined + [(_NONE, _NONE)] * len(joined)
         self._open //= 2
 
     def _nearest_prices(self) -> tuple[int, int]:
         """Return the lowest and the highest price of the levels to keep."""
-        sides = self._keys & 1
-        bids, asks = self._keys[sides == 0], self._keys[sides == 1]
+        keys = self._keys[self._sizes > 0]
+        sides = keys & 1
+        bids, asks = keys[sides == 0], keys[sides == 1]
         if not (len(bids) and len(asks)):
-            return 0, 2**62
-        middle = int(np.searchsorted(self._keys, (bids[-1] + asks[0]) // 2))
+            return 0, 2**61
+        middle = int(np.searchsorted(keys, (bids[-1] + asks[0]) // 2))
         low, high = middle - self._nearest // 2, middle + self._nearest // 2
-        last = len(self._keys) - 1
-        return int(self._keys[max(low, 0)]) >> 1, int(self._keys[min(high, last)]) >> 1
+        return int(keys[max(low, 0)]) >> 1, int(keys[min(high, len(keys) - 1)]) >> 1
 
 
-def _of_each(keys: Ints, values: Ints) -> tuple[Ints, Ints]:
-    """Return the keys, ascending, with the largest value of each. O(keys log keys)."""
-    if not len(keys):
+def _joined(first: tuple[Ints, Ints], second: tuple[Ints, Ints]) -> tuple[Ints, Ints]:
+    """Return two columns as one."""
+    if first is second:
+        return first
+    prices, sizes = (np.concatenate(pair) for pair in zip(first, second, strict=True))
+    order = np.argsort(prices, kind="stable")
+    return _of_each(prices[order], sizes[order])
+
+
+def _of_each(prices: Ints, sizes: Ints) -> tuple[Ints, Ints]:
+    """Return each of the prices, which ascend, once, with its largest size."""
+    if not len(prices):
         return _NONE, _NONE
-    order = np.argsort(keys)  # not stable, which takes ten times as long
-    keys = keys[order]
-    firsts = np.flatnonzero(np.diff(keys, prepend=-1))
-    return keys[firsts], np.maximum.reduceat(values[order], firsts)
+    firsts = np.flatnonzero(np.diff(prices, prepend=-1))
+    return prices[firsts], np.maximum.reduceat(sizes, firsts)

@@ -101,7 +101,8 @@ def backtest(  # noqa: D417  `with_execution` adds those of Execution
         engine: what runs the books and the orders; all give the same results.
         processes: number of processes that share the products; no result depends on it.
         output: RUN directory to write; must not exist.
-        html: report to write, one HTML file; must not exist. The best of many settings are run again for it.
+        html: report to write, one HTML file; must not exist. Of more than 300 lanes the best settings are run
+            again for it.
         keep: keep the tables in the result; False for memory that does not grow with the tape.
         progress: called with the product and every step; only in one process.
         command: command line to name in the report.

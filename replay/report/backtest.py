@@ -1,7 +1,7 @@
 """The report of a backtest: created before the pass, written after it.
 
-What is drawn over time is that of the best settings, which are known only after the pass. So a few settings
-are watched in the pass, and of many the best are run once more.
+What is drawn over time is that of the best settings, which are known only after the pass. So all lanes are
+watched in the pass, as far as there is memory for them; of more, the best are run once more.
 """
 
 import threading
@@ -30,6 +30,9 @@ from replay.simulation.settings import BacktestSettings
 MOST_DRAWN: Final = 4
 """Settings that are drawn over time."""
 
+MOST_WATCHED: Final = 300
+"""Lanes of all products that are watched in the pass; up to some 400 KB of each are kept."""
+
 
 class BacktestReport:
     """The report of a backtest. What would fail after the pass fails at once.
@@ -40,7 +43,7 @@ class BacktestReport:
         settings: what is run.
 
     Attributes:
-        watches: whether the pass is watched: there are so few settings that all are drawn.
+        watches: whether the pass is watched; else the best settings are run again.
 
     Raises:
         RunError: if the file exists already, or its directory does not.
@@ -51,17 +54,18 @@ class BacktestReport:
         if path is not None:
             refuse_existing(path)
             plotly_source()
-        self.watches = len(settings.settings) <= MOST_DRAWN
         self._path = path
         self._tapes = {tape.path: tape for tape in tapes}
         self._settings = settings
         subjects = sum(len(tape.select(settings.products)) for tape in tapes)
         self._limits = TradedLimits().shared(subjects)
+        self.watches = len(settings.lanes()) * min(subjects, 2) <= MOST_WATCHED
+        self._main: QueueModel = "share" if "share" in settings.queues else settings.queues[0]
         self._drawn: dict[tuple[Path, str], Drawn] = {}
 
     def watch(self, tape: Path, product: str) -> TradedProduct:
         """Return what watches the lanes of a product."""
-        seen = TradedProduct(*self._span(tape, product), self._limits)
+        seen = TradedProduct(*self._span(tape, product), self._limits, self._main)
         self._drawn[tape, product] = Drawn(seen)
         return seen
 
@@ -101,14 +105,15 @@ class BacktestReport:
                 best = best_settings(result, path, product)[:MOST_DRAWN]
                 if not best or stopped.is_set():
                     continue
-                main: QueueModel = "share" if "share" in self._settings.queues else self._settings.queues[0]
                 again = replace(
                     self._settings,
                     settings=tuple(self._settings.settings[number] for number in best),
                     by=None,
-                    fewer_queues=dict.fromkeys(range(1, len(best)), (main,)),  # the band is that of the best
+                    fewer_queues=dict.fromkeys(
+                        range(1, len(best)), (self._main,)
+                    ),  # the band is that of the best
                 )
-                seen = TradedProduct(*self._span(path, product), self._limits)
+                seen = TradedProduct(*self._span(path, product), self._limits, self._main)
                 run = run_product(tape, product, again, None, stopped.is_set, engine=running, observer=seen)
                 digests = {
                     (best[each.setting], each.queue): each.lane.digest.hexdigest() for each in run.lanes

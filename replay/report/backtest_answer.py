@@ -7,7 +7,7 @@ from pathlib import Path
 from msgspec import UNSET
 
 from orderbook import display
-from orderbook.execution.codes import QueueModel
+from orderbook.execution.codes import QUEUE_MODELS, QueueModel
 from replay.report.collect.lanes import LaneEvidence
 from replay.report.collect.traded import TradedProduct
 from replay.report.figures.trading import TradedSubject
@@ -33,11 +33,14 @@ class Drawn:
 
     def lanes(self, setting: int) -> dict[QueueModel, LaneEvidence]:
         """Return what was kept of the lanes of a setting."""
-        return {
-            queue: lane
-            for (number, queue), lane in self.seen.lanes.items()
-            if (self.settings[number] if self.settings else number) == setting
-        }
+        if not self.settings:
+            place = setting
+        elif setting in self.settings:
+            place = self.settings.index(setting)
+        else:
+            return {}
+        found = {queue: self.seen.lanes.get((place, queue)) for queue in QUEUE_MODELS}
+        return {queue: lane for queue, lane in found.items() if lane is not None}
 
 
 def sentence(subject: TradedSubject) -> str:

@@ -12,7 +12,7 @@ from orderbook.execution.events import Event
 from orderbook.execution.lane import Lane
 from orderbook.execution.market import Market
 from orderbook.execution.product import ProductLanes
-from orderbook.execution.results import LogRow
+from orderbook.execution.results import LogRow, TakeRecords
 from orderbook.execution.settings import LaneSettings, ProductRules
 from orderbook.execution.trader import Trader
 from orderbook.execution.wakes import WakeRules, Wakes
@@ -20,7 +20,6 @@ from orderbook.strategy import StrategyError
 from recorder.runtime.loading import load_function
 from replay.simulation.lane_runs import LaneResult, LaneRun, Shown
 from replay.simulation.parts import LaneParts
-from replay.simulation.record_parts import RecordParts
 from replay.simulation.settings import BacktestSettings, named
 
 Listen: TypeAlias = Callable[[str, QueueModel, Lane, Event | LogRow], None]
@@ -59,12 +58,13 @@ def compiled_lanes(
     engine: Engine,
     *,
     keeps_rows: bool,
-    keeps_market: bool,
+    watched_by: TakeRecords | None,
 ) -> tuple[list[LaneRun], Shown]:
-    """Return the same as `plain_lanes`, of the compiled exchange."""
+    """Return the same as `plain_lanes`, of the compiled exchange, whose records give the parts of lanes."""
     from orderbook.compiled.engine import CompiledEngine  # noqa: PLC0415
     from orderbook.execution.compiled.loading import kernel_entry  # noqa: PLC0415  numba is heavy, and may be absent
     from orderbook.execution.compiled.product import CompiledProduct  # noqa: PLC0415
+    from replay.simulation.record_parts import RecordParts  # noqa: PLC0415
 
     assert isinstance(engine, CompiledEngine)  # noqa: S101  there is no other that is not plain
     rules = settings.rules_of.get(product, ProductRules())
@@ -86,6 +86,7 @@ def compiled_lanes(
     def parts_of(number: int) -> LaneParts:
         return lanes[number].parts
 
+    watching = [] if watched_by is None else [watched_by]
     shown = CompiledProduct(
         engine,
         state,
@@ -95,19 +96,20 @@ def compiled_lanes(
         make,
         take,
         at_once=settings.begins_at_once,
-        keeps_rows=keeps_rows or (settings.by is not None and RecordParts(settings.by, parts_of)),
+        keeps_rows=keeps_rows,
+        takes=[*([] if settings.by is None else [RecordParts(settings.by, parts_of)]), *watching],
     )
-    if keeps_market:
+    if watching:
         shown.keep_market()
     return lanes, shown
 
 
 def _made(product: str, settings: BacktestSettings) -> Iterator[tuple[int, Made]]:
     """Yield what a lane is made of, for each setting, whose index comes first, and queue model."""
-    for number, values in enumerate(settings.settings):
-        for queue in settings.queues_of(number):
-            name = f"strategy {settings.name or 'of the orders'}, {named(values)}"
-            yield number, (_trader(settings, product, values), settings.of_lane(values, queue), name)
+    for number, queue in settings.lanes():
+        values = settings.settings[number]
+        name = f"strategy {settings.name or 'of the orders'}, {named(values)}"
+        yield number, (_trader(settings, product, values), settings.of_lane(values, queue), name)
 
 
 def _lane_run(number: int, of_lane: LaneSettings, lane: LaneResult, settings: BacktestSettings) -> LaneRun:

@@ -81,12 +81,16 @@ class LaneParts:
         if self._by is None:
             return
         for sample in rows.samples:
-            self._mid_twice = Touch(sample.bid, sample.ask).mid_twice or self._mid_twice
-            part = self._part(self._key(sample.time, sample.connection))
-            part.last, part.mid_twice = sample, self._mid_twice
+            self.add_sample(sample)
         for fill in rows.fills:
             key, is_maker = self._key(fill.time, fill.how.connection), int(fill.how.is_maker)
             self.add_fills(key, is_maker, 1 - is_maker, fill.how.value)
+
+    def add_sample(self, sample: Sample) -> None:
+        """Add a sample; those of a part in order."""
+        self._mid_twice = Touch(sample.bid, sample.ask).mid_twice or self._mid_twice
+        part = self._part(self._key(sample.time, sample.connection))
+        part.last, part.mid_twice = sample, self._mid_twice
 
     def add_fills(self, key: int, makers: int, takers: int, turnover: int) -> None:
         """Add fills of a part, by its connection, or its start in units of the period."""

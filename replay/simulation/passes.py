@@ -1,12 +1,13 @@
 """The pass of a backtest over a product: its rows through all lanes, and what comes out of them."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final, Protocol, TypeAlias
 
 import pyarrow as pa
 
 from orderbook.book import Levels
 from orderbook.engine import Engine, PlainEngine, State, Step, Watch
+from orderbook.execution.results import LaneRows, TakeRecords
 from orderbook.tally import Tally
 from orderbook.thresholds import DEFAULT_THRESHOLD
 from recorder.tape.format.sidecars import Start
@@ -26,8 +27,11 @@ _FEWEST_ROWS: Final = 64
 """Rows of a batch, however many lanes there are."""
 
 
-class Observer(Protocol):
-    """Watches a product on its way through its lanes, as a report does."""
+class Observer(TakeRecords, Protocol):
+    """Watches a product on its way through its lanes, as a report does.
+
+    The compiled exchange gives it records of all lanes, the plain one rows.
+    """
 
     def load(self, levels: Levels) -> None:
         """Take the book that is known before the first row."""
@@ -38,8 +42,11 @@ class Observer(Protocol):
     def step(self, step: Step) -> None:
         """Take rows of the part to trade on; each step has `market`."""
 
-    def lane(self, run: "LaneRun") -> None:
-        """Take what is whole of a lane, before it is dropped."""
+    def finish(self, runs: Sequence[LaneRun]) -> None:
+        """Take the lanes as they are at the end of the tape."""
+
+    def add_rows(self, number: int, rows: LaneRows) -> None:
+        """Take what is whole of a lane, before it is dropped; lanes are numbered as they were made."""
 
 
 class ProductPass:
@@ -69,13 +76,14 @@ class ProductPass:
         engine: Engine | None = None,
         observer: Observer | None = None,
     ) -> None:
-        keeps_market = observer is not None
-        if engine is None or engine.name == PlainEngine.name:
+        self._has_records = engine is not None and engine.name != PlainEngine.name
+        if engine is None or not self._has_records:
+            keeps_market = observer is not None
             lanes, shown = plain_lanes(product, settings, state, listen, keeps_market=keeps_market)
         else:
-            keeps_rows = write is not None or keeps_market
+            keeps_rows = write is not None
             made = product, settings, state, engine
-            lanes, shown = compiled_lanes(*made, keeps_rows=keeps_rows, keeps_market=keeps_market)
+            lanes, shown = compiled_lanes(*made, keeps_rows=keeps_rows, watched_by=observer)
         self.run = ProductRun(product, Tally(DEFAULT_THRESHOLD), lanes, shown)
         self._write = write
         self._observer = observer
@@ -108,16 +116,19 @@ class ProductPass:
         """
         self.run.shown.finish()
         self._take()
+        if self._observer is not None:
+            self._observer.finish(self.run.lanes)
 
     def _take(self) -> None:
         """Write the rows that are whole if they are wanted, and drop them."""
-        for each in self.run.lanes:
-            each.parts.add(each.lane.rows)
+        for number, each in enumerate(self.run.lanes):
             if self._write is not None:
                 for stream, batch in _batches(each, self._fills):
                     self._write(stream, self.run.product, batch)
-            if self._observer is not None:
-                self._observer.lane(each)
+            if not self._has_records:
+                each.parts.add(each.lane.rows)
+                if self._observer is not None:
+                    self._observer.add_rows(number, each.lane.rows)
             each.lane.rows.clear()
 
 
@@ -146,7 +157,7 @@ def run_product(  # noqa: PLR0917
     if observer is not None and (levels := engine.levels(state)) is not None:
         observer.load(levels)
     passing = ProductPass(product, settings, state, write, engine=engine, observer=observer)
-    lanes = sum(len(settings.queues_of(number)) for number in range(len(settings.settings)))
+    lanes = len(settings.lanes())
     # The plain engine takes so long for a row of many lanes that a signal would wait for seconds.
     size = max(BATCH_ROWS // max(lanes, 1), _FEWEST_ROWS) if engine.name == PlainEngine.name else BATCH_ROWS
     for rows in window.cut(stored.batches(size, start.seq)):

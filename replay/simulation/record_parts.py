@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from orderbook.execution.compiled.harvest import sample_rows
 from replay.comparing.metrics import By
 from replay.comparing.sweep.parts import PERIODS_NS
 from replay.simulation.parts import LaneParts
@@ -16,24 +17,35 @@ _Records = npt.NDArray[Any]
 
 
 class RecordParts:
-    """Adds up fills, and chooses the samples that are needed, see `orderbook.execution.compiled.lanes`.
+    """Adds up fills, and takes the samples that are needed: a `TakeRecords`.
 
     Args:
         by: how the parts are cut.
         parts_of: returns the parts of a lane by its number.
     """
 
+    bucket_shift = None
+    resting_of = ()
+
     def __init__(self, by: By, parts_of: Callable[[int], LaneParts]) -> None:
         self._period = PERIODS_NS.get(by)
         self._parts_of = parts_of
 
-    def choose(self, samples: _Records) -> npt.NDArray[np.intp]:
-        """Return the places of the samples that decide a part: the last one of a lane, and its last mid."""
+    def add_orders(self, orders: _Records) -> None:
+        """No part tells of orders."""
+
+    def add_resting(self, rested: _Records) -> None:
+        """No part tells how orders rested."""
+
+    def add_samples(self, samples: _Records) -> None:
+        """Add the samples that decide a part: the last one of a lane, and its last mid."""
         keys = self._keys(samples)
         order, ends = _runs(samples["lane"], keys)
         (known,) = np.nonzero((samples["bid"] != 0) & (samples["ask"] != 0))
         order_of_known, ends_of_known = _runs(samples["lane"][known], keys[known])
-        return np.union1d(order[ends[1:] - 1], known[order_of_known[ends_of_known[1:] - 1]])
+        chosen = samples[np.union1d(order[ends[1:] - 1], known[order_of_known[ends_of_known[1:] - 1]])]
+        for number, sample in zip(chosen["lane"].tolist(), sample_rows(chosen), strict=True):
+            self._parts_of(number).add_sample(sample)
 
     def add_fills(self, fills: _Records) -> None:
         """Add fills, records of `EVENT`. O(fills log fills)."""

@@ -108,6 +108,10 @@ class BacktestSettings:
         """Return the queue models under which a setting is run."""
         return self.fewer_queues.get(number, self.queues)
 
+    def lanes(self) -> list[tuple[int, QueueModel]]:
+        """Return the lanes of a product in order: the index of the setting, and the queue model."""
+        return [(number, queue) for number in range(len(self.settings)) for queue in self.queues_of(number)]
+
     def with_latencies(self, latencies: Mapping[str, Latency]) -> "BacktestSettings":
         """Return the same with each setting under each of several latencies, which vary fastest."""
         settings = tuple({**values, LATENCY: text} for values in self.settings for text in latencies)

@@ -1,8 +1,8 @@
 """What the kernel has written, as the results of each lane: its sums, and rows if they are wanted."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
-from typing import Any, Final, Protocol
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -33,16 +33,6 @@ _NUMBER, _SIDE, _KIND, _POST_ONLY, _PRICE, _SIZE, _SENT, _FILLED = places_of(
 _ARRIVED, _RESTED, _AHEAD_AT_REST, _ENDED, _END, _AMENDS, _LATE_BOOK_TIME = places_of(
     ORDER, *("arrived", "rested", "ahead_at_rest", "ended", "end", "amends", "late_book_time")
 )
-
-
-class TakeRecords(Protocol):
-    """Takes fills as the kernel has written them, and chooses the samples that become rows."""
-
-    def choose(self, samples: npt.NDArray[Any]) -> npt.NDArray[np.intp]:
-        """Return the places of the samples to keep, of records of `SAMPLE`, those of a lane in order."""
-
-    def add_fills(self, fills: npt.NDArray[Any]) -> None:
-        """Take fills, records of `EVENT`."""
 
 
 class BrokenSums:
@@ -130,12 +120,9 @@ class CompiledLane:
         """Take orders that are over; their names are asked for now, as strategies forget them."""
         if not keeps_rows and self.name_of is None:
             return
-        rows = done.view(np.int64).reshape(-1, ORDER.itemsize // 8).tolist()
-        names = [self.name_of and self.name_of(row[_NUMBER]) for row in rows]
+        names = [self.name_of and self.name_of(number) for number in done["number"].tolist()]
         if keeps_rows:
-            self.rows.orders += [
-                _order(self._settings.queue, row, name) for row, name in zip(rows, names, strict=True)
-            ]
+            self.rows.orders += order_rows(self._settings.queue, done, names)
 
     def add_rested(self, records: npt.NDArray[Any]) -> None:
         """Take how orders rested, records of `RESTED`, which begin with the lane."""
@@ -166,6 +153,14 @@ def _wide(record: Any, name: str) -> int:
 
 def _known(value: int) -> int | None:
     return None if value == UNKNOWN else value
+
+
+def order_rows(
+    queue: QueueModel, done: npt.NDArray[Any], names: Sequence[str | None] | None = None
+) -> list[Order]:
+    """Return orders of a lane that are over, records of `ORDER`, as rows."""
+    rows = done.view(np.int64).reshape(-1, ORDER.itemsize // 8).tolist()
+    return [_order(queue, row, name) for row, name in zip(rows, names or [None] * len(rows), strict=True)]
 
 
 def _order(queue: QueueModel, done: list[int], name: str | None) -> Order:

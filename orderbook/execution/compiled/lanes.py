@@ -15,7 +15,7 @@ from orderbook.events import Trade
 from orderbook.execution.compiled import layout
 from orderbook.execution.compiled.callee import Callee
 from orderbook.execution.compiled.desk import Desk
-from orderbook.execution.compiled.harvest import CompiledLane, TakeRecords, by_lane, fill_rows, sample_rows
+from orderbook.execution.compiled.harvest import CompiledLane, by_lane, fill_rows, sample_rows
 from orderbook.execution.compiled.lane_settings import set_account, set_lane, set_wakes, words
 from orderbook.execution.compiled.layout import NO_ONE, SEE
 from orderbook.execution.compiled.loading import Kernel
@@ -27,6 +27,7 @@ from orderbook.execution.latency import Draws
 from orderbook.execution.market import Touch
 from orderbook.execution.market_rows import TRADES
 from orderbook.execution.numbers import LARGEST_LEVEL, MONEY_UNITS, UNITS
+from orderbook.execution.results import TakeRecords
 from orderbook.execution.settings import LaneSettings, ProductRules
 from orderbook.execution.table import OrdersTable
 from orderbook.execution.trader import ENDLESS, Trader
@@ -51,7 +52,8 @@ class CompiledLanes:
         rules: of the product.
         every: the grid of samples, ns.
         horizons: of the mark-outs, ns.
-        keeps_rows: whether orders, fills and samples become rows, or what takes fills and chooses samples.
+        keeps_rows: whether orders, fills and samples become rows.
+        takes: what takes them as records.
 
     Attributes:
         read_trades: returns the trades of a row of the batch, which strategies in Python see.
@@ -69,7 +71,8 @@ class CompiledLanes:
         *,
         every: int,
         horizons: Sequence[int],
-        keeps_rows: bool | TakeRecords,
+        keeps_rows: bool,
+        takes: Sequence[TakeRecords] = (),
     ) -> None:
         self.wants_changes = False
         self.tick = rules.tick
@@ -84,7 +87,9 @@ class CompiledLanes:
         self._memory = Memory(kernel, horizons)
         self.memory = self._memory.address
         self._keeps_rows = keeps_rows
+        self._takes = takes
         self._desks: list[Desk | None] = []
+        self._has_names = False  # of orders, which strategies forget
         self._callees: dict[int, Callee] = {}
         self._make: Callable[[], None] | None = None
         self._book: CompiledBook | None = None
@@ -96,8 +101,10 @@ class CompiledLanes:
         market["min_funds_high"], market["min_funds_low"] = words(rules.min_funds)
         market["band"] = -1 if rules.band is None else rules.band
         market["every"] = every
-        market["keeps_rows"] = bool(keeps_rows)
-        market["keeps_rested"] = keeps_rows is True
+        market["keeps_rows"] = keeps_rows or len(takes) > 0
+        shifts = [None if keeps_rows else each.bucket_shift for each in takes]
+        market["bucket_shift"] = min((-1 if each is None else each for each in shifts), default=-1)
+        market["keeps_rested"] = keeps_rows or any(each.resting_of for each in takes)
 
     def begin(self, traders: Sequence[tuple[Trader, LaneSettings, str]]) -> None:
         """Begin with the next row: of each lane its strategy, its settings, and what errors call it."""
@@ -108,6 +115,9 @@ class CompiledLanes:
             state = self._memory.lanes[number]
             set_lane(state, number, settings, Draws(settings.seed, self._product), latencies)
             set_wakes(state, trader.wakes)
+            state["keeps_rested"] = self._keeps_rows or any(
+                settings.queue in each.resting_of for each in self._takes
+            )
             set_account(self._memory.accounts[number], settings)
             lane = CompiledLane(self._memory, number, settings)
             self.lanes.append(lane)
@@ -130,6 +140,7 @@ class CompiledLanes:
                 desk = Desk(trader, self._lot, settings, self._memory, log, place)
                 lane.name_of = desk.name_of
             self._desks.append(desk)
+            self._has_names |= lane.name_of is not None
         self._memory.set("table", np.concatenate(rows).reshape(-1))
         self._memory.set("latencies", np.array(latencies, np.int64))
         self._memory.market["begins"] = layout.WITH_ROW
@@ -254,17 +265,23 @@ class CompiledLanes:
     def _take(self) -> None:
         """Take away the rows that the kernel has written; fills are summed up when they are many."""
         memory, market = self._memory, self._memory.market
-        for number, orders in by_lane(memory.table("done_at")[: market["done"]]):
-            self.lanes[number].add_orders(orders, keeps_rows=self._keeps_rows is True)
-        for number, rows in by_lane(memory.table("rested_at")[: market["rested"]]):
-            self.lanes[number].add_rested(rows)
-        samples = memory.table("samples_at")[: market["samples"]]
-        if not isinstance(self._keeps_rows, bool):
-            samples = samples[self._keeps_rows.choose(samples)]
-        for number, sample in zip(samples["lane"].tolist(), sample_rows(samples), strict=True):
-            self.lanes[number].rows.samples.append(sample)
+        done, rested, samples = (
+            memory.table(f"{name}_at")[: market[name]] for name in ("done", "rested", "samples")
+        )
+        for each in self._takes:
+            each.add_orders(done)
+            each.add_resting(rested)
+            each.add_samples(samples)
+        if self._keeps_rows or self._has_names:
+            for number, orders in by_lane(done):
+                self.lanes[number].add_orders(orders, keeps_rows=self._keeps_rows)
+        if self._keeps_rows:
+            for number, rows in by_lane(rested):
+                self.lanes[number].add_rested(rows)
+            for number, sample in zip(samples["lane"].tolist(), sample_rows(samples), strict=True):
+                self.lanes[number].rows.samples.append(sample)
         market["done"] = market["rested"] = market["samples"] = 0
-        if self._keeps_rows is True:
+        if self._keeps_rows:
             self._take_fills()
 
     def _take_fills(self) -> None:
@@ -274,9 +291,9 @@ class CompiledLanes:
             return
         sums = [list(lane.markouts.values()) for lane in self.lanes]
         add_markouts(sums, fills, markouts_bps(fills, later_mids))
-        if not isinstance(self._keeps_rows, bool):
-            self._keeps_rows.add_fills(fills)
-        elif self._keeps_rows:
+        for each in self._takes:
+            each.add_fills(fills)
+        if self._keeps_rows:
             for number, fill in zip(fills["lane"].tolist(), fill_rows(fills, later_mids), strict=True):
                 self.lanes[number].rows.fills.append(fill)
 

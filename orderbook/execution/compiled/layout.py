@@ -91,7 +91,8 @@ MARKET: Final = _record(
     *_words("every next_mark"),  # the grid of samples
     *_words("next_markout"),  # when the next mid after a fill is due
     *_words("keeps_rows"),  # whether orders and samples are wanted, not their sums alone
-    *_words("keeps_rested"),  # whether it is wanted how orders rested
+    *_words("keeps_rested"),  # whether it is wanted how orders rested, of some lanes at least
+    *_words("bucket_shift"),  # of samples the extremes of buckets of 2**this ns; -1: all samples
     *_words("next_due"),  # when the next lane has something to do
     # How much is used of what is filled.
     *_words("prints fills done rested samples marks inbox"),
@@ -120,7 +121,7 @@ LANE: Final = _record(
         "own_first own_last known_position known_cash_high known_cash_low known_fees_high known_fees_low"
     ),
     *_words("cash_whole cash_fraction fees_whole fees_fraction"),  # the same money, see `words.MarketWords`
-    *_words("was_above"),
+    *_words("was_above keeps_rested"),
     # Of a compiled strategy: the addresses of its function, its arrays and its room for requests; how many
     # open orders it has.
     *_words("function params state out own"),
@@ -158,6 +159,9 @@ ACCOUNT: Final = _record(
     # Samples: marks that are taken, the last mark, the last book with a mid.
     *_words("marks_taken mark_time mark_connection mark_position time_in_position"),
     *_words("known_time known_bid known_ask highest_high highest_low fall_high fall_low"),
+    # The extremes so far of the bucket of the last sample.
+    *_words("bucket least_position most_position has_equity"),
+    *_words("least_equity_high least_equity_low most_equity_high most_equity_low"),
 )
 
 MOVES: Final = _record(

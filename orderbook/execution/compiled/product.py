@@ -8,10 +8,11 @@ import pyarrow as pa
 from orderbook.compiled.engine import CompiledEngine, CompiledState
 from orderbook.engine import Step
 from orderbook.events import Trade
-from orderbook.execution.compiled.harvest import CompiledLane, TakeRecords
+from orderbook.execution.compiled.harvest import CompiledLane
 from orderbook.execution.compiled.lanes import CompiledLanes
 from orderbook.execution.compiled.loading import Kernel
 from orderbook.execution.market import Touch
+from orderbook.execution.results import TakeRecords
 from orderbook.execution.settings import LaneSettings, ProductRules
 from orderbook.execution.trader import Trader
 from orderbook.trades import TradeWatch
@@ -33,7 +34,8 @@ class CompiledProduct:
         take: called with the lanes once they are there.
         at_once: whether the lanes begin with the first row that they are shown, as tables of orders do;
             else with the first row that has a summary.
-        keeps_rows: which orders, fills and samples are kept as rows, see `CompiledLanes`.
+        keeps_rows: whether orders, fills and samples are kept as rows.
+        takes: what takes them as records.
 
     Attributes:
         watch: judges the trades.
@@ -41,7 +43,7 @@ class CompiledProduct:
         sizes_cut: sizes of the feed that were cut.
     """
 
-    def __init__(  # noqa: PLR0917
+    def __init__(  # noqa: PLR0913, PLR0917
         self,
         engine: CompiledEngine,
         state: CompiledState,
@@ -52,7 +54,8 @@ class CompiledProduct:
         take: Callable[[Sequence[CompiledLane]], None],
         *,
         at_once: bool = False,
-        keeps_rows: bool | TakeRecords,
+        keeps_rows: bool,
+        takes: Sequence[TakeRecords] = (),
     ) -> None:
         self.watch = TradeWatch(state.product, state.venue)
         self.trades = self.sizes_cut = 0
@@ -68,6 +71,7 @@ class CompiledProduct:
             every=shared.equity_every,
             horizons=shared.markouts,
             keeps_rows=keeps_rows,
+            takes=takes,
         )
         if state.book.is_known:
             self._lanes.look(state.book)

@@ -18,9 +18,10 @@ def _next_row(x: Any) -> Any:
 @inner
 def begin(x: Any, order: Any, now: int) -> None:
     """Begin a row of an order that has a place."""
-    if x.keeps_rested:
+    lane = lane_ref(x.lanes_at, order.lane)
+    if lane.keeps_rested:
         order.resting_since = now
-        order.since_size = order.size - get_word(order.filled, lane_ref(x.lanes_at, order.lane).queue)
+        order.since_size = order.size - get_word(order.filled, lane.queue)
         order.since_back, order.since_share = order.back, order.share
 
 

@@ -57,8 +57,33 @@ def sample(x: Any, number: int, why: int, time: int, connection: int, bid: int, 
             _add_move(moves_ref(x.moves_at, 2 * number), x.every, time, connection, high, low)
             if time % HOUR == 0:
                 _add_move(moves_ref(x.moves_at, 2 * number + 1), HOUR, time, connection, high, low)
-    if x.keeps_rows:
+    if x.keeps_rows and _is_extreme(x, account, why == GRID and is_known, time, high, low):
         _keep(x, number, why, time, connection, bid, ask, high, low)
+
+
+@inner
+def _is_extreme(x: Any, account: Any, is_equity: bool, time: int, high: int, low: int) -> Any:
+    """Tell whether a sample is beyond all before it in its bucket, by position or equity; true if all are."""
+    if x.bucket_shift < 0:
+        return True
+    position, bucket = account.position, time >> x.bucket_shift
+    is_first = bucket != account.bucket
+    if is_first:
+        account.bucket, account.has_equity = bucket, 0
+        account.least_position = account.most_position = position
+    is_beyond = is_first or position < account.least_position or position > account.most_position
+    account.least_position = min(account.least_position, position)
+    account.most_position = max(account.most_position, position)
+    if not is_equity:
+        return is_beyond
+    if not account.has_equity or wide.is_less(high, low, account.least_equity_high, account.least_equity_low):
+        account.least_equity_high, account.least_equity_low = high, low
+        is_beyond = True
+    if not account.has_equity or wide.is_less(account.most_equity_high, account.most_equity_low, high, low):
+        account.most_equity_high, account.most_equity_low = high, low
+        is_beyond = True
+    account.has_equity = 1
+    return is_beyond
 
 
 @inlined

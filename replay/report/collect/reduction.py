@@ -55,6 +55,8 @@ class MinMaxReduction:
 def extremes(groups: Ints, values: Floats) -> Ints:
     """Return the indices of the first smallest and first largest value of each run of equal groups, in order.
 
+    NaN is left out.
+
     >>> extremes(np.array([0, 0, 0, 1]), np.array([2.0, 1.0, 3.0, 5.0])).tolist()
     [1, 2, 3]
     """
@@ -63,9 +65,9 @@ def extremes(groups: Ints, values: Floats) -> Ints:
     changes = np.diff(groups) != 0
     run = np.concatenate([[0], np.cumsum(changes)])
     starts = np.concatenate([[0], np.flatnonzero(changes) + 1])
-    places = []
-    for extreme in (np.minimum, np.maximum):
+    is_extreme = np.zeros(len(values), bool)
+    for extreme in (np.fmin, np.fmax):
         found = np.flatnonzero(values == extreme.reduceat(values, starts)[run])
-        is_first = np.concatenate([[True], np.diff(run[found]) > 0])
-        places.append(found[is_first])
-    return np.union1d(*places)
+        is_first = np.concatenate([[True], np.diff(run[found]) > 0])[: len(found)]
+        is_extreme[found[is_first]] = True
+    return np.flatnonzero(is_extreme)

@@ -3,13 +3,14 @@
 from typing import Final, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from orderbook.execution.resting import COLUMNS
 from replay.comparing.sweep.order_statistics import Ints
 
 _FIRST_SHIFT: Final = 20
 """Buckets of time begin as 2**20 ns, about a millisecond."""
-_AT_ONCE: Final = 4096
+_AT_ONCE: Final = 1024
 """Rows reduced together."""
 
 
@@ -43,6 +44,7 @@ class Rested(NamedTuple):
 
 _NUMBER, _SIDE, _LOW, _START, _END = range(5)
 _HIGH, _ROWS = len(COLUMNS), len(COLUMNS) + 1
+_KEYS: Final = (_SIDE, _LOW, _START, _END)
 
 
 class RestingOrders:
@@ -52,14 +54,18 @@ class RestingOrders:
     side, from the lowest to the highest price; if that does not do, buckets become twice as wide. A row that
     lasts longer stays as it is. What is kept depends on the rows alone, not on batches.
 
+    Args:
+        most: as above.
+        shift: buckets are 2**shift nanoseconds wide at first.
+
     Attributes:
         seen: number of rows added.
     """
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, shift: int = _FIRST_SHIFT) -> None:
         self.seen = 0
         self._most = most
-        self._shift = _FIRST_SHIFT
+        self._shift = shift
         self._is_joined = False
         self._kept: Ints = np.empty((0, _ROWS + 1), np.int64)
         self._pending: list[Ints] = []
@@ -73,7 +79,11 @@ class RestingOrders:
 
     def add(self, rows: Ints) -> None:
         """Add rows of `orderbook.execution.resting`. O(rows), and some thousands are sorted at once."""
-        self.seen += len(rows)
+        self.add_joined(np.column_stack([rows, rows[:, _LOW], np.ones(len(rows), np.int64)]))
+
+    def add_joined(self, rows: Ints) -> None:
+        """Add rows as `joined_by_lane` returns them."""
+        self.seen += int(rows[:, _ROWS].sum())
         self._rows += len(rows)
         self._pending.append(rows)
         if self._rows >= _AT_ONCE:
@@ -92,11 +102,9 @@ class RestingOrders:
     def _reduce(self) -> None:
         if not self._rows:
             return
-        rows = np.concatenate(self._pending)
+        self._kept = np.concatenate([self._kept, *self._pending])
         self._pending, self._rows = [], 0
-        new = np.column_stack([rows, rows[:, _LOW], np.ones(len(rows), np.int64)])
-        self._kept = np.concatenate([self._kept, new])
-        self._is_joined = self._is_joined or len(self._kept) > self._most
+        self._is_joined = self._is_joined or self.seen > self._most
         if self._is_joined:
             self._kept = _joined(self._kept, self._shift)
         while len(self._kept) > self._most:
@@ -126,3 +134,34 @@ def _joined(rows: Ints, shift: int) -> Ints:
         joined[:, column] = extreme.reduceat(inside[:, column], firsts)
     joined[joined[:, _ROWS] > 1, _NUMBER] = 0
     return np.concatenate([rows[~is_inside], joined])
+
+
+def joined_by_lane(rows: Ints, shift: int, is_joined: npt.NDArray[np.bool_]) -> Ints:
+    """Return rows of all lanes, which begin with the lane, with those of a bucket and side put together.
+
+    That is what `RestingOrders` does with them, at once for all lanes.
+
+    Args:
+        rows: of lanes, each in order.
+        shift: buckets are 2**shift nanoseconds wide.
+        is_joined: of each lane whether its rows are put together.
+    """
+    lanes, sides, prices, starts, ends = (rows[:, column] for column in (0, *(1 + each for each in _KEYS)))
+    buckets = starts >> shift
+    is_inside = is_joined[lanes] & (buckets == ends >> shift)
+    inside, alone = np.flatnonzero(is_inside), np.flatnonzero(~is_inside)
+    alone_rows = np.column_stack([rows[alone], prices[alone], np.ones(len(alone), np.int64)])
+    if not len(inside):
+        return alone_rows
+    width = 2 * int(np.ptp(buckets) + 1)
+    keys = lanes[inside] * width + 2 * (buckets[inside] - buckets.min()) + sides[inside]
+    order = np.argsort(keys)
+    keys, inside = keys[order], inside[order]
+    firsts = np.flatnonzero(np.diff(keys, prepend=-1))
+    counts = np.diff(firsts, append=len(keys))
+    joined = np.column_stack([rows[inside[firsts]], np.maximum.reduceat(prices[inside], firsts), counts])
+    joined[:, 1 + _LOW] = np.minimum.reduceat(prices[inside], firsts)
+    joined[:, 1 + _START] = np.minimum.reduceat(starts[inside], firsts)
+    joined[:, 1 + _END] = np.maximum.reduceat(ends[inside], firsts)
+    joined[counts > 1, 1 + _NUMBER] = 0
+    return np.concatenate([alone_rows, joined])

@@ -1,14 +1,14 @@
 """What a report keeps of a product that was traded: quotes, trades, depth, and its lanes."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from orderbook.book import Levels
 from orderbook.engine import Step
 from orderbook.execution.codes import QueueModel
-from orderbook.execution.numbers import MONEY_UNITS
 from replay.report.collect.gaps import Gaps
 from replay.report.collect.heatmap import DepthHistory
-from replay.report.collect.lanes import LaneEvidence
+from replay.report.collect.lanes import LaneEvidence, LanesEvidence
 from replay.report.collect.market_trades import LargestTrades
 from replay.report.collect.quotes import QuoteBand
 from replay.simulation.lane_runs import LaneRun
@@ -47,27 +47,29 @@ class TradedLimits:
         return TradedLimits(**{name: max(round(value * part), 12) for name, value in asdict(self).items()})
 
 
-class TradedProduct:
+class TradedProduct(LanesEvidence):
     """Watches a product and its lanes in a backtest; what it keeps does not grow with the tape.
 
     Args:
         start: the first time of the part to trade on, as far as it is known, in nanoseconds since 1970.
         end: the last time, likewise.
         limits: how much is kept.
+        main: queue model whose lanes are drawn with their orders.
 
     Attributes:
         limits: as passed.
         quotes, gaps, trades, depth: what the tape shows.
-        lanes: by setting and queue model.
+        lanes: by setting and queue model, at the end of the tape.
     """
 
-    def __init__(self, start: int, end: int, limits: TradedLimits) -> None:
+    def __init__(self, start: int, end: int, limits: TradedLimits, main: QueueModel) -> None:
+        super().__init__(limits.points, limits.orders, limits.fills, limits.rested, end - start, main)
         self.limits = limits
+        self.lanes: dict[tuple[int, QueueModel], LaneEvidence] = {}
         self.quotes = QuoteBand(limits.quotes)
         self.gaps = Gaps(limits.gaps)
         self.trades = LargestTrades(limits.trades)
         self.depth = DepthHistory(start, end, limits.columns)
-        self.lanes: dict[tuple[int, QueueModel], LaneEvidence] = {}
 
     def load(self, levels: Levels) -> None:
         """Take the book that is known before the first row."""
@@ -91,11 +93,9 @@ class TradedProduct:
             self.trades.add(step.market)
             self.depth.add(step.market)
 
-    def lane(self, run: LaneRun) -> None:
-        """Take the rows of a lane that are whole."""
-        evidence = self.lanes.setdefault(
-            (run.setting, run.queue),
-            LaneEvidence(self.limits.points, self.limits.orders, self.limits.fills, self.limits.rested),
-        )
-        evidence.start = run.lane.account.start / MONEY_UNITS
-        evidence.add(run.lane.rows)
+    def finish(self, runs: Sequence[LaneRun]) -> None:
+        """Take the lanes as they are at the end of the tape."""
+        self.lanes = {
+            (run.setting, run.queue): LaneEvidence(self, number, run.queue, run.lane.account.start)
+            for number, run in enumerate(runs)
+        }

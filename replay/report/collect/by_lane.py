@@ -1,0 +1,169 @@
+"""Values of many lanes at once, reduced to few of each: evenly chosen ones, or the extremes over time."""
+
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from orderbook.execution.numbers import MONEY_UNITS, UNITS
+from replay.comparing.sweep.order_statistics import Floats, Ints
+from replay.report.collect.reduction import extremes
+
+_AT_ONCE: Final = 1 << 16
+"""Samples reduced together, at least."""
+NO_EQUITY: Final = -(2**63)
+
+
+class Thinned:
+    """Keeps evenly chosen ones of many values of each lane: every one, then every second, every fourth...
+
+    Args:
+        limit: number of values kept of a lane at most.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._seen = np.zeros(0, np.int64)
+        self._kept: list[tuple[Ints, Ints, npt.NDArray[Any]]] = []  # lanes, places among those seen, values
+        self._waiting = 0
+
+    def add(self, lanes: Ints, values: npt.NDArray[Any], chosen: Ints) -> None:
+        """Add those values that are chosen, by their places; `lanes` are of all. O(values log values)."""
+        if not len(chosen):
+            return
+        lanes = lanes[chosen].astype(np.int16)
+        order = np.argsort(lanes, kind="stable")  # in linear time, as the numbers are short
+        lanes = lanes[order]
+        firsts = np.flatnonzero(np.diff(lanes, prepend=-1))
+        numbers, counts = lanes[firsts], np.diff(firsts, append=len(lanes))
+        self._seen = longer(self._seen, int(numbers[-1]) + 1)
+        places = self._seen[lanes] + np.arange(len(lanes)) - np.repeat(firsts, counts)
+        self._seen[numbers] += counts
+        is_kept = self._is_kept(lanes, places)
+        self._kept.append((lanes[is_kept], places[is_kept], values[chosen[order[is_kept]]]))
+        self._waiting += int(np.count_nonzero(is_kept))
+        if self._waiting > max(len(self._kept[0][0]), 4 * self._limit):
+            self._reduce()
+
+    def of(self, lane: int) -> npt.NDArray[Any]:
+        """Return the values kept of a lane, in order."""
+        self._reduce()
+        if not self._kept:
+            return np.zeros(0, object)
+        lanes, _, values = self._kept[0]
+        found: npt.NDArray[Any] = values[lanes == lane]
+        return found
+
+    def seen(self, lane: int) -> int:
+        """Return the number of values added of a lane."""
+        return int(self._seen[lane]) if lane < len(self._seen) else 0
+
+    def _is_kept(self, lanes: Ints, places: Ints) -> npt.NDArray[np.bool_]:
+        rounds = np.ceil(np.log2(np.maximum(-(-self._seen // self._limit), 1))).astype(np.int64)
+        kept: npt.NDArray[np.bool_] = places % (1 << rounds)[lanes] == 0
+        return kept
+
+    def _reduce(self) -> None:
+        if len(self._kept) > 1:
+            lanes, places, values = (np.concatenate(each) for each in zip(*self._kept, strict=True))
+            is_kept = self._is_kept(lanes, places)
+            self._kept = [(lanes[is_kept], places[is_kept], values[is_kept])]
+        self._waiting = 0
+
+
+class Samples(NamedTuple):
+    """Samples of the money of lanes, as arrays of integers.
+
+    Attributes:
+        lanes: number of the lane.
+        times: in nanoseconds since 1970.
+        high, low: twice the equity in two words, see `orderbook.execution.compiled.wide`; high is `NO_EQUITY`
+            if it is not to be shown.
+        positions: in units of 1e-8.
+    """
+
+    lanes: npt.NDArray[Any]
+    times: npt.NDArray[Any]
+    high: npt.NDArray[Any]
+    low: npt.NDArray[Any]
+    positions: npt.NDArray[Any]
+
+
+class MoneySeries:
+    """Keeps the samples with the extremes of equity and position of each lane in each bucket of time.
+
+    If a lane has samples in more than `buckets` of them, they become twice as wide. What is kept depends on
+    the samples alone, not on the batches in which they came.
+
+    Args:
+        buckets: their number.
+        shift: buckets are 2**shift nanoseconds wide at first.
+    """
+
+    def __init__(self, buckets: int, shift: int) -> None:
+        self._buckets = buckets
+        self._shift = shift
+        self._kept: list[Samples] = []
+        self._waiting = 0
+
+    def add(self, samples: Samples) -> None:
+        """Add samples, those of a lane in order. O(samples + kept)."""
+        if not len(samples.lanes):
+            return
+        self._kept.append(samples)
+        self._waiting += len(samples.lanes)
+        if self._waiting > max(len(self._kept[0].lanes), _AT_ONCE):
+            self._reduce()
+
+    def equity(self, lane: int) -> tuple[Ints, Floats]:
+        """Return times and equity of a lane, in the quote currency."""
+        found = self._of(lane)
+        kept = extremes(found.times >> self._shift, _equity(found))
+        words = zip(found.high[kept].tolist(), found.low[kept].tolist(), strict=True)
+        equity = [(high * 2**64 + low % 2**64) / (2 * MONEY_UNITS) for high, low in words]
+        return found.times[kept], np.array(equity, np.float64)
+
+    def positions(self, lane: int) -> tuple[Ints, Floats]:
+        """Return times and positions of a lane, in the base currency."""
+        found = self._of(lane)
+        kept = extremes(found.times >> self._shift, found.positions / UNITS)
+        return found.times[kept], found.positions[kept] / UNITS
+
+    def _of(self, lane: int) -> Samples:
+        self._reduce()
+        if not self._kept:
+            return Samples(np.zeros(0, np.int16), *[np.zeros(0, np.int64)] * 4)
+        (kept,) = self._kept
+        place = slice(*np.searchsorted(kept.lanes, [lane, lane + 1]))
+        return Samples(*(each[place] for each in kept))
+
+    def _reduce(self) -> None:
+        if not self._waiting:
+            return
+        self._waiting = 0
+        found = Samples(*(np.concatenate(each) for each in zip(*self._kept, strict=True)))
+        order = np.argsort(found.lanes, kind="stable")
+        found = Samples(*(each[order] for each in found))
+        is_next = np.diff(found.lanes) != 0
+        while True:
+            is_first = np.append(True, is_next | (np.diff(found.times >> self._shift) != 0))
+            if np.bincount(found.lanes[is_first]).max() <= self._buckets:
+                break
+            self._shift += 1
+        buckets = np.cumsum(is_first)
+        is_kept = np.zeros(len(order), bool)
+        for values in (_equity(found), found.positions / UNITS):
+            is_kept[extremes(buckets, values)] = True
+        self._kept = [Samples(*(each[is_kept] for each in found))]
+
+
+def _equity(samples: Samples) -> Floats:
+    """Return twice the equity, nearly; NaN if it is not to be shown."""
+    nearly = samples.high * 2.0**64 + samples.low.view(np.uint64)
+    return np.where(samples.high == NO_EQUITY, np.nan, nearly)
+
+
+def longer(values: Ints, length: int) -> Ints:
+    """Return an array with zeros at its end, if it is not so long."""
+    missing = max(length - len(values), 0)
+    return np.concatenate([values, np.zeros((missing, *values.shape[1:]), np.int64)])

@@ -147,6 +147,10 @@ class BacktestPlots(_Plots):
         """Return the net profit over two swept settings."""
         return self._figure("map", "exactly two swept settings", product, tape)
 
+    def neighbours(self, product: str | None = None, tape: Any = None) -> "Figure":
+        """Return the net profit of the settings around the best one: how flat the optimum is."""
+        return self._figure("around", "several settings, the best of which was filled", product, tape)
+
     def latency(self, product: str | None = None, tape: Any = None) -> "Figure":
         """Return the net profit of the best setting against the latency."""
         return self._figure("latency", "several latencies", product, tape)

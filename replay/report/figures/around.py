@@ -39,7 +39,7 @@ def around_chart(subject: TradedSubject) -> Chart | None:
             "data": [_line(each, place) for place, each in enumerate(found)],
             "layout": {
                 "xaxis": {"title": {"text": "steps from the best"}, "dtick": 1, "zeroline": False},
-                "yaxis": {"title": {"text": "net (quote currency)"}},
+                "yaxis": {"title": {"text": "net (quote currency)"}, "rangemode": "tozero"},
                 "showlegend": True,
             },
         },
@@ -101,7 +101,7 @@ def _nearest_chart(subject: TradedSubject, nearest: Nearest) -> Chart:
             "data": [points],
             "layout": {
                 "xaxis": {"title": {"text": "distance (% of the range that was tried)"}, "zeroline": False},
-                "yaxis": {"title": {"text": "net (quote currency)"}},
+                "yaxis": {"title": {"text": "net (quote currency)"}, "rangemode": "tozero"},
                 "showlegend": False,
             },
         },

@@ -32,6 +32,8 @@ def test_a_backtest(swept: Backtest) -> None:
     assert sorted(cell for row in cells.z for cell in row) == pytest.approx(sorted(nets.values()))
     assert {trace.name for trace in swept.plot.net().data} == {"back", "share", "front"}
     assert swept.plot.markouts().data
+    lines = {line.name: list(line.y) for line in swept.plot.neighbours().data}
+    assert lines == {each.name: [point.value for point in each.points] for each in swept.neighbours()}
     assert {"own buys", "own sells", "bid to ask"} <= {trace.name for trace in swept.plot.prices().data}
     assert swept.plot.orders().data[0].x[1] == next(
         row.orders for row in swept.rows if (row.setting, row.queue) == (best, "share")

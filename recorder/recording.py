@@ -161,10 +161,10 @@ class Recording:
         digests: dict[str, str | None] = {}
         for product in self.tape.select(()):
             tape = self.tape.product(product)
-            entries = tape.segments()
-            has_unsealed = any(tape.batches(1, tape.sealed_rows()))
-            if product in self.tallies and (entries or has_unsealed):
+            last = tape.last_segment()
+            has_unsealed = any(tape.batches(1, last.next_seq if last else 0))
+            if product in self.tallies and (last or has_unsealed):
                 digests[product] = self.tallies[product].digest.hexdigest()
-            elif entries or has_unsealed:
-                digests[product] = None if has_unsealed else entries[-1].digest
+            elif last or has_unsealed:
+                digests[product] = None if has_unsealed or not last else last.digest
         return digests

@@ -317,6 +317,8 @@ TESTED_ELSEWHERE = {
     "recorder/__init__.py": "tests/recorder/dataflow/test_flows.py",
     "recorder/tape/errors.py": "tests/recorder/tape/test_reader.py",
     "recorder/tape/store/": "tests/recorder/tape/store/test_remote.py",  # on a real server
+    "recorder/tape/format/complete_list.py": "tests/recorder/tape/format/test_presence.py",
+    "recorder/tape/listing.py": "tests/recorder/tape/format/test_list_files.py",
     "recorder/tape/product_tape.py": "tests/recorder/tape/test_reader.py",
     "recorder/live/progress.py": "tests/recorder/live/test_client.py",
     "recorder/runtime/local_server.py": "tests/recorder/monitor/test_metrics_server.py",

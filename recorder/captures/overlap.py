@@ -12,7 +12,6 @@ from recorder.captures.formats import CaptureError, read_capture
 from recorder.captures.survey import Capture, FrameId, Survey, frame_id
 from recorder.settings import MAX_CLAMP_S, ImportSettings
 from recorder.tape.format.layout import MANIFEST
-from recorder.tape.format.segment_entry import sealed_rows
 from recorder.tape.product_tape import ProductTape
 from recorder.tape.reader import Tape
 from recorder.tape.store import files as store
@@ -110,9 +109,9 @@ def _ends_on(tape: Path, products: tuple[str, ...]) -> Iterator[tuple[str, _End]
     opened = Tape.open(tape)
     for product in set(products) & set(opened.manifest.products):
         rows = opened.product(product)
-        entries = rows.segments()
-        time = entries[-1].last_time if entries else None
-        for batch in rows.batches(first_seq=sealed_rows(entries)):
+        last = rows.last_segment()
+        time = last.last_time if last else None
+        for batch in rows.batches(first_seq=last.next_seq if last else 0):
             time = batch.column("recv_time").view(pa.int64())[-1].as_py()
         if time is not None:
             yield product, _End(tape, time, rows)
@@ -120,9 +119,8 @@ def _ends_on(tape: Path, products: tuple[str, ...]) -> Iterator[tuple[str, _End]
 
 def _texts_at(tape: ProductTape, time: int) -> Iterator[str]:
     """Yield the payloads of the rows with a recv_time."""
-    entries = tape.segments()
-    first_seq = next((each.first_seq for each in entries if each.last_time >= time), sealed_rows(entries))
-    for rows in tape.batches(first_seq=first_seq):
+    before = tape.part_before(time)
+    for rows in tape.batches(first_seq=before.first_seq if before else 0):
         times = rows.column("recv_time").view(pa.int64()).to_numpy()
         if times[0] > time:
             return

@@ -1,12 +1,11 @@
 """A product of a tape: its sealed segments and journals alike, also while it is recorded. Writes nothing."""
 
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
@@ -14,37 +13,13 @@ from recorder.tape.errors import DamagedTapeError
 from recorder.tape.format.journal import JournalReader, journal_paths
 from recorder.tape.format.layout import DAY, JOURNALS, merged_file
 from recorder.tape.format.list_files import list_files, list_versions
-from recorder.tape.format.presence import complete_list
 from recorder.tape.format.segment import SealedSegment, open_segment
-from recorder.tape.format.segment_entry import SegmentEntry, sealed_rows
-from recorder.tape.format.segment_list import read_segment_list, require_directory
+from recorder.tape.format.segment_entry import Part, SegmentEntry
+from recorder.tape.format.segment_list import require_directory
+from recorder.tape.format.sidecars import Start, start_in
+from recorder.tape.listing import Files, Listing
 from recorder.tape.row_batches import BATCH_ROWS, check_seqs
 from recorder.tape.store import files as store
-
-if TYPE_CHECKING:
-    from recorder.tape.overview import Overview
-
-
-@dataclass(slots=True)
-class Listing:
-    """What an open tape has seen of a product.
-
-    Attributes:
-        least: rows that it had sealed when its last recorder ended, by the manifest.
-        rows: number of rows in the list of segments; None until it was compared with the files. A list that
-            is read again and lists fewer is not the same tape any more: moved, unmounted or damaged.
-        parsed: the list of segments, with the version of its file.
-        overview: the overview, with the files of which it was made.
-    """
-
-    least: int = 0
-    rows: int | None = None
-    parsed: tuple[object, list[SegmentEntry]] | None = None
-    overview: "tuple[Files, Overview] | None" = None
-
-
-Files = tuple[dict[Path, int], list[SegmentEntry]]
-"""The sizes of a product's journals, and its segments."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +36,7 @@ class ProductTape:
     product: str
     directory: Path
     feed: str
-    listing: Listing = field(default_factory=Listing, compare=False, repr=False)
+    listing: Listing = field(compare=False, repr=False)
 
     @property
     def journals(self) -> Path:
@@ -82,7 +57,7 @@ class ProductTape:
         return paths
 
     def segments(self, problems: list[str] | None = None) -> list[SegmentEntry]:
-        """Return the sealed segments, in order; the first time, compare their list with the files.
+        """Return all sealed segments, in order; the first time, compare their list with the files.
 
         Args:
             problems: takes a line for each file that is missing or not listed; None raises an error.
@@ -91,30 +66,65 @@ class ProductTape:
             DamagedTapeError: if their list cannot be read or lists fewer rows than before, or if files are
                 missing or not listed and `problems` is None.
         """
-        version = list_versions(self.directory)  # before it is read: it may grow meanwhile
-        if self.listing.parsed is not None and self.listing.parsed[0] == version:
-            return self.listing.parsed[1]
-        if self.listing.rows is None:
-            entries = complete_list(self.directory, self.listing.least, problems)
-        else:
-            entries = read_segment_list(self.directory)
-            before, now = self.listing.rows, sealed_rows(entries)
-            if now < before:
-                raise DamagedTapeError(
-                    f"{self.directory}: {before:,} rows were sealed, now {now:,}; the tape was moved, "
-                    "replaced or damaged while it was read",
-                    self.directory,
-                )
-        self.listing.rows, self.listing.parsed = sealed_rows(entries), (version, entries)
-        return entries
+        return self.listing.segments(problems)
+
+    def last_segment(self) -> SegmentEntry | None:
+        """Return the last sealed segment; None if there is none. Reads the list of its day alone.
+
+        Raises:
+            DamagedTapeError: if the end of the list is not what the files say.
+        """
+        return self.listing.last()
+
+    def part_before(self, time: int) -> Part | None:
+        """Return the last original segment that begins before a time; None if there is none.
+
+        Args:
+            time: nanoseconds since 1970.
+
+        Raises:
+            DamagedTapeError: if what is read of the list is not what was written.
+        """
+        return self.listing.nearest(lambda parts: next(parts, None), time=time)
+
+    def start_before(self, time: int) -> Start:
+        """Return where to begin reading so that the book is right from a time on.
+
+        That is the last original segment that begins before the time and has a sidecar. Reads the lists of
+        the days back to it, and one sidecar if none is missing.
+
+        Args:
+            time: nanoseconds since 1970; all rows at or after it will be read.
+
+        Raises:
+            DamagedTapeError: if what is read of the list is not what was written.
+        """
+        return self.listing.nearest(lambda parts: start_in(self.directory, self.feed, parts), time=time)
+
+    def start_at(self, seq: int, *, believes_unlisted: bool = True) -> Start:
+        """Return where to begin reading so that the book is right from a row on.
+
+        Args:
+            seq: the row.
+            believes_unlisted: as of `start_in`.
+
+        Raises:
+            DamagedTapeError: if what is read of the list is not what was written.
+        """
+
+        def nearest(parts: Iterable[Part]) -> Start:
+            return start_in(self.directory, self.feed, parts, believes_unlisted=believes_unlisted)
+
+        return self.listing.nearest(nearest, seq=seq)
 
     def end_of_list(self) -> object:
         """Return a value that changes whenever a segment is sealed; a few system calls."""
         return [(file, store.file_version(file.path)) for file in list_files(self.directory)[-1:]]
 
     def sealed_rows(self) -> int:
-        """Return the number of sealed rows; reads only the list of segments."""
-        return sealed_rows(self.segments())
+        """Return the number of sealed rows; reads the list of the last day."""
+        last = self.last_segment()
+        return last.next_seq if last else 0
 
     def stored_bytes(self) -> int:
         """Return the bytes of its segments and journals; reads only the list of segments."""
@@ -168,24 +178,28 @@ class ProductTape:
             DamagedTapeError: if a file is not what was written.
         """
         next_seq = first_seq
-        entries = deque(self.segments())
-        with store.ahead(self.directory) as ahead:
-            while entries:
-                entry = entries.popleft()
-                if entry.next_seq <= next_seq:
-                    continue
-                following = islice(entries, store.AHEAD)
-                ahead.want([(self.directory / each.file, each.bytes) for each in (entry, *following)])
-                try:
+        while True:
+            files = list_versions(self.directory)
+            try:
+                for entry in self._fetched(self.listing.since(next_seq)):
                     segment = self.open_segment(entry, next_seq, dictionaries)
-                except DamagedTapeError:
-                    entries = deque(self.segments())
-                    if entry in entries:
-                        raise
-                    continue  # merged since it was listed: continue with the new list
-                with segment.file:
-                    yield segment
-                next_seq = entry.next_seq
+                    with segment.file:
+                        yield segment
+                    next_seq = entry.next_seq
+            except DamagedTapeError:
+                if list_versions(self.directory) == files:
+                    raise
+                continue  # merged since it was listed: continue with the new list
+            return
+
+    def _fetched(self, entries: Iterator[SegmentEntry]) -> Iterator[SegmentEntry]:
+        """Yield segments while those after each are on their way from a store."""
+        with store.ahead(self.directory) as ahead:
+            coming = deque(islice(entries, store.AHEAD))
+            while coming:
+                coming.extend(islice(entries, 1))
+                ahead.want([(self.directory / each.file, each.bytes) for each in coming])
+                yield coming.popleft()
 
     def open_segment(
         self, entry: SegmentEntry, start: int = 0, dictionaries: Sequence[str] = ()

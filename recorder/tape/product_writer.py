@@ -33,11 +33,11 @@ from recorder.tape.format.journal import (
 from recorder.tape.format.layout import JOURNALS, journal_file, product_dir, segment_file
 from recorder.tape.format.manifest import Manifest
 from recorder.tape.format.migration import migrate_list
-from recorder.tape.format.presence import complete_list
 from recorder.tape.format.segment_entry import SegmentEntry, listed_facts
 from recorder.tape.format.segment_list import append_entry, segment_list_lock, sync_segment_list
 from recorder.tape.format.segment_writer import write_segment
 from recorder.tape.format.sidecars import write_book, write_checks
+from recorder.tape.listing import Listing
 from recorder.tape.row_batches import Position, RowTuple, copy_rows, tuples_of
 from recorder.tape.sealing import UnsealedSegment, scan_journal
 from recorder.tape.store import files as store
@@ -87,9 +87,9 @@ class ProductWriter:
             finish_compaction(self._directory)
             if manifest.format > 1:
                 migrate_list(self._directory)
-        entries = complete_list(self._directory, manifest.sealed_rows.get(self.product, 0))
-        position = _after(entries[-1]) if entries else Position()
-        self._sealed_digest = entries[-1].digest if entries else Digest().hexdigest()
+        last = Listing(self._directory, manifest.sealed_rows.get(self.product, 0)).last()
+        position = _after(last) if last else Position()
+        self._sealed_digest = last.digest if last else Digest().hexdigest()
         sealed = position.seq
         paths = journal_paths(self._journals)
         for path in paths:

@@ -13,9 +13,11 @@ from recorder.tape.errors import UnknownProductError
 from recorder.tape.format.layout import product_dir
 from recorder.tape.format.manifest import Manifest
 from recorder.tape.format.presence import complete_manifest
-from recorder.tape.product_tape import Listing, ProductTape
+from recorder.tape.listing import Listing
+from recorder.tape.product_tape import ProductTape
 from recorder.tape.store import files as store
 
+_MANY_ROWS = 1_000_000  # from which on more make no difference to what engine runs them
 _ROW_BYTES = 40  # an ordinary row on disk: the plain engine takes as long for as many bytes of a snapshot
 
 
@@ -82,7 +84,7 @@ class Tape:
         return tuple(sorted(set(wanted or self.manifest.products)))
 
     def sealed_rows(self, products: tuple[str, ...] = ()) -> int:
-        """Return the number of sealed rows of some products, or of all; reads only the lists of segments.
+        """Return the number of sealed rows of some products, or of all; reads the lists of the last day.
 
         Raises:
             UnknownProductError: if the tape does not have one of them.
@@ -92,11 +94,15 @@ class Tape:
     def sealed_work(self, products: tuple[str, ...] = ()) -> int:
         """Return how many ordinary rows take as long as the sealed ones of some products, or of all.
 
-        Rows with large frames, such as snapshots, count as the many that have as many bytes on disk.
+        Rows with large frames, such as snapshots, count as the many that have as many bytes on disk; a tape
+        of many rows is not read for them.
         """
         found = [self.product(product) for product in self.select(products)]
+        rows = sum(each.sealed_rows() for each in found)
+        if rows >= _MANY_ROWS:
+            return rows
         stored = sum(entry.bytes for each in found for entry in each.segments())
-        return max(sum(each.sealed_rows() for each in found), stored // _ROW_BYTES)
+        return max(rows, stored // _ROW_BYTES)
 
     def product(self, product: str) -> ProductTape:
         """Return the part of one product.
@@ -105,8 +111,11 @@ class Tape:
             UnknownProductError: if the tape has no such product.
         """
         (known,) = self.select((product,))
-        listing = self.listings.setdefault(known, Listing(self.manifest.sealed_rows.get(known, 0)))
-        return ProductTape(known, product_dir(self.path, known), self.feed, listing)
+        directory = product_dir(self.path, known)
+        least = self.manifest.sealed_rows.get(known, 0)
+        return ProductTape(
+            known, directory, self.feed, self.listings.setdefault(known, Listing(directory, least))
+        )
 
     def first_time(self) -> int | None:
         """Return recv_time of the first row of any product, nanoseconds since 1970; None without rows.

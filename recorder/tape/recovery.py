@@ -1,6 +1,5 @@
 """Restoring the digest and the book of a tape's end, so that a recording can continue it."""
 
-from bisect import bisect_right
 from dataclasses import dataclass
 
 from orderbook.digest import Digest, RowChecks
@@ -8,8 +7,7 @@ from orderbook.engine import Engine
 from orderbook.tally import Tally
 from orderbook.thresholds import DEFAULT_THRESHOLD
 from recorder.tape.errors import DamagedTapeError
-from recorder.tape.format.segment_entry import parts_of, sealed_rows
-from recorder.tape.format.sidecars import Start, start_in
+from recorder.tape.format.sidecars import Start
 from recorder.tape.product_tape import ProductTape
 from recorder.tape.product_writer import ProductWriter
 from recorder.tape.row_batches import split_at
@@ -32,11 +30,8 @@ def resume(tape: ProductTape, feed: str, writer: ProductWriter, engine: Engine) 
     Raises:
         DamagedTapeError: if the end is not what was written.
     """
-    entries = tape.segments()
-    parts = parts_of(entries)
-    chain_seq = entries[-1].chain_seq if entries else 0
-    number = bisect_right(parts, chain_seq, key=lambda part: part.first_seq) - 1
-    for start in (start_in(tape.directory, feed, parts, number), Start()):
+    last = tape.last_segment()
+    for start in (tape.start_at(last.chain_seq if last else 0), Start()):
         resumed = _resume_from(start, tape, feed, writer, engine)
         if resumed is not None:
             return resumed
@@ -50,9 +45,8 @@ def _resume_from(
     start: Start, tape: ProductTape, feed: str, writer: ProductWriter, engine: Engine
 ) -> Resumed | None:
     """Return how a product's tape ends, reading from a start; None if the last sealed digest is another."""
-    entries = tape.segments()
-    sealed = sealed_rows(entries)
-    last = entries[-1] if entries else None
+    last = tape.last_segment()
+    sealed = last.next_seq if last else 0
     chain_seq = last.chain_seq if last else 0
     tally = Tally(
         DEFAULT_THRESHOLD, Digest(bytes.fromhex(last.chain) if last else Digest().chain, RowChecks())

@@ -1,8 +1,6 @@
 """Why a tape has nothing at a time or in a window: it begins later, has ended, or was interrupted."""
 
 from orderbook.display import printable, time_of_day
-from orderbook.times import parse_time
-from recorder.tape.format.segment_entry import parts_of
 from recorder.tape.overview import Overview, overview
 from recorder.tape.product_tape import ProductTape
 from replay.checking.interruptions import Interruption, interruptions
@@ -15,16 +13,8 @@ def has_row(tape: ProductTape, window: Window) -> bool:
     Raises:
         DamagedTapeError: if what is read is not what was written.
     """
-    low = window.start or 0
-    before = 0
-    for part in parts_of(tape.segments()):
-        time = parse_time(part.first_recv_time) or 0
-        if time >= low:
-            if window.end is None or time < window.end:
-                return True
-            break
-        before = part.first_seq
-    return window.first_time(tape.batches(first_seq=before)) is not None
+    before = tape.part_before(window.start or 0)
+    return window.first_time(tape.batches(first_seq=before.first_seq if before else 0)) is not None
 
 
 def why_no_row(tape: ProductTape, window: Window) -> str:

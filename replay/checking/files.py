@@ -4,17 +4,14 @@ Checksums, the list of segments and the journals are checked without a replay. W
 too: it must be what was written, or the evidence would be gone.
 """
 
-from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import replace
 
 from orderbook.engine import Engine
 from recorder.runtime.loading import engine_for, load_engine
 from recorder.tape.compaction import Compacted, compact
 from recorder.tape.errors import DamagedTapeError
 from recorder.tape.format.journal import damaged_copies
-from recorder.tape.format.segment_entry import SegmentEntry, parts_of
-from recorder.tape.format.sidecars import start_in
+from recorder.tape.format.segment_entry import SegmentEntry
 from recorder.tape.product_tape import ProductTape
 from recorder.tape.reader import Tape, TapeLike
 from recorder.tape.store import files as store
@@ -87,12 +84,9 @@ def _check_day(
     found.damage += filter(None, (problem_of(tape, entry) for entry in chosen))
     if not found.damage:
         before = entries[day[0] - 1] if day[0] else None
-        # A book that the list does not know may be wrong, so nothing is judged by it.
-        parts = [part if part.book_sha256 else replace(part, before="") for part in parts_of(entries)]
-        chain_seq = before.chain_seq if before else 0
-        number = bisect_right(parts, chain_seq, key=lambda part: part.first_seq) - 1
         check = ReplayCheck(tape, engine, found, None)
-        check.begin(start_in(tape.directory, opened.feed, parts, number), before)
+        # A book that the list does not know may be wrong, so nothing is judged by it.
+        check.begin(tape.start_at(before.chain_seq if before else 0, believes_unlisted=False), before)
         check.check_sealed(chosen[-1].next_seq)
     if found.damage:
         more = f" (and {len(found.damage) - 1:,} more)" if len(found.damage) > 1 else ""

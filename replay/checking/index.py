@@ -1,7 +1,7 @@
 """`index`: rebuild the sidecars that are missing, damaged, of other rows, or not listed by their checksum."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import groupby
 
 from orderbook.engine import Engine
@@ -58,8 +58,8 @@ def _index_product(tape: ProductTape, feed: str, engine: Engine, rebuild: bool) 
         if is_missing:
             numbers = list(places)
             # A book that the list does not know may be wrong, so no other is made from it.
-            known = [part if part.book_sha256 else replace(part, before="") for part in parts]
-            start = start_in(tape.directory, feed, known, numbers[0] - 1)
+            before = reversed(parts[: numbers[0]])
+            start = start_in(tape.directory, feed, before, believes_unlisted=False)
             books |= _write_books(tape, feed, engine, start, [parts[number] for number in numbers])
     wrong = [
         part for part in parts if part.book_sha256 not in ("", books.get(part.first_seq, part.book_sha256))

@@ -21,7 +21,7 @@ from recorder.settings import EngineName
 from recorder.tape.product_tape import ProductTape
 from recorder.tape.reader import Tape, TapeLike
 from replay.checking.absence import why_no_book
-from replay.running.window import Window, start_before
+from replay.running.window import Window
 
 
 class NoBookError(BooktapeError):
@@ -141,7 +141,7 @@ def book_at(
     """
     opened = Tape.open(tape)
     product_tape = opened.product(product)
-    start = start_before(product_tape, at)
+    start = product_tape.start_before(at)
     running = load_engine(engine_for(product_tape.sealed_rows() - start.seq, engine))
     state = running.load(start.saved) if start.saved else running.start(product, opened.feed)
     seq = recv_time = -1

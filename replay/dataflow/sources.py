@@ -18,7 +18,7 @@ from recorder.tape.row_batches import BATCH_ROWS, copy_rows
 from recorder.tape.tail import follow
 from replay.running.pacing import MAX_SPEED, Pacer, Times
 from replay.running.settings import ReplaySettings
-from replay.running.window import WHOLE, Window, start_before
+from replay.running.window import WHOLE, Window
 
 _POLL_INTERVAL_S: Final = 0.02
 """How long a replay that follows a recording sleeps if no product has a new row."""
@@ -108,7 +108,7 @@ def _starts(tape: Tape, products: tuple[str, ...], window: Window) -> dict[str, 
     """Return where to start reading each product."""
     if window.start is None:
         return dict.fromkeys(products, Start())
-    return {product: start_before(tape.product(product), window.start) for product in products}
+    return {product: tape.product(product).start_before(window.start) for product in products}
 
 
 def first_reported(tape: Tape, products: tuple[str, ...], window: Window) -> int | None:

@@ -17,7 +17,7 @@ from orderbook.venues.base import Venue
 from recorder.tape.format.sidecars import Start
 from recorder.tape.product_tape import ProductTape
 from recorder.tape.row_batches import copy_rows
-from replay.running.window import Window, start_before
+from replay.running.window import Window
 
 DAY_NS: Final = 86_400 * NS
 
@@ -76,7 +76,7 @@ def parts_of_product(
     Raises:
         DamagedTapeError: if a file is not what was written.
     """
-    start = Start() if window.start is None else start_before(tape, window.start)
+    start = Start() if window.start is None else tape.start_before(window.start)
     state = engine.load(start.saved) if start.saved else engine.start(tape.product, tape.feed)
     trades = TradeReader(tape.product, venue)
     last_day = -1

@@ -1,18 +1,16 @@
 """The steps of the rows of a piece: its book comes from a sidecar, or from the rows before it."""
 
-from bisect import bisect_right
 from collections.abc import Iterator
 
 import pyarrow as pa
 
 from orderbook.engine import Engine, Step
 from orderbook.trades import TradeReader
-from recorder.tape.format.segment_entry import parts_of
-from recorder.tape.format.sidecars import Start, start_in
+from recorder.tape.format.sidecars import Start
 from recorder.tape.product_tape import ProductTape
 from recorder.tape.row_batches import BATCH_ROWS, split_at
 from replay.pieces.cutting import Piece
-from replay.running.window import Window, start_before
+from replay.running.window import Window
 
 
 def steps_of(
@@ -56,10 +54,8 @@ def steps_of(
 
 def _start(tape: ProductTape, piece: Piece, window: Window) -> Start:
     if piece.is_first:
-        return Start() if window.start is None else start_before(tape, window.start)
-    parts = parts_of(tape.segments())
-    number = bisect_right(parts, piece.first_seq, key=lambda part: part.first_seq) - 1
-    return start_in(tape.directory, tape.feed, parts, number)
+        return Start() if window.start is None else tape.start_before(window.start)
+    return tape.start_at(piece.first_seq)
 
 
 def _rows(tape: ProductTape, piece: Piece, start: Start, batch_rows: int) -> Iterator[pa.RecordBatch]:

@@ -11,7 +11,7 @@ from recorder.runtime.loading import engine_for, load_engine
 from recorder.settings import EngineName
 from recorder.tape.format.sidecars import Start
 from recorder.tape.reader import Tape
-from replay.running.window import Window, start_before
+from replay.running.window import Window
 
 
 def rows_in(tape: Tape, product: str, window: Window) -> pa.Table:
@@ -64,7 +64,7 @@ def trades_in(tape: Tape, product: str, window: Window) -> pa.Table:
 
 
 def _start(tape: Tape, product: str, window: Window) -> Start:
-    return Start() if window.start is None else start_before(tape.product(product), window.start)
+    return Start() if window.start is None else tape.product(product).start_before(window.start)
 
 
 def _batches(tape: Tape, product: str, window: Window, start: Start) -> Iterator[tuple[pa.RecordBatch, bool]]:

@@ -1,6 +1,5 @@
 """The part of a tape to report: `start <= recv_time < end`. Rows before it build the book."""
 
-from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -8,10 +7,6 @@ import numpy as np
 import pyarrow as pa
 
 from orderbook.errors import TimeError
-from orderbook.times import parse_time
-from recorder.tape.format.segment_entry import parts_of
-from recorder.tape.format.sidecars import Start, start_in
-from recorder.tape.product_tape import ProductTape
 from recorder.tape.row_batches import copy_rows
 
 
@@ -64,21 +59,3 @@ WHOLE = Window()
 
 class EmptyWindowError(TimeError):
     """The window does not end after its start, or no row is in it."""
-
-
-def start_before(tape: ProductTape, time: int) -> Start:
-    """Return where to start reading so that the book is right from a time on.
-
-    That is the last segment that begins before the time and has a sidecar. A segment that a compaction has
-    merged into a day's counts too. O(segments), reads one sidecar.
-
-    Args:
-        tape: rows of a product.
-        time: nanoseconds since 1970; all rows at or after it will be read.
-
-    Raises:
-        DamagedTapeError: if the list of segments cannot be read.
-    """
-    parts = parts_of(tape.segments())
-    number = bisect_left(parts, time, key=lambda part: parse_time(part.first_recv_time) or 0) - 1
-    return start_in(tape.directory, tape.feed, parts, number)

@@ -13,7 +13,6 @@ from orderbook.thresholds import DEFAULT_THRESHOLD
 from recorder.tape.format.sidecars import Start
 from recorder.tape.reader import Tape
 from recorder.tape.row_batches import BATCH_ROWS
-from replay.running.window import start_before
 from replay.simulation import tables
 from replay.simulation.lane_runs import LaneRun, ProductRun
 from replay.simulation.making import Listen, compiled_lanes, plain_lanes
@@ -152,7 +151,7 @@ def run_product(  # noqa: PLR0917
     """
     engine = engine or PlainEngine()
     window, stored = settings.window, tape.product(product)
-    start = Start() if window.start is None else start_before(stored, window.start)
+    start = Start() if window.start is None else stored.start_before(window.start)
     state = engine.load(start.saved) if start.saved else engine.start(product, tape.feed)
     if observer is not None and (levels := engine.levels(state)) is not None:
         observer.load(levels)

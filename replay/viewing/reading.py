@@ -1,6 +1,5 @@
 """Reads passages of one product: from the nearest book before them, and on as the tape grows."""
 
-from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Iterator
 from typing import Final
@@ -10,12 +9,10 @@ import pyarrow as pa
 
 from orderbook.engine import Engine, State
 from orderbook.errors import BooktapeError
-from orderbook.times import parse_time
 from orderbook.trades import TradeReader
 from orderbook.venues.registry import venue
 from recorder.tape.format.segment import naming_damage
-from recorder.tape.format.segment_entry import Part, parts_of
-from recorder.tape.format.sidecars import start_in
+from recorder.tape.format.sidecars import Start
 from recorder.tape.product_tape import ProductTape
 from recorder.tape.row_batches import copy_rows
 from replay.viewing.passage import Passage
@@ -122,9 +119,8 @@ class ProductReader:
             time: nanoseconds since 1970.
             least: a seq that it is not below.
         """
-        parts = parts_of(self.tape.segments())
-        number = bisect_right(parts, time - 1, key=_time_of_part) - 1
-        first = max(least, parts[number].first_seq if number >= 0 else 0)
+        before = self.tape.part_before(time)
+        first = max(least, before.first_seq if before else 0)
         for seq, times in self._times(first):
             place = int(np.searchsorted(times, time))
             first = seq + place
@@ -158,18 +154,14 @@ class ProductReader:
 
     def _state_before(self, seq: int) -> State:
         """Return the book before a row, from the nearest one that is known."""
-        parts = parts_of(self.tape.segments())
-        number = bisect_right(parts, seq, key=_seq_of_part) - 1
         kept = max((each for each in self._states if each <= seq), default=-1)
-        if kept >= 0 and (number < 0 or kept >= parts[number].first_seq):
+        found = Start(kept) if kept == seq else self.tape.start_at(seq)
+        if kept >= found.seq:
             begin, state = kept, self._states.pop(kept)
+        elif found.saved is None:
+            begin, state = 0, self.engine.start(self.tape.product, self.tape.feed)
         else:
-            found = start_in(self.tape.directory, self.tape.feed, parts, number)
-            begin = found.seq
-            if found.saved is None:
-                state = self.engine.start(self.tape.product, self.tape.feed)
-            else:
-                state = self.engine.load(found.saved)
+            begin, state = found.seq, self.engine.load(found.saved)
         for rows in self.tape.batches(first_seq=begin):
             if rows.num_rows > seq - begin:
                 rows = copy_rows(rows.slice(0, seq - begin))  # noqa: PLW2901  the last batch
@@ -178,14 +170,6 @@ class ProductReader:
             state, _ = self.engine.step(state, rows)
             begin += rows.num_rows
         return state
-
-
-def _time_of_part(part: Part) -> int:
-    return parse_time(part.first_recv_time) or 0
-
-
-def _seq_of_part(part: Part) -> int:
-    return part.first_seq
 
 
 def _between_marks(rows: pa.RecordBatch) -> Iterator[pa.RecordBatch]:

@@ -29,14 +29,19 @@ class ListFile:
     """A file of a product's list.
 
     Attributes:
-        path: its path.
+        product_dir: directory of the product.
         day: the day of its segments (YYYY-MM-DD, UTC); empty for the one file of format 1.
         version: a value that changes whenever its content does; None if nobody asked for it.
     """
 
-    path: Path
+    product_dir: Path
     day: str = ""
     version: object = None
+
+    @property
+    def path(self) -> Path:
+        """Its path."""
+        return self.product_dir / (f"{SEGMENT_LISTS}/{self.day}{_LIST}" if self.day else SEGMENT_LIST)
 
     @property
     def next_path(self) -> Path:
@@ -50,14 +55,12 @@ def list_files(product_dir: Path) -> list[ListFile]:
     Raises:
         DamagedTapeError: if they cannot be listed.
     """
-    directory, single = product_dir / SEGMENT_LISTS, ListFile(product_dir / SEGMENT_LIST)
-    with _naming(directory):
-        days = _days(directory, store.names_in(directory))
-        if days:
-            return days
-        if store.exists(single.path) or store.exists(single.next_path):
+    single = ListFile(product_dir)
+    with _naming(product_dir):
+        days = list_days(product_dir)
+        if not days and (store.exists(single.path) or store.exists(single.next_path)):
             return [single]
-        return _days(directory, store.names_in(directory))  # it may have been migrated just now
+        return [ListFile(product_dir, day) for day in days or list_days(product_dir)]  # migrated just now?
 
 
 def list_versions(product_dir: Path) -> list[ListFile]:
@@ -66,13 +69,12 @@ def list_versions(product_dir: Path) -> list[ListFile]:
     Raises:
         DamagedTapeError: if they cannot be listed.
     """
-    directory = product_dir / SEGMENT_LISTS
-    with _naming(directory):
-        found = store.versions_in(directory)
-        if days := _days(directory, found):
+    with _naming(product_dir):
+        found = store.versions_in(product_dir / SEGMENT_LISTS)
+        if days := _days(found):
             return [
-                replace(file, version=(found.get(file.next_path.name), found[file.path.name]))
-                for file in days
+                ListFile(product_dir, day, (found.get(f"{day}{_NEXT}"), found[f"{day}{_LIST}"]))
+                for day in days
             ]
         return [
             replace(file, version=(store.file_version(file.next_path), store.file_version(file.path)))
@@ -80,32 +82,34 @@ def list_versions(product_dir: Path) -> list[ListFile]:
         ]
 
 
-def list_file_for(product_dir: Path, day: str) -> ListFile:
-    """Return the file that lists the segments of a day, which may not exist yet."""
-    if store.exists(product_dir / SEGMENT_LISTS):
-        return ListFile(product_dir / SEGMENT_LISTS / f"{day}{_LIST}", day)
-    return ListFile(product_dir / SEGMENT_LIST)
+def list_days(product_dir: Path) -> list[str]:
+    """Return the days of which a product has a list, in order; none in format 1.
+
+    Raises:
+        OSError: if they cannot be listed.
+    """
+    return _days(store.names_in(product_dir / SEGMENT_LISTS))
 
 
 def changed_lists(product_dir: Path) -> list[ListFile]:
     """Return the files for which another one stands, of a compaction that is not complete yet."""
-    names = set(store.names_in(product_dir / SEGMENT_LISTS))
-    return [
-        file
-        for file in list_files(product_dir)
-        if (file.next_path.name in names if file.day else store.exists(file.next_path))
-    ]
+    names = store.names_in(product_dir / SEGMENT_LISTS)
+    days = [name.removesuffix(_NEXT) for name in names if name.endswith(_NEXT)]
+    files = [ListFile(product_dir, day) for day in days if f"{day}{_LIST}" in names]
+    single = ListFile(product_dir)
+    if not names and store.exists(single.next_path):
+        files.append(single)
+    return files
 
 
 @contextmanager
-def _naming(directory: Path) -> Iterator[None]:
+def _naming(product_dir: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise DamagedTapeError(f"{directory}: cannot be listed ({error.strerror})", directory) from None
+        path = product_dir / SEGMENT_LISTS
+        raise DamagedTapeError(f"{path}: cannot be listed ({error.strerror})", path) from None
 
 
-def _days(directory: Path, names: Iterable[str]) -> list[ListFile]:
-    """Return the files among the names in the directory of the lists of days, in order."""
-    found = (match for name in sorted(names) if (match := _LIST_OF_DAY.fullmatch(name)))
-    return [ListFile(directory / match[0], match[1]) for match in found]
+def _days(names: Iterable[str]) -> list[str]:
+    return sorted(match[1] for name in names if (match := _LIST_OF_DAY.fullmatch(name)))

@@ -15,7 +15,7 @@ from recorder.tape.format.layout import NEXT_SEGMENT_LISTS, SEGMENT_LIST, SEGMEN
 from recorder.tape.format.list_files import list_files
 from recorder.tape.format.segment_entry import encode_entry
 from recorder.tape.format.segment_list import read_segment_list
-from recorder.tape.store import local as store
+from recorder.tape.store import files as store
 from recorder.tape.store.durable import sync_directory
 
 

@@ -13,10 +13,11 @@ from recorder.tape.errors import DamagedTapeError
 from recorder.tape.format.layout import (
     JOURNALS,
     SEGMENT_LIST_LOCK,
+    SEGMENT_LISTS,
     day_of,
     journal_file,
 )
-from recorder.tape.format.list_files import ListFile, list_file_for, list_files
+from recorder.tape.format.list_files import ListFile, list_days, list_files
 from recorder.tape.format.segment_entry import (
     SegmentEntry,
     decode_entry,
@@ -43,14 +44,11 @@ def read_segment_list(product_dir: Path) -> list[SegmentEntry]:
         files = _list_files(product_dir)
         entries: list[SegmentEntry] = []
         try:
-            contents = _fetched(product_dir, files)
+            contents = fetched(product_dir, files)
             for file in files:
-                before = entries[-1] if entries else None
-                content = contents.get(file)
-                entries += (
-                    read_list_file(product_dir, file, before, is_last=file is files[-1])
-                    if content is None
-                    else _parse_whole(file.path, content, before, file.day)
+                before, is_last = entries[-1] if entries else None, file is files[-1]
+                entries += read_list_file(
+                    product_dir, file, before, is_last=is_last, content=contents.get(file)
                 )
         except DamagedTapeError:
             if _list_files(product_dir) == files:
@@ -59,7 +57,7 @@ def read_segment_list(product_dir: Path) -> list[SegmentEntry]:
         return entries
 
 
-def _fetched(product_dir: Path, files: Sequence[ListFile]) -> dict[ListFile, bytes]:
+def fetched(product_dir: Path, files: Sequence[ListFile]) -> dict[ListFile, bytes]:
     """Return the contents of files in a store, fetched beside one another; none of local files."""
     if not store.is_remote(product_dir):
         return {}
@@ -67,14 +65,6 @@ def _fetched(product_dir: Path, files: Sequence[ListFile]) -> dict[ListFile, byt
         return dict(zip(files, store.read_files([file.path for file in files]), strict=True))
     except FileNotFoundError as error:
         raise DamagedTapeError(f"{error.filename}: this list of segments is missing", product_dir) from None
-
-
-def _parse_whole(path: Path, content: bytes, before: SegmentEntry | None, day: str) -> list[SegmentEntry]:
-    """Return the entries in the content of a list file in a store, which is written whole."""
-    entries, length = parse_segment_list(path, content, before, day)
-    if length < len(content):
-        raise DamagedTapeError(f"{path}: line {len(entries) + 1}: not an entry", path)
-    return entries
 
 
 def _list_files(product_dir: Path) -> list[ListFile]:
@@ -98,7 +88,12 @@ def require_directory(product_dir: Path) -> None:
 
 
 def read_list_file(
-    product_dir: Path, file: ListFile, before: SegmentEntry | None, *, is_last: bool
+    product_dir: Path,
+    file: ListFile,
+    before: SegmentEntry | None,
+    *,
+    is_last: bool,
+    content: bytes | None = None,
 ) -> list[SegmentEntry]:
     """Return the entries of a file, or of the one that stands for it.
 
@@ -107,27 +102,32 @@ def read_list_file(
         file: the file.
         before: the entry before its first one; None if it begins the list.
         is_last: whether no later file exists, so that a crash may have cut its last line short.
+        content: its bytes, if they are known.
 
     Raises:
         DamagedTapeError: if it is missing, a line is not an entry, or segments do not follow one another.
     """
-    for path in (file.next_path, file.path):
+    path, content = _content(file) if content is None else (file.path, content)
+    entries, length = parse_segment_list(path, content, before, file.day)
+    if length < len(content) and _is_unchanged(path, content):
+        last = entries[-1] if entries else before
+        journal = product_dir / JOURNALS / journal_file(last.next_seq if last else 0)
+        if store.is_remote(path) or not is_last or not store.exists(journal):
+            raise DamagedTapeError(
+                f"{path}: line {len(entries) + 1}: not an entry, and no journal has its rows", path
+            )
+    return entries
+
+
+def _content(file: ListFile) -> tuple[Path, bytes]:
+    """Return the path and the bytes of a file, or of the one that stands for it."""
+    for path in (file.path,) if store.is_remote(file.path) else (file.next_path, file.path):
         try:
-            content = store.read_file(path)
+            return path, store.read_file(path)
         except FileNotFoundError:
             continue
         except OSError as error:
             raise DamagedTapeError(f"{path}: {error.strerror}", path) from None
-        entries, length = parse_segment_list(path, content, before, file.day)
-        if length < len(content) and _is_unchanged(path, content):
-            last = entries[-1] if entries else before
-            journal = journal_file(last.next_seq if last else 0)
-            if not (is_last and store.exists(product_dir / JOURNALS / journal)):
-                number = len(entries) + 1
-                raise DamagedTapeError(
-                    f"{path}: line {number}: not an entry, and no journal has its rows", path
-                )
-        return entries
     raise DamagedTapeError(f"{file.path}: this list of segments is missing", file.path)
 
 
@@ -189,24 +189,24 @@ def append_entry(product_dir: Path, entry: SegmentEntry) -> None:
     Raises:
         DamagedTapeError: if the list does not end where the segment begins.
     """
-    file = list_file_for(product_dir, day_of(entry.file))
-    others = [other for other in list_files(product_dir) if other.day != file.day]
-    if others and others[-1].day > file.day:
-        raise DamagedTapeError(f"{others[-1].path}: is of a later day than {entry.file}", others[-1].path)
-    last, end = _end_of_file(file)
-    last = last or _last_of(others)
-    if (last.next_seq if last else 0) != entry.first_seq:
-        raise DamagedTapeError(
-            f"{file.path}: ends before row {last.next_seq if last else 0}; rows before {entry.first_seq} "
-            "were sealed",
-            file.path,
-        )
-    store.replace_end(file.path, end, encode_entry(entry))
+    days, day = list_days(product_dir), day_of(entry.file)
+    file = ListFile(product_dir, day if store.exists(product_dir / SEGMENT_LISTS) else "")
+    last, end = end_of_file(file)
+    if last is None and file.day:
+        last = _last_of(product_dir, [other for other in days if other < day])
+    next_seq = last.next_seq if last else 0
+    problem = f"ends before row {next_seq}; rows before {entry.first_seq} were sealed"
+    if days and days[-1] > day:
+        problem = f"is not the last one; {entry.file} was sealed"
+    elif next_seq == entry.first_seq:
+        store.replace_end(file.path, end, encode_entry(entry))
+        return
+    raise DamagedTapeError(f"{file.path}: {problem}", file.path)
 
 
 def entry_before(product_dir: Path, file: ListFile) -> SegmentEntry | None:
     """Return the entry before those of a file; None if it begins the list."""
-    return _last_of([other for other in list_files(product_dir) if other.day < file.day])
+    return _last_of(product_dir, [day for day in list_days(product_dir) if day < file.day])
 
 
 def last_entry(product_dir: Path) -> SegmentEntry | None:
@@ -215,15 +215,18 @@ def last_entry(product_dir: Path) -> SegmentEntry | None:
     Raises:
         DamagedTapeError: if the list cannot be read.
     """
-    return _last_of(_list_files(product_dir))
+    return _last_of(product_dir, [file.day for file in _list_files(product_dir)])
 
 
-def _last_of(files: Sequence[ListFile]) -> SegmentEntry | None:
-    """Return the last entry of some files: a crash may have left the last one empty."""
-    return next((entry for file in reversed(files) if (entry := _end_of_file(file)[0]) is not None), None)
+def _last_of(product_dir: Path, days: Sequence[str]) -> SegmentEntry | None:
+    """Return the last entry of some days: a crash may have left the last file empty."""
+    for day in reversed(days):
+        if (entry := end_of_file(ListFile(product_dir, day))[0]) is not None:
+            return entry
+    return None
 
 
-def _end_of_file(file: ListFile) -> tuple[SegmentEntry | None, int]:
+def end_of_file(file: ListFile) -> tuple[SegmentEntry | None, int]:
     """Return the last entry of a file, and the bytes of its whole lines; None and 0 if it has none.
 
     Reads its end alone, or a long import would take a time that grows with the square of its length.

@@ -9,7 +9,7 @@ of segments has the SHA-256 of each book. A sidecar is treated as missing if it 
 listed book, or no book at all. Reading a tape needs none of them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -94,21 +94,26 @@ def read_checks(product_dir: Path, entry: SegmentEntry) -> Checks | None:
     return np.frombuffer(content, "<u4")
 
 
-def start_in(product_dir: Path, feed: str, parts: Sequence[Part], number: int) -> Start:
-    """Return where to begin reading so that the book is right from the first row of a part.
+def start_in(product_dir: Path, feed: str, parts: Iterable[Part], *, believes_unlisted: bool = True) -> Start:
+    """Return where to begin reading so that the book is right from the first row of a part on.
 
-    That is the part itself, or the nearest part before it with a valid book. Reads one sidecar if the index
-    is complete.
+    That is the first of the parts with a valid book whose checksum is listed. If none has, it is the first
+    one with a book that is valid by itself, of an earlier version. Reads one sidecar if none is missing.
 
     Args:
         product_dir: the product's directory.
         feed: the name of the tape's venue.
-        parts: the parts of its sealed segments, in order (`parts_of`).
-        number: index of the part; a negative one is the beginning of the tape.
+        parts: that part, and those before it, backwards.
+        believes_unlisted: whether a book without a listed checksum may be taken.
     """
-    for part in reversed(parts[: max(number + 1, 0)]):
-        saved = read_book(product_dir, part, feed)
-        if saved is not None:
+    unlisted = []
+    for part in parts:
+        if not part.book_sha256:
+            unlisted.append(part)
+        elif (saved := read_book(product_dir, part, feed)) is not None:
+            return Start(part.first_seq, saved)
+    for part in unlisted if believes_unlisted else ():
+        if (saved := read_book(product_dir, part, feed)) is not None:
             return Start(part.first_seq, saved)
     return Start()
 

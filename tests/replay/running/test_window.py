@@ -22,7 +22,7 @@ from replay.checking.ladder import book_at
 from replay.checking.verify import verify
 from replay.running.api import run
 from replay.running.settings import ReplaySettings
-from replay.running.window import Window, start_before
+from replay.running.window import Window
 from tests.support.commands import invoke, json_of
 from tests.support.constants import BTC, MS, START
 from tests.support.tapes import (
@@ -202,8 +202,8 @@ def test_after_a_compaction_reading_begins_where_it_did(recorded: Path, compacte
     before, after = (Tape.open(tape).product(BTC) for tape in (recorded, compacted))
     begins = set()
     for row in tape_rows(recorded, BTC):
-        start = start_before(after, row.recv_time)
-        assert start == start_before(before, row.recv_time)
+        start = after.start_before(row.recv_time)
+        assert start == before.start_before(row.recv_time)
         begins.add(start.seq)
     assert begins == {entry["first_seq"] for entry in catalog(recorded, BTC)}
 
@@ -239,7 +239,7 @@ def test_a_list_without_parts_is_read_as_ever(recorded: Path, compacted: Path, t
     found = verify(tape)
     assert not found.damage
     assert (found.sidecars, found.unindexed) == (1, 0)
-    assert start_before(Tape.open(tape).product(BTC), tape_rows(tape, BTC)[-1].recv_time).seq == 0
+    assert Tape.open(tape).product(BTC).start_before(tape_rows(tape, BTC)[-1].recv_time).seq == 0
     assert_seeks_well(tape, recorded)
 
 

@@ -1,18 +1,23 @@
 """The files of a list: a day's file has the lines of its day alone, and a lost one is damage."""
 
 import json
+import random
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from orderbook.times import parse_time
 from recorder.settings import SealPolicy
+from recorder.tape.compaction import compact
 from recorder.tape.errors import DamagedTapeError
+from recorder.tape.format.segment_entry import parts_of
 from recorder.tape.format.segment_list import last_entry, read_segment_list
 from recorder.tape.reader import Tape
+from replay.running.window import Window
 from tests.support.constants import BTC, SECOND, START
-from tests.support.rows import ALL_ROWS, frames, open_writer, read_rows, tally, to_batch, write_tape
-from tests.support.tapes import list_paths
+from tests.support.rows import ALL_ROWS, frames, open_writer, read_rows, tally, to_batch, to_rows, write_tape
+from tests.support.tapes import list_paths, make_format_1, segment_paths
 
 HOUR = 3600 * SECOND
 DAYS = ("2026-08-09", "2026-08-10", "2026-08-11", "2026-08-12")
@@ -73,17 +78,20 @@ def rename(paths: list[Path]) -> str:
 def cut_middle(paths: list[Path]) -> str:
     """Cut a line that is not the last one of the list."""
     paths[1].write_bytes(paths[1].read_bytes()[:-5])
-    return "2026-08-10.jsonl: line [0-9]+: not an entry"
+    return "2026-08-1[01].jsonl: line [0-9]+: (not an entry|begins with row)"
 
 
 @pytest.mark.parametrize("lose", [lose_first, lose_middle, lose_last, rename, cut_middle])
 def test_what_is_lost_of_a_list_is_damage(tape: Path, lose: Callable[[list[Path]], str]) -> None:
-    """A file that is missing, of another day or cut is named, by readers and by the next recorder."""
+    """A file that is missing, of another day or cut is named; a recorder checks what it needs of the end."""
     message = lose(list_paths(tape))
     with pytest.raises(DamagedTapeError, match=message):
         read_rows(tape)
     with pytest.raises(DamagedTapeError, match=message):
-        open_writer(tape)
+        Tape.open(tape).product(BTC).segments()
+    if lose != cut_middle:
+        with pytest.raises(DamagedTapeError):
+            open_writer(tape)
 
 
 @pytest.mark.parametrize("left", [b"", b'{"file":'])
@@ -98,3 +106,46 @@ def test_a_day_that_a_crash_began(tape: Path, left: bytes) -> None:
         writer.products[BTC].seal(tally(), ALL_ROWS)
     assert read_segment_list(directory)[-1].next_seq == 61
     assert Tape.open(tape).product(BTC).sealed_rows() == 61
+
+
+def test_a_window_needs_its_days_alone(tape: Path) -> None:
+    """What begins at a time reads no list of a day before it, nor compares the segments of that day."""
+    paths = list_paths(tape)
+    start, end = START + 28 * HOUR, START + 49 * HOUR  # the third day has rows 27 to 50
+    whole = [row for row in frames(60, step=HOUR) if start <= row.recv_time < end]
+    for path in segment_paths(tape)[:2]:
+        path.unlink()
+    paths[0].write_bytes(paths[0].read_bytes().splitlines(keepends=True)[-1])  # its end is needed
+    product = Tape.open(tape).product(BTC)
+    part = product.part_before(start)
+    assert part is not None
+    assert part.first_recv_time.startswith("2026-08-11T00")
+    rows = to_rows(Window(start, end).cut(product.batches(first_seq=part.first_seq)))
+    assert [row for row in rows if row.recv_time >= start] == whole
+    with pytest.raises(DamagedTapeError):
+        product.segments()
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_parts_are_those_of_the_whole_list(tape: Path, seed: int) -> None:
+    """For any time and row, what is read day by day is what the whole list says, compacted or not."""
+    rng = random.Random(seed)
+    if seed % 2:
+        compact(tape)
+    if seed % 4 > 1:
+        make_format_1(tape)
+    parts = parts_of(read_segment_list(tape / f"product={BTC}"))
+    times = [parse_time(part.first_recv_time) or 0 for part in parts]
+    product = Tape.open(tape).product(BTC)
+    for _ in range(20):
+        time = rng.choice([*times, START - HOUR, START + rng.randrange(70 * HOUR), 2**62])
+        seq = rng.randrange(70)
+        before = [part for part, begins in zip(parts, times, strict=True) if begins < time]
+        assert product.listing.nearest(list, time=time) == before[::-1]
+        upto = [part for part in parts if part.first_seq <= seq]
+        assert product.listing.nearest(list, seq=seq) == upto[::-1]
+        assert list(product.listing.since(seq)) == [
+            each for each in product.segments() if each.next_seq > seq
+        ]
+    last = product.last_segment()
+    assert last == product.segments()[-1]

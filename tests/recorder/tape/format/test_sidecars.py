@@ -38,7 +38,7 @@ def book(bid: str) -> bytes:
 
 def start(directory: Path, number: int, parts: Sequence[Part] = PARTS) -> tuple[int, bytes | None]:
     """Return where reading begins for a part."""
-    found = start_in(directory, "exchange", parts, number)
+    found = start_in(directory, "exchange", reversed(parts[: number + 1]))
     return found.seq, found.saved
 
 

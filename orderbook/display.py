@@ -66,6 +66,19 @@ def bounds(back: float | None, front: float | None) -> str:
     return " to ".join(dict.fromkeys(map(significant, (back, front))))
 
 
+def by_queue(text: str) -> str:
+    """Return what `bounds` say, for a sentence.
+
+    >>> by_queue(bounds(0.5, 0.75)), by_queue(bounds(0.5, 0.5))
+    ('net 0.5000 to 0.7500 by the place in the queue, back to front', 'whatever the place in the queue')
+    """
+    return (
+        f"net {text} by the place in the queue, back to front"
+        if " to " in text
+        else "whatever the place in the queue"
+    )
+
+
 def profit(net: float, unit: str) -> str:
     """Return what a profit after fees is.
 

@@ -58,7 +58,7 @@ def sentence(subject: TradedSubject) -> str:
         done = (
             f"{display.profit(row.net, unit)} with {display.plural(row.fills, 'fill')}"
             f" ({gross} before fees of {fees})"
-            f"{f'; net {best.bounds} by the place in the queue, back to front' if best.bounds else ''}"
+            f"{f'; {display.by_queue(best.bounds)}' if best.bounds else ''}"
         )
     text = f"{who}{done}."
     unfilled = sum(not each.main.fills for each in subject.compared)

@@ -63,6 +63,6 @@ def best_threshold(profits: Mapping[float, Profit], unit: str) -> str:
     bounds = display.bounds(found.profit_back, found.profit_front)
     text = (
         f"{display.profit(net, unit)} at best, above {format_threshold(best)} with"
-        f" {display.plural(found.fills or 0, 'fill')} ({bounds} by the place in the queue, back to front)"
+        f" {display.plural(found.fills or 0, 'fill')} ({display.by_queue(bounds)})"
     )
     return text + ("; not trading was better" if net < 0 else "")

@@ -1,7 +1,9 @@
 """Fills in the templates and writes the file: one page that holds all it needs and requests nothing."""
 
 import base64
+import gzip
 import hashlib
+import json
 from importlib import resources
 from pathlib import Path
 from typing import Literal
@@ -44,7 +46,7 @@ def render(content: object, template: Literal["report.html", "backtest.html"] = 
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.policies["json.dumps_kwargs"] = {"allow_nan": False, "separators": (",", ":")}
+    environment.filters["packed"] = packed
     environment.filters["count"] = display.count
     plotly, script = plotly_source(), _template_file("report.js")
     # Only these two scripts run and nothing is fetched, even if a defect of ours let markup in.
@@ -59,6 +61,12 @@ def render(content: object, template: Literal["report.html", "backtest.html"] = 
         plotly=plotly,
         script=script,
     )
+
+
+def packed(data: object) -> str:
+    """Return data as base64 of gzip of JSON, a fifth of its size, which report.js unpacks."""
+    text = json.dumps(data, allow_nan=False, separators=(",", ":"))
+    return base64.b64encode(gzip.compress(text.encode(), mtime=0)).decode()
 
 
 def write_page(path: Path, page: str) -> None:

@@ -2,6 +2,7 @@
 
 from typing import Any, Final
 
+from orderbook import display
 from orderbook.thresholds import format_threshold
 from replay.report.collect.episodes import AROUND_NS, Episode
 from replay.report.collect.hours import HOURS, HourShares
@@ -19,7 +20,20 @@ def hours_chart(subject: Subject) -> Chart | None:
         return None
     hours = subject.evidence.hours
     reading = "Share of the observed time above, by UTC hour; empty where nothing was observed."
-    return Chart("hours", "Hour of the day", reading, hours_figure(hours), hours_table(hours, _HOUR_COLUMNS))
+    title = _busiest_hour(hours, subject.evidence.episodes.threshold)
+    return Chart("hours", title, reading, hours_figure(hours), hours_table(hours, _HOUR_COLUMNS))
+
+
+def _busiest_hour(hours: HourShares, detail: float) -> str:
+    """Return in which hour the spread was most often above the threshold in detail, or the middle one."""
+    known = hours.thresholds
+    place = known.index(detail) if detail in known else len(known) // 2
+    shares = [0.0 if share is None else share for share in hours.shares()[place]]
+    most = max(range(HOURS), key=shares.__getitem__)
+    return (
+        f"Above {format_threshold(known[place])} most often from {most:02d}:00 to"
+        f" {(most + 1) % HOURS:02d}:00 UTC: {display.percent(shares[most])} % of the time"
+    )
 
 
 def hours_figure(hours: HourShares) -> Figure:

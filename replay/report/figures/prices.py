@@ -71,7 +71,11 @@ def spread_figure(evidence: Evidence, thresholds: Sequence[float]) -> Figure:
                 "title": {"text": "price (quote)", "standoff": 10},
                 "tickformat": ",.8~f",
             },
-            "yaxis2": {"domain": [0, 0.38], "title": {"text": "spread (bps)", "standoff": 10}},
+            "yaxis2": {
+                "domain": [0, 0.38],
+                "title": {"text": "spread (bps)", "standoff": 10},
+                "rangemode": "tozero",
+            },
             "shapes": shapes,
             "annotations": notes,
             "margin": {"r": 88},

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from booktape.fleets import run_fleet as run_fleet
     from booktape.fleets import write_services as write_services
     from booktape.importing import import_ as import_
+    from booktape.merging import merge as merge
     from booktape.recording import flow as flow
     from booktape.recording import live as live
     from booktape.recording import record as record
@@ -73,6 +74,7 @@ if TYPE_CHECKING:
     from replay.checking.verification import Verification as Verification
     from replay.comparing.results import Comparison as Comparison
     from replay.export.results import Exported as Exported
+    from replay.merging.results import Merged as Merged
     from replay.processes import LostProcessError as LostProcessError
     from replay.report.render import ReportError as ReportError
     from replay.run_dir.writer import RunError as RunError
@@ -93,6 +95,7 @@ _MODULES = {
     "booktape.exporting": ("export",),
     "booktape.fleets": ("fleet", "run_fleet", "write_services"),
     "booktape.importing": ("import_",),
+    "booktape.merging": ("merge",),
     "booktape.recording": ("flow", "live", "record"),
     "booktape.searching": ("search",),
     "booktape.strategy_check": ("check",),
@@ -130,6 +133,7 @@ _MODULES = {
     "replay.checking.verification": ("Verification",),
     "replay.comparing.results": ("Comparison",),
     "replay.export.results": ("Exported",),
+    "replay.merging.results": ("Merged",),
     "replay.report.render": ("ReportError",),
     "replay.run_dir.writer": ("RunError",),
     "replay.running.results": ("RunResult",),

@@ -18,6 +18,7 @@ from replay.checking.ladder import LADDER_SCHEMA
 from replay.checking.verification import VERDICT_SCHEMA
 from replay.export.parquet import LEVEL_SCHEMA
 from replay.export.results import FILE_SCHEMA
+from replay.merging.results import MERGED_SCHEMA
 from replay.simulation.columns import PARTS_SCHEMA, backtest_schema
 from replay.simulation.tables import (
     EQUITY_SCHEMA,
@@ -180,6 +181,9 @@ COLUMNS: Final[Mapping[str, Column]] = {
     "digest": Column("-", "SHA-256 over the summaries, hex"),
     "interruptions": Column("-", "gaps between connections"),
     "segments": Column("-", "sealed files"),
+    "seams": Column("-", "times that another recorder continued the same book, which was proven"),
+    "unproven": Column("-", "interruptions at which another recorder had a book that was not proven equal"),
+    "clamped": Column("-", "rows that got the time of the row before, as their recorder's clock was behind"),
     "bytes": Column("bytes", "size on disk, sealed or not"),
     "verdict": Column("-", "`verified`, `unverifiable` or `broken`; the worst if there are several"),
     "reason": Column("-", "why"),
@@ -238,6 +242,7 @@ TABLES: Final = (
     ("Backtest.equity", "EQUITY_SCHEMA", EQUITY_SCHEMA),
     ("Backtest.log", "LOG_SCHEMA", LOG_SCHEMA),
     ("What `record` and `live` give `on_rows` of a strategy that trades", "EVENTS_SCHEMA", EVENTS_SCHEMA),
+    ("Merged.table", "MERGED_SCHEMA", MERGED_SCHEMA),
     ("Inspection.table", "INSPECTION_SCHEMA", INSPECTION_SCHEMA),
     ("Verification.table", "VERDICT_SCHEMA", VERDICT_SCHEMA),
     ("Ladder.table", "LADDER_SCHEMA", LADDER_SCHEMA),

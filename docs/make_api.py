@@ -28,6 +28,7 @@ FUNCTIONS: Final = (
     "live",
     "flow",
     "import_",
+    "merge",
     "compare",
     "backtest",
     "walk_forward",
@@ -45,6 +46,7 @@ FUNCTIONS: Final = (
 RESULTS: Final = (
     *(
         "Recorded",
+        "Merged",
         "RunResult",
         "Comparison",
         "Backtest",

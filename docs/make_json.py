@@ -21,6 +21,7 @@ from replay.comparing.metrics import ALL_METRICS
 PAGE: Final = Path(__file__).parent / "json.md"
 COMMANDS: Final = (
     "record`, `import",
+    "merge",
     "replay",
     "compare",
     "backtest",

@@ -14,6 +14,28 @@ _Seconds = Annotated[float, msgspec.Meta(ge=0, lt=2**34)]
 _Name = Annotated[str, msgspec.Meta(pattern=r"\A[a-z_]{1,40}\Z")]
 
 
+class Origin(msgspec.Struct, frozen=True):
+    """Where a merge took consecutive rows of a connection from.
+
+    Attributes:
+        tape: name of the tape.
+        connection, id: number and id of the connection there.
+        first_seq: seq of the first of these rows on the merged tape.
+        rows: number of rows.
+        from_, to: recv_time of the first and last of them on the merged tape, ISO.
+        shift_s: seconds that were added to their recv_time, as the clock of their recorder was wrong.
+    """
+
+    tape: str
+    connection: _Count
+    id: str
+    first_seq: _Count
+    rows: _Count
+    from_: str = msgspec.field(name="from")
+    to: str
+    shift_s: float = 0.0
+
+
 class Connected(msgspec.Struct, frozen=True):
     """How a connection began; it never holds a secret.
 
@@ -22,17 +44,30 @@ class Connected(msgspec.Struct, frozen=True):
         url: its address.
         products: the products that were subscribed to.
         subscribe: the messages that were sent, without keys.
+        origins: of a merged tape, where its rows are from, in order: each continues the book of the one
+            before, on a connection of another recorder; the fields above are those of the first.
     """
 
     id: str = ""
     url: str = ""
     products: list[str] = []
     subscribe: list[str] = []
+    origins: list[Origin] | UnsetType = UNSET
 
     @property
     def is_shared(self) -> bool:
-        """Whether the connection serves several products."""
-        return len(self.products) > 1
+        """Whether the connection serves several products, whose rows together hold all of its messages."""
+        return len(self.products) > 1 and self.origins is UNSET
+
+    @property
+    def counts_alone(self) -> bool:
+        """Whether the rows of one product hold all messages that one sequence of numbers counts."""
+        return len(self.products) == 1 and (self.origins is UNSET or len(self.origins) == 1)
+
+    @property
+    def is_merged_from_several(self) -> bool:
+        """Whether a merge made it of connections whose numbers its rows cannot prove."""
+        return self.origins is not UNSET and (len(self.products) > 1 or len(self.origins) > 1)
 
 
 class Disconnected(msgspec.Struct, frozen=True):

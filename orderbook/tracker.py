@@ -42,7 +42,7 @@ class TrackerState(Generic[B]):
         venue: the venue whose frames they are.
         book: the current book.
         counts_sequence: whether the sequence_num of this connection can be checked here. It numbers all
-            messages of a connection, so only if the connection serves no other product.
+            messages of a connection, so only if it serves no other product and no merge joined it to another.
         last_sequence: the last sequence_num of this connection.
     """
 
@@ -187,7 +187,7 @@ class RowTracker(ABC, Generic[B]):
         state = self._state
         state.book.clear()
         state.last_sequence = None
-        state.counts_sequence = kind == "connected" and len(read_connected(payload).products) == 1
+        state.counts_sequence = kind == "connected" and read_connected(payload).counts_alone
 
     def _frame(self, seq: int, recv_time: int, connection: int, payload: str) -> BookFrame | None:
         state = self._state

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from contextlib import nullcontext
 from pathlib import Path
 
+from msgspec import UNSET
+
 from orderbook.connection_marks import read_connected
 from orderbook.display import printable
 from orderbook.engine import Engine, Watch
@@ -56,7 +58,10 @@ def _other_kind(tape: Path, url: str) -> str:
     for product in opened.select(()):
         rows = next(opened.product(product).batches(1), None)
         if rows is not None and rows.column("kind")[0].as_py() == "connected":
-            begun = read_connected(rows.column("payload")[0].as_py()).url
+            opened_by = read_connected(rows.column("payload")[0].as_py())
+            begun = opened_by.url
+            if opened_by.origins is not UNSET:
+                return "a merged tape, not a recording"
             if begun and "://" not in begun:
                 return f"an import of {printable(without_secrets(begun), 80)}, not a recording"
             if begun and begun.startswith("ws://") != is_local:

@@ -18,6 +18,7 @@ from booktape.cli.export import export
 from booktape.cli.fleet import fleet
 from booktape.cli.import_ import import_
 from booktape.cli.live import live
+from booktape.cli.merge import merge
 from booktape.cli.options import param_of
 from booktape.cli.record import record
 from booktape.cli.replay import replay
@@ -80,6 +81,7 @@ def _show_version(ctx: click.Context, _option: click.Parameter, is_set: bool) ->
         record,
         live,
         import_,
+        merge,
         compact,
         replay,
         compare,

@@ -92,6 +92,7 @@ def printers() -> dict[str, Callable[[Any, Any], None]]:
         "Diff": print_diff,
         "Inspection": results.print_inspection,
         "Ladder": results.print_ladder,
+        "Merged": results.print_merged,
         "Recorded": results.print_recorded,
         "RunResult": results.print_run,
         "Verification": lambda console, result: results.print_verification(console, result, strict=False),

@@ -23,6 +23,7 @@ if TYPE_CHECKING:  # imported by the caller anyway: `inspect` must not wait for 
     from replay.checking.ladder import Ladder
     from replay.checking.verdicts import ConnectionVerdict
     from replay.checking.verification import Verification
+    from replay.merging.results import Merged
     from replay.running.results import RunResult
     from replay.simulation.results import Backtest
 
@@ -87,6 +88,33 @@ def _trade_lines(tallies: "Mapping[str, Tally]") -> Iterator[str]:
             yield f"{product}: {tally.trades.summary()}"
 
 
+def print_merged(console: Console, merged: "Merged") -> None:
+    """Print what a merge has made, and what each tape gave."""
+    products = sorted(merged.products.items())
+    console.print(heading({name: each.tally for name, each in products}, merged.tape, merged.feed))
+    columns = [
+        Column("product", side="left"),
+        Column("rows"),
+        Column("conn."),
+        Column("seams"),
+        Column("interr."),
+        Column("unproven", drop=1),
+        Column("left out", "conn.", drop=2),
+    ]
+    rows = [
+        (
+            product,
+            *map(display.count, (each.tally.rows, each.connections, each.seams)),
+            *map(display.count, (each.interruptions, each.unproven, each.left_out)),
+        )
+        for product, each in products
+    ]
+    console.print(fitted_table(console, columns, rows))
+    for line in merged.notes():
+        console.print(line)
+    console.print(f"Digest {merged.digest}")
+
+
 def print_inspection(console: Console, inspection: "Inspection") -> None:
     """Print a description of a tape, with its interruptions."""
     manifest = inspection.tape.manifest
@@ -121,7 +149,8 @@ def print_inspection(console: Console, inspection: "Inspection") -> None:
     ]
     console.print(fitted_table(console, columns, rows))
     for product, found in products:
-        for line in (*_verdict_lines(found.verdicts), *_interruption_lines(found.interruptions)):
+        origins = (each.line() for each in found.origins)
+        for line in (*_verdict_lines(found.verdicts), *_interruption_lines(found.interruptions), *origins):
             console.print(f"{product}: {line}")
         if found.trades is not None:
             console.print(f"{product}: {found.trades.summary()}")

@@ -9,7 +9,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -18,7 +17,6 @@ import pyarrow as pa
 
 from orderbook.digest import Checks, Digest
 from orderbook.tally import Tally
-from orderbook.times import format_time
 from recorder.runtime.memory import return_freed_memory
 from recorder.settings import SealPolicy
 from recorder.tape.compaction import finish_compaction
@@ -30,16 +28,14 @@ from recorder.tape.format.journal import (
     encode_rows,
     journal_paths,
 )
-from recorder.tape.format.layout import JOURNALS, journal_file, product_dir, segment_file
+from recorder.tape.format.layout import JOURNALS, journal_file, product_dir
 from recorder.tape.format.manifest import Manifest
 from recorder.tape.format.migration import migrate_list
-from recorder.tape.format.segment_entry import SegmentEntry, listed_facts
-from recorder.tape.format.segment_list import append_entry, segment_list_lock, sync_segment_list
-from recorder.tape.format.segment_writer import write_segment
-from recorder.tape.format.sidecars import write_book, write_checks
+from recorder.tape.format.segment_entry import SegmentEntry
+from recorder.tape.format.segment_list import segment_list_lock, sync_segment_list
 from recorder.tape.listing import Listing
 from recorder.tape.row_batches import Position, RowTuple, copy_rows, tuples_of
-from recorder.tape.sealing import UnsealedSegment, scan_journal
+from recorder.tape.sealing import UnsealedSegment, entry_of, scan_journal, seal_segment
 from recorder.tape.store import files as store
 
 _SEAL_ROWS: Final = 1024
@@ -216,20 +212,7 @@ class ProductWriter:
         while self._ended and self._ended[0].next_seq <= next_seq:
             segment, digest = self._ended.popleft(), tally.digest
             checks = None if digest.checks is None else digest.checks.take(segment.first_seq, segment.rows)
-            entry = SegmentEntry(
-                file=segment_file(segment.first_seq, segment.first_time),
-                first_seq=segment.first_seq,
-                rows=segment.rows,
-                first_recv_time=format_time(segment.first_time),
-                last_recv_time=format_time(segment.last_time),
-                connections=segment.connections,
-                bytes=0,
-                sha256="",
-                digest=digest.hexdigest(),
-                chain=digest.chain.hex(),
-                chain_seq=digest.chain_seq,
-                **listed_facts(tally.take_facts()),
-            )
+            entry = entry_of(segment, tally)
             yield partial(self._seal, segment, entry, checks)
 
     def seal_all(self, tally: Tally, next_seq: int) -> None:
@@ -263,22 +246,11 @@ class ProductWriter:
         journal = self._journals / journal_file(segment.first_seq)
         with JournalReader(journal) as reader:
             batches = reader.batches(segment.first_seq, _SEAL_ROWS, max_bytes=_SEAL_BYTES)
-            path = self._directory / entry.file
-            written = write_segment(path, self.product, segment.first_seq, segment.rows, batches)
-        book_sha256 = ""
-        if segment.book_before is not None:
-            book_sha256 = write_book(
-                self._directory, segment.first_seq, self._sealed_digest, segment.book_before
-            )
-        entry = replace(entry, bytes=written.bytes, sha256=written.sha256, book_sha256=book_sha256)
-        if checks is not None:
-            write_checks(self._directory, entry, checks)
-        with segment_list_lock(self._directory):
-            finish_compaction(self._directory)
-            append_entry(self._directory, entry)
+            book = None if segment.book_before is None else (self._sealed_digest, segment.book_before)
+            entry = seal_segment(self._directory, entry, batches, book, checks)
         store.remove_file(journal)
         self._sealed_digest = entry.digest
-        self.sealed_bytes += written.bytes
+        self.sealed_bytes += entry.bytes
         return_freed_memory()
         self.seal_seconds += time.monotonic() - started
 

@@ -28,7 +28,7 @@ class SealThreads:
         self._unfinished: dict[str, deque[Future[None]]] = defaultdict(deque)
         self._has_failed = False
 
-    def submit(self, product: str, seal: Callable[[], None]) -> None:
+    def submit(self, product: str, seal: Callable[[], object]) -> None:
         """Seal after the product's earlier segments; waits while too many of them are unfinished."""
         unfinished = self._unfinished[product]
         while unfinished and (unfinished[0].done() or len(unfinished) >= _WAITING):
@@ -36,7 +36,7 @@ class SealThreads:
         before = unfinished[-1] if unfinished else None
         unfinished.append(self._pool.submit(self._run, before, seal))
 
-    def _run(self, before: "Future[None] | None", seal: Callable[[], None]) -> None:
+    def _run(self, before: "Future[None] | None", seal: Callable[[], object]) -> None:
         if before is not None:
             wait([before])  # it has its thread already: the pool takes them in the order of their coming
         if self._has_failed:

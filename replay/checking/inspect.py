@@ -18,6 +18,7 @@ from recorder.tape.overview import Overview, overview
 from recorder.tape.product_tape import ProductTape
 from recorder.tape.reader import Tape, TapeLike
 from replay.checking.interruptions import Interruption, InterruptionDocument, interruptions
+from replay.checking.origins import OriginTotal, origin_totals
 from replay.checking.verdicts import ConnectionVerdict, Verdict, judge, worst
 
 INSPECTION_SCHEMA: Final = pa.schema(
@@ -66,6 +67,7 @@ class InspectedProduct(Document, frozen=True):
             subscribed to, as in an import.
         trades: the trades; null if the frames were not read for them.
         strategies: names of the strategies that traded on paper while it was recorded.
+        origins: of a merged tape, what each recorder gave to it.
     """
 
     rows: int
@@ -84,6 +86,7 @@ class InspectedProduct(Document, frozen=True):
     without_trades: int | None
     trades: InspectedTrades | None
     strategies: list[str]
+    origins: list[OriginTotal]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +97,7 @@ class ProductInspection:
         without_trades: number of connections that did not subscribe to trades; None if no row says so.
         trades: counts of the trades, if the frames were read for them.
         strategies: names of the strategies that traded on paper while it was recorded.
+        origins: of a merged tape, what each recorder gave to it.
     """
 
     overview: Overview
@@ -102,6 +106,7 @@ class ProductInspection:
     without_trades: int | None
     trades: TradeTally | None
     strategies: tuple[str, ...]
+    origins: tuple[OriginTotal, ...]
 
     @property
     def connections(self) -> int:
@@ -123,6 +128,7 @@ class ProductInspection:
             without_trades=self.without_trades,
             trades=None if self.trades is None else InspectedTrades.of(self.trades),
             strategies=list(self.strategies),
+            origins=list(self.origins),
         )
 
 
@@ -237,6 +243,7 @@ def inspect_product(tape: Tape, product: str, *, trades: bool = False) -> Produc
         without if subscribed else None,
         _trades_of(stored, tape.venue) if trades else None,
         tuple(strategies),
+        origin_totals(found.connections),
     )
 
 

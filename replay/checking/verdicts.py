@@ -97,9 +97,10 @@ def _unknown(venue: Venue, connection: Connection, in_rows: NumberFaults | None)
         return f"it had no book ({closed.reason})"
     if not venue.is_numbered:
         return "no gaps seen; this feed has no sequence numbers"
-    if connection.opened.is_shared:
-        is_known = in_rows is not None or closed.gaps is not UNSET
-        return "" if is_known else "several products share it; verify counts them together"
+    if connection.opened.is_shared or connection.opened.is_merged_from_several:
+        counts = "several products share it; verify counts them together"
+        unknown = counts if connection.opened.is_shared else "merged; verify the tapes that it is from"
+        return "" if in_rows is not None or closed.gaps is not UNSET else unknown
     if not connection.is_counted:
         return "not sealed yet; verify counts it"
     return "" if connection.is_numbered else "no gaps seen; no frame has a sequence number"

@@ -114,6 +114,8 @@ REFUSED: dict[str, Callable[[Any, Path], object]] = {
     "record.engine": lambda value, path: bt.record("BTC-USD", path, engine=value),
     "live.on_signals": lambda value, _path: bt.live("BTC-USD", on_signals=value),
     "flow.connections": lambda value, _path: bt.flow("BTC-USD", connections=value),
+    "merge.tapes": bt.merge,
+    "merge.engine": lambda value, path: bt.merge([bt.sample(), "nowhere"], path, engine=value),
     "import.files": bt.import_,
     "import.format": lambda value, path: bt.import_("nowhere", path, format=value),
     "import.feed": lambda value, path: bt.import_("nowhere", path, feed=value),
@@ -133,6 +135,8 @@ MISTAKES: dict[str, tuple[Callable[[], object], str]] = {
     "open None": (lambda: bt.open(None), "sample:"),  # type: ignore[arg-type]
     "record to the sample": (lambda: bt.record("BTC-USD", "sample:"), "name a directory"),
     "import to the sample": (lambda: bt.import_("x", "sample:"), "name a directory"),
+    "merge one": (lambda: bt.merge(["sample:"], "x"), "two tapes"),
+    "merge one twice": (lambda: bt.merge(["sample:", "sample:"], "x"), "each once"),
     "replay to the sample": (lambda: TAPE.replay(output="sample:"), "name a directory"),
 }
 """What a newcomer types, and what the answer shows to type instead."""

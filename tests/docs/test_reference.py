@@ -1,5 +1,6 @@
 """The generated pages of the documentation are what the code generates, and the documents are as they say."""
 
+import shutil
 from pathlib import Path
 from typing import get_type_hints
 
@@ -25,6 +26,11 @@ def test_json() -> None:
     assert make_json.PAGE.read_text(encoding="utf-8") == make_json.page(), "run: python -m docs.make_json"
 
 
+def _copy(directory: Path) -> Path:
+    """Return a copy of the sample."""
+    return Path(shutil.copytree(bt.sample(), directory / "copy"))
+
+
 def test_documents_have_their_types(tmp_path: Path) -> None:
     """Every value of a document has the type that the page shows, and the page shows every key."""
     capture = tapes.write_capture(tmp_path / "capture", [(0, tapes.snapshot("BTC-USD"))])
@@ -35,6 +41,7 @@ def test_documents_have_their_types(tmp_path: Path) -> None:
         tape.replay(threshold=threshold, output=tmp_path / f"run-{seed}", end=f"+{seed + 3}s")
     results = [
         bt.import_([capture], tmp_path / "tape"),
+        bt.merge([tape, _copy(tmp_path)], tmp_path / "merged"),
         tape.replay(end="+2s", speed=100, strategy=EpisodeAlert),
         tape.replay(end="+2s"),
         tape.compare("1bps", by="day", fee="1bps"),

@@ -17,9 +17,12 @@ ROW_GROUP_ROWS: Final = 16_384
 ROW_GROUP_BYTES: Final = 32 * 2**20
 """Rows and, about, bytes of a row group: what a writer holds in memory, and a reader in compressed form."""
 
+COMPRESSION_LEVEL: Final = 8
+"""zstd: smaller than JSON lines at level 3, and read as fast; higher levels gain little."""
+
 WRITER_OPTIONS: Final[dict[str, Any]] = {
     "compression": "zstd",
-    "compression_level": 8,  # smaller than zstd -3 JSON lines and read as fast; higher levels gain little
+    "compression_level": COMPRESSION_LEVEL,
     "use_dictionary": ["connection", "kind"],
     "column_encoding": {"seq": "DELTA_BINARY_PACKED", "recv_time": "DELTA_BINARY_PACKED"},
     "write_statistics": ["seq", "recv_time", "connection", "kind"],  # the least payload helps nobody
@@ -38,18 +41,28 @@ class SegmentFile:
 
 
 def write_segment(
-    path: Path, product: str, first_seq: int, rows: int, batches: Iterable[pa.RecordBatch]
+    path: Path,
+    product: str,
+    first_seq: int,
+    rows: int,
+    batches: Iterable[pa.RecordBatch],
+    level: int = COMPRESSION_LEVEL,
 ) -> SegmentFile:
     """Write a segment of `rows` rows from `first_seq`; it gets its name when it is complete."""
     store.make_directory(path.parent)
     aside = store.aside_path(path)
-    written = write_aside(aside, product, first_seq, rows, batches)
+    written = write_aside(aside, product, first_seq, rows, batches, level)
     store.rename_file(aside, path)
     return written
 
 
 def write_aside(
-    aside: Path, product: str, first_seq: int, rows: int, batches: Iterable[pa.RecordBatch]
+    aside: Path,
+    product: str,
+    first_seq: int,
+    rows: int,
+    batches: Iterable[pa.RecordBatch],
+    level: int = COMPRESSION_LEVEL,
 ) -> SegmentFile:
     """Write a segment durably under a name that Arrow, DuckDB and Spark skip; reopen it and count.
 
@@ -63,7 +76,8 @@ def write_aside(
     facts = {"format": 1, "product": product, "first_seq": first_seq, "last_seq": last_seq, "rows": rows}
     schema = TAPE_SCHEMA.with_metadata({f"booktape.{name}": str(value) for name, value in facts.items()})
     store.create_empty(aside)
-    with store.arrow_sink(aside) as sink, pq.ParquetWriter(sink, schema, **WRITER_OPTIONS) as writer:
+    options = {**WRITER_OPTIONS, "compression_level": level}
+    with store.arrow_sink(aside) as sink, pq.ParquetWriter(sink, schema, **options) as writer:
         for table in _row_groups(batches):
             fitting = max(1, table.num_rows * ROW_GROUP_BYTES // table.nbytes)
             writer.write_table(table, row_group_size=min(ROW_GROUP_ROWS, fitting))

@@ -10,6 +10,7 @@ from booktape.arguments import PathLike, ProductsLike
 from booktape.execution import PAPER, Execution
 from booktape.threshold_trades import trades_by_threshold
 from booktape.windows import refuse_offsets, window_of_all
+from booktape.workers import workers_of
 from orderbook.errors import OptionError
 from orderbook.thresholds import ThresholdLike
 from orderbook.time_input import DurationLike, TimeLike
@@ -17,6 +18,7 @@ from recorder.settings import EngineName
 from replay.comparing import DEFAULT_MARKOUTS
 
 if TYPE_CHECKING:
+    from booktape.workers import ClientLike
     from orderbook.engine import Engine, Step
     from replay.checking.diff.results import Diff
     from replay.comparing.metrics import By
@@ -42,6 +44,8 @@ def compare(
     min_episodes: int = 0,
     episodes: ThresholdLike | Iterable[ThresholdLike] | None = None,
     processes: int = 1,
+    cluster: str | None = None,
+    client: ClientLike | None = None,
     output: PathLike | None = None,
     html: PathLike | None = None,
     detail: ThresholdLike | None = None,
@@ -72,6 +76,10 @@ def compare(
         episodes: thresholds whose episodes `output` gets one by one; None for all if there are at most 50,
             else for those that are not part of a sweep.
         processes: number of processes that share the work; no result depends on it.
+        cluster: share the work on a cluster of Dask instead: the address of its scheduler, such as
+            `tcp://scheduler:8786`, or `local:4` for four processes here. Workers need the tapes at the same
+            paths.
+        client: the same with a client of Dask that you have, or any `replay.pieces.cluster.Cluster`.
         output: RUN directory to write; must not exist.
         html: report to write, one HTML file; must not exist.
         detail: threshold whose episodes the report shows; None for 10 bps, or the middle one.
@@ -85,87 +93,89 @@ def compare(
         StrategyError: if the strategy cannot be made, or raises.
         RunError: if `output` or `html` exists or cannot be written.
     """
-    from recorder.tape.reader import Tape as StoredTape
-    from replay.comparing.api import compare as run
-    from replay.comparing.default_thresholds import choose_thresholds
-    from replay.comparing.metrics import sort_columns
-    from replay.comparing.settings import CompareSettings, parse_horizons
-    from replay.comparing.sweep.episode_rows import MAX_THRESHOLDS
-
-    named = None if thresholds is None else _several(thresholds)
-    paths = arguments.tape_paths(tapes)
-    if len(paths) > 1:
-        refuse_offsets(start, end)
-    wanted = () if named is None else arguments.thresholds_of(named, "thresholds")
-    with arguments.naming("markouts", markouts, "'100ms,1s' or ['100ms', '1s']"):
-        horizons = parse_horizons(markouts)
-    workers = arguments.whole_number(processes, "processes", 1, 64)
+    processes = arguments.whole_number(processes, "processes", 1, 64)
     report_path = arguments.optional_output(html, "html")
     directory = arguments.optional_output(output, "output")
-    arguments.choice(sort, "sort", tuple(sort_columns(horizons, trades=strategy is not None)))
-    lowest = [
-        arguments.whole_number(value, option, 0)
-        for option, value in (("min_signals", min_signals), ("min_episodes", min_episodes))
-    ]
-    if workers > 1 and report_path is not None:
-        raise OptionError("not with html", option="processes", value=processes)
-    shown = None if detail is None else arguments.threshold(detail, "detail")
-    if shown is not None and report_path is None:
-        raise OptionError("needs html: the report shows the episodes", option="detail", value=detail)
-    if episodes is None and named is not None and len(wanted) > MAX_THRESHOLDS:
-        episodes = [each for each in named if not (isinstance(each, str) and ":" in each)]
-    paid = None if fee is None else arguments.threshold(fee, "fee")
     engine = arguments.engine_of(engine)
-    stored = [StoredTape.open(path) for path in paths]
-    chosen = arguments.products_of(products)
-    part = window_of_all(stored, start, end, chosen)
-    details: Mapping[str, float] = {}
-    if named is None:
-        wanted, details = choose_thresholds(stored, chosen, part, engine)
-    trades = trades_by_threshold(
-        stored,
-        wanted,
-        strategy=strategy,
-        settings=settings,
-        execution=execution,
-        products=chosen,
-        window=part,
-        by=by,
-    )
-    compared = CompareSettings(
-        wanted,
-        chosen,
-        part,
-        horizons,
-        paid,
-        arguments.choice(by, "by", (None, "hour", "day", "connection")),
-        "spread" if named is None else "named",
-        trades,
-    )
-    report = None
-    if report_path is not None:
-        from replay.report.api import Report
+    with workers_of(processes, cluster, client, engine, "replay.comparing.pieces") as workers:
+        from recorder.tape.reader import Tape as StoredTape
+        from replay.comparing.api import compare as run
+        from replay.comparing.default_thresholds import choose_thresholds
+        from replay.comparing.metrics import sort_columns
+        from replay.comparing.settings import CompareSettings, parse_horizons
+        from replay.comparing.sweep.episode_rows import MAX_THRESHOLDS
 
-        subjects = sum(len(each.select(chosen)) for each in stored)
-        report = Report(report_path, wanted, subjects, shown, details)
-    comparison = run(
-        stored,
-        compared,
-        episodes_of=None if episodes is None else _listed(episodes),
-        output=directory,
-        command=command,
-        progress=arguments.optional_function(progress, "progress"),
-        watch=None if report is None else report.watch,
-        engine=engine,
-        processes=workers,
-    )
-    if named is None:
-        comparison.keep_telling()
-    comparison.sort(sort)
-    comparison.keep(min_signals=lowest[0], min_episodes=lowest[1])
-    if report is not None:
-        report.write(comparison, sort)
-    return comparison
+        named = None if thresholds is None else _several(thresholds)
+        paths = arguments.tape_paths(tapes)
+        if len(paths) > 1:
+            refuse_offsets(start, end)
+        wanted = () if named is None else arguments.thresholds_of(named, "thresholds")
+        with arguments.naming("markouts", markouts, "'100ms,1s' or ['100ms', '1s']"):
+            horizons = parse_horizons(markouts)
+        arguments.choice(sort, "sort", tuple(sort_columns(horizons, trades=strategy is not None)))
+        lowest = [
+            arguments.whole_number(value, option, 0)
+            for option, value in (("min_signals", min_signals), ("min_episodes", min_episodes))
+        ]
+        if workers is not None and report_path is not None:
+            raise OptionError("not with processes, cluster or client", option="html", value=html)
+        shown = None if detail is None else arguments.threshold(detail, "detail")
+        if shown is not None and report_path is None:
+            raise OptionError("needs html: the report shows the episodes", option="detail", value=detail)
+        if episodes is None and named is not None and len(wanted) > MAX_THRESHOLDS:
+            episodes = [each for each in named if not (isinstance(each, str) and ":" in each)]
+        paid = None if fee is None else arguments.threshold(fee, "fee")
+        stored = [StoredTape.open(path) for path in paths]
+        chosen = arguments.products_of(products)
+        part = window_of_all(stored, start, end, chosen)
+        details: Mapping[str, float] = {}
+        if named is None:
+            wanted, details = choose_thresholds(stored, chosen, part, engine)
+        trades = trades_by_threshold(
+            stored,
+            wanted,
+            strategy=strategy,
+            settings=settings,
+            execution=execution,
+            products=chosen,
+            window=part,
+            by=by,
+        )
+        compared = CompareSettings(
+            wanted,
+            chosen,
+            part,
+            horizons,
+            paid,
+            arguments.choice(by, "by", (None, "hour", "day", "connection")),
+            "spread" if named is None else "named",
+            trades,
+        )
+        report = None
+        if report_path is not None:
+            from replay.report.api import Report
+
+            subjects = sum(len(each.select(chosen)) for each in stored)
+            report = Report(report_path, wanted, subjects, shown, details)
+        comparison = run(
+            stored,
+            compared,
+            episodes_of=None if episodes is None else _listed(episodes),
+            output=directory,
+            command=command,
+            progress=arguments.optional_function(progress, "progress"),
+            watch=None if report is None else report.watch,
+            engine=engine,
+            processes=processes,
+            workers=workers,
+        )
+        if named is None:
+            comparison.keep_telling()
+        comparison.sort(sort)
+        comparison.keep(min_signals=lowest[0], min_episodes=lowest[1])
+        if report is not None:
+            report.write(comparison, sort)
+        return comparison
 
 
 def _several(thresholds: ThresholdLike | Iterable[ThresholdLike]) -> tuple[ThresholdLike, ...]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from booktape import arguments
 from booktape.arguments import PathLike, ProductsLike, SpeedLike
 from booktape.windows import window
+from booktape.workers import refuse_cluster, workers_of
 from orderbook.errors import OptionError
 from orderbook.thresholds import ThresholdLike, format_threshold
 from orderbook.time_input import DurationLike, TimeLike
@@ -18,9 +19,11 @@ from recorder.settings import EngineName
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from booktape.workers import ClientLike
     from orderbook.engine import Engine, Step
     from orderbook.strategy import StrategyFactory
     from replay.running.results import RunResult
+    from replay.running.settings import ReplaySettings
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +39,8 @@ def replay(
     precise: bool = False,
     follow: bool = False,
     processes: int = 1,
+    cluster: str | None = None,
+    client: ClientLike | None = None,
     threshold: ThresholdLike = arguments.THRESHOLD,
     strategy: StrategyFactory | str | None = None,
     output: PathLike | None = None,
@@ -60,6 +65,9 @@ def replay(
         precise: spin before each deadline instead of sleeping; needs a `speed`.
         follow: wait for rows that are still being recorded, until Ctrl-C.
         processes: number of processes that share the work; no result depends on it.
+        cluster: share the work on a cluster of Dask instead: the address of its scheduler, such as
+            `tcp://scheduler:8786`, or `local:4` for four processes here. It needs the tape at the same path.
+        client: the same with a client of Dask that you have, or any `replay.pieces.cluster.Cluster`.
         threshold: a signal is a summary whose relative spread is above it.
         strategy: makes a strategy for each product: a callable, or `module:factory`.
         output: RUN directory to write; must not exist.
@@ -78,63 +86,86 @@ def replay(
         StrategyError: if the strategy fails.
         RunError: if `output` or `html` exists or cannot be written.
     """
-    from orderbook.engine import both
-    from recorder.installed import tape_name, tapes_title
-    from recorder.tape.reader import Tape as StoredTape
-    from replay.running.api import run
-    from replay.running.pieces import is_divisible
-    from replay.running.settings import ReplaySettings
-
-    directory = arguments.optional_output(output, "output")
+    processes = arguments.whole_number(processes, "processes", 1, 64)
+    pace = arguments.speed_of(speed)
     report_path = arguments.optional_output(html, "html")
-    stored = StoredTape.open(arguments.tape_path(tape))
-    names = stored.select(arguments.products_of(products))
-    settings = ReplaySettings(
-        names,
-        arguments.speed_of(speed),
-        arguments.optional_seconds(idle_limit, "idle_limit"),
-        arguments.threshold(threshold),
-        window(stored, start, end, names, may_be_empty=follow),
-        depth=0 if depth is None else arguments.whole_number(depth, "depth", 1, 1000),
-        precise=arguments.flag(precise, "precise"),
-        follow=arguments.flag(follow, "follow"),
-        trades=arguments.flag(trades, "trades"),
-        processes=arguments.whole_number(processes, "processes", 1, 64),
-    )
-    for option, value in (("idle_limit", idle_limit), ("precise", precise)):
+    directory = arguments.optional_output(output, "output")
+    engine = arguments.engine_of(engine)
+    divisible = math.isinf(pace) and strategy is None and not follow
+    if not divisible:
+        refuse_cluster(cluster, client, "only as fast as possible, without a strategy and not following")
+    with workers_of(
+        processes if divisible else 1, cluster, client, engine, "replay.running.pieces"
+    ) as workers:
+        from orderbook.engine import both
+        from recorder.installed import tape_name, tapes_title
+        from recorder.tape.reader import Tape as StoredTape
+        from replay.running.api import run
+        from replay.running.pieces import is_divisible
+        from replay.running.settings import ReplaySettings
+
+        stored = StoredTape.open(arguments.tape_path(tape))
+        names = stored.select(arguments.products_of(products))
+        settings = ReplaySettings(
+            names,
+            pace,
+            arguments.optional_seconds(idle_limit, "idle_limit"),
+            arguments.threshold(threshold),
+            window(stored, start, end, names, may_be_empty=follow),
+            depth=0 if depth is None else arguments.whole_number(depth, "depth", 1, 1000),
+            precise=arguments.flag(precise, "precise"),
+            follow=arguments.flag(follow, "follow"),
+            trades=arguments.flag(trades, "trades"),
+            processes=processes,
+        )
+        has_output = directory is not None or arguments.flag(keep, "keep")
+        _check(settings, has_output=has_output, has_report=report_path is not None)
+        if report_path is not None:
+            refuse_cluster(cluster, client, "not with html")
+        arguments.optional_function(progress, "progress")
+        arguments.optional_function(on_signals, "on_signals")
+        report = None
+        if report_path is not None:
+            from replay.report.api import ReplayReport
+
+            report = ReplayReport(report_path, stored, settings.threshold, len(settings.products))
+        if follow:
+            limit = format_threshold(settings.threshold)
+            log.info("%s waiting for a spread above %s", tapes_title(stored.path), limit)
+        elif not math.isinf(settings.speed):
+            shared = ", each product in one process" if settings.processes > 1 else ""
+            log.info("replaying %s at speed %g%s", tape_name(stored.path), settings.speed, shared)
+        elif settings.processes > 1 and not is_divisible(settings, has_strategy=strategy is not None):
+            log.info("replaying each product in one process: a strategy needs all its rows")
+        result = run(
+            stored,
+            settings,
+            output=directory,
+            keep=arguments.flag(keep, "keep"),
+            progress=both(both(progress, report), _signals(settings.threshold, on_signals)),
+            engine=engine,
+            workers=workers,
+            strategy=arguments.strategy_of(strategy),
+        )
+        if report is not None:
+            report.write(result, command)
+        return result
+
+
+def _check(settings: ReplaySettings, *, has_output: bool, has_report: bool) -> None:
+    """Refuse settings that do not go together.
+
+    Raises:
+        OptionError: naming one of them.
+    """
+    for option, value in (("idle_limit", settings.idle_limit), ("precise", settings.precise)):
         if value and math.isinf(settings.speed):
             raise OptionError("needs a speed: at max nothing waits", option=option, value=value)
-    if settings.depth and directory is None and not arguments.flag(keep, "keep"):
-        raise OptionError("needs an output (-o RUN): the levels go to RUN/depth", option="depth", value=depth)
-    if settings.processes > 1 and (follow or report_path or settings.idle_limit is not None):
-        raise OptionError("not with follow, html or idle_limit", option="processes", value=processes)
-    arguments.optional_function(progress, "progress")
-    arguments.optional_function(on_signals, "on_signals")
-    report = None
-    if report_path is not None:
-        from replay.report.api import ReplayReport
-
-        report = ReplayReport(report_path, stored, settings.threshold, len(settings.products))
-    if follow:
-        limit = format_threshold(settings.threshold)
-        log.info("%s waiting for a spread above %s", tapes_title(stored.path), limit)
-    elif not math.isinf(settings.speed):
-        shared = ", each product in one process" if settings.processes > 1 else ""
-        log.info("replaying %s at speed %g%s", tape_name(stored.path), settings.speed, shared)
-    elif settings.processes > 1 and not is_divisible(settings, has_strategy=strategy is not None):
-        log.info("replaying each product in one process: a strategy needs all its rows")
-    result = run(
-        stored,
-        settings,
-        output=directory,
-        keep=arguments.flag(keep, "keep"),
-        progress=both(both(progress, report), _signals(settings.threshold, on_signals)),
-        engine=arguments.engine_of(engine),
-        strategy=arguments.strategy_of(strategy),
-    )
-    if report is not None:
-        report.write(result, command)
-    return result
+    if settings.depth and not has_output:
+        reason = "needs an output (-o RUN): the levels go to RUN/depth"
+        raise OptionError(reason, option="depth", value=settings.depth)
+    if settings.processes > 1 and (settings.follow or has_report or settings.idle_limit is not None):
+        raise OptionError("not with follow, html or idle_limit", option="processes", value=settings.processes)
 
 
 def _signals(

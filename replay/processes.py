@@ -19,16 +19,18 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
+from importlib import import_module
 from multiprocessing.connection import Connection
 from queue import Empty, SimpleQueue
-from typing import Any, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
-from orderbook.engine import Engine
 from orderbook.errors import BooktapeError, OptionError, StepError, explain
-from recorder.runtime.loading import load_engine, preload_engine
 from recorder.runtime.signals import InterruptedRunError, on_signals
-from recorder.settings import EngineName
-from recorder.tape.reader import Tape
+
+if TYPE_CHECKING:  # whoever starts processes shall not import Arrow first
+    from orderbook.engine import Engine
+    from recorder.settings import EngineName
+    from recorder.tape.reader import Tape
 
 WaitForStart = Callable[[], int]
 """Block until all processes are ready; return their common start, in nanoseconds of the monotonic clock."""
@@ -46,7 +48,7 @@ class LostProcessError(BooktapeError):
     """A process ended without a result."""
 
 
-def balanced(tapes: Iterable[tuple[Tape, Sequence[str]]], number: int) -> list[tuple[str, ...]]:
+def balanced(tapes: "Iterable[tuple[Tape, Sequence[str]]]", number: int) -> list[tuple[str, ...]]:
     """Divide the products of tapes into at most `number` groups, none empty, of about as many bytes each.
 
     The largest product comes first; each goes to the group that is smallest so far.
@@ -81,10 +83,13 @@ class WorkerPool(AbstractContextManager["WorkerPool[P, R]"], Generic[P, R]):
             the `WaitForStart` once for every part or for none; the first if there is a process for each.
         number: how many processes.
         engine: name of the engine that they load at once, if its compiled code is in the cache.
+        module: a module that they import at once, if that of `work` does not do so.
     """
 
-    def __init__(self, work: Callable[[P, WaitForStart], R], number: int, engine: str) -> None:
-        self._workers = [_Worker[P, R](work, engine) for _ in range(number)]
+    def __init__(
+        self, work: Callable[[P, WaitForStart], R], number: int, engine: str, module: str | None = None
+    ) -> None:
+        self._workers = [_Worker[P, R](work, engine, module) for _ in range(number)]
         self._start_ns = 0
         self._all_ready = threading.Barrier(number or 1, self._set_start)
 
@@ -106,12 +111,14 @@ class WorkerPool(AbstractContextManager["WorkerPool[P, R]"], Generic[P, R]):
         for worker in self._workers:
             worker.join()
 
-    def ready_engine(self, engine: Engine | EngineName) -> Engine | EngineName:
+    def ready_engine(self, engine: "Engine | EngineName") -> "Engine | EngineName":
         """Return the engine for the parts: its name if all processes have loaded it, else a ready one.
 
         Raises:
             EngineError: if `compiled` is requested and numba is not installed.
         """
+        from recorder.runtime.loading import load_engine  # noqa: PLC0415  which imports Arrow
+
         have_loaded = [worker.has_loaded() for worker in self._workers]
         if not isinstance(engine, str):
             return engine
@@ -221,9 +228,10 @@ class _Worker(Generic[P, R]):
     (None), and returns a result or a failure.
     """
 
-    def __init__(self, work: Callable[[P, WaitForStart], R], engine: str) -> None:
+    def __init__(self, work: Callable[[P, WaitForStart], R], engine: str, module: str | None) -> None:
         self._pipe, self._theirs = _SPAWN.Pipe()
-        self._process = _SPAWN.Process(target=_run_in_process, args=(self._theirs, work, engine), daemon=True)
+        arguments = (self._theirs, work, engine, module)
+        self._process = _SPAWN.Process(target=_run_in_process, args=arguments, daemon=True)
 
     def start(self) -> None:
         self._process.start()
@@ -266,7 +274,9 @@ class _Worker(Generic[P, R]):
         self._theirs.close()
 
 
-def _run_in_process(pipe: Connection, work: Callable[[Any, WaitForStart], Any], engine: str) -> None:
+def _run_in_process(
+    pipe: Connection, work: Callable[[Any, WaitForStart], Any], engine: str, module: str | None
+) -> None:
     """Run parts in a new process, and send the outcome of each, until the parent closes the pipe."""
     # Ctrl-C and SIGHUP reach the whole group of processes; the parent passes them on as SIGTERM.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -278,6 +288,8 @@ def _run_in_process(pipe: Connection, work: Callable[[Any, WaitForStart], Any], 
         start_ns: int = pipe.recv()
         return start_ns
 
+    if module is not None:
+        import_module(module)
     try:
         pipe.send(_has_preloaded(engine))
     except OSError:  # the parent has ended
@@ -308,6 +320,8 @@ def _end_with_parent() -> None:
 
 
 def _has_preloaded(engine: str) -> bool:
+    from recorder.runtime.loading import preload_engine  # noqa: PLC0415  which imports Arrow
+
     try:
         return preload_engine(engine)
     except OptionError:  # the parent says it

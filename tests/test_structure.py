@@ -306,6 +306,7 @@ TESTED_ELSEWHERE = {
     "replay/simulation/walk_plan.py": "tests/replay/simulation/test_walking.py",
     "replay/simulation/walk_results.py": "tests/replay/simulation/test_walking.py",
     "replay/simulation/": "tests/replay/simulation/test_api.py",
+    "booktape/workers.py": "tests/replay/test_processes.py",
     "booktape/windows.py": "tests/replay/running/test_window.py",
     "orderbook/compiled/": "tests/orderbook/compiled/test_engine.py",  # against the plain engine
     "orderbook/dataflow/operators.py": "tests/orderbook/dataflow/test_streams.py",
@@ -340,8 +341,10 @@ TESTED_ELSEWHERE = {
     "replay/merging/": "tests/replay/merging/test_api.py",
     "replay/checking/verification.py": "tests/replay/checking/test_verify.py",
     "replay/comparing/metric.py": "tests/replay/comparing/test_metrics.py",
+    "replay/pieces/cluster.py": "tests/replay/pieces/test_dask_cluster.py",
     "replay/pieces/reading.py": "tests/replay/running/test_pieces.py",
     "replay/pieces/workers.py": "tests/replay/test_processes.py",
+    "replay/comparing/totals.py": "tests/replay/comparing/test_pieces.py",
     "replay/comparing/sweep/sums.py": "tests/replay/comparing/sweep/test_bins.py",
     "replay/dataflow/sources.py": "tests/replay/dataflow/test_flows.py",
     "replay/run_dir/backtests.py": "tests/replay/checking/diff/test_backtests.py",

@@ -10,6 +10,7 @@ import click
 import booktape
 from booktape.cli.options import (
     by_option,
+    cluster_option,
     command,
     command_line,
     csv_option,
@@ -112,6 +113,7 @@ from booktape.execution import Execution
 @output_option
 @engine_option
 @processes_option
+@cluster_option
 @html_option
 @open_option
 @option(
@@ -160,8 +162,8 @@ def compare(
         if given:
             thresholds_of(given, option_name)
     thresholds = [each for given in values.values() for each in given]
-    # Several processes report no steps.
-    with nullcontext() if processes > 1 else progress_bar(tapes, products, "compare") as advance:
+    is_shared = processes > 1 or options["cluster"] is not None  # then nobody reports steps
+    with nullcontext() if is_shared else progress_bar(tapes, products, "compare") as advance:
         comparison = booktape.compare(
             tapes,
             thresholds or None,

@@ -170,6 +170,14 @@ processes_option = option(
     help="Number of processes that share the work: runs of segments, or products where a strategy or a clock"
     " needs all rows of one.",
 )
+cluster_option = option(
+    replay,
+    "cluster",
+    "--cluster",
+    metavar="ADDRESS",
+    help="Share the work on a cluster of Dask, whose workers have the tapes at the same paths: its scheduler,"
+    " such as tcp://scheduler:8786, or local:4 for four processes here.",
+)
 by_option = option(
     backtest,
     "by",

@@ -12,6 +12,7 @@ import click
 
 import booktape
 from booktape.cli.options import (
+    cluster_option,
     command,
     command_line,
     engine_option,
@@ -66,6 +67,7 @@ from booktape.replaying import replay as replay_tape
     " counts from when a row was due and could be read.",
 )
 @processes_option
+@cluster_option
 @option(
     replay_tape,
     "threshold",
@@ -124,7 +126,7 @@ def replay(
         above = arguments.threshold(options["threshold"])
         trades = options["trades"]
         shown = watching.replay(opened.path, products, speed, above, is_followed=follow, trades=trades)
-    elif processes == 1:
+    elif processes == 1 and options["cluster"] is None:
         shown = progress_bar(opened.path, products, "replay")
     # What a strategy prints is not part of the result.
     with shown as advance, redirect_stdout(sys.stderr) if as_json else nullcontext():

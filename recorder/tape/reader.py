@@ -53,9 +53,9 @@ class Tape:
         path = tape if isinstance(tape, Path) else Path(tape)
         return cls(path, complete_manifest(path, problems))
 
-    def without_listings(self) -> "Tape":
-        """Return the tape as it was opened, to send to another process: a long list of segments is large."""
-        return replace(self, listings={})
+    def to_send(self) -> "Tape":
+        """Return the tape for a process that may be in another directory, without its long lists."""
+        return replace(self, path=store.absolute(self.path), listings={})
 
     @property
     def feed(self) -> str:

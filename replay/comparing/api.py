@@ -7,22 +7,23 @@ from dataclasses import replace
 from pathlib import Path
 
 from orderbook.engine import Engine, Watch, both
-from recorder.runtime.loading import engine_for, engine_name
+from recorder.runtime.loading import engine_for, engine_name, load_engine
 from recorder.settings import EngineName
 from recorder.tape.reader import Tape, TapeLike
-from replay.comparing.passes import Work, run_passes
-from replay.comparing.pieces import run_pieces
+from replay.comparing.passes import run_passes, run_pieces
+from replay.comparing.pieces import run_piece
 from replay.comparing.profits import Traded
 from replay.comparing.results import Comparison
 from replay.comparing.settings import CompareSettings
 from replay.comparing.sweep.episode_rows import MAX_THRESHOLDS
-from replay.pieces.cutting import cut_for_processes
-from replay.pieces.workers import LocalWorkers
+from replay.comparing.totals import Work
+from replay.pieces.cutting import cut_for_workers
+from replay.pieces.workers import LocalWorkers, Workers
 from replay.run_dir.writer import run_directory
 from replay.simulation.api import backtest
 
 
-def compare(
+def compare(  # noqa: PLR0913  each is an option of the command, or shows its work
     tapes: Sequence[TapeLike],
     settings: CompareSettings,
     *,
@@ -33,6 +34,7 @@ def compare(
     watch: Callable[[Path], Watch] | None = None,
     engine: Engine | EngineName = "auto",
     processes: int = 1,
+    workers: Workers | None = None,
 ) -> Comparison:
     """Compare thresholds over tapes, in one pass over each book however many there are.
 
@@ -46,7 +48,8 @@ def compare(
         progress: called with each product and step; not if there are several processes.
         watch: called with each tape; returns a function that is called with each product and step.
         engine: builds the books.
-        processes: number of processes that share the pieces of the tapes; no result depends on it.
+        processes: number of processes that share the work; no result depends on it.
+        workers: who work on the pieces of the tapes; None for those processes.
 
     Raises:
         TapeError: if a tape cannot be read.
@@ -57,26 +60,28 @@ def compare(
     opened = [Tape.open(each) for each in tapes]
     wanted, named = settings.products, engine
     selected = [each.select(wanted) for each in opened]
-    if processes == 1:
-        engine = engine_for(sum(each.sealed_work(wanted) for each in opened), engine)
     with ExitStack() as stack:
+        if workers is None and processes > 1:
+            workers = stack.enter_context(LocalWorkers(processes, engine, run_piece.__module__))
         pieces = []
-        if processes > 1:
-            pieces = cut_for_processes(zip(opened, selected, strict=True), settings.window, processes)
-        number = min(processes, sum(len(each.pieces) for each in pieces))
-        workers = stack.enter_context(LocalWorkers(number, engine))  # they import and load at once
-        running = workers.ready_engine(engine)
+        if workers is None:
+            work_of_all = sum(each.sealed_work(wanted) for each in opened)
+            running: Engine | EngineName = load_engine(engine_for(work_of_all, engine))
+        else:
+            pieces = cut_for_workers(zip(opened, selected, strict=True), settings.window, workers.width)
+            running = workers.ready_engine(engine)
         started = time.perf_counter()
         writer = stack.enter_context(run_directory(output)) if output else None
         if episodes_of is None:
             episodes_of = settings.thresholds if len(settings.thresholds) <= MAX_THRESHOLDS else ()
         listed = tuple(episodes_of) if writer else ()
         books = replace(settings, trades=None)  # the backtest has processes of its own
-        work = Work(opened, selected, books, running, writer, listed)
-        if processes > 1:
-            outcome = run_pieces(work, pieces, workers)
-        else:
+        names = [str(each.path) for each in opened]
+        work = Work(opened, names, selected, books, running, writer, listed)
+        if workers is None:
             outcome = run_passes(work, lambda each: both(progress, watch and watch(each.path)))
+        else:
+            outcome = run_pieces(work, pieces, workers)
         traded = None
         if settings.trades is not None:
             result = backtest(opened, settings.trades, keep=False, processes=processes, engine=named)

@@ -18,8 +18,8 @@ from recorder.tape.product_tape import ProductTape
 from recorder.tape.reader import Tape
 from replay.running.window import Window
 
-_PIECES_PER_PROCESS: Final = 4
-"""So that no process waits long for the last one. Each piece costs a sidecar and a merge."""
+_PIECES_PER_WORKER: Final = 4
+"""So that none waits long for the last one. Each piece costs a sidecar and a merge."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,20 +58,39 @@ class ProductPieces:
     product: str
     pieces: tuple[Piece, ...]
 
+    def each(self) -> "list[ProductPiece]":
+        """Return the pieces with their product."""
+        return [ProductPiece(self.tape, self.product, piece) for piece in self.pieces]
 
-def cut_for_processes(
+
+@dataclass(frozen=True, slots=True)
+class ProductPiece:
+    """A piece of a product of one of several tapes; picklable, and small: a cluster is sent many.
+
+    Attributes:
+        tape: number of the tape.
+        product: product id.
+        piece: its rows.
+    """
+
+    tape: int
+    product: str
+    piece: Piece
+
+
+def cut_for_workers(
     tapes: Iterable[tuple[Tape, Sequence[str]]],
     window: Window,
-    processes: int,
+    workers: int,
     *,
     at_connections: bool = False,
 ) -> list[ProductPieces]:
-    """Cut the products of tapes into some pieces for each process, and at least one for each product.
+    """Cut the products of tapes into some pieces for each worker, and at least one for each product.
 
     Args:
         tapes: the tapes with their products.
         window: the part of each tape that is read.
-        processes: number of processes that share the pieces.
+        workers: how many work at once.
         at_connections: cut only where a connection begins, as the trades of one are judged together.
 
     Raises:
@@ -83,7 +102,7 @@ def cut_for_processes(
         for product in products
     ]
     sizes = Counter({(place, product): rows.stored_bytes() for place, product, rows in found})
-    number, total = processes * _PIECES_PER_PROCESS, max(sizes.total(), 1)
+    number, total = workers * _PIECES_PER_WORKER, max(sizes.total(), 1)
     return [
         ProductPieces(
             place,

@@ -16,6 +16,12 @@ class Mergeable(Protocol):
 M = TypeVar("M", bound=Mergeable)
 
 
+def merged(earlier: M, later: M) -> M:
+    """Return the result of two adjacent pieces; neither can be used any more."""
+    earlier.merge(later)
+    return earlier
+
+
 class ChainMerge(Generic[M]):
     """Merges the results of chains of pieces, which come in any order, each as soon as it can be.
 

@@ -3,34 +3,45 @@
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 
-from orderbook.engine import Engine
-from recorder.runtime.loading import engine_name
-from recorder.settings import EngineName
 from replay.pieces.merging import ChainMerge, Mergeable
 from replay.processes import WaitForStart, WorkerPool
 
-P = TypeVar("P")
+if TYPE_CHECKING:  # whoever starts processes shall not import Arrow first
+    from orderbook.engine import Engine
+    from recorder.settings import EngineName
+    from replay.pieces.cutting import ProductPiece, ProductPieces
+
+C = TypeVar("C")
 M = TypeVar("M", bound=Mergeable)
 
 
 class Workers(Protocol):
-    """Work on pieces and merge what comes of them."""
+    """Work on pieces and merge what comes of them.
 
-    def ready_engine(self, engine: Engine | EngineName) -> Engine | EngineName:
+    Attributes:
+        width: how many work at once.
+    """
+
+    width: int
+
+    def ready_engine(self, engine: "Engine | EngineName") -> "Engine | EngineName":
         """Return what to send as the engine of a piece.
 
         Raises:
             EngineError: if `compiled` is requested and numba is not installed.
         """
 
-    def merged(self, work: Callable[[P], M], chains: Sequence[Sequence[P]]) -> list[M]:
-        """Return the merged result of each chain of adjacent pieces, in order.
+    def merged(
+        self, work: "Callable[[C, ProductPiece], M]", common: C, products: "Sequence[ProductPieces]"
+    ) -> list[M]:
+        """Return the merged result of each product, in order.
 
         Args:
             work: a pure function of a module; the files that it writes may be written again.
-            chains: the pieces of each, at least one; they are pickled.
+            common: what it needs for every piece; picklable.
+            products: their pieces.
 
         Raises:
             BooktapeError: the first failure of a piece.
@@ -41,8 +52,9 @@ class Workers(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Call:
-    work: Callable[[Any], Any]
-    piece: Any
+    work: "Callable[[Any, ProductPiece], Any]"
+    common: Any
+    piece: "ProductPiece"
 
 
 class LocalWorkers(AbstractContextManager["LocalWorkers"]):
@@ -51,10 +63,13 @@ class LocalWorkers(AbstractContextManager["LocalWorkers"]):
     Args:
         number: how many.
         engine: the engine that they load at once, if its compiled code is in the cache.
+        module: what they import at once: it has the work to do.
     """
 
-    def __init__(self, number: int, engine: Engine | EngineName) -> None:
-        self._pool = WorkerPool[_Call, Any](_run, number, engine_name(engine))
+    def __init__(self, number: int, engine: "Engine | EngineName", module: str) -> None:
+        self.width = number
+        name = engine if isinstance(engine, str) else engine.name
+        self._pool = WorkerPool[_Call, Any](_run, number, name, module)
 
     def __enter__(self) -> Self:
         """Start the processes."""
@@ -65,16 +80,19 @@ class LocalWorkers(AbstractContextManager["LocalWorkers"]):
         """End the processes."""
         self._pool.__exit__()
 
-    def ready_engine(self, engine: Engine | EngineName) -> Engine | EngineName:
+    def ready_engine(self, engine: "Engine | EngineName") -> "Engine | EngineName":
         """Return the engine of a piece; see `WorkerPool.ready_engine`."""
         return self._pool.ready_engine(engine)
 
-    def merged(self, work: Callable[[P], M], chains: Sequence[Sequence[P]]) -> list[M]:
-        """Return the merged result of each chain; see `Workers`."""
-        merging = ChainMerge[M]([len(chain) for chain in chains])
-        self._pool.run_each([_Call(work, piece) for chain in chains for piece in chain], merging.add)
+    def merged(
+        self, work: "Callable[[C, ProductPiece], M]", common: C, products: "Sequence[ProductPieces]"
+    ) -> list[M]:
+        """Return the merged result of each product; see `Workers`."""
+        merging = ChainMerge[M]([len(product.pieces) for product in products])
+        calls = [_Call(work, common, piece) for product in products for piece in product.each()]
+        self._pool.run_each(calls, merging.add)
         return merging.results()
 
 
 def _run(call: _Call, _wait_for_start: WaitForStart) -> Any:
-    return call.work(call.piece)
+    return call.work(call.common, call.piece)

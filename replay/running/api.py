@@ -21,8 +21,8 @@ from recorder.settings import EngineName
 from recorder.tape.reader import Tape, TapeLike
 from replay.dataflow.flows import replay_flow
 from replay.dataflow.sources import first_reported, paced_source
-from replay.pieces.cutting import cut_for_processes
-from replay.pieces.workers import LocalWorkers
+from replay.pieces.cutting import cut_for_workers
+from replay.pieces.workers import LocalWorkers, Workers
 from replay.processes import WaitForStart, WorkerPool, balanced, check_picklable
 from replay.run_dir.writer import RunError, RunWriter, run_directory
 from replay.running.output import RunOutput
@@ -40,6 +40,7 @@ def run(
     progress: Watch | None = None,
     engine: Engine | EngineName = "auto",
     strategy: StrategyFactory | None = None,
+    workers: Workers | None = None,
 ) -> RunResult:
     """Replay a tape through the same book and filter as a live feed.
 
@@ -51,6 +52,7 @@ def run(
         progress: called with the product and every step; only with one process.
         engine: `auto`, `compiled`, `plain` or your own; it runs the books.
         strategy: makes a strategy for each product, see `orderbook.strategy`.
+        workers: who work on the pieces of the tape, if the settings allow pieces; None for `processes`.
 
     Raises:
         TapeError: if the tape cannot be read or has no such product.
@@ -67,9 +69,13 @@ def run(
     with ExitStack() as stack:
         writer = stack.enter_context(run_directory(output)) if output else None
         whole = _Part(opened, settings, writer, keep, engine, strategy)
-        if settings.processes > 1:
-            divide = _in_pieces if is_divisible(settings, has_strategy=strategy is not None) else _by_product
-            result = divide(whole)
+        divisible = is_divisible(settings, has_strategy=strategy is not None)
+        if divisible and workers is None and settings.processes > 1:
+            workers = stack.enter_context(LocalWorkers(settings.processes, engine, run_piece.__module__))
+        if workers is not None:
+            result = _in_pieces(whole, workers)
+        elif settings.processes > 1:
+            result = _by_product(whole)
         else:
             if not settings.follow:
                 engine = engine_for(opened.sealed_work(settings.products), engine)
@@ -93,24 +99,19 @@ class _Part:
     first_time: int | None = None
 
 
-def _in_pieces(whole: _Part) -> RunResult:
-    """Replay runs of segments in several processes; what came of them is merged in order."""
+def _in_pieces(whole: _Part, workers: Workers) -> RunResult:
+    """Replay runs of segments apart; what came of them is merged in order."""
     settings = whole.settings
-    pieces = cut_for_processes(
+    pieces = cut_for_workers(
         [(whole.tape, settings.products)],
         settings.window,
-        settings.processes,
+        workers.width,
         at_connections=settings.trades,
     )
-    number = min(settings.processes, sum(len(each.pieces) for each in pieces))
-    with LocalWorkers(number, whole.engine) as workers:
-        engine = workers.ready_engine(whole.engine)
-        work = PieceWork(whole.tape.without_listings(), settings, whole.writer, whole.keep, engine)
-        started = time.perf_counter()
-        chains = [
-            [replace(work, product=each.product, piece=piece) for piece in each.pieces] for each in pieces
-        ]
-        found = workers.merged(run_piece, chains)
+    engine = workers.ready_engine(whole.engine)
+    work = PieceWork(whole.tape.to_send(), settings, whole.writer, whole.keep, engine)
+    started = time.perf_counter()
+    found = workers.merged(run_piece, work, pieces)
     return _whole(whole, found, engine_name(engine), started)
 
 

@@ -10,7 +10,7 @@ from orderbook.tally import Tally
 from recorder.runtime.loading import load_engine
 from recorder.settings import EngineName
 from recorder.tape.reader import Tape
-from replay.pieces.cutting import WHOLE_PRODUCT, Piece
+from replay.pieces.cutting import ProductPiece
 from replay.pieces.reading import steps_of
 from replay.run_dir.writer import RunWriter, piece_files
 from replay.running.output import RunOutput
@@ -21,7 +21,7 @@ from replay.running.settings import ReplaySettings
 
 @dataclass(frozen=True, slots=True)
 class PieceWork:
-    """One piece of a product; picklable.
+    """The work on each piece of a tape; picklable.
 
     Attributes:
         tape: the tape.
@@ -29,8 +29,6 @@ class PieceWork:
         writer: of the RUN directory; None if nothing is written.
         keep: whether the tables come back.
         engine: runs the book.
-        product: product id.
-        piece: its rows.
     """
 
     tape: Tape
@@ -38,8 +36,6 @@ class PieceWork:
     writer: RunWriter | None
     keep: bool
     engine: Engine | EngineName
-    product: str = ""
-    piece: Piece = WHOLE_PRODUCT
 
 
 def is_divisible(settings: ReplaySettings, *, has_strategy: bool) -> bool:
@@ -47,7 +43,7 @@ def is_divisible(settings: ReplaySettings, *, has_strategy: bool) -> bool:
     return settings.speed == MAX_SPEED and not settings.follow and not has_strategy
 
 
-def run_piece(work: PieceWork) -> RunResult:
+def run_piece(work: PieceWork, each: ProductPiece) -> RunResult:
     """Replay a piece; its files are complete when this returns.
 
     Raises:
@@ -55,14 +51,14 @@ def run_piece(work: PieceWork) -> RunResult:
         RunError: if a file cannot be written.
     """
     settings, engine = work.settings, load_engine(work.engine)
-    tape = work.tape.product(work.product)
-    tally = Tally(settings.threshold) if work.piece.is_first else Tally.piece(settings.threshold)
-    result = RunResult(work.tape.path, settings, engine.name, {work.product: tally})
+    tape = work.tape.product(each.product)
+    tally = Tally(settings.threshold) if each.piece.is_first else Tally.piece(settings.threshold)
+    result = RunResult(work.tape.path, settings, engine.name, {each.product: tally})
     with piece_files(work.writer) as files:
         output = RunOutput(settings.threshold, settings.trades, files, work.keep)
         for step in steps_of(
             tape,
-            work.piece,
+            each.piece,
             settings.window,
             engine,
             depth=settings.depth,
@@ -71,6 +67,6 @@ def run_piece(work: PieceWork) -> RunResult:
         ):
             tally.add(step)
             if work.keep or files is not None:
-                output.add(work.product, step)
+                output.add(each.product, step)
     output.fill(result)
     return result

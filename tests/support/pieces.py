@@ -15,11 +15,12 @@ from orderbook.engine import Engine
 from recorder.api import import_captures
 from recorder.settings import EngineName, ImportSettings, SealPolicy
 from recorder.tape.compaction import compact
+from replay.pieces.cutting import ProductPiece, ProductPieces
 from replay.pieces.merging import Mergeable
 from tests.support.constants import SECOND
 from tests.support.tapes import copy_of, tuples_of
 
-P = TypeVar("P")
+C = TypeVar("C")
 M = TypeVar("M", bound=Mergeable)
 
 APART_NS = 3600 * SECOND
@@ -78,15 +79,19 @@ class ShuffledWorkers:
     """Workers of this process, who merge adjacent results in a random association."""
 
     def __init__(self, seed: int) -> None:
+        self.width = 1
         self._choose = at_random(seed)
 
     def ready_engine(self, engine: Engine | EngineName) -> Engine | EngineName:
         """Return the engine: they use it where it is."""
         return engine
 
-    def merged(self, work: Callable[[P], M], chains: Sequence[Sequence[P]]) -> list[M]:
-        """Return the merged result of each chain."""
-        return [merge_all([work(loads(dumps(piece))) for piece in chain], self._choose) for chain in chains]  # noqa: S301
+    def merged(
+        self, work: Callable[[C, ProductPiece], M], common: C, products: Sequence[ProductPieces]
+    ) -> list[M]:
+        """Return the merged result of each product."""
+        common = loads(dumps(common))  # noqa: S301  as another process gets it
+        return [merge_all([work(common, piece) for piece in each.each()], self._choose) for each in products]
 
 
 def rows_of(run: Path, stream: str) -> dict[str, list[tuple[object, ...]]]:

@@ -106,6 +106,11 @@ def is_remote(path: Path) -> bool:
     return isinstance(path, RemotePath)
 
 
+def absolute(path: Path) -> Path:
+    """Return a path that is the same from any directory."""
+    return path if is_remote(path) else path.absolute()
+
+
 def _at(path: object) -> _Files:
     return _REMOTE if isinstance(path, RemotePath) else _LOCAL
 

@@ -7,11 +7,11 @@ import pytest
 
 from orderbook.document import to_json
 from recorder.tape.reader import Tape
-from replay.comparing.passes import Outcome, Work, run_passes
-from replay.comparing.pieces import run_pieces
+from replay.comparing.passes import Outcome, run_passes, run_pieces
 from replay.comparing.results import Comparison
 from replay.comparing.settings import CompareSettings
-from replay.pieces.cutting import cut_for_processes
+from replay.comparing.totals import Work
+from replay.pieces.cutting import cut_for_workers
 from replay.run_dir.writer import run_directory
 from replay.running.window import WHOLE, Window
 from tests.support.constants import SECOND
@@ -28,9 +28,9 @@ def compared(
     products = [PRODUCTS for _ in opened]
     settings = CompareSettings(THRESHOLDS, PRODUCTS, window=window, by=by, fee=0.0002)
     with run_directory(run) as writer:
-        work = Work(opened, products, settings, "compiled", writer, THRESHOLDS)
+        work = Work(opened, [str(tape) for tape in tapes], products, settings, "compiled", writer, THRESHOLDS)
         if processes:
-            pieces = cut_for_processes(zip(opened, products, strict=True), window, processes)
+            pieces = cut_for_workers(zip(opened, products, strict=True), window, processes)
             assert any(len(each.pieces) > 1 for each in pieces)
             found: Outcome = run_pieces(work, pieces, ShuffledWorkers(processes))
         else:

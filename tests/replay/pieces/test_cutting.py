@@ -8,7 +8,7 @@ import pytest
 from recorder.tape.format.layout import book_file
 from recorder.tape.format.segment_entry import parts_of
 from recorder.tape.reader import Tape
-from replay.pieces.cutting import WHOLE_PRODUCT, cut_for_processes, pieces_of
+from replay.pieces.cutting import WHOLE_PRODUCT, cut_for_workers, pieces_of
 from replay.running.window import WHOLE, Window
 
 
@@ -34,7 +34,7 @@ def test_pieces_follow_one_another(interrupted: dict[str, Path], name: str, numb
 def test_pieces_are_of_equal_size(interrupted: dict[str, Path]) -> None:
     """No piece has more than its share of the bytes and one segment."""
     opened = Tape.open(interrupted["as recorded"])
-    for each in cut_for_processes([(opened, opened.select(()))], WHOLE, 3):
+    for each in cut_for_workers([(opened, opened.select(()))], WHOLE, 3):
         tape = opened.product(each.product)
         entries = tape.segments()
         sizes = [

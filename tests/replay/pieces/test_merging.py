@@ -13,10 +13,10 @@ from orderbook.engine import PlainEngine, Step
 from orderbook.tally import Tally
 from orderbook.trades import TradeReader
 from orderbook.venues.registry import venue
-from replay.comparing.passes import ProductTotal
 from replay.comparing.pieces import PieceTotal
 from replay.comparing.settings import CompareSettings
 from replay.comparing.sweep.episode_rows import EpisodeRows
+from replay.comparing.totals import ProductTotal
 from replay.pieces.merging import ChainMerge
 from tests.support.constants import BTC, SECOND
 from tests.support.oracle import Row

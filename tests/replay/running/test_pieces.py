@@ -1,12 +1,11 @@
 """A replay in any number of pieces is that of one pass: counts, digests, tables and files."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from recorder.tape.reader import Tape
-from replay.pieces.cutting import cut_for_processes
+from replay.pieces.cutting import cut_for_workers
 from replay.run_dir.writer import run_directory
 from replay.running import api as running
 from replay.running.pieces import PieceWork, is_divisible, run_piece
@@ -23,16 +22,11 @@ def in_pieces(tape: Path, settings: ReplaySettings, processes: int, run: Path) -
     """Return the result of each product, replayed in pieces for some processes, with a RUN."""
     opened = Tape.open(tape)
     products = opened.select(settings.products)
-    pieces = cut_for_processes(
-        [(opened, products)], settings.window, processes, at_connections=settings.trades
-    )
+    pieces = cut_for_workers([(opened, products)], settings.window, processes, at_connections=settings.trades)
     assert settings.trades or any(len(each.pieces) > 1 for each in pieces)
     with run_directory(run) as writer:
-        work = PieceWork(opened.without_listings(), settings, writer, keep=True, engine="compiled")
-        chains = [
-            [replace(work, product=each.product, piece=piece) for piece in each.pieces] for each in pieces
-        ]
-        found = ShuffledWorkers(processes).merged(run_piece, chains)
+        work = PieceWork(opened.to_send(), settings, writer, keep=True, engine="compiled")
+        found = ShuffledWorkers(processes).merged(run_piece, work, pieces)
     return dict(zip(products, found, strict=True))
 
 

@@ -1,0 +1,131 @@
+"""Work on a real cluster: workers and schedulers that are killed, are not there, or do not have the tape."""
+
+import os
+import signal
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from distributed import Client
+
+import booktape as bt
+from orderbook.document import to_json
+from recorder.tape.errors import TapeError
+from recorder.tape.reader import Tape
+from replay.comparing.pieces import run_piece
+from replay.comparing.settings import CompareSettings
+from replay.comparing.totals import Work
+from replay.pieces.cluster import ClusterWorkers
+from replay.pieces.cutting import WHOLE_PRODUCT, ProductPiece, ProductPieces, cut_for_workers
+from replay.pieces.dask_cluster import DaskCluster
+from replay.processes import LostProcessError
+from replay.running.window import WHOLE
+from tests.support.commands import booktape, json_of
+from tests.support.dask import DaskProcesses, dask_processes, marked, run_piece_or_wait
+from tests.support.pieces import PRODUCTS, rows_of
+
+THRESHOLDS = ("1bps", "10bps")
+
+
+@pytest.fixture(scope="module")
+def dask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DaskProcesses]:
+    """Return a scheduler with two workers. Kill none of them."""
+    with dask_processes(tmp_path_factory.mktemp("dask"), 2) as processes:
+        yield processes
+
+
+@pytest.fixture
+def doomed(tmp_path: Path) -> Iterator[tuple[DaskProcesses, Any]]:
+    """Return a scheduler with two workers, and its client."""
+    with dask_processes(tmp_path, 2) as processes:
+        client: Any = Client(processes.address, timeout="5s")  # type: ignore[no-untyped-call]  # of Dask
+        client.wait_for_workers(2)
+        yield processes, client
+        client.close()
+
+
+def work_on(tape: Path, mark: Path) -> tuple[Work, list[ProductPieces]]:
+    """Return a comparison, which has a file to mark in place of the tape's name, and its pieces."""
+    opened = Tape.open(tape)
+    settings = CompareSettings((0.0001, 0.001), PRODUCTS)
+    work = Work([opened.to_send()], [str(mark)], [PRODUCTS], settings, "plain", None, ())
+    return work, cut_for_workers([(opened, PRODUCTS)], WHOLE, 2)
+
+
+def test_a_command_on_a_cluster(dask: DaskProcesses, interrupted: dict[str, Path], tmp_path: Path) -> None:
+    """Numbers, episodes and rows of a RUN are those of one process."""
+    tape = interrupted["some"]
+    options = [each for threshold in THRESHOLDS for each in ("--threshold", threshold)]
+    found = json_of("compare", tape, *options, "--cluster", dask.address, "-o", tmp_path / "shared")
+    alone = json_of("compare", tape, *options, "-o", tmp_path / "alone")
+    for name in ("rows", "spread", "quality", "digest", "tapes"):
+        assert found[name] == alone[name]
+    assert rows_of(tmp_path / "shared", "episodes") == rows_of(tmp_path / "alone", "episodes")
+    replayed = json_of("replay", tape, "--cluster", dask.address)
+    assert replayed["products"] == json_of("replay", tape)["products"]
+
+
+def test_a_client_of_yours(dask: DaskProcesses, interrupted: dict[str, Path]) -> None:
+    """From Python a client shares the work, and stays open."""
+    tape = bt.open(interrupted["as recorded"])
+    with Client(dask.address) as client:  # type: ignore[no-untyped-call]  # of Dask
+        found = tape.compare(THRESHOLDS, products=PRODUCTS, client=client)
+        assert to_json(found.rows()) == to_json(tape.compare(THRESHOLDS, products=PRODUCTS).rows())
+        assert client.status == "running"
+        with pytest.raises(bt.OptionError, match="who works"):
+            tape.compare(THRESHOLDS, client=client, processes=2)
+        with pytest.raises(bt.OptionError, match="strategy"):
+            tape.replay(client=client, strategy="booktape.examples.episode_alert:EpisodeAlert")
+
+
+def test_a_worker_without_the_tape(dask: DaskProcesses, interrupted: dict[str, Path], tmp_path: Path) -> None:
+    """One line says which worker, and what it needs."""
+    work, pieces = work_on(interrupted["as recorded"], tmp_path / "mark")
+    work = replace(work, tapes=[replace(work.tapes[0], path=tmp_path / "nowhere")])
+    with Client(dask.address) as client, pytest.raises(TapeError, match=r"nowhere.*on the worker") as caught:  # type: ignore[no-untyped-call]  # of Dask
+        ClusterWorkers(DaskCluster(client)).merged(run_piece, work, pieces)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_killed_worker(
+    doomed: tuple[DaskProcesses, Any], interrupted: dict[str, Path], tmp_path: Path
+) -> None:
+    """If a worker is killed while it works on a piece, the results are those of one process."""
+    _, client = doomed
+    work, pieces = work_on(interrupted["as recorded"], tmp_path / "mark")
+    with ThreadPoolExecutor(1) as thread:
+        waiting = thread.submit(ClusterWorkers(DaskCluster(client)).merged, run_piece_or_wait, work, pieces)
+        os.kill(marked(tmp_path / "mark"), signal.SIGKILL)
+        found = waiting.result()
+    for each, total in zip(pieces, found, strict=True):
+        alone = run_piece(work, ProductPiece(each.tape, each.product, WHOLE_PRODUCT))
+        assert total.total.tally.document() == alone.total.tally.document()
+        assert total.total.sweep.finish() == alone.total.sweep.finish()
+
+
+def test_a_killed_scheduler(
+    doomed: tuple[DaskProcesses, Any], interrupted: dict[str, Path], tmp_path: Path
+) -> None:
+    """If the scheduler is killed, the command ends with one line."""
+    processes, client = doomed
+    work, pieces = work_on(interrupted["as recorded"], tmp_path / "mark")
+    with ThreadPoolExecutor(1) as thread:
+        waiting = thread.submit(ClusterWorkers(DaskCluster(client)).merged, run_piece_or_wait, work, pieces)
+        marked(tmp_path / "mark")
+        processes.scheduler.kill()
+        with pytest.raises(LostProcessError, match="cluster is lost"):
+            waiting.result()
+
+
+@pytest.mark.parametrize(
+    ("address", "why"), [("tcp://127.0.0.1:1", "no scheduler answers"), ("local:none", "write local:4")]
+)
+def test_no_cluster(address: str, why: str) -> None:
+    """A scheduler that cannot be reached is one line and exit code 2."""
+    done = booktape("compare", "sample:", "--threshold", "1bps", "--cluster", address)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert why in done.stderr
+    assert "--cluster" in done.stderr

@@ -1,0 +1,95 @@
+"""Schedulers and workers of Dask as real processes on loopback, and work that waits to be killed."""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from replay.comparing.pieces import PieceTotal, run_piece
+from replay.comparing.totals import Work
+from replay.pieces.cutting import ProductPiece
+from tests.support.commands import clean_environment
+from tests.support.constants import ROOT, TIMEOUT_S
+
+HOST = "127.0.0.1"
+_ALONE = ("--nthreads", "1", "--no-nanny")
+
+
+@dataclass(frozen=True)
+class DaskProcesses:
+    """A scheduler with its workers."""
+
+    address: str
+    scheduler: "subprocess.Popen[bytes]"
+    workers: "list[subprocess.Popen[bytes]]"
+
+
+@contextmanager
+def dask_processes(directory: Path, workers: int) -> Iterator[DaskProcesses]:
+    """Yield a scheduler and workers of one thread each, without nannies: what is killed stays dead."""
+    file = directory / "scheduler.json"
+    with ExitStack() as stack:
+        options = ("--host", HOST, "--no-dashboard")
+        scheduler = stack.enter_context(
+            _process("scheduler", *options, "--port", "0", "--scheduler-file", str(file))
+        )
+        wait_for(lambda: file.exists() and file.read_text(encoding="utf-8").rstrip().endswith("}"))
+        address: str = json.loads(file.read_text(encoding="utf-8"))["address"]
+        started = [
+            stack.enter_context(
+                _process("worker", address, *options, *_ALONE, "--local-directory", str(directory))
+            )
+            for _ in range(workers)
+        ]
+        yield DaskProcesses(address, scheduler, started)
+
+
+@contextmanager
+def _process(*arguments: str) -> "Iterator[subprocess.Popen[bytes]]":
+    process = subprocess.Popen(
+        [sys.executable, "-m", "dask", *arguments],
+        env={**clean_environment(), "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def wait_for(holds: Callable[[], object]) -> None:
+    """Wait until a condition holds; fail after a time that no machine needs."""
+    until = time.monotonic() + TIMEOUT_S
+    while not holds():
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
+def run_piece_or_wait(work: Work, each: ProductPiece) -> PieceTotal:
+    """Run a piece; the first process that comes here waits to be killed.
+
+    It notes its id in a file that stands for the name of the tape.
+    """
+    mark = Path(work.names[0])
+    try:
+        descriptor = os.open(mark, os.O_CREAT | os.O_EXCL | os.O_WRONLY)
+    except FileExistsError:
+        return run_piece(work, each)
+    os.write(descriptor, str(os.getpid()).encode())
+    os.close(descriptor)
+    threading.Event().wait()
+    raise AssertionError
+
+
+def marked(mark: Path) -> int:
+    """Return the id of the process that waits in `run_piece_or_wait`, once it does."""
+    wait_for(lambda: mark.exists() and mark.read_text(encoding="utf-8"))
+    return int(mark.read_text(encoding="utf-8"))

@@ -41,7 +41,7 @@ def export(
         tape: the tape, or a RUN directory.
         output: directory to write (`duckdb`: a file); must not exist.
         to: `parquet` (tables), `duckdb` (a file of SQL with views of the tables that there are),
-            `hftbacktest` (npz files) or `tardis` (CSV files).
+            `hftbacktest` (npz files), `tardis` (CSV files) or `nautilus` (a catalog; needs nautilus_trader).
         products: product ids; None for all of the tape.
         start: first time to export, inclusive; rows before it build the book.
         end: last time to export, exclusive.
@@ -75,7 +75,12 @@ def export(
     names = tuple(TABLES) if tables is None else _tables(tables, get_args(TableName))
     if tables is not None and form != "parquet":
         raise OptionError("only with --to parquet", option="tables", value=tables)
-    if depth is not None and (form == "hftbacktest" or (form == "parquet" and "depth" not in names)):
+    if form == "nautilus":
+        from replay.export.nautilus import require_nautilus
+
+        require_nautilus()
+    has_depth = form == "tardis" or (form == "parquet" and "depth" in names)
+    if depth is not None and not has_depth:
         raise OptionError("nothing of this export has so many levels", option="depth", value=depth)
 
     from recorder.tape.reader import Tape as StoredTape

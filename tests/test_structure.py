@@ -266,7 +266,7 @@ def test_help_is_light() -> None:
 
 
 END_TO_END = {
-    "tests/replay/export/test_tools.py": "hftbacktest, DuckDB, Polars, pandas, pyarrow and Spark on exports",
+    "tests/replay/export/test_tools.py": "other tools on exports: their books are ours",
     "tests/booktape/cli/test_output.py": "all commands with a closed pipe, a full disk and no stdout",
     "tests/replay/running/test_digest_equality.py": "one digest: live, replayed and in a cluster",
     "tests/replay/running/test_following.py": "`replay --follow` while a process records the tape",
@@ -331,6 +331,7 @@ TESTED_ELSEWHERE = {
     "replay/export/collect.py": "tests/replay/export/test_parquet.py",
     "replay/export/csv_gz.py": "tests/replay/export/test_tardis.py",
     "replay/export/events.py": "tests/replay/export/test_hftbacktest.py",
+    "replay/export/nautilus.py": "tests/replay/export/test_tools.py",
     "replay/export/results.py": "tests/replay/export/test_api.py",
     "replay/export/run_tables.py": "tests/replay/export/test_api.py",
     "replay/checking/diff/results.py": "tests/replay/checking/diff/test_api.py",

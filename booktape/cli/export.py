@@ -25,7 +25,8 @@ from booktape.exporting import export as export_source
     "to",
     "--to",
     metavar="FORMAT",
-    help="parquet: tables; duckdb: a file of SQL with views; hftbacktest: npz files; tardis: CSV files.",
+    help="parquet: tables; duckdb: a file of SQL with views; hftbacktest: npz files; tardis: CSV files;"
+    " nautilus: a catalog, written by nautilus_trader.",
 )
 @option(
     export_source,

@@ -18,6 +18,7 @@ from recorder.tape.reader import Tape, TapeLike
 from recorder.tape.store.local import replace_file
 from replay.export.collect import Collector, least_lag
 from replay.export.hftbacktest import HftbacktestWriter
+from replay.export.nautilus import NautilusWriter
 from replay.export.parquet import ParquetWriter
 from replay.export.passing import Part, parts_of_product
 from replay.export.results import Exported, ExportedFile, ExportedProduct
@@ -153,6 +154,8 @@ def _writer(work: _Work, product: str, lag: int | None) -> tuple[Writer, int]:
         return writer, writer.ordering.shift
     if settings.format == "tardis":
         return TardisWriter(directory, product, settings.depth), 0
+    if settings.format == "nautilus":
+        return NautilusWriter(directory, product), 0
     return ParquetWriter(directory, product, settings, _metadata(work.tape)), 0
 
 

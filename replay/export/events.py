@@ -66,6 +66,20 @@ class Events:
         first = np.concatenate([self.first, other.first[1:] + self.first[-1]])
         return Events(kind, recv, exch, first, what, side, price, size)
 
+    def before(self, group: int) -> "Events":
+        """Return the groups before one."""
+        event = self.first[group]
+        return Events(
+            self.kind[:group],
+            self.recv[:group],
+            self.exch[:group],
+            self.first[: group + 1],
+            self.what[:event],
+            self.side[:event],
+            self.price[:event],
+            self.size[:event],
+        )
+
     def since(self, group: int) -> "Events":
         """Return the groups from one on."""
         event = self.first[group]

@@ -5,7 +5,7 @@ from typing import Final, Literal
 
 from replay.running.window import WHOLE, Window
 
-FormatName = Literal["parquet", "duckdb", "hftbacktest", "tardis"]
+FormatName = Literal["parquet", "duckdb", "hftbacktest", "tardis", "nautilus"]
 TimeUnit = Literal["ns", "us"]
 TableName = Literal["summaries", "levels", "depth", "trades", "rows"]
 

@@ -9,11 +9,18 @@ from typing import Final
 
 import pytest
 
+from tests.endurance.forms import IS_LONG
+
 INSTALL_S: Final = 900
 WANTED: Final = "BOOKTAPE_TOOLS"
 """Set this to 1 to install what is missing; else its tests skip."""
 
 HFTBACKTEST: Final = ("hftbacktest==2.4.4", "numpy<2.3", "orjson")  # it cannot be imported with a later NumPy
+NAUTILUS: Final = (
+    "nautilus_trader==1.221.0",
+    # What our Python API needs beside it, to write the catalog in the same process.
+    *("sortedcontainers", "zstandard", "msgspec", "bytewax", "websockets", "prometheus-client", "obstore"),
+)
 
 
 class UnavailableError(Exception):
@@ -55,10 +62,16 @@ def interpreter(requirements: tuple[str, ...]) -> str:
     return str(python)
 
 
-def interpreter_or_skip(requirements: tuple[str, ...]) -> str:
-    """Return the same for a test; skip it if nothing may be installed, or it cannot be."""
-    if not os.environ.get(WANTED) and not (_directory(requirements) / "ready").exists():
-        pytest.skip(f"{requirements[0]} is not installed: set {WANTED}=1")
+def interpreter_or_skip(requirements: tuple[str, ...], *, is_large: bool = False) -> str:
+    """Return the same for a test; skip it if nothing may be installed, or it cannot be.
+
+    What takes minutes to install is installed only in the long form of the tests.
+    """
+    if not (_directory(requirements) / "ready").exists():
+        if not os.environ.get(WANTED):
+            pytest.skip(f"{requirements[0]} is not installed: set {WANTED}=1")
+        if is_large and not IS_LONG:
+            pytest.skip(f"{requirements[0]} is not installed: set {WANTED}=1 and BOOKTAPE_ENDURANCE=long")
     try:
         return interpreter(requirements)
     except UnavailableError as error:

@@ -117,6 +117,7 @@ def test_a_run_in_microseconds(tmp_path: Path) -> None:
         (["--from", "+1s", "--to", "duckdb"], "--from"),
         (["--from", "+2h"], "no row"),
         (["-p", "DOGE-USD"], "BTC-USD"),
+        (["--to", "nautilus"], "install"),
     ],
 )
 def test_refused(tmp_path: Path, options: list[str], words: str) -> None:

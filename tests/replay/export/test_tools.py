@@ -1,6 +1,7 @@
 """Other tools on our exports, each in its own environment; BOOKTAPE_TOOLS=1 installs what is missing."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -13,11 +14,10 @@ import pytest
 
 import booktape as bt
 from orderbook.times import NS
-from tests.endurance.forms import IS_LONG
-from tests.replay.export.test_hftbacktest import expected_best, files_of
+from tests.replay.export.test_hftbacktest import check, expected_best, files_of
 from tests.support import tapes
 from tests.support.constants import BTC, ROOT, START
-from tests.support.tool_environments import HFTBACKTEST, interpreter_or_skip
+from tests.support.tool_environments import HFTBACKTEST, NAUTILUS, interpreter_or_skip
 
 TOOLS = ROOT / "tests" / "support" / "tools"
 ENGINES = ("duckdb", "polars", "pandas", "pyarrow", "tzdata")
@@ -32,8 +32,10 @@ pytestmark = pytest.mark.timeout(1200)  # an installation, and numba compiles hf
 
 def run(python: str, *arguments: object, cwd: Path | None = None) -> str:
     """Run a program of a tool's environment, and return what it prints."""
+    command = [python, *map(str, arguments)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(
-        [python, *map(str, arguments)], cwd=cwd, capture_output=True, text=True, check=False, timeout=600
+        command, cwd=cwd, env=environment, capture_output=True, text=True, check=False, timeout=600
     )
     assert done.returncode == 0, done.stderr[-3000:]
     return done.stdout
@@ -103,6 +105,20 @@ def test_hftbacktest(import_capture: Callable[[str], Path], tmp_path: Path) -> N
         check_replayed(Path(job["out"]), best)
 
 
+def test_nautilus(import_capture: Callable[[str], Path], tmp_path: Path) -> None:
+    """nautilus_trader's engine has our best levels after each frame, and gets every trade."""
+    python = interpreter_or_skip(NAUTILUS, is_large=True)
+    for number, (path, product) in enumerate(
+        ((bt.sample(), BTC), (import_capture("advanced-2026-08-btc-eth"), "ETH-USD"))
+    ):
+        out = tmp_path / f"{number}.json"
+        run(python, TOOLS / "nautilus_best.py", path, product, tmp_path / f"catalog-{number}", out)
+        found, tape = json.loads(out.read_text(encoding="utf-8")), bt.open(path)
+        check({time: tuple(best) for time, *best in found["rows"]}, expected_best(tape, product, 0))
+        told = tape.trades(product)["is_history"].to_pylist()
+        assert (found["trades"], found["precision"]) == (told.count(False), 2)
+
+
 MIDNIGHT = START - START % (86_400 * NS) + 86_400 * NS
 
 
@@ -154,10 +170,10 @@ def test_duckdb_rebuilds_the_book(tables: Path) -> None:
 
 
 def test_spark(tables: Path) -> None:
-    """Spark reads the tables in microseconds; only in the long form, as it takes minutes to install."""
-    if not IS_LONG or shutil.which("java") is None:
-        pytest.skip("only with BOOKTAPE_ENDURANCE=long and Java")
-    python = interpreter_or_skip(SPARK)
+    """Spark reads the tables in microseconds."""
+    if shutil.which("java") is None:
+        pytest.skip("Spark needs Java")
+    python = interpreter_or_skip(SPARK, is_large=True)
     (tables / "read_spark.py").write_text(line_of("spark"), encoding="utf-8")
     number, best = run(python, "read_spark.py", cwd=tables).split()
     summaries = bt.open("sample:").summaries(BTC)

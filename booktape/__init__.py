@@ -63,6 +63,7 @@ if TYPE_CHECKING:
     from recorder.tape.errors import LockedTapeError as LockedTapeError
     from recorder.tape.errors import NewerTapeError as NewerTapeError
     from recorder.tape.errors import NotATapeError as NotATapeError
+    from recorder.tape.errors import ShippingError as ShippingError
     from recorder.tape.errors import StoreError as StoreError
     from recorder.tape.errors import TapeError as TapeError
     from recorder.tape.errors import UnknownProductError as UnknownProductError
@@ -122,7 +123,8 @@ _MODULES = {
     "recorder.monitor.metrics": ("MetricsError",),
     "recorder.runtime.signals": ("InterruptedRunError",),
     "recorder.tape.errors": (
-        *("DamagedTapeError", "LockedTapeError", "NewerTapeError", "NotATapeError", "StoreError"),
+        *("DamagedTapeError", "LockedTapeError", "NewerTapeError", "NotATapeError"),
+        *("ShippingError", "StoreError"),
         *("TapeError", "UnknownProductError"),
     ),
     "recorder.installed": ("sample",),

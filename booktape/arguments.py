@@ -102,6 +102,17 @@ def tape_path(value: PathLike, option: str = "tape") -> Path:
     return path
 
 
+def shipping_url(value: PathLike, option: str = "ship") -> RemotePath:
+    """Return the place in an object store to which a tape is shipped."""
+    path = path_of(value, option, "a URL such as 's3://bucket/tape'")
+    if not isinstance(path, RemotePath) or not path.key:
+        reason = (
+            f"{path}: write the URL of a tape in a bucket, such as s3://bucket/tape; a directory is copied"
+        )
+        raise OptionError(reason, option=option, value=value)
+    return path
+
+
 def written_tape(value: PathLike, option: str = "tape") -> Path:
     """Return the path of a tape to change, which is on this machine."""
     path = tape_path(value, option)

@@ -64,6 +64,7 @@ def record(
     on_signals: Callable[[str, pa.RecordBatch], None] | None = None,
     on_rows: Callable[[str, pa.RecordBatch], None] | None = None,
     observers: Sequence[Observer] = (),
+    ship: PathLike | None = None,
 ) -> Recorded:
     """Record the order books of products to a tape, until Ctrl-C, SIGTERM, SIGHUP or the end of `duration`.
 
@@ -94,6 +95,8 @@ def record(
         on_rows: called with the product and each batch of the strategy's rows, or of the events of its
             orders, on a thread of the strategy.
         observers: context managers that are given a view of the recording and entered while it runs.
+        ship: where in an object store to copy the sealed segments, such as `s3://bucket/tape`; the recording
+            does not wait for that, and goes on if the store fails.
 
     Raises:
         OptionError: if an argument cannot be used.
@@ -140,6 +143,7 @@ def record(
         output=None if on_signals is None else SummaryOutput(checked.threshold, on_signals),
         strategy=live_strategy(strategy, settings, execution, names, on_rows),
         observers=watching,
+        ship=None if ship is None else arguments.shipping_url(ship),
     )
 
 

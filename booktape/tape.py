@@ -22,6 +22,7 @@ from booktape.exporting import export as export_tape
 from booktape.replaying import replay as replay_tape
 from booktape.searching import search as search_on
 from booktape.serving import serve as serve_tape
+from booktape.shipping import ship as ship_tape
 from booktape.viewing import view as view_tape
 from booktape.walking import walk_forward as walk_forward_on
 from booktape.windows import time_on
@@ -216,6 +217,7 @@ class Tape:
     index = _method(index_tape)
     compact = _method(compact_tape)
     export = _method(export_tape)
+    ship = _method(ship_tape)
     serve = _method(serve_tape)
     view = _method(view_tape)
 

@@ -31,8 +31,10 @@ from recorder.runtime.loading import load_engine
 from recorder.runtime.signals import deferred_signals, interruptible, until_stopped
 from recorder.runtime.strategy_thread import LiveStrategy, Outlets, StrategyThread
 from recorder.settings import IMPORT, LIVE, RECORD, ImportSettings, LiveSettings, RecordSettings
+from recorder.shipping.shipper import shipping
 from recorder.tape.reader import Tape
 from recorder.tape.row_batches import Position
+from recorder.tape.store.paths import RemotePath
 from recorder.tape.writer import TapeWriter
 
 log = logging.getLogger(__name__)
@@ -46,6 +48,7 @@ def record(
     output: SummaryOutput | None = None,
     strategy: LiveStrategy | None = None,
     observers: Sequence[Observer] = (),
+    ship: RemotePath | None = None,
 ) -> Recorded:
     """Record products to a tape until Ctrl-C, SIGTERM, SIGHUP or `settings.duration`; then drain and seal.
 
@@ -57,6 +60,7 @@ def record(
         strategy: if it fails, the recording continues without it; its `failure` is set. One of rows starts
             with the first row of this recording, also on an existing tape.
         observers: entered before the first connection, left after the last.
+        ship: where the sealed segments are shipped to meanwhile; nothing waits for that.
 
     Raises:
         FeedError: if the feed's address is invalid, an API key is missing, or no product is left, as each was
@@ -93,8 +97,11 @@ def record(
                 recording.mark_synthetic()
 
         with ExitStack() as stack:
+            shipper = stack.enter_context(shipping(tape, ship))
             for observer in observers:
-                view = RecordingView(status=status, reader=reader, writer=writer, strategy=strategy)
+                view = RecordingView(
+                    status=status, reader=reader, writer=writer, strategy=strategy, shipper=shipper
+                )
                 stack.enter_context(observer(view))
             stack.enter_context(until_stopped(reader, settings.duration))
             if signalled.is_set():
@@ -209,9 +216,6 @@ def import_captures(paths: Sequence[Path], tape: Path, settings: ImportSettings 
         InterruptedRunError: if a signal stopped it; what was imported before is sealed.
     """
     found = survey(paths, settings)
-    for each in found.captures:
-        if each.unit:
-            log.info("%s: read %r as %s", printable(str(each.path)), settings.form.time_field, each.unit)
     check_order(found, tape, settings)
     if [each.path for each in found.captures] != list(paths):
         names = ", ".join(each.path.name for each in found.captures)

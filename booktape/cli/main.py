@@ -23,6 +23,7 @@ from booktape.cli.options import param_of
 from booktape.cli.record import record
 from booktape.cli.replay import replay
 from booktape.cli.serve import serve
+from booktape.cli.ship import ship
 from booktape.cli.view import view
 from booktape.console import streams
 from booktape.console.streams import never_fail
@@ -83,6 +84,7 @@ def _show_version(ctx: click.Context, _option: click.Parameter, is_set: bool) ->
         import_,
         merge,
         compact,
+        ship,
         replay,
         compare,
         backtest,

@@ -80,6 +80,14 @@ class _LongRunning(click.Command):
 @click.option("--log-json", is_flag=True, help="Write log lines as JSON objects.")
 @option(
     record_feed,
+    "ship",
+    "--ship",
+    type=PATH,
+    metavar="URL",
+    help="Copy sealed segments to an object store meanwhile, such as s3://bucket/tape.",
+)
+@option(
+    record_feed,
     "metrics_port",
     "--metrics-port",
     type=click.IntRange(0, 65535),

@@ -29,10 +29,11 @@ def recording(view: RecordingView, log_every: float | None) -> AbstractContextMa
 
     def foot() -> str:
         journal, sealed = writer.sizes()
+        shipped = "" if view.shipper is None else f"{view.shipper.status.line()}  "
         return (
             f"journal {display.size(journal)}  sealed {display.size(sealed)}  "
             f"queue {display.size(view.reader.queue.queued_bytes)}  "
-            f"disk left {display.size(free_bytes(writer.path))}  Ctrl-C ends"
+            f"disk left {display.size(free_bytes(writer.path))}  {shipped}Ctrl-C ends"
         )
 
     return _shown(_feed_content(view, f"record {writer.path}", foot))

@@ -85,6 +85,8 @@ def status_line(view: RecordingView) -> str:
     journal, sealed = view.writer.sizes()
     queued = display.size(view.reader.queue.queued_bytes)
     total = f"journal {display.size(journal)}, sealed {display.size(sealed)}, queue {queued}"
+    if view.shipper is not None:
+        total = f"{total}; {view.shipper.status.line()}"
     return "; ".join([*parts, total])
 
 

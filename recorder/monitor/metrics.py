@@ -15,6 +15,7 @@ from orderbook.errors import BooktapeError
 from recorder.monitor.metrics_server import MetricsServer
 from recorder.monitor.status import RecordingView
 from recorder.settings import METRICS_HOST
+from recorder.shipping.shipper import ShippingStatus
 from recorder.tape.store.local import free_bytes
 
 log = logging.getLogger(__name__)
@@ -31,6 +32,7 @@ class RecorderCollector(Collector):
         self._status = view.status
         self._reader = view.reader
         self._writer = view.writer
+        self._shipper = view.shipper
 
     def collect(self) -> Iterator[Metric]:
         """Yield all metrics with their values now."""
@@ -93,6 +95,8 @@ class RecorderCollector(Collector):
             untraded,
             oddities,
         )
+        if self._shipper is not None:
+            yield from _shipping_metrics(self._shipper.status)
         yield from self._process_metrics()
 
     def _process_metrics(self) -> Iterator[Metric]:
@@ -108,6 +112,20 @@ class RecorderCollector(Collector):
             dropped.add_metric([name], getattr(getattr(sys, name), "dropped_lines", 0))
         yield dropped
         yield GaugeMetricFamily("booktape_free_disk_bytes", "Free on the tape's disk", free)
+
+
+def _shipping_metrics(status: ShippingStatus) -> Iterator[Metric]:
+    segments = GaugeMetricFamily(
+        "booktape_unshipped_segments", "Sealed, not in the store yet", labels=["product"]
+    )
+    size = GaugeMetricFamily("booktape_unshipped_bytes", "Bytes of those segments", labels=["product"])
+    for product, amount in status.unshipped.items():
+        segments.add_metric([product], amount.segments)
+        size.add_metric([product], amount.bytes)
+    yield from (segments, size)
+    yield GaugeMetricFamily(
+        "booktape_shipping_trouble", "1 if the store fails, or shipping has ended", bool(status.trouble)
+    )
 
 
 @contextmanager

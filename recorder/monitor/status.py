@@ -9,6 +9,7 @@ from orderbook.engine import Step
 from orderbook.tally import Tally
 from recorder.live.client import FeedReader
 from recorder.runtime.strategy_thread import LiveStrategy, Standing
+from recorder.shipping.shipper import Shipper
 from recorder.tape.writer import TapeWriter
 
 
@@ -133,6 +134,7 @@ class RecordingView(FeedView):
     """Those of a running recording."""
 
     writer: TapeWriter
+    shipper: Shipper | None = None
 
 
 Observer = Callable[[RecordingView], AbstractContextManager[object]]

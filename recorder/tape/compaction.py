@@ -30,6 +30,7 @@ from recorder.tape.format.layout import (
     SEGMENT_LIST,
     book_file,
     checks_file,
+    day_of,
     merged_file,
     product_dir,
 )
@@ -45,6 +46,7 @@ from recorder.tape.format.segment_list import (
     write_next_list,
 )
 from recorder.tape.format.segment_writer import write_aside
+from recorder.tape.format.shipped import Shipped, claim_lock, read_shipped
 from recorder.tape.format.sidecars import read_checks, write_checks
 from recorder.tape.product_tape import ProductTape
 from recorder.tape.reader import Tape, TapeLike
@@ -140,33 +142,44 @@ def _check_product(tape: ProductTape, check: Check) -> None:
     check(tape, entries, [day for day in days if len(day) > 1 or not entries[day[0]].parts])
 
 
-def _days(entries: Sequence[SegmentEntry]) -> list[range]:
-    """Return the numbers of the segments of each day; those without lags, of an earlier version, apart.
+def _days(entries: Sequence[SegmentEntry], shipped: Shipped | None = None) -> list[range]:
+    """Return the numbers of the segments of each day that are merged.
 
-    Merged with them, the others would lose what is known of theirs.
+    Those without lags, of an earlier version, are apart: merged with them, the others would lose what is
+    known of theirs. So are those on their way to a store, each, and those behind them.
     """
 
-    def day_and_facts(number: int) -> tuple[str, bool]:
-        return entries[number].file.partition("/")[0], entries[number].lags is None
+    def apart(number: int) -> tuple[str, bool, int]:
+        entry = entries[number]
+        place = -1
+        if shipped is not None and entry.next_seq > shipped.shipped:
+            place = min(entry.first_seq, shipped.claimed)
+        return day_of(entry.file), entry.lags is None, place
 
-    numbered = groupby(range(len(entries)), key=day_and_facts)
+    numbered = groupby(range(len(entries)), key=apart)
     return [range(first, first + 1 + len(list(others))) for _, (first, *others) in numbered]
 
 
 def _compact_product(tape: ProductTape) -> Compacted:
     last: SegmentEntry | None = None
     before = after = 0
-    files = list_files(tape.directory)
-    for file in files:
-        entries = read_list_file(tape.directory, file, last, is_last=file is files[-1])
-        before += len(entries)
-        after += _compact_file(tape, file, entries, last)
-        last = entries[-1] if entries else last
+    with claim_lock(tape.directory, wait=True):
+        shipped = read_shipped(tape.directory)
+        files = list_files(tape.directory)
+        for file in files:
+            entries = read_list_file(tape.directory, file, last, is_last=file is files[-1])
+            before += len(entries)
+            after += _compact_file(tape, file, entries, last, shipped)
+            last = entries[-1] if entries else last
     return Compacted(before, after)
 
 
 def _compact_file(
-    tape: ProductTape, file: ListFile, entries: Sequence[SegmentEntry], last: SegmentEntry | None
+    tape: ProductTape,
+    file: ListFile,
+    entries: Sequence[SegmentEntry],
+    last: SegmentEntry | None,
+    shipped: Shipped | None,
 ) -> int:
     """Merge the segments of each day in a file of the list; return how many segments it has then.
 
@@ -175,8 +188,9 @@ def _compact_file(
         file: the file.
         entries: its segments; a recorder may seal more meanwhile.
         last: the segment before them.
+        shipped: what of the product is in a store.
     """
-    days = [[entries[number] for number in day] for day in _days(entries)]
+    days = [[entries[number] for number in day] for day in _days(entries, shipped)]
     several = [day for day in days if len(day) > 1]
     parts = parts_of(entries, last)
     merged = [_merge(tape, day, parts) for day in several]

@@ -49,5 +49,9 @@ class DamagedTapeError(TapeError):
     """A file of the tape is not what was written."""
 
 
+class ShippingError(TapeError):
+    """A tape cannot be shipped to this place: another one, or something else, is there."""
+
+
 class StoreError(TapeError):
     """An object store cannot be reached, refuses what is asked for, or gives no usable answer."""

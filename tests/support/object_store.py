@@ -13,13 +13,17 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final, Literal, Self, cast
 
 import obstore
+import pytest
 from obstore.exceptions import BaseError
 from obstore.store import S3Store
 
+from recorder.tape.store import objects
+from tests.support.commands import free_ports
 from tests.support.constants import TIMEOUT_S
 
 KEY: Final = "AKIATESTKEY"
@@ -49,7 +53,7 @@ class ObjectStore:
 
     program: str
     directory: Path
-    ports: list[int] = field(default_factory=lambda: _free_ports(8))
+    ports: list[int] = field(default_factory=lambda: free_ports(8))
     process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -80,6 +84,8 @@ class ObjectStore:
             "master.port": master,
             "master.port.grpc": master_grpc,
             "master.telemetry": "false",
+            "master.electionTimeout": "300ms",  # a killed one is back in seconds
+            "master.resumeState": "false",
             "master.volumeSizeLimitMB": 64,
             "volume.port": volume,
             "volume.port.grpc": volume_grpc,
@@ -143,15 +149,18 @@ class ObjectStore:
         self.process.wait()
 
 
-def _free_ports(number: int) -> list[int]:
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(number)]
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
-
-
 _PIECE: Final = 2**18
+
+
+def enter(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch, retries: int = 8) -> None:
+    """Let this process find a store, and retry what fails without delay."""
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    quick = {"init_backoff": timedelta(milliseconds=1), "max_backoff": timedelta(milliseconds=2), "base": 2}
+    monkeypatch.setitem(objects.RETRIES, "backoff", quick)
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", str(retries + 1))
+    objects.client.cache_clear()
+
 
 Fault = int | Literal["drop", "cut", "lose"]
 """An answer's status; or: close without an answer, in the middle of one, or after the store has done it."""
@@ -200,7 +209,11 @@ class FaultyProxy:
         with suppress(OSError):
             while True:
                 client, _ = self._listener.accept()
-                server = socket.create_connection(("127.0.0.1", self._store.ports[0]))
+                try:
+                    server = socket.create_connection(("127.0.0.1", self._store.ports[0]))
+                except OSError:  # it was killed
+                    client.close()
+                    continue
                 for each in (client, server):
                     each.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 self._sockets += [client, server]

@@ -5,7 +5,7 @@ and `acquire_lock` refuses a tape in a store.
 """
 
 from collections.abc import Mapping, Sequence
-from io import FileIO
+from io import BytesIO, FileIO
 from pathlib import Path
 from typing import Any, BinaryIO, Final, Protocol, Self
 
@@ -112,7 +112,7 @@ def absolute(path: Path) -> Path:
 
 
 def _at(path: object) -> _Files:
-    return _REMOTE if isinstance(path, RemotePath) else _LOCAL
+    return _REMOTE if isinstance(path, RemotePath | BytesIO) else _LOCAL
 
 
 class ParquetFile(pq.ParquetFile):  # type: ignore[misc]  # pyarrow has no types

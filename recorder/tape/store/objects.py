@@ -64,7 +64,9 @@ def client(bucket: str) -> "ObjectStore":
     scheme, name = bucket.split("://")
     known = {key: os.environ.get(f"{_PREFIXES[scheme]}{key.upper()}") for key in _FROM_ENVIRONMENT}
     chosen = {key: value for key, value in known.items() if value}
-    options: dict[str, Any] = {"client_options": {**_CLIENT, **chosen}, "retry_config": RETRIES}
+    attempts = os.environ.get(f"{_PREFIXES[scheme]}MAX_ATTEMPTS")
+    retries = {**RETRIES, "max_retries": int(attempts) - 1} if attempts else RETRIES
+    options: dict[str, Any] = {"client_options": {**_CLIENT, **chosen}, "retry_config": retries}
     if scheme == "s3":
         return S3Store(name, **options)
     return GCSStore(name, **options) if scheme == "gs" else AzureStore(name, **options)

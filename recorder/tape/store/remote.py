@@ -41,8 +41,10 @@ def open_file(path: RemotePath) -> BinaryIO:
     return BytesIO(read_file(path))
 
 
-def file_size(path: RemotePath) -> int:
-    """Return the size of an object in bytes."""
+def file_size(path: RemotePath | BytesIO) -> int:
+    """Return the size of an object in bytes, or of an open one."""
+    if isinstance(path, BytesIO):
+        return len(path.getbuffer())
     return int(ask(path, lambda obstore, client: obstore.head(client, path.key))["size"])
 
 

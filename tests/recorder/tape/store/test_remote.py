@@ -4,7 +4,6 @@ import json
 import logging
 import shutil
 from collections.abc import Generator, Iterator
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from recorder.tape.store import files as store
 from recorder.tape.store.paths import path_of
 from tests.support.commands import booktape_process, invoke, json_of, python
 from tests.support.constants import BTC, ETH, SAMPLE
-from tests.support.object_store import BUCKET, KEY, SECRET, Fault, FaultyProxy, ObjectStore
+from tests.support.object_store import BUCKET, KEY, SECRET, Fault, FaultyProxy, ObjectStore, enter
 from tests.support.tapes import Recording
 
 NAME = "recorded"
@@ -35,15 +34,6 @@ def remote(object_store: ObjectStore, uploaded: str, monkeypatch: pytest.MonkeyP
     """Return the URL of the recorded tape, which clients find by the environment."""
     enter(object_store.environment(), monkeypatch)
     yield uploaded
-    objects.client.cache_clear()
-
-
-def enter(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let this process find a store, and retry what fails without delay."""
-    for name, value in environment.items():
-        monkeypatch.setenv(name, value)
-    quick = {"init_backoff": timedelta(milliseconds=1), "max_backoff": timedelta(milliseconds=2), "base": 2}
-    monkeypatch.setitem(objects.RETRIES, "backoff", quick)
     objects.client.cache_clear()
 
 

@@ -1,0 +1,38 @@
+"""`Tape.ship`: copy a tape to an object store."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from booktape import arguments
+from booktape.arguments import PathLike
+
+if TYPE_CHECKING:
+    from recorder.shipping.shipper import Arrived
+
+
+def ship(tape: PathLike, url: PathLike, *, follow: bool = False) -> dict[str, Arrived]:
+    """Copy the sealed segments of the tape to an object store that does not have them yet.
+
+    It goes on where an earlier call ended, wherever that was. A reader of the store sees a whole tape at any
+    time.
+
+    Args:
+        tape: the tape, which may be being recorded.
+        url: the tape in the store, such as `s3://bucket/tape`.
+        follow: go on shipping what is sealed, until Ctrl-C or SIGTERM.
+
+    Returns:
+        By product, what was shipped now, and the number of rows that the store has.
+
+    Raises:
+        OptionError: if the URL is of no object store.
+        ShippingError: if the store has another tape, or something else, at this place.
+        LockedTapeError: if another process ships this tape, or to this place.
+        StoreError: if the store does not answer; with `follow`, it is tried again.
+        TapeError: if the tape cannot be read.
+    """
+    from recorder.shipping.api import ship as run
+
+    remote = arguments.shipping_url(url, "url")
+    return run(arguments.written_tape(tape), remote, follow=arguments.flag(follow, "follow"))

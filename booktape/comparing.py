@@ -117,8 +117,6 @@ def compare(
             arguments.whole_number(value, option, 0)
             for option, value in (("min_signals", min_signals), ("min_episodes", min_episodes))
         ]
-        if workers is not None and report_path is not None:
-            raise OptionError("not with processes, cluster or client", option="html", value=html)
         shown = None if detail is None else arguments.threshold(detail, "detail")
         if shown is not None and report_path is None:
             raise OptionError("needs html: the report shows the episodes", option="detail", value=detail)

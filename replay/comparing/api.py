@@ -16,7 +16,7 @@ from replay.comparing.profits import Traded
 from replay.comparing.results import Comparison
 from replay.comparing.settings import CompareSettings
 from replay.comparing.sweep.episode_rows import MAX_THRESHOLDS
-from replay.comparing.totals import Work
+from replay.comparing.totals import Collector, Work
 from replay.pieces.cutting import cut_for_workers
 from replay.pieces.workers import LocalWorkers, Workers
 from replay.run_dir.writer import run_directory
@@ -31,7 +31,7 @@ def compare(  # noqa: PLR0913  each is an option of the command, or shows its wo
     output: Path | None = None,
     command: str | None = None,
     progress: Watch | None = None,
-    watch: Callable[[Path], Watch] | None = None,
+    watch: Callable[[Path], Collector] | None = None,
     engine: Engine | EngineName = "auto",
     processes: int = 1,
     workers: Workers | None = None,
@@ -46,7 +46,7 @@ def compare(  # noqa: PLR0913  each is an option of the command, or shows its wo
         output: RUN directory to create: thresholds.parquet, episodes/ and run.json.
         command: the command line, for run.json.
         progress: called with each product and step; not if there are several processes.
-        watch: called with each tape; returns a function that is called with each product and step.
+        watch: called with each tape; returns what is called with each product and step, here or by workers.
         engine: builds the books.
         processes: number of processes that share the work; no result depends on it.
         workers: who work on the pieces of the tapes; None for those processes.
@@ -68,7 +68,9 @@ def compare(  # noqa: PLR0913  each is an option of the command, or shows its wo
             work_of_all = sum(each.sealed_work(wanted) for each in opened)
             running: Engine | EngineName = load_engine(engine_for(work_of_all, engine))
         else:
-            pieces = cut_for_workers(zip(opened, selected, strict=True), settings.window, workers.width)
+            # What a report shows of a product is collected over all of its rows.
+            number = workers.width if watch is None else 0
+            pieces = cut_for_workers(zip(opened, selected, strict=True), settings.window, number)
             running = workers.ready_engine(engine)
         started = time.perf_counter()
         writer = stack.enter_context(run_directory(output)) if output else None
@@ -77,7 +79,8 @@ def compare(  # noqa: PLR0913  each is an option of the command, or shows its wo
         listed = tuple(episodes_of) if writer else ()
         books = replace(settings, trades=None)  # the backtest has processes of its own
         names = [str(each.path) for each in opened]
-        work = Work(opened, names, selected, books, running, writer, listed)
+        collectors = [watch(each.path) for each in opened] if watch and workers else []
+        work = Work(opened, names, selected, books, running, writer, listed, collectors)
         if workers is None:
             outcome = run_passes(work, lambda each: both(progress, watch and watch(each.path)))
         else:

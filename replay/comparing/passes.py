@@ -56,6 +56,8 @@ def run_pieces(work: Work, products: Sequence[ProductPieces], workers: Workers) 
     totals: list[dict[str, ProductTotal]] = [{} for _ in work.tapes]
     for each, found in zip(products, workers.merged(run_piece, sent, products), strict=True):
         totals[each.tape][each.product] = found.total
+        if found.collected is not None:
+            work.collectors[each.tape].put(each.product, found.collected)
         if found.episodes is not None:
             _write_ends(work, each, found.episodes)
     return outcome_of(work, totals)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from recorder.runtime.loading import load_engine
 from replay.comparing.sweep.episode_rows import EpisodeRows
-from replay.comparing.totals import EpisodeWriter, ProductTotal, Work
+from replay.comparing.totals import Collected, EpisodeWriter, ProductTotal, Work
 from replay.pieces.cutting import ProductPiece
 from replay.pieces.reading import steps_of
 from replay.run_dir.writer import piece_files
@@ -19,10 +19,12 @@ class PieceTotal:
     Attributes:
         total: the sweep and the counts.
         episodes: the episodes at its ends, which are not written yet; None if none is wanted.
+        collected: what a report shows of it, if it is a whole product: it is not merged.
     """
 
     total: ProductTotal
     episodes: EpisodeRows | None
+    collected: Collected | None = None
 
     def merge(self, later: "PieceTotal") -> None:
         """Add the piece that comes next, which cannot be used any more."""
@@ -41,15 +43,18 @@ def run_piece(work: Work, each: ProductPiece) -> PieceTotal:
     tape, product = work.tapes[each.tape], each.product
     settings, engine = work.settings, load_engine(work.engine)
     total = ProductTotal(settings, is_piece=not each.piece.is_first)
-    episodes = None
+    episodes, collected = None, None
     with episode_writer(work, each.tape) as writer:
         if writer is not None:
             episodes = EpisodeRows(work.episodes_of, settings.horizons_ns, is_piece=not each.piece.is_first)
         for step in steps_of(tape.product(product), each.piece, settings.window, engine):
             total.add(step)
+            if work.collectors:
+                collected = collected or work.collectors[each.tape].begin(product)
+                collected.add(step)
             if writer is not None and episodes is not None:
                 writer.write(product, episodes.add(step.summaries))
-    return PieceTotal(total, episodes)
+    return PieceTotal(total, episodes, collected)
 
 
 @contextmanager

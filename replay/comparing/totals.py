@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import pyarrow as pa
 
@@ -16,6 +17,26 @@ from replay.comparing.sweep.threshold_sweep import ThresholdSweep
 from replay.run_dir.writer import RunWriter
 
 
+class Collected(Protocol):
+    """What a report shows of a product beside its numbers; picklable."""
+
+    def add(self, step: Step, /) -> None:
+        """Add the next step."""
+
+
+class Collector(Protocol):
+    """What a report shows of the products of a tape; picklable while it is empty."""
+
+    def __call__(self, product: str, step: Step, /) -> None:
+        """Add the next step of a product."""
+
+    def begin(self, product: str, /) -> Any:
+        """Return a `Collected` of a product, empty."""
+
+    def put(self, product: str, collected: Any, /) -> None:
+        """Take what a worker has collected."""
+
+
 @dataclass(frozen=True, slots=True)
 class Work:
     """The passes to run; picklable.
@@ -28,6 +49,7 @@ class Work:
         engine: builds the books.
         writer: of the RUN directory; None if nothing is written.
         episodes_of: thresholds whose episodes are written.
+        collectors: of each tape, if a report is made of it by workers.
     """
 
     tapes: Sequence[Tape]
@@ -37,6 +59,7 @@ class Work:
     engine: Engine | EngineName
     writer: RunWriter | None
     episodes_of: tuple[float, ...]
+    collectors: Sequence[Collector] = ()
 
 
 class ProductTotal:

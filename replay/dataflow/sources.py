@@ -94,7 +94,10 @@ class TapeSource(FixedPartitionedSource[Item, int]):
             rows = self.window.cut_following(follow(tape, next_seq, self._batch_rows))
         else:
             rows = self.window.cut(tape.batches(self._batch_rows, next_seq))
-        return _ProductPartition(self, for_part, rows, next_seq)
+        partition = _ProductPartition(self, for_part, rows, next_seq)
+        if self.pacer is not None and resume_state is not None:
+            partition.resume(self.pacer)
+        return partition
 
     def count_poll(self, *, had_rows: bool) -> None:
         """Count a poll of a partition; sleeps once all partitions in turn had no row."""
@@ -173,6 +176,11 @@ class _ProductPartition(StatefulSourcePartition[Item, int]):
             self._times = self._rows.column("recv_time").view(pa.int64()).to_numpy()
         if self._pacer is not None:
             self._pacer.announce(self._product, int(self._times[0]) if self._rows is not None else None)
+
+    def resume(self, pacer: Pacer) -> None:
+        """Let the clock begin where the run before ended, not with the tape."""
+        if self._rows is not None:
+            pacer.resume(int(self._times[0]))
 
     def next_batch(self) -> list[Item]:
         if not self._has_ended and (self._rows is None or self._place == self._rows.num_rows):

@@ -87,6 +87,8 @@ class Pacer:
         self._speed = speed
         self._first_time = self._last_time = first_time or 0
         self._awaits_first = first_time is None
+        self._begins = self._first_time  # of a run that does not resume
+        self._is_resumed = False
         self._idle_limit_ns = idle_limit_ns
         self._early_ns = _SPIN_NS if precise else 0
         self._monotonic_ns = monotonic_ns
@@ -154,6 +156,18 @@ class Pacer:
         last_time = int(times[-1])
         self._last_time = max(self._last_time, last_time)
         self._next[product] = last_time  # which is due, so nobody sleeps before this product's next poll
+
+    def resume(self, next_time: int) -> None:
+        """Let the clock start with the next row of a product of a run that resumes, or an earlier one.
+
+        What lies before was handed over by the run before. Call it before the first `ready`.
+
+        Args:
+            next_time: recv_time of the row.
+        """
+        first = max(next_time, self._begins)
+        self._first_time = self._last_time = min(first, self._first_time) if self._is_resumed else first
+        self._is_resumed, self._awaits_first = True, False
 
     def start_at(self, start_ns: int) -> None:
         """Start at a time of the monotonic clock, which all processes of a machine share."""

@@ -130,16 +130,24 @@ class EvidenceCollector:
         details: Mapping[str, float] = MappingProxyType({}),
     ) -> None:
         self._thresholds = thresholds
-        self._detail, self._details = detail, details
+        self._detail, self._details = detail, dict(details)
         self._limits = limits
         self._products: dict[str, Evidence] = {}
 
     def __call__(self, product: str, step: Step) -> None:
         """Add a step of a product, in seq order."""
         if product not in self._products:
-            detail = self._details.get(product, self._detail)
-            self._products[product] = Evidence(sorted({*self._thresholds, detail}), detail, self._limits)
+            self._products[product] = self.begin(product)
         self._products[product].add(step)
+
+    def begin(self, product: str) -> Evidence:
+        """Return the evidence of a product, empty; for a worker elsewhere, whose steps are not shown here."""
+        detail = self._details.get(product, self._detail)
+        return Evidence(sorted({*self._thresholds, detail}), detail, self._limits)
+
+    def put(self, product: str, evidence: Evidence) -> None:
+        """Take the evidence of a product that came from elsewhere."""
+        self._products[product] = evidence
 
     def finish(self) -> dict[str, Evidence]:
         """Return the evidence of each product that has a row."""

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+import booktape as bt
 import replay
 from orderbook import display
 from orderbook.engine import RowSpan, Step
@@ -257,3 +258,11 @@ def test_a_day_of_a_thousand_thresholds_is_small(tmp_path: Path) -> None:
         comparison.groups.append(Group(tape, product, None, result.statistics, result.spread, quality))
     report.write(comparison)
     assert 5_000_000 < (tmp_path / "report.html").stat().st_size < 6_000_000
+
+
+def test_a_report_of_several_processes(interrupted: dict[str, Path], tmp_path: Path) -> None:
+    """Its file is that of one process, to the last byte."""
+    for number in (1, 2):
+        html = tmp_path / f"{number}.html"
+        bt.compare(interrupted["some"], ["1bps", "20bps"], processes=number, html=html)
+    assert (tmp_path / "1.html").read_bytes() == (tmp_path / "2.html").read_bytes()

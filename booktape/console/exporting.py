@@ -22,7 +22,7 @@ def print_exported(console: Console, exported: Exported) -> None:
     if exported.products:
         console.print(_table(console, exported))
     for product, found in sorted(exported.products.items()):
-        for line in _lines(found):
+        for line in _lines(found, has_history=exported.format == "parquet"):
             console.print(f"{product}: {line}")
     files = f"{plural(len(exported.files), 'file')}, {display.size(exported.bytes)}"
     path = str(exported.output)
@@ -54,8 +54,8 @@ def _table(console: Console, exported: Exported) -> object:
     return fitted_table(console, columns, rows)
 
 
-def _lines(found: ExportedProduct) -> Iterator[str]:
-    """Yield what a product lacks, and what was changed."""
+def _lines(found: ExportedProduct, *, has_history: bool) -> Iterator[str]:
+    """Yield what a product lacks, and what was changed; whether it has trades of before a subscription."""
     breaks = [
         f"{before.time[11:23]} to {mark.time[11:23]}"
         for before, mark in pairwise(found.marks)
@@ -70,8 +70,8 @@ def _lines(found: ExportedProduct) -> Iterator[str]:
     left_out = ", ".join(f"{count(number)} {what}" for what, number in skipped.items() if number)
     if left_out:
         yield f"not exported: {left_out}"
-    if found.history_trades:
-        yield f"{plural(found.history_trades, 'trade')} of before a subscription"
+    if found.history_trades and not has_history:
+        yield f"left out: {plural(found.history_trades, 'trade')} of before a subscription"
     if found.shift_ns:
         moved = f"{found.shift_ns / 1e6:,.3f} ms"
-        yield f"all times of receipt are {moved} later, so that none is before the exchange's"
+        yield f"times of receipt are {moved} later: none is before the exchange's"

@@ -37,12 +37,14 @@ class SealPolicy:
         bytes: bytes of payload in a segment; the row that reaches the limit is the last.
         seconds: age of its first row, even if nothing more arrives.
         sync_s: seconds between fsyncs of the journal: the most that a power failure can lose.
+        book_rows: rows after which a segment keeps the book before it; the first one of each hour does, too.
     """
 
     rows: int = 50_000
     bytes: int = 256 * 2**20
     seconds: float = 900.0
     sync_s: float = 1.0
+    book_rows: int = 250_000
 
     def time_limit(self, first_time: int) -> int:
         """Return the first time that is too late for a segment: by its age, or the next UTC midnight.

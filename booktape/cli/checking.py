@@ -135,9 +135,9 @@ def compact(tape: Path, as_json: bool) -> None:
 @engine_option
 @json_option
 def index(tape: Path, rebuild: bool, engine: Any, as_json: bool) -> None:
-    """Write the sidecars of TAPE that are missing or damaged: the book before each sealed segment.
+    """Write the sidecars of TAPE that are missing or damaged: the book at the first segment of each hour.
 
-    With them `--from` and `book --at` read one segment, wherever it is. A recording writes its own.
+    With them `--from` and `book --at` read an hour at most, wherever it is. A recording writes its own.
     Safe while the tape is being recorded.
     """
     from booktape.console.terminal import print_json

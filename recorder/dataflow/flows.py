@@ -149,7 +149,7 @@ def recording_flow(
         recoverable=False,
         trades=_reads_trades(strategy),
         starts=starts,
-        wants_book=begins_segment,
+        wants_book=lambda product, seq: writer.products[product].needs_book(seq),
     )
     streams = _watched(flow, steps, watch)
     op.output("tape", streams.steps, sink)

@@ -17,10 +17,12 @@ import pyarrow as pa
 
 from orderbook.digest import Checks, Digest
 from orderbook.tally import Tally
+from orderbook.times import parse_time
 from recorder.runtime.memory import return_freed_memory
 from recorder.settings import SealPolicy
 from recorder.tape.compaction import finish_compaction
 from recorder.tape.errors import DamagedTapeError
+from recorder.tape.format.book_spacing import BookSpacing
 from recorder.tape.format.journal import (
     JournalPlace,
     JournalReader,
@@ -31,7 +33,7 @@ from recorder.tape.format.journal import (
 from recorder.tape.format.layout import JOURNALS, journal_file, product_dir
 from recorder.tape.format.manifest import Manifest
 from recorder.tape.format.migration import migrate_list
-from recorder.tape.format.segment_entry import SegmentEntry
+from recorder.tape.format.segment_entry import Part, SegmentEntry
 from recorder.tape.format.segment_list import segment_list_lock, sync_segment_list
 from recorder.tape.listing import Listing
 from recorder.tape.row_batches import Position, RowTuple, copy_rows, tuples_of
@@ -61,6 +63,7 @@ class ProductWriter:
         self._journals = self._directory / JOURNALS
         self._policy = policy
         self._now_ns = now_ns
+        self._books = BookSpacing(policy.book_rows)
         self._ended: deque[UnsealedSegment] = deque()
         self._open: UnsealedSegment | None = None
         self._journal: store.AppendedFile | None = None
@@ -83,7 +86,8 @@ class ProductWriter:
             finish_compaction(self._directory)
             if manifest.format > 1:
                 migrate_list(self._directory)
-        last = Listing(self._directory, manifest.sealed_rows.get(self.product, 0)).last()
+        listing = Listing(self._directory, manifest.sealed_rows.get(self.product, 0))
+        last, self._books.last = listing.last(), listing.nearest(_last_book)
         position = _after(last) if last else Position()
         self._sealed_digest = last.digest if last else Digest().hexdigest()
         sealed = position.seq
@@ -96,6 +100,7 @@ class ProductWriter:
                 raise DamagedTapeError(
                     f"{path}: begins with row {found.first_seq}, expected row {position.seq}", path
                 )
+            found.needs_book = self._books.needs_book(found.first_seq, found.first_time)
             self._ended.append(found)
             position = _after(found)
         # The last line of a dead recorder may not be durable yet; its journal must not be removed before.
@@ -138,7 +143,7 @@ class ProductWriter:
         """
         places = []
         while rows:
-            segment = self._open or UnsealedSegment(first_seq, rows[0][0])
+            segment = self._open or self._begin_segment(first_seq, rows[0][0])
             number, size = segment.room(self._policy, rows)
             if not number:
                 self._end_segment()
@@ -156,6 +161,10 @@ class ProductWriter:
             first_seq += number
             self.written_rows += number
         return places
+
+    def _begin_segment(self, first_seq: int, first_time: int) -> UnsealedSegment:
+        needs_book = self._books.needs_book(first_seq, first_time)
+        return UnsealedSegment(first_seq, first_time, needs_book=needs_book)
 
     def end_old_segment(self) -> None:
         """End the open segment if it is old enough, though no row arrives.
@@ -226,8 +235,13 @@ class ProductWriter:
             return [segment.next_seq for segment in self._ended]
 
     def begins_segment(self, seq: int) -> bool:
-        """Tell whether an unsealed segment begins with this row, so that it needs the book before it."""
+        """Tell whether an unsealed segment begins with this row."""
         return self._beginning_with(seq) is not None
+
+    def needs_book(self, seq: int) -> bool:
+        """Tell whether an unsealed segment begins with this row and keeps the book before it."""
+        segment = self._beginning_with(seq)
+        return segment is not None and segment.needs_book
 
     def hold_book(self, seq: int, saved: bytes) -> None:
         """Keep the book before the segment that begins with this row until the segment is sealed."""
@@ -258,6 +272,18 @@ class ProductWriter:
         """Close the journal; its rows stay for the next writer."""
         self._open = None
         self._close_journal()
+
+
+def _last_book(parts: Iterator[Part]) -> tuple[int, int] | None:
+    """Return seq and time of the last of some parts that has a book, if it begins in the hour of the last."""
+    first: str | None = None
+    for part in parts:
+        first = first or part.first_recv_time[:13]
+        if part.first_recv_time[:13] != first:
+            break
+        if part.book_sha256:
+            return part.first_seq, parse_time(part.first_recv_time) or 0
+    return None
 
 
 def _after(last: SegmentEntry | UnsealedSegment) -> Position:

@@ -56,7 +56,7 @@ def _resume_from(
     seqs = {chain_seq, sealed, *writer.unsealed_ends()}
     for rows in split_at(tape.batches(first_seq=start.seq), seqs):
         first, end = rows.column("seq")[0].as_py(), rows.column("seq")[-1].as_py() + 1
-        if writer.begins_segment(first):
+        if writer.needs_book(first):
             writer.hold_book(first, engine.save(state))
         state, step = engine.step(state, rows)
         if first >= chain_seq:

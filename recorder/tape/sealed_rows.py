@@ -17,6 +17,7 @@ from orderbook.engine import Engine
 from orderbook.tally import Tally
 from orderbook.thresholds import DEFAULT_THRESHOLD
 from recorder.settings import SealPolicy
+from recorder.tape.format.book_spacing import BookSpacing
 from recorder.tape.format.layout import product_dir
 from recorder.tape.seal_threads import SealThreads
 from recorder.tape.sealing import UnsealedSegment, entry_of, seal_segment
@@ -47,6 +48,7 @@ class SealedRows:
         self._directory = product_dir(tape, product)
         self._engine = engine
         self._policy = policy
+        self._books = BookSpacing(policy.book_rows)
         self._seals = seals
         self._state = engine.start(product, feed)
         self._segment: UnsealedSegment | None = None
@@ -80,19 +82,19 @@ class SealedRows:
         first, connection = (rows.column(name)[0].as_py() for name in ("seq", "connection"))
         segment = UnsealedSegment(first, rows.column("recv_time")[0].value)
         segment.connections = (connection, connection)
-        segment.book_before = self._engine.save(self._state)
+        if self._books.needs_book(first, segment.first_time):
+            segment.book_before = self._engine.save(self._state)
         self._segment, self._digest_before = segment, self.tally.digest.hexdigest()
         return segment
 
     def _end(self) -> None:
         segment, batches = self._segment, self._batches
         assert segment is not None  # noqa: S101  `add` has begun it
-        assert segment.book_before is not None  # noqa: S101  `_begin` has saved it
         self._segment, self._batches = None, []
         assert self.tally.digest.checks is not None  # noqa: S101  made in `__init__`
         checks = self.tally.digest.checks.take(segment.first_seq, segment.rows)
         entry = entry_of(segment, self.tally)
-        book = (self._digest_before, segment.book_before)
+        book = None if segment.book_before is None else (self._digest_before, segment.book_before)
         self._seals.submit(
             self._product, partial(seal_segment, self._directory, entry, batches, book, checks, _LEVEL)
         )

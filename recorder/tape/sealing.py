@@ -30,7 +30,8 @@ class UnsealedSegment:
         rows, payload_bytes: its size.
         last_time: recv_time of its last row.
         connections: the connections of its first and last row.
-        book_before: the book before its first row in the form of `Engine.save`; None until it is known.
+        needs_book: whether the book before its first row is kept.
+        book_before: that book in the form of `Engine.save`; None until it is known.
     """
 
     first_seq: int
@@ -39,6 +40,7 @@ class UnsealedSegment:
     payload_bytes: int = 0
     last_time: int = 0
     connections: tuple[int, int] = (0, 0)
+    needs_book: bool = False
     book_before: bytes | None = None
 
     @property
@@ -120,7 +122,7 @@ def seal_segment(
         product_dir: the product's directory.
         entry: as `entry_of` returns it.
         batches: its rows.
-        book: the digest of all summaries before it, and the book before it; None if that is not known.
+        book: the digest of all summaries before it, and the book before it; None if it is not kept.
         checks: of its rows.
         level: zstd level of the file.
     """

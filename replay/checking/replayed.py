@@ -16,6 +16,7 @@ from orderbook.times import format_time
 from orderbook.trades import TradeReader, TradeTally
 from recorder.tape.connections import Connection, ConnectionCollector
 from recorder.tape.errors import DamagedTapeError
+from recorder.tape.format.book_spacing import BookSpacing
 from recorder.tape.format.layout import book_file
 from recorder.tape.format.segment import SealedSegment
 from recorder.tape.format.segment_entry import Part, SegmentEntry, listed_facts, parts_of
@@ -54,6 +55,7 @@ class ReplayCheck:
         self._found = found
         self._sequences = sequences
         self._begin = 0
+        self._books = BookSpacing()
         self._last: tuple[int, int] | None = None  # connection and recv_time of the last row
         self.book = AuditedBook(engine, tape.product, found.tape.feed)
         self._checks = RowChecks()
@@ -136,17 +138,18 @@ class ReplayCheck:
                 before = self.tally.digest.hexdigest()
                 parts.append(Part(seq, format_time(time), (connection, connection), before))
             if seq in starts:
-                saved = self.book.save()
-                if starts[seq].book_sha256:
-                    parts[-1] = replace(parts[-1], book_sha256=store.sha256_of(saved))
-                self._check_sidecar(parts[-1], saved)
+                parts[-1] = self._check_sidecar(parts[-1], is_listed=starts[seq].book_sha256 != "", time=time)
             self._check_rows(rows, segment.path)
             parts[-1] = replace(parts[-1], connections=(parts[-1].connections[0], last_connection))
         return parts
 
-    def _check_sidecar(self, part: Part, saved: bytes) -> None:
-        """Compare the sidecar of a part with the book before it."""
+    def _check_sidecar(self, part: Part, *, is_listed: bool, time: int) -> Part:
+        """Compare the sidecar of a part with the book before it; return the part with its checksum."""
         stored = stored_book(self._tape.directory, part)
+        needs_book = self._books.needs_book(part.first_seq, time, has_book=is_listed or stored is not None)
+        if not needs_book:
+            return part
+        saved = self.book.save()
         if stored is None:
             self._found.unindexed += 1
         elif stored == saved:
@@ -156,6 +159,7 @@ class ReplayCheck:
             self._found.damage.append(
                 f"{path}: not the book before row {part.first_seq}; repair it with `booktape index --rebuild`"
             )
+        return replace(part, book_sha256=store.sha256_of(saved)) if is_listed else part
 
     def _check_entry(self, segment: SealedSegment, parts: Sequence[Part]) -> None:
         """Compare the entry of a segment in the list of segments with its replayed rows and parts."""

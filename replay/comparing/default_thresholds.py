@@ -15,6 +15,7 @@ from orderbook.engine import Engine
 from orderbook.thresholds import format_threshold
 from orderbook.times import parse_time
 from recorder.settings import EngineName
+from recorder.tape.format.book_spacing import parts_with_books
 from recorder.tape.format.segment_entry import parts_of
 from recorder.tape.overview import overview
 from recorder.tape.product_tape import ProductTape
@@ -131,8 +132,7 @@ def nothing_above(threshold: float, spread: SpreadStatistics, command: str = "")
 def slices_of(tape: ProductTape, window: Window) -> Iterator[Window]:
     """Yield the parts of a window to read: all of it, or slices of equal length.
 
-    A slice begins where a segment does, if one begins before it and after the slice before: there the book
-    is saved.
+    A slice begins where a book is saved, if one is before it and after the slice before.
     """
     seen = overview(tape)
     if seen.first_time is None or seen.last_time is None:
@@ -144,7 +144,8 @@ def slices_of(tape: ProductTape, window: Window) -> Iterator[Window]:
         yield window
         return
     length = max((high - low) * SAMPLED_ROWS // (rows * _SLICES), 1)
-    begins = sorted(parse_time(part.first_recv_time) or 0 for part in parts_of(tape.segments()))
+    saved = parts_with_books(parts_of(tape.segments()))
+    begins = sorted(parse_time(part.first_recv_time) or 0 for part in saved)
     earliest = low
     for number in range(_SLICES):
         start = low + (high - low) * number // _SLICES

@@ -9,6 +9,7 @@ import pyarrow as pa
 from orderbook.decimals import PRICE_UNITS
 from orderbook.times import parse_time
 from orderbook.tracker import saved_touch
+from recorder.tape.format.book_spacing import parts_with_books
 from recorder.tape.format.segment_entry import Part, parts_of
 from recorder.tape.format.sidecars import stored_book
 from recorder.tape.product_tape import ProductTape
@@ -29,13 +30,13 @@ class TapeOverview:
         self._mids: dict[int, float] = {}
 
     def table(self, origin: int, budget_s: float) -> pa.Table:
-        """Return a row for each segment: seq and time of its first row, mid price before it, and `is_read`.
+        """Return a row for each segment with a book: seq and time of its first row, mid before it, `is_read`.
 
         Args:
             origin: the time that is 0 in it, nanoseconds since 1970.
             budget_s: seconds after which no further sidecar is read.
         """
-        parts = parts_of(self._tape.segments())
+        parts = self._parts()
         if len(parts) > MOST_PARTS:
             parts = [parts[int(place)] for place in np.linspace(0, len(parts) - 1, MOST_PARTS)]
         end = time.monotonic() + budget_s
@@ -55,9 +56,12 @@ class TapeOverview:
         )
 
     def is_indexed(self) -> bool:
-        """Tell whether the last segment has a sidecar, as a sign that all have one."""
-        parts = parts_of(self._tape.segments())
+        """Tell whether the last segment that needs a sidecar has one, as a sign that all have one."""
+        parts = self._parts()
         return len(parts) < 2 or stored_book(self._tape.directory, parts[-1]) is not None
+
+    def _parts(self) -> list[Part]:
+        return list(parts_with_books(parts_of(self._tape.segments())))
 
     def _mid(self, part: Part) -> float:
         """Return the mid price before a part; NaN if its sidecar does not tell."""

@@ -66,8 +66,8 @@ def begin_format_1(tape: Path) -> None:
 class PlannedRecorder:
     """Writes the planned rows to a tape, starting after its last row; close it or use `with`."""
 
-    def __init__(self, tape: Path, segment_rows: int = SEGMENT_ROWS) -> None:
-        self._writer = open_writer(tape, policy=SealPolicy(rows=segment_rows))
+    def __init__(self, tape: Path, segment_rows: int = SEGMENT_ROWS, book_rows: int = 1) -> None:
+        self._writer = open_writer(tape, policy=SealPolicy(rows=segment_rows, book_rows=book_rows))
         self._product = self._writer.products[BTC]
         try:
             resumed = resume(Tape.open(tape).product(BTC), "exchange", self._product, ENGINE)
@@ -95,7 +95,7 @@ class PlannedRecorder:
         """Run the engine over appended rows and seal the ended segments."""
         for part in parts:
             self._product.seal(self._tally, self._processed)
-            if self._product.begins_segment(self._processed):
+            if self._product.needs_book(self._processed):
                 self._product.hold_book(self._processed, ENGINE.save(self._state))
             self._state, step = ENGINE.step(self._state, part)
             self._tally.add(step)

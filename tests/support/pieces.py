@@ -53,7 +53,7 @@ def interrupted_tape(capture: Path, directory: Path, segment_rows: int) -> Path:
     for number, part in enumerate((records[:middle], records[middle:], later)):
         paths.append(directory / f"{number}.jsonl")
         paths[-1].write_text("".join(f"{json.dumps(each)}\n" for each in part), encoding="utf-8")
-    settings = ImportSettings(seal=SealPolicy(rows=segment_rows), engine="plain")
+    settings = ImportSettings(seal=SealPolicy(rows=segment_rows, book_rows=1), engine="plain")
     import_captures(paths, directory / "tape", settings)
     return directory / "tape"
 

@@ -60,7 +60,7 @@ def import_frames(directory: Path, frames: Iterable[Timed], segment_rows: int = 
     """Import frames of one connection and return the tape, a new directory inside `directory`."""
     capture = write_capture(directory / "capture.jsonl", frames)
     tape = directory / "tape"
-    import_captures([capture], tape, ImportSettings(seal=SealPolicy(rows=segment_rows)))
+    import_captures([capture], tape, ImportSettings(seal=SealPolicy(rows=segment_rows, book_rows=1)))
     return tape
 
 

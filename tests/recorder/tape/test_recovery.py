@@ -61,7 +61,7 @@ def test_recordings_add_up(tmp_path: Path, lengths: tuple[int, ...], rows: int) 
     """However many recordings a tape is made of, its digest is that of one replay of all of it."""
     tape = tmp_path / "tape"
     for seed, length in enumerate(lengths):
-        document = append(tape, book(length, seed), SealPolicy(rows=rows))
+        document = append(tape, book(length, seed), SealPolicy(rows=rows, book_rows=1))
         assert document["digest"] == running.run(tape, keep=False).digest
     found = verify(tape)
     assert not found.damage
@@ -134,7 +134,7 @@ def test_a_stop_while_the_tail_is_taken_up(tmp_path: Path) -> None:
 
 def test_after_a_compaction_only_the_tail_is_read(tmp_path: Path) -> None:
     """A merged day is resumed from its last part: damage before that is not even read."""
-    tape, policy = tmp_path / "tape", SealPolicy(rows=5500)
+    tape, policy = tmp_path / "tape", SealPolicy(rows=5500, book_rows=1)
     for seed, length in enumerate((17_000, 5_000)):
         append(tape, book(length - 2, seed), policy)
     compact(tape)
@@ -156,7 +156,7 @@ def test_after_a_compaction_only_the_tail_is_read(tmp_path: Path) -> None:
 def test_a_wrong_book_seals_no_wrong_digest(tmp_path: Path, is_listed: bool) -> None:
     """If a sidecar is not the book of its place, the digest is resumed as if it were missing."""
     tape = tmp_path / "tape"
-    append(tape, book(400, 1), SealPolicy(rows=100))
+    append(tape, book(400, 1), SealPolicy(rows=100, book_rows=1))
     directory = tape / f"product={BTC}"
     path = list_path(tape)
     if not is_listed:  # a tape of an earlier version
@@ -174,7 +174,7 @@ def test_a_wrong_book_seals_no_wrong_digest(tmp_path: Path, is_listed: bool) -> 
 def test_a_wrong_digest_is_not_continued(tmp_path: Path, name: str) -> None:
     """If the list has another digest than the rows, nothing is recorded after them."""
     tape = tmp_path / "tape"
-    append(tape, book(BLOCK + 100, 1), SealPolicy(rows=1_000))
+    append(tape, book(BLOCK + 100, 1), SealPolicy(rows=1_000, book_rows=1))
     edit_catalog(tape, BTC, -1, **{name: "ab" * 32})
     before = read_rows(tape)
     with pytest.raises(DamagedTapeError, match="digest"):

@@ -62,7 +62,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
         write_capture(directory / f"{seed}.jsonl", capture_frames(seed, number))
         for seed, number in enumerate((150, 90, 200), 1)
     ]
-    import_captures(captures, directory / "tape", ImportSettings(seal=SealPolicy(rows=ROWS)))
+    import_captures(captures, directory / "tape", ImportSettings(seal=SealPolicy(rows=ROWS, book_rows=1)))
     return directory / "tape"
 
 

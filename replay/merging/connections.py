@@ -1,7 +1,7 @@
 """The connections of a product on one of the tapes: where they begin, have a book, and can be trusted."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Final, NamedTuple
 
@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from orderbook.connection_marks import Connected, Disconnected
 from orderbook.engine import Engine, Step
 from orderbook.facts import last_lag
+from orderbook.times import NS
 from orderbook.trades import subscribes_to_trades
 from orderbook.venues.base import Venue
 from orderbook.venues.registry import venue
@@ -115,16 +116,12 @@ class SourceConnection:
         def moved(row: Row) -> Row:
             return Row(row.seq, row.time + nanoseconds)
 
-        return SourceConnection(
-            source=self.source,
-            facts=self.facts,
+        return replace(
+            self,
             first=moved(self.first),
             end=moved(self.end),
-            stop_seq=self.stop_seq,
             book=None if self.book is None else moved(self.book),
             breaks=tuple(map(moved, self.breaks)),
-            gap_seqs=self.gap_seqs,
-            clock=self.clock,
             shift=self.shift + nanoseconds,
         )
 
@@ -239,21 +236,32 @@ class _Probe:
                     self.gap_seqs.append(seq)
 
 
-_SKEW_S: Final = 1.0
+_SKEW_NS: Final = NS
 """Clocks that differ by less are left as they are: networks and machines that keep time differ so."""
+
+_BACKLOG_NS: Final = 5 * NS
+"""A connection whose least lag is higher by less than this may have seen nothing but its backlog."""
 
 
 def on_one_clock(connections: Sequence[SourceConnection]) -> list[SourceConnection]:
     """Return connections with the times of one clock.
 
-    The clock of the connection whose frames are the closest to their own time is taken for right. Those that
-    differ from it by more than `_SKEW_S` are shifted onto it.
+    The clock of the recorder whose frames are the closest to their own time is taken for right. Those that
+    differ from it by more than `_SKEW_NS` are shifted onto it.
     """
-    clocks = [each.clock for each in connections if each.clock is not None]
-    right = min(clocks, key=abs, default=0)
+    least: dict[int, int] = {}  # of each source
+    for each in connections:
+        if each.clock is not None:
+            least[id(each.source)] = min(each.clock, least.get(id(each.source), each.clock))
+    right = min(least.values(), key=abs, default=0)
 
-    def shift(clock: int | None) -> int:
-        is_wrong = clock is not None and abs(clock - right) > _SKEW_S * 1e9
-        return right - clock if is_wrong and clock is not None else 0
+    def on_clock(connection: SourceConnection) -> SourceConnection:
+        clock = connection.clock
+        if clock is None:
+            return connection
+        usual = least[id(connection.source)]
+        clock = usual if clock - usual < _BACKLOG_NS else clock  # else its recorder's clock was set
+        is_wrong = abs(clock - right) > _SKEW_NS
+        return replace(connection, clock=clock).shifted(right - clock if is_wrong else 0)
 
-    return [each.shifted(shift(each.clock)) for each in connections]
+    return list(map(on_clock, connections))

@@ -19,10 +19,10 @@ from orderbook.times import NS
 from replay.merging.connections import Row, SourceConnection
 from replay.merging.states import StateKey, StateRun, StateWindow, book_before, state_window
 
-_WINDOWS_S: Final = (10, 120, 1200)
+_WINDOWS_S: Final = (3, 10, 60, 600)
 """Seconds before the end of a connection in which a seam is looked for, one after the other."""
 
-_APART_NS: Final = 5 * NS
+_APART_NS: Final = NS
 """Exchange times of the same state differ by less: the clocks of the exchange's servers by milliseconds."""
 
 
@@ -95,17 +95,14 @@ def _search(mine: StateWindow, other: StateWindow, engine: Engine) -> Search:
     adds_nothing = other.is_last and other_run is other.runs[-1] and my_run is not mine.runs[-1]
     if adds_nothing or start >= other.connection.end.seq:
         return Search(is_behind=True)
-    books = [
-        book_before(window.connection, int(window.times[0]), seq, engine)
-        for window, seq in ((mine, end), (other, start))
-    ]
+    books = [book_before(window, seq, engine) for window, seq in ((mine, end), (other, start))]
     if books[0] is None or books[0] != books[1]:
         return Search()
     return Search(Seam(end, mine.time_before(end), _row(other.connection, start)))
 
 
 def _row(connection: SourceConnection, seq: int) -> Row:
-    (rows,) = connection.source.rows(seq, seq + 1, 1)
+    (rows,) = connection.source.rows(seq, seq + 1)
     return Row(seq, rows.column("recv_time")[0].value + connection.shift)
 
 

@@ -95,6 +95,7 @@ class StateWindow:
         times: time of each row, on the common clock.
         had_trades: whether the window has trades, or its connection is known to have them.
         is_last: whether the connection has no trusted row after the window.
+        saved: the book before the window, in the form of `Engine.save`.
     """
 
     connection: SourceConnection
@@ -103,6 +104,7 @@ class StateWindow:
     times: npt.NDArray[np.int64]
     had_trades: bool
     is_last: bool
+    saved: bytes
 
     def time_before(self, seq: int) -> int:
         """Return the time of the row before a seq."""
@@ -137,7 +139,7 @@ def state_window(
         if low < high:
             if tracer is None:
                 seq = rows.column("seq")[low].as_py()
-                tracer = _Tracer(connection, seq, engine.levels(state))
+                tracer = _Tracer(connection, seq, engine.levels(state), engine.save(state))
             tracer.add(rows.slice(low, high - low), times[low:high])
         if high < rows.num_rows:
             is_last = False
@@ -145,17 +147,10 @@ def state_window(
     return None if tracer is None else tracer.window(is_last=is_last)
 
 
-def book_before(connection: SourceConnection, time: int, seq: int, engine: Engine) -> Levels | None:
-    """Return the whole book of a connection before a row.
-
-    Args:
-        connection: the connection.
-        time: of the row, or earlier.
-        seq: the row.
-        engine: runs the book.
-    """
-    state, first = _state_before(connection, time, engine)
-    for rows in connection.source.rows(first, seq):
+def book_before(window: StateWindow, seq: int, engine: Engine) -> Levels | None:
+    """Return the whole book before a row of a window, as the engine makes it of the rows."""
+    state = engine.load(window.saved)
+    for rows in window.connection.source.rows(window.first_seq, seq):
         state, _ = engine.step(state, rows)
     return engine.levels(state)
 
@@ -172,8 +167,11 @@ def _state_before(connection: SourceConnection, time: int, engine: Engine) -> tu
 class _Tracer:
     """Follows the rows of a window."""
 
-    def __init__(self, connection: SourceConnection, first_seq: int, levels: Levels | None) -> None:
+    def __init__(
+        self, connection: SourceConnection, first_seq: int, levels: Levels | None, saved: bytes
+    ) -> None:
         self._connection = connection
+        self._saved = saved
         self._venue, self._product = connection.source.venue, connection.source.tape.product
         self._watch = TradeWatch(self._product, self._venue)
         self._watch.note_connection(connection.subscribes is True)
@@ -229,7 +227,9 @@ class _Tracer:
         self._end_run(self._exchange_time)
         had_trades = self._watch.had_trades
         times = np.concatenate(self._times)
-        return StateWindow(self._connection, tuple(self._runs), self._first_seq, times, had_trades, is_last)
+        return StateWindow(
+            self._connection, tuple(self._runs), self._first_seq, times, had_trades, is_last, self._saved
+        )
 
 
 def _kinds_and_payloads(rows: pa.RecordBatch) -> Iterator[tuple[str, str]]:

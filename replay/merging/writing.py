@@ -65,7 +65,7 @@ class MergedRows:
         self, number: int, last: SourceConnection, seq: int, after: MergedConnection | None
     ) -> Iterator[pa.RecordBatch]:
         """Yield the row that tells of the stop of a recording, unless another tape went on before."""
-        (row,) = last.source.rows(seq, seq + 1, 1)
+        (row,) = last.source.rows(seq, seq + 1)
         time = row.column("recv_time")[0].value + last.shift
         if after is None or after.spans[0].start.time >= time:
             yield self._mark(number, time, "disconnected", row.column("payload")[0].as_py())

@@ -32,7 +32,10 @@ class SocketNumbers:
         """
         served = {each.product for each in replay.connections}
         whole = {
-            each.product: (each.id or each.product, is_whole and served.issuperset(each.products))
+            each.product: (
+                each.id or each.product,
+                is_whole and not each.is_joined and served.issuperset(each.products),
+            )
             for each in replay.connections
         }
         return StreamNumbers(self, whole)

@@ -20,6 +20,7 @@ class TapeConnection:
         begin: time at which it was opened.
         end: time of its last row.
         close: how it was closed; None if the recorder died.
+        is_joined: whether a merge joined it of several, so that its numbers begin anew within it.
     """
 
     product: str
@@ -29,6 +30,7 @@ class TapeConnection:
     end: int
     close: Disconnected | None
     products: tuple[str, ...] = ()
+    is_joined: bool = False
 
     def shares(self, other: "TapeConnection") -> bool:
         """Return whether two products shared one connection."""
@@ -63,6 +65,7 @@ def connections_of(product: str, connections: Iterable[Connection]) -> list[Tape
             each.last_time,
             each.closed,
             tuple(each.opened.products),
+            each.opened.is_merged_from_several,
         )
         for each in connections
     ]

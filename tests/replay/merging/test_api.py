@@ -12,14 +12,21 @@ from hypothesis import strategies as st
 
 import booktape as bt
 from orderbook.book import Levels
-from orderbook.connection_marks import Connected, Disconnected, encode_mark, read_connected
+from orderbook.connection_marks import (
+    Connected,
+    Disconnected,
+    encode_mark,
+    read_connected,
+    read_disconnected,
+)
 from orderbook.engine import PlainEngine
+from orderbook.venues.base import TextChange
 from orderbook.venues.registry import venue
 from recorder.tape.reader import Tape
 from recorder.tape.row_batches import RowTuple
 from replay.merging.api import merge
 from tests.support.commands import invoke, json_of
-from tests.support.constants import BTC, CAPTURES, MS, SECOND
+from tests.support.constants import BTC, CAPTURES, MS, SECOND, START
 from tests.support.oracle import Row
 from tests.support.tapes import import_frames, snapshot, tape_rows, tuples_of, update
 from tests.support.two_recorders import (
@@ -126,6 +133,61 @@ def test_a_book_that_is_not_the_same(tmp_path: Path) -> None:
     payloads = [row.payload for row in tape_rows(tmp_path / "merged", BTC) if row.kind == "frame"]
     own = [row.payload for row in tape_rows(second, BTC) if row.kind == "frame"]
     assert payloads[-len(own) :] == own
+
+
+def numbered_rows(name: str, stream: list[TrueFrame], first: int, last: int, lost: int) -> list[RowTuple]:
+    """Return the rows of a connection of the numbered feed; the message `lost` did not arrive."""
+    server = venue("advanced").server(0)
+    bids, asks = (
+        [(price, size) for (side, price), size in stream[first].book.items() if side == kind]
+        for kind in ("buy", "sell")
+    )
+    time = START + stream[first].time
+    rows: list[RowTuple] = [
+        (time, 0, "connected", encode_mark(Connected(name, "wss://x", [BTC]))),
+        (time, 0, "frame", server.snapshot(BTC, bids, asks, time)),
+    ]
+    for place in range(first + 1, last + 1):
+        time = START + stream[place].time
+        changes: list[TextChange] = [
+            ("bid" if side == "buy" else "ask", price, size)
+            for side, price, size in stream[place].text.get("changes", ())
+        ]
+        frame = server.update(BTC, changes, time)
+        if place != lost:
+            rows.append((time + MS, 0, "frame", frame))
+    return [*rows, (time + MS, 0, "disconnected", encode_mark(Disconnected(1006, "cut")))]
+
+
+def test_missing_messages_end_a_connection(tmp_path: Path) -> None:
+    """Where numbers show that a message is missing, another recorder goes on, and no gap is on the tape."""
+    stream = true_stream(random.Random(11), 300)
+    a = write_tape(tmp_path / "a", BTC, numbered_rows("a", stream, 0, 250, 200), feed="advanced")
+    b = write_tape(tmp_path / "b", BTC, numbered_rows("b", stream, 100, 299, 150), feed="advanced")
+    made = merge([a, b], tmp_path / "merged", "plain").products[BTC]
+    assert (made.connections, made.seams, made.unproven) == (1, 1, 0)
+    rows = tape_rows(tmp_path / "merged", BTC)
+    origins = read_connected(rows[0].payload).origins
+    assert origins
+    assert [each.tape for each in origins] == ["a", "b"]
+    assert read_disconnected(rows[-1].payload).gaps == 0
+    assert_whole(tmp_path / "merged")
+    (found,) = json_of("inspect", tmp_path / "merged")["products"][BTC]["verdicts"]
+    assert (found["verdict"], found["reason"]) == ("verified", "sequence numbers are contiguous")
+    assert tuples_of(bt.open(tmp_path / "merged").book(BTC, at=rows[-3].recv_time).table()) == tuples_of(
+        bt.open(b).book(BTC, at=tape_rows(b, BTC)[-3].recv_time).table()
+    )
+
+
+def test_a_gap_that_nobody_fills_stays(tmp_path: Path) -> None:
+    """Where no other recorder was up, the connection is followed behind its gap, which is told."""
+    stream = true_stream(random.Random(12), 300)
+    a = write_tape(tmp_path / "a", BTC, numbered_rows("a", stream, 0, 250, 50), feed="advanced")
+    b = write_tape(tmp_path / "b", BTC, numbered_rows("b", stream, 200, 299, -1), feed="advanced")
+    made = merge([a, b], tmp_path / "merged", "plain").products[BTC]
+    (found,) = json_of("inspect", tmp_path / "merged")["products"][BTC]["verdicts"][:1]
+    assert (found["verdict"], found["reason"]) == ("broken", "1 gap")
+    assert made.tally.rows >= 298
 
 
 def test_order_of_the_tapes_does_not_matter(tmp_path: Path) -> None:

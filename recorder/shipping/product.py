@@ -85,6 +85,14 @@ class ProductShipping:
         """The number of rows that are listed in the store."""
         return self._last.next_seq if self._last else 0
 
+    def count(self) -> None:
+        """Count what is not shipped, without asking the store.
+
+        Raises:
+            DamagedTapeError: if the list of segments cannot be read.
+        """
+        self.unshipped = Amount.of([entry for entry in self._entries() if entry.first_seq >= self.rows])
+
     def ship(self) -> bool:
         """Ship the next batch of segments; return whether more may be left.
 

@@ -70,7 +70,7 @@ class ShippingStatus:
         """Return how it stands, in a few words."""
         left = sum(self.unshipped.values(), Amount())
         size = f"{display.plural(left.segments, 'segment')} ({display.size(left.bytes)})"
-        waiting = f"{size} not shipped" if left.segments else "all shipped"
+        waiting = f"{size} not shipped" if left.segments or not self.unshipped else "all shipped"
         return f"{waiting}: {self.trouble}" if self.trouble else waiting
 
 
@@ -143,6 +143,7 @@ class Shipper:
             except (ShippingError, LockedTapeError):
                 raise
             except (TapeError, OSError) as error:
+                self._count()
                 if is_last:
                     raise error if isinstance(error, TapeError) else self._unwritable(error) from None
                 self._say(str(error) if isinstance(error, TapeError) else str(self._unwritable(error)))
@@ -160,19 +161,24 @@ class Shipper:
 
     def _round(self, lease: Lease) -> bool:
         """Ship a batch of each product; return whether there is more."""
+        for product in read_manifest(self._tape).products:
+            if product not in self._products:
+                self._products[product] = ProductShipping(self._tape, self._remote, product, lease)
         if not lease.epoch:
             check_manifest(self._tape, self._remote)
             lease.acquire(self._pause)
         lease.check()
-        for product in read_manifest(self._tape).products:
-            if product not in self._products:
-                self._products[product] = ProductShipping(self._tape, self._remote, product, lease)
         with ThreadPoolExecutor(_AT_ONCE, "shipping") as threads:
             begun = [threads.submit(each.ship) for each in self._products.values()]
         failures = [error for each in begun if (error := each.exception()) is not None]
         for error in sorted(failures, key=lambda each: not isinstance(each, ShippingError | LockedTapeError)):
             raise error
         return any(each.result() for each in begun)
+
+    def _count(self) -> None:
+        with suppress(TapeError, OSError):  # it will be said when it is shipped
+            for each in self._products.values():
+                each.count()
 
     def _pause(self, seconds: float) -> None:
         if self._stop.wait(seconds):
@@ -208,7 +214,7 @@ def shipping(tape: Path, remote: RemotePath | None) -> Iterator[Shipper | None]:
         thread.join(_GRACE_S)
         if shipper.status.trouble or thread.is_alive():
             later = f"`booktape ship {tape} {remote}` does the rest"
-            log.warning("%s: %s; %s", remote, shipper.status.line(), later)
+            log.warning("%s; %s", shipper.status.line(), later)
 
 
 @contextmanager

@@ -216,6 +216,29 @@ def test_one_process_ships_a_tape(local: Path, place: RemotePath) -> None:
     assert "another process ships this tape" in done.stderr
 
 
+def test_what_is_not_shipped_is_told(
+    local: Path, place: RemotePath, object_store: ObjectStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A store that was never reached has nothing of what is sealed, and is said to have nothing."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    objects.client.cache_clear()
+    shipper = Shipper(local, place)
+    thread = threading.Thread(target=shipper.follow)
+    thread.start()
+    until(lambda: bool(shipper.status.trouble))
+    status = shipper.status
+    shipper.stop()
+    thread.join()
+    for found in (status, shipper.status):
+        sealed = {product: len(catalog(local, product)) for product in (BTC, ETH)}
+        assert {product: each.segments for product, each in found.unshipped.items()} == sealed
+        assert "not shipped: " in found.line()
+        assert "cannot be reached" in found.line()
+    enter(object_store.environment(), monkeypatch, retries=0)
+    Shipper(local, place).ship()
+    check_equal(place, local)
+
+
 def test_nothing_in_a_store_is_overwritten(local: Path, place: RemotePath, object_store: ObjectStore) -> None:
     """Another object under the name of a segment ends the shipping with a line, and stays."""
     name = f"{place.key}/product={BTC}/{catalog(local, BTC)[1]['file']}"

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from orderbook import display
-from orderbook.execution.codes import QueueModel
+from orderbook.execution.codes import QUEUE_MODELS, QueueModel
 from replay.report.collect.lanes import LaneEvidence
 from replay.report.collect.traded import TradedProduct
 from replay.simulation.neighbours import Nearest, Neighbours
@@ -53,7 +53,7 @@ class Setting:
     @property
     def bounds(self) -> str:
         """The net profit under the bounds of the queue, back to front; empty if only one model was run."""
-        ends = [self.rows[model].net for model in ("back", "front") if model in self.rows]
+        ends = [self.rows[model].net for model in QUEUE_MODELS if model in self.rows]
         return display.bounds(ends[0], ends[-1]) if len(self.rows) > 1 else ""
 
     @property

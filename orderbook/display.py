@@ -61,6 +61,15 @@ def quote_of(product: str) -> str:
     return printable(parts[1], 12) if len(parts) == 2 and parts[1] else "quote"
 
 
+def base_of(product: str) -> str:
+    """Return the currency of a product's sizes, `base` if its name does not say.
+
+    >>> base_of("BTC-USD"), base_of("BIT-26DEC25-CDE")
+    ('BTC', 'base')
+    """
+    return "base" if quote_of(product) == "quote" else printable(product.split("-", maxsplit=1)[0], 12)
+
+
 def bounds(back: float | None, front: float | None) -> str:
     """Return a number under the bounds of the queue, in the order in which all tables have them."""
     return " to ".join(dict.fromkeys(map(significant, (back, front))))

@@ -81,9 +81,10 @@ def _unfilled(subject: TradedSubject) -> str:
     others = [row.net for row in rows if row.fills and row.net is not None]
     if not others:
         return f"{who}."
-    low, high = display.significant(min(others)), display.significant(max(others))
-    unit = display.quote_of(main.product)
-    return f"{who} under {main.queue}; at other places in the queue the net was {low} to {high} {unit}."
+    return (
+        f"{who} under {main.queue}; at other places in the queue the net was"
+        f" {display.bounds(min(others), max(others))} {subject.unit}."
+    )
 
 
 def without_book(result: Backtest) -> Iterator[Finding]:
@@ -99,7 +100,7 @@ def caveats(result: Backtest, drawn: Mapping[tuple[Path, str], Drawn]) -> Iterat
             f"A latency is not chosen: settings are compared at the largest, {result.settings.best_at};"
             " what the others give is a curve of the best one."
         )
-    if result.trials > 1:
+    if result.trials > 1 and any(row.fills for row in result.rows):
         judged = [
             f"{each.product} is {'within' if each.is_luck else 'above'} what luck gives"
             for each in result.luck()

@@ -1,16 +1,19 @@
 """The figure of how flat the optimum is: what the settings around the best one come to."""
 
+from collections.abc import Sequence
 from typing import Final
 
 from orderbook import display
 from replay.report.figures.chart import STYLES, Chart, Figure
 from replay.report.figures.trading import TradedSubject, plain
 from replay.report.tables import Table
-from replay.simulation.neighbours import Nearest, Neighbours
+from replay.simulation.neighbours import Nearest, NearPoint, NeighbourPoint, Neighbours
 from replay.simulation.settings import LATENCY
 
 _STEPS: Final = 10
 """Steps to each side of the best setting."""
+_NAMED: Final = 2
+"""Most neighbours that the title names one by one."""
 
 
 def around_chart(subject: TradedSubject) -> Chart | None:
@@ -20,7 +23,6 @@ def around_chart(subject: TradedSubject) -> Chart | None:
     found = [each for each in subject.neighbours if each.name != LATENCY]
     if not found:
         return None
-    best = subject.best[0]
     cells = [
         [
             each.name,
@@ -32,19 +34,40 @@ def around_chart(subject: TradedSubject) -> Chart | None:
     ]
     return Chart(
         "around",
-        f"How flat the optimum is around {best.label}",
+        _title(subject, found),
         "One setting is moved a step at a time, the others stay. A peak that its neighbours do not share"
         " is luck.",
         {
             "data": [_line(each, place) for place, each in enumerate(found)],
             "layout": {
                 "xaxis": {"title": {"text": "steps from the best"}, "dtick": 1, "zeroline": False},
-                "yaxis": {"title": {"text": "net (quote currency)"}, "rangemode": "tozero"},
+                "yaxis": {"title": {"text": f"net ({plain(subject.unit)})"}, "rangemode": "tozero"},
                 "showlegend": True,
             },
         },
         Table("Net profit around the best setting", ["setting", "value", "net"], cells, text_columns=2),
     )
+
+
+def _title(subject: TradedSubject, found: list[Neighbours]) -> str:
+    """Return what the best setting and the two beside it come to, or those of all settings in a range."""
+    best = subject.best[0]
+    beside = [
+        each.points[place]
+        for each in found
+        for place in (each.place - 1, each.place + 1)
+        if 0 <= place < len(each.points)
+    ]
+    nets = [f"{display.significant(each.value)} at {each.at}" for each in beside]
+    said = ", ".join(nets) if len(nets) <= _NAMED else _range(beside)
+    return f"Next to {best.label} ({display.significant(best.main.net)} {subject.unit}): {said}"
+
+
+def _range(points: Sequence[NeighbourPoint] | Sequence[NearPoint]) -> str:
+    values = [each.value for each in points if each.value is not None]
+    if not values:
+        return "none is known"
+    return f"{display.significant(min(values))} to {display.significant(max(values))}"
 
 
 def _line(found: Neighbours, place: int) -> Figure:
@@ -94,14 +117,14 @@ def _nearest_chart(subject: TradedSubject, nearest: Nearest) -> Chart:
     ]
     return Chart(
         "around",
-        f"How flat the optimum is around {best.label}",
-        f"The {len(nearest.points)} settings nearest to it; the distance is the largest difference in any"
-        " setting. A peak that they do not share is luck.",
+        f"The {len(nearest.points)} settings nearest to {best.label}: net {_range(nearest.points)}"
+        f" {subject.unit}",
+        "The distance is the largest difference in any setting. A peak that they do not share is luck.",
         {
             "data": [points],
             "layout": {
                 "xaxis": {"title": {"text": "distance (% of the range that was tried)"}, "zeroline": False},
-                "yaxis": {"title": {"text": "net (quote currency)"}, "rangemode": "tozero"},
+                "yaxis": {"title": {"text": f"net ({plain(subject.unit)})"}, "rangemode": "tozero"},
                 "showlegend": False,
             },
         },

@@ -13,7 +13,7 @@ from replay.report.collect.traded import TradedProduct
 from replay.report.figures.chart import BLUE, ORANGE, Chart, Figure
 from replay.report.figures.marks import marks, named, orders_table
 from replay.report.figures.series import ZOOM, milliseconds, seconds_of, shaded, time_axis
-from replay.report.figures.trading import TradedSubject
+from replay.report.figures.trading import TradedSubject, plain
 from replay.report.tables import Table
 
 _ROWS: Final = 120
@@ -96,7 +96,7 @@ def _figure(subject: TradedSubject, evidence: TradedProduct, grid: Ints, low: in
         "zmax": brightest,
         "colorscale": scale,
         "hoverongaps": False,
-        "colorbar": {"title": {"text": "size (base)"}, "thickness": 12, "outlinewidth": 0},
+        "colorbar": {"title": {"text": f"size ({plain(subject.base)})"}, "thickness": 12, "outlinewidth": 0},
         "hovertemplate": "%{x}: %{z:.4~g} at about %{y:,.8~g}<extra>depth</extra>",
     }
     quotes = {"fillcolor": "rgba(159,197,255,0.25)", "line": {"color": "#9fc5ff", "width": 1}}
@@ -109,7 +109,7 @@ def _figure(subject: TradedSubject, evidence: TradedProduct, grid: Ints, low: in
         "layout": {
             "xaxis": time_axis(evidence.quotes.points()[0]) | {"showgrid": False},
             "yaxis": {
-                "title": {"text": "price (quote)", "standoff": 10},
+                "title": {"text": f"price ({plain(subject.unit)})", "standoff": 10},
                 "tickformat": ",.8~f",
                 "showgrid": False,
             },
@@ -144,17 +144,19 @@ def book_chart(subject: TradedSubject) -> Chart | str | None:
         for name, (prices, sizes) in sides.items()
     ]
     axes = {
-        "xaxis": {"title": {"text": "price (quote)"}, "tickformat": ",.8~f"},
-        "yaxis": {"title": {"text": "cumulative size (base)"}, "rangemode": "tozero"},
+        "xaxis": {"title": {"text": f"price ({plain(subject.unit)})"}, "tickformat": ",.8~f"},
+        "yaxis": {"title": {"text": f"cumulative size ({plain(subject.base)})"}, "rangemode": "tozero"},
     }
     cells = [
         [(display.price(price), f"{size:.8g}") for price, size in zip(*found, strict=True)]
         for found in sides.values()
     ]
     rows = [[*bid, *ask] for bid, ask in zip_longest(*cells, fillvalue=("-", "-"))]
-    headings = [f"{side}{what}" for side in ("bid", "ask") for what in ("", ", size up to it (base)")]
+    headings = [
+        f"{side}{what}" for side in ("bid", "ask") for what in ("", f", size up to it ({subject.base})")
+    ]
     bids, asks = (
-        f"{display.significant(sizes[-1])} in {display.plural(len(sizes), 'level')}"
+        f"{display.significant(sizes[-1])} {subject.base} in {display.plural(len(sizes), 'level')}"
         for _, sizes in sides.values()
     )
     return Chart(

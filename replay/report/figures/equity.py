@@ -10,7 +10,7 @@ from replay.report.collect.gaps import Gap
 from replay.report.figures.chart import STYLES, Chart, Figure
 from replay.report.figures.series import band, interrupted, line, shaded, time_axis
 from replay.report.figures.settings import BAND
-from replay.report.figures.trading import Setting, TradedSubject
+from replay.report.figures.trading import Setting, TradedSubject, plain
 from replay.report.tables import Table
 
 _BANDS: Final = {"yaxis": [0.42, 1.0], "yaxis2": [0.0, 0.34]}
@@ -39,7 +39,8 @@ def equity_chart(subject: TradedSubject) -> Chart | str | None:
             traces.append(
                 trace | extra | {"hovertemplate": "%{x}: %{y:,.6~g}<extra>%{fullData.name}</extra>"}
             )
-    titles = {"yaxis": "equity (quote)", "yaxis2": "drawdown<br>(quote)"}
+    unit = subject.unit
+    titles = {"yaxis": f"equity ({plain(unit)})", "yaxis2": f"drawdown<br>({plain(unit)})"}
     axes = {name: {"domain": domain, "title": {"text": titles[name]}} for name, domain in _BANDS.items()}
     cells = [
         [
@@ -55,7 +56,7 @@ def equity_chart(subject: TradedSubject) -> Chart | str | None:
     )
     return Chart(
         "equity",
-        f"Equity, with a drawdown of {display.significant(best.main.drawdown)} at most"
+        f"Equity, with a drawdown of {display.significant(best.main.drawdown)} {unit} at most"
         + (f" for {best.label}" if len(subject.compared) > 1 else ""),
         f"Cash and position at the mid, of the best {len(subject.best)}.{shaded_band} Shaded: no book.",
         {
@@ -70,8 +71,8 @@ def equity_chart(subject: TradedSubject) -> Chart | str | None:
         Table(
             "The best settings",
             (
-                *("setting", "net (quote)", "drawdown (quote)", "Sharpe"),
-                *("least held (base)", "most held (base)"),
+                *("setting", f"net ({unit})", f"drawdown ({unit})", "Sharpe"),
+                *(f"least held ({subject.base})", f"most held ({subject.base})"),
             ),
             cells,
         ),

@@ -1,6 +1,6 @@
 """Figures of orders and fills: how far orders came, and how the mid moved after fills."""
 
-from math import sqrt
+from math import floor, log10, sqrt
 from typing import Final
 
 from orderbook import display
@@ -26,6 +26,8 @@ def funnel_chart(subject: TradedSubject) -> Chart | str | None:
     counts = [lane.stages[stage] for stage in STAGES]
     few = {"dtick": 1} if counts[0] <= _FEW else {}
     sent, filled = counts[0], lane.stages[f"filled, {best.main.queue}"]
+    least, most = (lane.stages[f"filled, {model}"] for model in ("back", "front"))
+    bounds = f" ({least:,} to {most:,} by the place in the queue)" if least != most else ""
     colours = [GREY, GREY, BLUE, *COLOURS.values()]
     bars: Figure = {
         "type": "bar",
@@ -41,7 +43,7 @@ def funnel_chart(subject: TradedSubject) -> Chart | str | None:
     refused = ", ".join(f"{count:,} {reason}" for reason, count in best.main.refused.items())
     return Chart(
         "funnel",
-        f"{display.plural(sent, 'order')} sent, {display.count(filled)} filled",
+        f"{display.plural(sent, 'order')} sent, {display.count(filled)} filled{bounds}",
         f"Orders of {subject.who}, filled in part at least."
         + (f" Refused: {refused}." if refused else "")
         + " Back is the lower bound of what fills, front the upper one.",
@@ -96,8 +98,9 @@ def markout_chart(subject: TradedSubject) -> Chart | str | None:
     first, of_first = next(iter(known.items()))
     return Chart(
         "markouts",
-        f"{first} after a fill the mid is {_signed(of_first.mean_bps)} bps better for us, on average",
-        f"Of {subject.who}, {display.plural(most, 'fill')} at most; bars: two standard errors.{few}",
+        f"{first} after a fill the mid is {_better(of_first)}",
+        f"Of {subject.who}, {display.plural(most, 'fill')} at most; bars: two standard errors, in the title"
+        f" one.{few}",
         {
             "data": traces,
             "layout": {
@@ -106,7 +109,7 @@ def markout_chart(subject: TradedSubject) -> Chart | str | None:
                     "title": {"text": "time after the fill"},
                     "range": [-0.4, len(known) - 0.3],
                 },
-                "yaxis": {"title": {"text": "better for us (bps)"}, "zeroline": True},
+                "yaxis": {"title": {"text": "better for us (bps)"}, "rangemode": "tozero", "zeroline": True},
                 "showlegend": True,
             },
         },
@@ -159,5 +162,13 @@ def _spread(found: MarkoutDocument) -> float | None:
     return None if found.standard_error_bps is None else found.standard_error_bps * sqrt(found.fills)
 
 
-def _signed(value: float | None) -> str:
-    return "-" if value is None else display.signed(value)
+def _better(found: MarkoutDocument) -> str:
+    """Return how much better or worse the mid was than the fills, in words."""
+    mean, error, fills = found.mean_bps, found.standard_error_bps, display.plural(found.fills, "fill")
+    if mean is None:
+        return "not known"
+    side = "worse" if mean < 0 else "better"
+    if not error:
+        return f"{display.significant(abs(mean))} bps {side} for us ({fills})"
+    decimals = max(1 - floor(log10(error)), 0)
+    return f"{abs(mean):,.{decimals}f} ±{error:,.{decimals}f} bps {side} for us ({fills})"

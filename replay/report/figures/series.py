@@ -98,5 +98,5 @@ def time_axis(times: Ints, anchor: str = "y") -> Figure:
 
 
 def seconds_of(width_ns: int) -> str:
-    """Return the width of a bucket in seconds as text."""
-    return f"{width_ns / NS:.3g} s"
+    """Return the width of a bucket as text: in seconds, or in milliseconds if it is short."""
+    return f"{width_ns / NS:.3g} s" if width_ns >= NS / 10 else f"{width_ns / NS * 1e3:.3g} ms"

@@ -34,15 +34,18 @@ def net_chart(subject: TradedSubject) -> Chart | str | None:
     names = [each.short(subject.swept) for each in shown]
     labels = {"tickvals": ticks, "ticktext": [names[place] for place in ticks]}
     labels |= {"range": [-0.5, len(shown) - 0.5], "zeroline": False}
-    figure = _lines(list(places), shown, models, {"title": {"text": plain(subject.axis)}, **labels})
+    axis = {"title": {"text": plain(subject.axis)}, **labels}
+    figure = _lines(list(places), shown, models, axis, subject.unit)
     for trace in figure["data"]:
         trace |= {"text": names, "hovertemplate": trace["hovertemplate"].replace("%{x}", "%{text}")}
     cells = [[each.label, *(display.significant(each.rows[model].net) for model in models)] for each in shown]
     part = "" if len(shown) == len(compared) else f" {len(shown)} of {len(compared):,}, evenly chosen."
     profitable = sum((each.main.net or 0) > 0 for each in compared)
+    unfilled = sum(not each.main.fills for each in compared)
+    idle = f", {unfilled:,} had no fill" if unfilled else ""
     return Chart(
         "net",
-        f"{profitable:,} of {display.plural(len(compared), 'setting')} made a profit{subject.at}",
+        f"{profitable:,} of {display.plural(len(compared), 'setting')} made a profit{idle}{subject.at}",
         _reading(models) + part,
         figure,
         Table("Net profit by setting and queue model", [subject.axis, *models], cells),
@@ -78,7 +81,7 @@ def latency_chart(subject: TradedSubject) -> Chart | None:
         "latency",
         f"What latency costs{f', with {display.printable(with_best, 60)}' if with_best else ''}",
         _reading(models),
-        _lines(places, found, models, axis),
+        _lines(places, found, models, axis, subject.unit),
         Table("Net profit by latency and queue model", ["latency", *models], cells),
     )
 
@@ -113,7 +116,11 @@ def profit_map(subject: TradedSubject) -> Chart | None:
                     "zmid": 0,
                     "colorscale": [[0, ORANGE], [0.5, "#f2f2f2"], [1, BLUE]],
                     "hoverongaps": False,
-                    "colorbar": {"title": {"text": "net"}, "thickness": 12, "outlinewidth": 0},
+                    "colorbar": {
+                        "title": {"text": f"net ({plain(subject.unit)})"},
+                        "thickness": 12,
+                        "outlinewidth": 0,
+                    },
                     "hovertemplate": "%{x}, %{y}: %{z:,.4~g}<extra></extra>",
                 }
             ],
@@ -131,7 +138,11 @@ def profit_map(subject: TradedSubject) -> Chart | None:
 
 
 def _lines(
-    places: Sequence[Any], settings: Sequence[Setting], models: Sequence[QueueModel], axis: Mapping[str, Any]
+    places: Sequence[Any],
+    settings: Sequence[Setting],
+    models: Sequence[QueueModel],
+    axis: Mapping[str, Any],
+    unit: str,
 ) -> Figure:
     """Return the net profit as a line for each queue model, the band between them shaded."""
     lines = [
@@ -150,7 +161,7 @@ def _lines(
     ]
     layout = {
         "xaxis": axis,
-        "yaxis": {"title": {"text": "net (quote currency)"}, "rangemode": "tozero"},
+        "yaxis": {"title": {"text": f"net ({plain(unit)})"}, "rangemode": "tozero"},
         "showlegend": True,
     }
     return {"data": lines, "layout": layout | ({} if len(models) > 1 else NO_LEGEND)}

@@ -10,7 +10,7 @@ from replay.report.collect.traded import TradedProduct
 from replay.report.figures.chart import GREEN, VIOLET, Chart, Figure
 from replay.report.figures.marks import marks, named, rested_sentence
 from replay.report.figures.series import ZOOM, interrupted, line, seconds_of, shaded, time_axis
-from replay.report.figures.trading import TradedSubject
+from replay.report.figures.trading import TradedSubject, plain
 from replay.report.tables import Table
 
 _BANDS: Final = {"yaxis": [0.46, 1.0], "yaxis2": [0.24, 0.41], "yaxis3": [0.0, 0.19]}
@@ -35,13 +35,15 @@ def tape_chart(subject: TradedSubject) -> Chart | str | None:
     return Chart(
         "tape",
         f"{display.plural(best.main.fills, 'fill')} of {subject.who}, net"
-        f" {display.significant(best.main.net)} {display.quote_of(best.main.product)}",
+        f" {display.significant(best.main.net)} {subject.unit}"
+        if best.main.fills
+        else f"No fill of {subject.who} under {best.main.queue}",
         f"Blue: lowest bid to highest ask in each {width}. Drawn: {', '.join(drawn)} of others;"
         f" {rested_sentence(lane)}"
         + (" Below: position and equity." if _has_money(lane) else "")
         + " Shaded: no book, nothing is known.",
         _figure(subject, evidence, lane),
-        _table(lane.fills.kept),
+        _table(subject, lane.fills.kept),
         ZOOM,
         is_tall=True,
     )
@@ -54,7 +56,8 @@ def _figure(subject: TradedSubject, evidence: TradedProduct, lane: LaneEvidence)
     position |= {"yaxis": "y2", "hovertemplate": "%{x}: %{y:.6~g}<extra>position</extra>"}
     equity |= {"yaxis": "y3", "hovertemplate": "%{x}: %{y:,.6~g}<extra>equity</extra>"}
     has_money = _has_money(lane)
-    titles = {"yaxis": "price (quote)", "yaxis2": "position<br>(base)", "yaxis3": "equity<br>(quote)"}
+    unit, base = plain(subject.unit), plain(subject.base)
+    titles = {"yaxis": f"price ({unit})", "yaxis2": f"position<br>({base})", "yaxis3": f"equity<br>({unit})"}
     axes: dict[str, Any] = {
         name: {"domain": domain, "title": {"text": titles[name], "standoff": 10}}
         for name, domain in (_BANDS if has_money else {"yaxis": [0.0, 1.0]}).items()
@@ -76,7 +79,7 @@ def _has_money(lane: LaneEvidence) -> bool:
     return lane.fills.seen > 0 or bool(lane.position()[1].any())
 
 
-def _table(fills: list[FillRow]) -> Table:
+def _table(subject: TradedSubject, fills: list[FillRow]) -> Table:
     rows = [
         [
             display.time_of_day(each.time),
@@ -88,5 +91,5 @@ def _table(fills: list[FillRow]) -> Table:
         ]
         for each in fills[:200]
     ]
-    headings = ("time (UTC)", "side", "as", "price", "size (base)", "fee (quote)")
+    headings = ("time (UTC)", "side", "as", "price", f"size ({subject.base})", f"fee ({subject.unit})")
     return Table("Own fills", headings, rows, text_columns=3)

@@ -104,6 +104,16 @@ class TradedSubject:
         return self.best[0].label if len(self.compared) > 1 else "the strategy"
 
     @property
+    def unit(self) -> str:
+        """The currency of prices and money."""
+        return display.quote_of(self.settings[0].main.product)
+
+    @property
+    def base(self) -> str:
+        """The currency of sizes."""
+        return display.base_of(self.settings[0].main.product)
+
+    @property
     def axis(self) -> str:
         """What settings differ by."""
         return ", ".join(self.swept) or "setting"

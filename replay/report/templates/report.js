@@ -18,10 +18,13 @@
 
   function isNarrow() { return window.innerWidth < 640; }
 
-  function styled(layout) {
+  function styled(layout, data) {
     const font = { family: "system-ui, sans-serif", size: 12, color: "#7d8894" };
     const axis = { automargin: true, fixedrange: touch, exponentformat: "e", gridcolor: "#7d8894", zerolinecolor: "#7d8894" };
     const legend = { orientation: "h", yanchor: "bottom", y: 1.01, x: 0 };
+    // On a phone plotly would put one name on a line: two short ones share it.
+    const isShort = function (trace) { return !trace.legendgroup && (trace.name || "").length <= 13; };
+    if (isNarrow() && data.every(isShort)) Object.assign(legend, { entrywidth: 0.5, entrywidthmode: "fraction" });
     const axes = {};
     Object.keys(layout).filter(function (key) { return /^[xy]axis/.test(key); }).forEach(function (key) {
       axes[key] = Object.assign({}, axis, layout[key]);
@@ -34,6 +37,14 @@
     }, axes);
   }
 
+  // Beside the figure a colour bar takes a third of a phone's width.
+  function below(trace) {
+    if (!trace.colorbar || !isNarrow()) return trace;
+    const title = Object.assign({ side: "top" }, trace.colorbar.title);
+    const place = { orientation: "h", yanchor: "top", y: -0.16, thickness: 10, nticks: 5, title };
+    return Object.assign({}, trace, { colorbar: Object.assign({}, trace.colorbar, place) });
+  }
+
   function draw(id) {
     const plot = document.getElementById(id);
     if (drawn.has(id) || !plot.checkVisibility()) return;
@@ -42,9 +53,9 @@
     if (!figure) return;
     // A trace that several figures show is stored once, by name.
     figure.data = figure.data.map(function (trace) {
-      return trace.same ? Object.assign({}, report.shared[trace.same], trace) : trace;
+      return below(trace.same ? Object.assign({}, report.shared[trace.same], trace) : trace);
     });
-    Plotly.newPlot(plot, figure.data, styled(figure.layout), config).then(function () {
+    Plotly.newPlot(plot, figure.data, styled(figure.layout, figure.data), config).then(function () {
       plot.dataset.drawn = "true";
       plot.on("plotly_relayout", function () { describe(id); });
     });
@@ -81,7 +92,7 @@
     plot.dataset.episode = String(place);
     const figure = bookFigure(id, place);
     drawn.add(id);
-    Plotly.react(plot, figure.data, styled(figure.layout), config).then(function () {
+    Plotly.react(plot, figure.data, styled(figure.layout, figure.data), config).then(function () {
       plot.dataset.drawn = "true";
     });
     document.querySelectorAll('a[data-figure="' + id + '"]').forEach(function (link) {

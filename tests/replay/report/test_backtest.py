@@ -1,5 +1,6 @@
 """The report of a backtest: every number it draws is one of the result, and a browser draws it in silence."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -166,6 +167,42 @@ def test_depth_over_time(page: Page, made: tuple[Path, bt.Backtest]) -> None:
         for price, size in levels[:5]:
             row = int((price - cells["y0"]) / cells["dy"] + 0.5001)
             assert cells["z"][row][column] >= float(f"{size:.3g}")
+
+
+def test_a_phone_shows_the_figures(page: Page, made: tuple[Path, bt.Backtest]) -> None:
+    """At 390 px the colour bar leaves the width to the heatmap, and no name of a legend is cut."""
+    path, _ = made
+    page.open(path, width=390)
+    box = "document.querySelector('#p0-depth {}').getBoundingClientRect()"
+    assert page.value(f"{box.format('.bglayer')}.width") > 200
+    cut = """[...document.querySelectorAll('.legend')].flatMap(legend => {
+        const edge = legend.querySelector('.bg').getBoundingClientRect().right;
+        const names = [...legend.querySelectorAll('.legendtext')];
+        return names.filter(name => name.getBoundingClientRect().right > edge).map(name => name.textContent);
+    })"""
+    assert page.value(cut) == []
+
+
+def test_titles_say_what_was_found(page: Page, made: tuple[Path, bt.Backtest]) -> None:
+    """Titles have the numbers of their figures with their bounds and errors, and axes have currencies."""
+    path, _ = made
+    page.open(path, width=1200)
+    data = Data(page)
+    titles = dict(
+        page.value("[...document.querySelectorAll('figure h3')].map(each => [each.id, each.textContent])")
+    )
+    (funnel,) = data("funnel").values()
+    sent, (back, share, front) = funnel["x"][0], funnel["x"][3:]
+    said = f" ({back} to {front} by the place in the queue)" if back != front else ""
+    assert titles["p0-funnel-title"] == f"{sent} orders sent, {share} filled{said}"
+    (beside,) = data("around").values()
+    best = beside["x"].index(0)
+    for place in {max(best - 1, 0), min(best + 1, len(beside["y"]) - 1)}:
+        assert display.significant(beside["y"][place]) in titles["p0-around-title"]
+    assert re.search(
+        r"[0-9.]+ ±[0-9.]+ bps (better|worse) for us \([0-9]+ fills\)$", titles["p0-markouts-title"]
+    )
+    assert page.value("document.querySelector('#p0-tape .ytitle').textContent") == "price (USD)"
 
 
 def test_settings_of_others_are_text(page: Page, tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from replay.report.page import Finding, Page, Section, software
 from replay.report.sparkline import Sparkline, sparkline
 from replay.report.tables import Table
 
-CHARTS: Final[Sequence[Callable[[Subject], Chart | None]]] = (
+CHARTS: Final[Sequence[Callable[[Subject], Chart | str | None]]] = (
     prices.spread_chart,
     profit.profit_chart,
     by_threshold.share_chart,
@@ -117,16 +117,22 @@ def _product(
     limit: int,
 ) -> _Product:
     detail = None if evidence is None else evidence.episodes.threshold
-    rows = evenly_chosen(sorted(group.statistics, key=lambda row: row.threshold), limit)
+    by_size = sorted(group.statistics, key=lambda row: row.threshold)
+    rows = evenly_chosen(by_size, limit)
     longest = [] if evidence is None else evidence.episodes.finish()
     profits = _profits(comparison, group)
     subject = Subject(id_, rows, evidence, longest, profits, display.quote_of(group.product))
-    told = _told(group, detail)
+    in_detail = (
+        by_threshold.row_in_detail(by_size, detail) if detail in comparison.settings.thresholds else None
+    )
+    told = in_detail or next(iter(by_size[len(by_size) // 2 :]), None)  # the middle one
     section = Section(
         id_,
         title,
         _facts(group),
-        tables.threshold_table(group.statistics, detail, sort, limit, profits),
+        tables.threshold_table(
+            group.statistics, in_detail.threshold if in_detail else detail, sort, limit, profits
+        ),
         [chart for make in CHARTS if (chart := make(subject)) is not None],
         [over_time.episode_data(episode) for episode in longest],
         note="" if detail is None or longest else _no_episode(detail, group),
@@ -146,13 +152,6 @@ def _profits(comparison: Comparison, group: Group) -> dict[float, Profit]:
     return {
         threshold: Profit(*(values[name] for name in Profit._fields)) for threshold, values in found.items()
     }
-
-
-def _told(group: Group, detail: float | None) -> ThresholdStatistics | None:
-    """Return the threshold to tell of: the one in detail if it was compared, else the middle one."""
-    rows = sorted(group.statistics, key=lambda row: row.threshold)
-    named = [row for row in rows if row.threshold == detail]
-    return next(iter(named or rows[len(rows) // 2 :]), None)
 
 
 def _sentence(group: Group, told: ThresholdStatistics | None, fee: float | None) -> str:

@@ -80,9 +80,19 @@ def markout_chart(subject: Subject) -> Chart | None:
     )
 
 
+def row_in_detail(rows: Sequence[ThresholdStatistics], detail: float | None) -> ThresholdStatistics | None:
+    """Return the row of the threshold in detail; None if no row is at or above it.
+
+    Of several thresholds with the same signals only the highest has a row, which stands for the others.
+    """
+    if detail is None:
+        return None
+    return next((each for each in rows if each.threshold >= detail), None)
+
+
 def _moved(rows: Sequence[ThresholdStatistics], detail: float | None) -> str:
     """Return what the mark-outs of the threshold in detail, or of the lowest, say."""
-    row = next((each for each in rows if each.threshold == detail), rows[0])
+    row = row_in_detail(rows, detail) or rows[0]
     known = [each for each in row.markouts if each.mean_bps is not None]
     if not known:
         return f"Mark-outs: no episode above {format_threshold(row.threshold)} was followed long enough"

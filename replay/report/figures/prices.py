@@ -15,14 +15,16 @@ _MOST_ABOVE: Final = 3
 """A threshold that is more than this times the largest spread is not drawn: it would flatten the spread."""
 
 
-def spread_chart(subject: Subject) -> Chart | None:
+def spread_chart(subject: Subject) -> Chart | str | None:
     """Return prices and spread over time, with the times without a book below; None without evidence."""
     evidence = subject.evidence
     if evidence is None:
         return None
     spreads, gaps = evidence.spreads, evidence.gaps.found()
     _, values = spreads.points()
-    largest = f": up to {display.bps(float(values.max()))} bps" if len(values) else ""
+    if not len(values):
+        return "No book with both sides was known, so there are no prices to draw."
+    largest = f": up to {display.bps(float(values.max()))} bps"
     return Chart(
         "spread",
         f"Prices and spread{largest}",

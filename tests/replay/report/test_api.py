@@ -194,6 +194,9 @@ def test_tapes_with_little(page: Page, tmp_path: Path) -> None:
     titles = page.value("[...document.querySelectorAll('h2')].map(title => title.textContent)")
     assert titles[1:4] == ["BTC-USD, sample:", f"BTC-USD, {empty}", "BTC-USD, all tapes"]
     assert page.value("document.querySelectorAll('#p1 .plot, #p2 .plot').length") > 2
+    without_book = page.value("document.querySelector('#p1').textContent")
+    assert "No book with both sides was known, so there are no prices to draw." in without_book
+    assert page.value("document.getElementById('p1-spread')") is None
     assert page.value("document.documentElement.scrollWidth") <= 390
     assert_quiet(page)
 

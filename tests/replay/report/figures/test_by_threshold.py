@@ -6,8 +6,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orderbook.times import NS
+from replay.comparing.sweep.threshold_sweep import ThresholdSweep
 from replay.report.collect.episodes import LongestEpisodes, duration_bin
-from replay.report.figures.by_threshold import duration_counts, histogram_figure
+from replay.report.figures.by_threshold import duration_counts, histogram_figure, row_in_detail
+
+
+def test_a_row_stands_for_the_thresholds_with_the_same_signals() -> None:
+    """The row at or above the threshold in detail is told of; above all rows there is none."""
+    rows = ThresholdSweep([0.001, 0.002, 0.003]).finish()[-1].statistics
+    found = [row_in_detail(rows, detail) for detail in (None, 0.0005, 0.002, 0.0025, 0.004)]
+    assert found == [None, rows[0], rows[1], rows[2], None]
 
 
 @given(st.lists(st.integers(0, 10**14), max_size=30))

@@ -32,7 +32,7 @@ from tests.support.tapes import Recording
 if TYPE_CHECKING:
     from tests.support.object_store import ObjectStore
 
-collect_ignore = ["support/fails_on_import.py"]
+collect_ignore = ["support/fails_on_import.py", "support/tools"]  # the latter: for other environments
 """Modules that cannot be imported; pytest imports all others for their doctests."""
 
 CAPTURE_NAMES = (

@@ -55,12 +55,12 @@ def test_missing_directory(tmp_path: Path, command: str) -> None:
 def test_newer_format(small_tape: Path, tmp_path: Path, command: str) -> None:
     """A tape of a newer format is refused, whatever else its manifest holds, and the format is named."""
     tape = tapes.copy_of(small_tape, tmp_path)
-    newer = {"format": 2, "feeds": ["another"], "anything": None}
+    newer = {"format": 3, "feeds": ["another"], "anything": None}
     (tape / "_tape.json").write_text(json.dumps(newer), encoding="utf-8")
     line = told(command, tape)
     assert str(tape) in line
     assert "newer" in line
-    assert "2" in line.replace(str(tape), "")
+    assert "3" in line.replace(str(tape), "")
 
 
 @pytest.mark.parametrize("command", ["replay", "verify"])

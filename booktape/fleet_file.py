@@ -30,6 +30,7 @@ _KEYS: Final = (
     "products",
     "hosts",
     "tape",
+    "ship",
     "metrics-port",
     *(each.replace("_", "-") for each in _OPTIONS),
 )
@@ -86,9 +87,14 @@ def _recorder(
     tape = PurePosixPath(_placed(table.get("tape", _DEFAULT_TAPE), name, host, f"{where} tape"))
     if not tape.is_absolute() or ".." in tape.parts:
         raise FleetError(f"{where} tape: {tape} is not an absolute path such as {_DEFAULT_TAPE}")
+    ship = table.get("ship")
+    if ship is not None:
+        ship = _placed(ship, name, host, f"{where} ship")
     port = table.get("metrics-port")
     given = {each: table[key] for each in _OPTIONS if (key := each.replace("_", "-")) in table}
     with _naming(where):
+        if ship is not None:
+            arguments.shipping_url(ship)
         products = product_ids(table.get("products", ()))
         if port is not None:
             # One that is said for all recorders is that of the first on a host; the next have the next ones.
@@ -101,6 +107,7 @@ def _recorder(
         host,
         products,
         tape,
+        ship,
         port,
         {
             each: value if isinstance(value, bool) else str(value)

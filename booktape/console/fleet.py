@@ -15,6 +15,7 @@ _COLUMNS = (
     Column("Recorder", side="left"),
     Column("Products", side="left"),
     Column("Tape", side="left"),
+    Column("Ships to", side="left", drop=3),
     Column("Metrics", "port", drop=1),
     Column("Standby", "on", side="left", drop=2),
 )
@@ -29,6 +30,7 @@ def print_fleet(console: Console, fleet: "Fleet") -> None:
             each.name,
             products_title(each.products),
             str(each.tape),
+            each.ship or "-",
             str(each.metrics_port or "-"),
             ", ".join(fleet.standby(each)) or "-",
         ]

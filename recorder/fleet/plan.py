@@ -28,6 +28,7 @@ class Recorder:
         host: the machine that it runs on.
         products: product ids.
         tape: absolute path of its tape on that machine.
+        ship: where in an object store its sealed segments are copied; None for nowhere.
         metrics_port: port of its metrics; None for none.
         options: further options of `booktape record`, by name, as text or as a switch.
     """
@@ -36,6 +37,7 @@ class Recorder:
     host: str
     products: tuple[str, ...]
     tape: PurePosixPath
+    ship: str | None
     metrics_port: int | None
     options: Mapping[str, str | bool]
 
@@ -43,6 +45,7 @@ class Recorder:
         """Return the arguments of `booktape` that run it; an option that is None is left out."""
         options: dict[str, str | bool | None] = {
             **self.options,
+            "ship": self.ship,
             "metrics_port": None if self.metrics_port is None else str(self.metrics_port),
             **changed,
         }
@@ -62,6 +65,7 @@ class RecorderDocument(Document, frozen=True):
     host: str
     products: tuple[str, ...]
     tape: str
+    ship: str | None
     metrics_port: int | None
     command: tuple[str, ...]
     standby: tuple[str, ...]
@@ -157,15 +161,17 @@ def _flags(options: Mapping[str, str | bool | None]) -> Iterator[str]:
 
 
 def refuse_contradictions(recorders: Sequence[Recorder]) -> None:
-    """Refuse what two processes of one machine cannot both have.
+    """Refuse what two processes cannot both have.
 
     Raises:
         FleetError: for the first pair of them, with what to change.
     """
     for one, other in combinations(recorders, 2):
+        both = f"[recorder.{one.name}] and [recorder.{other.name}]"
+        if one.ship is not None and one.ship == other.ship:
+            raise FleetError(f"{both} ship to {one.ship}: write {{host}} and {{recorder}} into `ship`")
         if one.host != other.host:
             continue
-        both = f"[recorder.{one.name}] and [recorder.{other.name}]"
         if one.tape.is_relative_to(other.tape) or other.tape.is_relative_to(one.tape):
             raise FleetError(f"{both} have the tape {one.tape}: write {{recorder}} into `tape`")
         if one.metrics_port is not None and one.metrics_port == other.metrics_port:

@@ -32,6 +32,11 @@ GOOD = '[recorder.btc]\nproducts = ["BTC-USD"]\n'
         (GOOD + 'stale-after = "soon"', ("[recorder.btc] stale-after", "soon")),
         (GOOD + "trades = 1", ("[recorder.btc] trades", "1")),
         (GOOD + "metrics-port = 70000", ("[recorder.btc] metrics-port", "70000")),
+        (GOOD + 'ship = "bucket"', ("[recorder.btc] ship", "s3://")),
+        (
+            GOOD + 'hosts = ["a", "b"]\nship = "s3://bucket/{recorder}"',
+            ("[recorder.btc]", "s3://bucket/btc", "{host}"),
+        ),
         (GOOD + "metrics-host = 1", ("[recorder.btc] metrics-host", "1")),
         (GOOD + '[all]\nurl = "http://x"', ("[recorder.btc] url", "http://x")),
         (GOOD + '[recorder.eth]\nproducts = ["BTC-USD"]', ("[recorder.btc] and [recorder.eth]", "BTC-USD")),
@@ -84,6 +89,7 @@ def test_a_plan(tmp_path: Path) -> None:
     """A pair of hosts is two processes; options of all hold where a recorder has none; ports count up."""
     (tmp_path / "fleet.toml").write_text(
         '[all]\nfeed = "advanced"\nhosts = ["a", "b"]\nmetrics-port = 9400\ntrades = false\n'
+        'ship = "s3://desk/{host}/{recorder}"\n'
         '[recorder.majors]\nproducts = ["BTC-USD", "ETH-USD"]\n'
         '[recorder.sol]\nproducts = ["SOL-USD"]\nhosts = "a"\nfeed = "exchange"\n'
         'tape = "/x/{host}/{recorder}"\n',
@@ -98,7 +104,8 @@ def test_a_plan(tmp_path: Path) -> None:
     ]
     assert plan.once == ("SOL-USD",)
     assert plan.standby(plan.recorders[0]) == ("b",)
-    words = ["record", "SOL-USD", "-o", "/x/a/sol", "--log-json", "--no-trades", "--metrics-port", "9401"]
+    words = ["record", "SOL-USD", "-o", "/x/a/sol", "--log-json", "--no-trades"]
+    words += ["--ship", "s3://desk/a/sol", "--metrics-port", "9401"]
     assert list(plan.recorders[2].arguments()) == words  # `exchange` is what `record` takes without an option
     assert bt.fleet(tmp_path / "fleet.toml", host="b").recorders == (plan.recorders[1],)
     shown = booktape("fleet", tmp_path / "fleet.toml").stdout

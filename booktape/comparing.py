@@ -154,7 +154,7 @@ def compare(
             from replay.report.api import Report
 
             subjects = sum(len(each.select(chosen)) for each in stored)
-            report = Report(report_path, wanted, subjects, shown, details)
+            report = Report(report_path, wanted, subjects, shown, details, part)
         comparison = run(
             stored,
             compared,

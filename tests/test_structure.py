@@ -355,6 +355,7 @@ TESTED_ELSEWHERE = {
     "replay/report/backtest_": "tests/replay/report/test_backtest.py",
     "replay/report/collect/lanes.py": "tests/replay/report/test_backtest.py",
     "replay/report/collect/market_trades.py": "tests/replay/report/test_backtest.py",
+    "replay/report/collect/span.py": "tests/replay/report/test_api.py",
     "replay/report/collect/traded.py": "tests/replay/report/test_backtest.py",
     "replay/report/comparison_page.py": "tests/replay/report/test_api.py",
     "replay/report/figures/": "tests/replay/report/test_backtest.py",

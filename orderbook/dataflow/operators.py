@@ -17,7 +17,7 @@ from bytewax.operators import KeyedStream, StatefulBatchLogic
 from orderbook.engine import Engine, Step
 from orderbook.strategy import CheckedStrategy
 from orderbook.thresholds import above
-from orderbook.trades import TradeReader
+from orderbook.trades import TradeReader, TradeWatch
 
 _Rows = tuple[str, pa.RecordBatch]
 WantsBook = Callable[[str, int], bool]
@@ -39,6 +39,7 @@ class _BookSettings:
     recoverable: bool
     depth: int
     trades: bool
+    market: bool
     starts: Mapping[str, bytes]
     wants_book: WantsBook
 
@@ -50,6 +51,7 @@ class _BookLogic(StatefulBatchLogic[_Rows, Step, bytes | None]):
         self._settings = settings
         self._state = None if saved is None else settings.engine.load(saved)
         self._trades: TradeReader | None = None
+        self._watch: TradeWatch | None = None
 
     def on_batch(self, values: list[_Rows]) -> tuple[list[Step], bool]:
         return [self._step(product, rows) for product, rows in values], StatefulBatchLogic.RETAIN
@@ -61,11 +63,13 @@ class _BookLogic(StatefulBatchLogic[_Rows, Step, bytes | None]):
             self._state = engine.load(saved) if saved else engine.start(product, settings.feed)
             if settings.trades:
                 self._trades = TradeReader(product, self._state.venue)
+            elif settings.market:
+                self._watch = TradeWatch(product, self._state.venue)
         before = None
         if rows.num_rows and settings.wants_book(product, rows.column("seq")[0].as_py()):
             before = engine.save(self._state)
         if self._trades is None:
-            self._state, step = engine.step(self._state, rows, settings.depth)
+            self._state, step = engine.step(self._state, rows, settings.depth, self._watch)
         else:
             self._state, step = engine.step_with_trades(self._state, rows, self._trades, settings.depth)
         return step if before is None else replace(step, book_before=before)
@@ -78,7 +82,7 @@ class _BookLogic(StatefulBatchLogic[_Rows, Step, bytes | None]):
 
 
 @operator
-def order_book(
+def order_book(  # noqa: PLR0913  what each job asks of a book
     step_id: str,  # noqa: ARG001  @operator takes it
     up: KeyedStream[pa.RecordBatch],
     engine: Engine,
@@ -87,6 +91,7 @@ def order_book(
     recoverable: bool = True,
     depth: int = 0,
     trades: bool = False,
+    market: bool = False,
     starts: Mapping[str, bytes] = NO_BOOKS,
     wants_book: WantsBook = _never,
 ) -> KeyedStream[Step]:
@@ -99,7 +104,8 @@ def order_book(
         feed: the name of the venue of the frames.
         recoverable: keep recovery state at each epoch; False for a flow without recovery.
         depth: number of levels of each side to collect after every summary; 0 collects none.
-        trades: read the trades too; not with `recoverable`.
+        trades: read the trades too, as a table; not with `recoverable`.
+        market: read the rows as the exchange does, trades among them, without the table; likewise.
         starts: the book before the first row, by product, for products that do not start at the first row of
             their tape.
         wants_book: selects the steps that hold the book before their rows.
@@ -109,7 +115,7 @@ def order_book(
     """
     # A logic does not know its key, so the product travels with the rows.
     named = op.map("name", up, lambda item: (item[0], item))
-    settings = _BookSettings(engine, feed, recoverable, depth, trades, starts, wants_book)
+    settings = _BookSettings(engine, feed, recoverable, depth, trades, market, starts, wants_book)
     return op.stateful_batch("step", named, lambda saved: _BookLogic(settings, saved))
 
 

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
-from orderbook.engine import Engine, Watch, both
+from orderbook.engine import Engine, Watch
 from recorder.runtime.loading import engine_for, engine_name, load_engine
 from recorder.settings import EngineName
 from recorder.tape.reader import Tape, TapeLike
@@ -81,10 +81,7 @@ def compare(  # noqa: PLR0913  each is an option of the command, or shows its wo
         names = [str(each.path) for each in opened]
         collectors = [watch(each.path) for each in opened] if watch and workers else []
         work = Work(opened, names, selected, books, running, writer, listed, collectors)
-        if workers is None:
-            outcome = run_passes(work, lambda each: both(progress, watch and watch(each.path)))
-        else:
-            outcome = run_pieces(work, pieces, workers)
+        outcome = run_passes(work, watch, progress) if workers is None else run_pieces(work, pieces, workers)
         traded = None
         if settings.trades is not None:
             result = backtest(opened, settings.trades, keep=False, processes=processes, engine=named)

@@ -80,11 +80,15 @@ def choose_thresholds(
 
 
 def middle_threshold(spread: SpreadStatistics, thresholds: Sequence[float]) -> float | None:
-    """Return the threshold nearest to the middle one of a product's own quantiles; None without any."""
+    """Return the threshold nearest to the middle one of a product's own quantiles; None without any.
+
+    Those that nothing is above are left out, as there is no episode to show.
+    """
     own = sorted(set(quantile_thresholds(spread)))
-    if not own or not thresholds:
+    found = [each for each in thresholds if spread.largest is not None and each < spread.largest]
+    if not own or not found:
         return None
-    return min(thresholds, key=lambda each: abs(each - own[len(own) // 2]))
+    return min(found, key=lambda each: abs(each - own[len(own) // 2]))
 
 
 def quantile_thresholds(spread: SpreadStatistics) -> Iterator[float]:
@@ -116,17 +120,21 @@ def just_below(spread: float) -> float:
     return rounded(spread * (1 - 1e-9), 2, ROUND_FLOOR)
 
 
-def nothing_above(threshold: float, spread: SpreadStatistics, command: str = "") -> str | None:
+def nothing_above(threshold: float, spread: SpreadStatistics, command: str) -> str | None:
     """Return a sentence about a threshold that no summary is above, with what to try; None if one is."""
     if spread.largest is None:
         return "no spread is above 0: there is no book, or a side of it is empty, or it is locked or crossed"
     if spread.largest > threshold:
         return None
-    lower = format_threshold(just_below(spread.p50 or spread.largest)).replace(" ", "")
     return (
         f"nothing is above {format_threshold(threshold)}: the largest spread is {bps(spread.largest)} bps;"
-        f" try `{command}--threshold {lower}`"
+        f" try `{command}--threshold {lower_threshold(spread)}`"
     )
+
+
+def lower_threshold(spread: SpreadStatistics) -> str:
+    """Return a threshold that half of a spread above 0 is above, as one types it."""
+    return format_threshold(just_below(spread.p50 or spread.largest or 0.0)).replace(" ", "")
 
 
 def slices_of(tape: ProductTape, window: Window) -> Iterator[Window]:

@@ -2,26 +2,23 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
-from orderbook.engine import Step
+from orderbook.engine import Watch
 from orderbook.errors import reason_of
 from recorder.dataflow.running import run_to_end
 from recorder.runtime.loading import load_engine
 from recorder.runtime.signals import interruptible
-from recorder.tape.reader import Tape
 from replay.comparing.groups import Pass, groups_of
 from replay.comparing.pieces import episode_writer, run_piece
 from replay.comparing.results import Group, TapePass
 from replay.comparing.sweep.episode_rows import EpisodeRows
-from replay.comparing.totals import EpisodeWriter, ProductTotal, Work
+from replay.comparing.totals import Collector, EpisodeWriter, ProductTotal, Work
 from replay.dataflow.flows import replay_flow
 from replay.dataflow.sources import TapeSource
 from replay.pieces.cutting import ProductPieces
 from replay.pieces.workers import Workers
 from replay.run_dir.writer import RunError
-
-StepReader = Callable[[str, Step], None]
-"""A function that is called with each product and step."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +29,10 @@ class Outcome:
     groups: list[Group]
 
 
-def run_passes(work: Work, watch: Callable[[Tape], StepReader | None]) -> Outcome:
-    """Run one pass over each tape; `watch` returns a further reader of the steps of a tape.
+def run_passes(
+    work: Work, watch: Callable[[Path], Collector] | None = None, progress: Watch | None = None
+) -> Outcome:
+    """Run one pass over each tape; `watch` returns a reader of the steps of a tape.
 
     Raises:
         TapeError: if a tape cannot be read.
@@ -42,7 +41,10 @@ def run_passes(work: Work, watch: Callable[[Tape], StepReader | None]) -> Outcom
     """
     return outcome_of(
         work,
-        [_run_pass(work, number, watch(tape)) for number, tape in enumerate(work.tapes)],
+        [
+            _run_pass(work, number, None if watch is None else watch(tape.path), progress)
+            for number, tape in enumerate(work.tapes)
+        ],
     )
 
 
@@ -85,19 +87,34 @@ def outcome_of(work: Work, totals: Sequence[Mapping[str, "ProductTotal"]]) -> Ou
     return Outcome(tapes, groups_of(passes, work.settings.by))
 
 
-def _run_pass(work: Work, number: int, reader: StepReader | None) -> dict[str, ProductTotal]:
+def _run_pass(
+    work: Work, number: int, reader: Collector | None, progress: Watch | None
+) -> dict[str, ProductTotal]:
     tape, products = work.tapes[number], work.products[number]
     settings, engine = work.settings, load_engine(work.engine)
     totals = {product: ProductTotal(settings) for product in products}
     episodes = EpisodeWriter(work.writer, work, number) if work.writer and work.episodes_of else None
     source = TapeSource(tape, products, window=settings.window)
-    streams = replay_flow(source, tape.feed, engine, settings.window, recoverable=False)
+    streams = replay_flow(
+        source,
+        tape.feed,
+        engine,
+        settings.window,
+        recoverable=False,
+        market=reader is not None,
+        prepare=None if reader is None else reader.prepare,
+    )
 
     def stop_on_full_disk(error: OSError) -> None:
         source.failure.report(RunError(f"the run directory: {reason_of(error)}"))
 
+    if progress is not None:
+        streams.into("progress", streams.steps, progress)
     if reader is not None:
-        streams.into("progress", streams.steps, reader)
+        for product, saved in source.books.items():
+            if (levels := engine.levels(engine.load(saved))) is not None:
+                reader.load(product, levels)
+        streams.into("reader", streams.steps, reader)
     if episodes is not None:
         streams.into("episodes", streams.steps, episodes.add, stop_on_full_disk)
     streams.into("result", streams.total("compare", lambda: ProductTotal(settings)), totals.__setitem__)

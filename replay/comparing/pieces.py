@@ -43,18 +43,20 @@ def run_piece(work: Work, each: ProductPiece) -> PieceTotal:
     tape, product = work.tapes[each.tape], each.product
     settings, engine = work.settings, load_engine(work.engine)
     total = ProductTotal(settings, is_piece=not each.piece.is_first)
-    episodes, collected = None, None
+    episodes = None
+    collected: Collected | None = work.collectors[each.tape].begin(product) if work.collectors else None
+    has_rows = False
     with episode_writer(work, each.tape) as writer:
         if writer is not None:
             episodes = EpisodeRows(work.episodes_of, settings.horizons_ns, is_piece=not each.piece.is_first)
-        for step in steps_of(tape.product(product), each.piece, settings.window, engine):
+        for step in steps_of(tape.product(product), each.piece, settings.window, engine, prepared=collected):
             total.add(step)
-            if work.collectors:
-                collected = collected or work.collectors[each.tape].begin(product)
+            has_rows = True
+            if collected is not None:
                 collected.add(step)
             if writer is not None and episodes is not None:
                 writer.write(product, episodes.add(step.summaries))
-    return PieceTotal(total, episodes, collected)
+    return PieceTotal(total, episodes, collected if has_rows else None)
 
 
 @contextmanager

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 import pyarrow as pa
 
+from orderbook.book import Levels
 from orderbook.engine import Engine, Step
 from orderbook.tally import Tally
 from orderbook.thresholds import DEFAULT_THRESHOLD
@@ -14,10 +15,11 @@ from recorder.tape.reader import Tape
 from replay.comparing.settings import CompareSettings
 from replay.comparing.sweep.episode_rows import EpisodeRows
 from replay.comparing.sweep.threshold_sweep import ThresholdSweep
+from replay.pieces.reading import Prepared
 from replay.run_dir.writer import RunWriter
 
 
-class Collected(Protocol):
+class Collected(Prepared, Protocol):
     """What a report shows of a product beside its numbers; picklable."""
 
     def add(self, step: Step, /) -> None:
@@ -26,6 +28,12 @@ class Collected(Protocol):
 
 class Collector(Protocol):
     """What a report shows of the products of a tape; picklable while it is empty."""
+
+    def load(self, product: str, levels: Levels, /) -> None:
+        """Take the book of a product that is known before the first row."""
+
+    def prepare(self, product: str, step: Step, /) -> None:
+        """Take rows that build the book before the part to compare."""
 
     def __call__(self, product: str, step: Step, /) -> None:
         """Add the next step of a product."""

@@ -7,7 +7,7 @@ from bytewax.dataflow import Dataflow
 
 from orderbook.dataflow.operators import order_book
 from orderbook.dataflow.streams import Streams
-from orderbook.engine import Engine
+from orderbook.engine import Engine, Step, Watch
 from recorder.runtime.loading import load_engine
 from recorder.settings import EngineName
 from recorder.tape.reader import Tape, TapeLike
@@ -52,6 +52,8 @@ def replay_flow(
     recoverable: bool = True,
     depth: int = 0,
     trades: bool = False,
+    market: bool = False,
+    prepare: Watch | None = None,
 ) -> Streams:
     """Build the flow of a replay; it has no output yet.
 
@@ -63,6 +65,8 @@ def replay_flow(
         recoverable: keep the books in the recovery state; False for a flow that runs without recovery.
         depth: best levels a side that a step has after every summary; 0 for none.
         trades: whether a step has the trades; not with `recoverable`.
+        market: whether a step has the rows as the exchange reads them; likewise.
+        prepare: called with each product and step before the window, which build the book.
     """
     dataflow = Dataflow("booktape_replay")
     rows = op.input("tape", dataflow, source)
@@ -75,8 +79,17 @@ def replay_flow(
         recoverable=recoverable,
         depth=depth,
         trades=trades,
+        market=market,
         starts=starts,
     )
     if window.start is not None:
-        steps = op.filter_value("window", steps, lambda step: window.is_reported(step.span.first_time))
+
+        def is_reported(item: tuple[str, Step]) -> bool:
+            if window.is_reported(item[1].span.first_time):
+                return True
+            if prepare is not None:
+                prepare(*item)
+            return False
+
+        steps = op.filter("window", steps, is_reported)
     return Streams(dataflow, steps, recoverable)

@@ -1,16 +1,28 @@
 """The steps of the rows of a piece: its book comes from a sidecar, or from the rows before it."""
 
 from collections.abc import Iterator
+from typing import Protocol
 
 import pyarrow as pa
 
+from orderbook.book import Levels
 from orderbook.engine import Engine, Step
-from orderbook.trades import TradeReader
+from orderbook.trades import TradeReader, TradeWatch
 from recorder.tape.format.sidecars import Start
 from recorder.tape.product_tape import ProductTape
 from recorder.tape.row_batches import BATCH_ROWS, split_at
 from replay.pieces.cutting import Piece
 from replay.running.window import Window
+
+
+class Prepared(Protocol):
+    """Follows the book from before the rows that are reported on."""
+
+    def load(self, levels: Levels, /) -> None:
+        """Take the book that is known before the first row."""
+
+    def prepare(self, step: Step, /) -> None:
+        """Take rows before those that are reported."""
 
 
 def steps_of(
@@ -22,6 +34,7 @@ def steps_of(
     depth: int = 0,
     trades: bool = False,
     batch_rows: int = BATCH_ROWS,
+    prepared: Prepared | None = None,
 ) -> Iterator[Step]:
     """Yield the steps of the rows of a piece that are in a window.
 
@@ -35,6 +48,7 @@ def steps_of(
         depth: best levels a side that a step has after every summary; 0 for none.
         trades: whether a step has the trades.
         batch_rows: rows in a batch at most; no result depends on it.
+        prepared: takes what comes before; steps then have `market`.
 
     Raises:
         DamagedTapeError: if a file is not what was written.
@@ -42,14 +56,19 @@ def steps_of(
     start = _start(tape, piece, window)
     state = engine.start(tape.product, tape.feed) if start.saved is None else engine.load(start.saved)
     reader = TradeReader(tape.product, state.venue) if trades else None
+    watch = None if prepared is None else TradeWatch(tape.product, state.venue)
+    if prepared is not None and (levels := engine.levels(state)) is not None:
+        prepared.load(levels)
     for rows in window.cut(_rows(tape, piece, start, batch_rows)):
         if reader is None:
-            state, step = engine.step(state, rows, depth)
+            state, step = engine.step(state, rows, depth, watch)
         else:
             state, step = engine.step_with_trades(state, rows, reader, depth)
         assert step.span.first_seq is not None  # noqa: S101  no batch is empty
         if step.span.first_seq >= piece.first_seq and window.is_reported(step.span.first_time):
             yield step
+        elif prepared is not None:
+            prepared.prepare(step)
 
 
 def _start(tape: ProductTape, piece: Piece, window: Window) -> Start:

@@ -1,6 +1,7 @@
 """The report of a comparison or a replay: created before a pass, shown every step, written after it."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
@@ -12,11 +13,13 @@ from replay.comparing.results import Comparison, TapePass
 from replay.comparing.settings import DEFAULT_HORIZONS_NS, CompareSettings
 from replay.comparing.sweep.threshold_sweep import ThresholdSweep
 from replay.report.collect.evidence import EvidenceCollector, Limits
+from replay.report.collect.span import span
 from replay.report.comparison_page import page_of
 from replay.report.page import Page
 from replay.report.render import plotly_source, render, write_page
 from replay.run_dir.writer import refuse_existing
 from replay.running.results import RunResult
+from replay.running.window import WHOLE, Window
 
 
 class Report:
@@ -31,6 +34,7 @@ class Report:
         detail: threshold whose episodes are shown; None for that of `details`, else 10 bps, or the middle
             threshold.
         details: threshold whose episodes are shown by product, if each has its own.
+        window: the part of each tape.
 
     Raises:
         RunError: if the file exists already, or its directory does not.
@@ -44,7 +48,9 @@ class Report:
         subjects: int,
         detail: float | None = None,
         details: Mapping[str, float] = MappingProxyType({}),
+        window: Window = WHOLE,
     ) -> None:
+        self._window = window
         if path is not None:
             refuse_existing(path)
             plotly_source()
@@ -58,7 +64,11 @@ class Report:
     def watch(self, tape: Path) -> EvidenceCollector:
         """Return the function to call with each product and step of a tape."""
         self._collectors[tape] = EvidenceCollector(
-            self._thresholds, self._detail, self._limits, self._details
+            self._thresholds,
+            self._detail,
+            self._limits,
+            self._details,
+            partial(span, Tape.open(tape), self._window),
         )
         return self._collectors[tape]
 

@@ -15,10 +15,10 @@ from orderbook.execution.codes import QueueModel
 from recorder.runtime.loading import engine_for, load_engine
 from recorder.runtime.signals import interruptible
 from recorder.settings import EngineName
-from recorder.tape.overview import overview
 from recorder.tape.reader import Tape
 from replay.report.backtest_answer import Drawn
 from replay.report.backtest_page import best_settings, page_of
+from replay.report.collect.span import span
 from replay.report.collect.traded import TradedLimits, TradedProduct
 from replay.report.page import Page
 from replay.report.render import plotly_source, render, write_page
@@ -122,6 +122,4 @@ class BacktestReport:
 
     def _span(self, path: Path, product: str) -> tuple[int, int]:
         """Return the first and last time to trade on."""
-        seen, window = overview(self._tapes[path].product(product)), self._settings.window
-        start, end = seen.first_time or 0, seen.last_time or 0
-        return max(start, window.start or start), min(end, end if window.end is None else window.end)
+        return span(self._tapes[path], self._settings.window, product)

@@ -8,15 +8,16 @@ from typing import Final
 from orderbook import display
 from orderbook.thresholds import format_threshold
 from recorder.installed import tape_name
-from replay.comparing.default_thresholds import nothing_above
+from replay.comparing.default_thresholds import lower_threshold
 from replay.comparing.profits import Profit
 from replay.comparing.results import Comparison, Group
 from replay.comparing.sweep.spread_times import QUANTILES
 from replay.comparing.sweep.statistics import ThresholdStatistics
 from replay.report import tables
 from replay.report.collect.evidence import Evidence, Limits, evenly_chosen
-from replay.report.figures import by_threshold, over_time, prices, profit
+from replay.report.figures import by_threshold, depth, over_time, prices, profit
 from replay.report.figures.chart import Chart, Subject
+from replay.report.figures.marks import seen_marks
 from replay.report.page import Finding, Page, Section, software
 from replay.report.sparkline import Sparkline, sparkline
 from replay.report.tables import Table
@@ -30,6 +31,8 @@ CHARTS: Final[Sequence[Callable[[Subject], Chart | str | None]]] = (
     over_time.hours_chart,
     by_threshold.histogram_chart,
     over_time.book_chart,
+    depth.market_depth_chart,
+    depth.last_book_chart,
 )
 """The charts of a product, in the order of the page; None leaves a chart out."""
 
@@ -121,7 +124,8 @@ def _product(
     rows = evenly_chosen(by_size, limit)
     longest = [] if evidence is None else evidence.episodes.finish()
     profits = _profits(comparison, group)
-    subject = Subject(id_, rows, evidence, longest, profits, display.quote_of(group.product))
+    currencies = display.quote_of(group.product), display.base_of(group.product)
+    subject = Subject(id_, rows, evidence, longest, profits, *currencies)
     in_detail = (
         by_threshold.row_in_detail(by_size, detail) if detail in comparison.settings.thresholds else None
     )
@@ -135,6 +139,7 @@ def _product(
         ),
         [chart for make in CHARTS if (chart := make(subject)) is not None],
         [over_time.episode_data(episode) for episode in longest],
+        shared=seen_marks(subject),
         note="" if detail is None or longest else _no_episode(detail, group),
     )
     text = _sentence(group, told, comparison.settings.fee)
@@ -222,8 +227,14 @@ def _caveats(comparison: Comparison) -> Iterator[str]:
 
 
 def _no_episode(detail: float, group: Group) -> str:
-    told = nothing_above(detail, group.spread)
-    return f"No episode was above {format_threshold(detail)}" + (f": {told}." if told else ".")
+    """Return why the section of a product has no episode."""
+    text, spread = f"No episode was above {format_threshold(detail)}", group.spread
+    if spread.largest is None:
+        return f"{text}: no spread is above 0, as a side of the book is empty, locked or crossed."
+    return (
+        f"{text}: the largest spread was {display.bps(spread.largest)} bps;"
+        f" those of a lower threshold are shown by --detail {lower_threshold(spread)}."
+    )
 
 
 def _facts(group: Group) -> dict[str, str]:

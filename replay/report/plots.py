@@ -176,7 +176,7 @@ class ComparisonPlots(_Plots):
             spreads = {product: comparison.whole(product).spread for product in comparison.products if is_own}
             found = {product: middle_threshold(each, thresholds) for product, each in spreads.items()}
             details = {product: each for product, each in found.items() if each is not None}
-            return Report(None, thresholds, len(comparison.groups), details=details)
+            return Report(None, thresholds, len(comparison.groups), None, details, comparison.settings.window)
 
         def sections(report: Report) -> Mapping[Key, Section]:
             keys = [(each.product, each.tape) for each in comparison.groups if each.part is None]
@@ -192,6 +192,10 @@ class ComparisonPlots(_Plots):
     def spread(self, product: str | None = None, tape: Any = None) -> "Figure":
         """Return prices and spread over time; the tape is read once more."""
         return self._figure("spread", "a book", product, tape, over_time=True)
+
+    def depth(self, product: str | None = None, tape: Any = None) -> "Figure":
+        """Return the depth of the book over time with the trades of others; the tape is read once more."""
+        return self._figure("depth", "a book", product, tape, over_time=True)
 
     def share(self, product: str | None = None, tape: Any = None) -> "Figure":
         """Return the share of the observed time above each threshold."""
@@ -218,7 +222,7 @@ class ReplayPlots(_Plots):
         compared = CompareSettings((settings.threshold,), settings.products, settings.window)
 
         def over_time() -> Mapping[Key, Section]:
-            report = Report(None, compared.thresholds, len(result.tallies))
+            report = Report(None, compared.thresholds, len(result.tallies), window=compared.window)
             comparison = compare([result.tape], compared, watch=report.watch)
             keys = [(each.product, each.tape) for each in comparison.groups if each.part is None]
             return dict(zip(keys, report.page(comparison).sections, strict=True))

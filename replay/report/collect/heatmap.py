@@ -85,10 +85,20 @@ class DepthHistory:
         keys = self._keys[is_there]
         return BookLevels(keys >> 1, keys & 1, self._sizes[is_there])
 
+    @property
+    def is_begun(self) -> bool:
+        """Whether a level was shown in the time to keep, as far as its columns have ended."""
+        return any(len(prices) for prices, _ in self.columns)
+
+    def tick(self) -> int:
+        """Return the largest step of which all prices shown are multiples, in units of 1e-8."""
+        return int(np.gcd.reduce(np.concatenate([prices for prices, _ in self.columns]))) or 1
+
     def finish(self) -> None:
-        """End the last column: nothing is added any more."""
-        self._close(self._open + 1)
-        del self.columns[self._open :]
+        """End the last column, unless that was done: nothing is added any more."""
+        if self._open < len(self.columns):
+            self._close(self._open + 1)
+            del self.columns[self._open :]
 
     def grid(self, low: int, high: int, rows: int, tick: int = 1) -> tuple[Ints, int]:
         """Return the largest size of a level in each cell, and how high a row is.

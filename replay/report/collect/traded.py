@@ -95,6 +95,7 @@ class TradedProduct(LanesEvidence):
 
     def finish(self, runs: Sequence[LaneRun]) -> None:
         """Take the lanes as they are at the end of the tape."""
+        self.depth.finish()
         self.lanes = {
             (run.setting, run.queue): LaneEvidence(self, number, run.queue, run.lane.account.start)
             for number, run in enumerate(runs)

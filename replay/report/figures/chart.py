@@ -43,7 +43,7 @@ class Subject:
         evidence: what was collected; None for a total of several tapes, or a product without rows.
         longest: the longest episodes above the threshold in detail, in order of time.
         profits: what a strategy earns by threshold; empty without one.
-        unit: the currency of the prices.
+        unit, base: the currencies of prices and sizes.
     """
 
     id: str
@@ -52,6 +52,7 @@ class Subject:
     longest: Sequence[Episode]
     profits: Mapping[float, Profit] = field(default_factory=dict)
     unit: str = "quote"
+    base: str = "base"
 
 
 @dataclass(frozen=True, slots=True)

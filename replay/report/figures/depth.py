@@ -1,17 +1,23 @@
 """Figures of the depth: a heatmap over time with own orders and trades, and the book at the end."""
 
+from collections.abc import Sequence
 from itertools import zip_longest
-from typing import Final
+from typing import Final, Protocol
 
 import numpy as np
 
 from orderbook import display
 from orderbook.execution.numbers import UNITS
+from orderbook.thresholds import format_threshold
 from replay.comparing.sweep.order_statistics import Floats, Ints
-from replay.report.collect.heatmap import BookLevels
-from replay.report.collect.traded import TradedProduct
-from replay.report.figures.chart import BLUE, ORANGE, Chart, Figure
-from replay.report.figures.marks import marks, named, orders_table
+from replay.report.collect.evidence import Evidence, Limits
+from replay.report.collect.gaps import Gaps
+from replay.report.collect.heatmap import BookLevels, DepthHistory
+from replay.report.collect.market_trades import LargestTrades
+from replay.report.collect.quotes import QuoteBand
+from replay.report.collect.traded import TradedLimits
+from replay.report.figures.chart import BLUE, ORANGE, Chart, Figure, Subject
+from replay.report.figures.marks import marks, named, orders_table, seen_marks
 from replay.report.figures.series import ZOOM, milliseconds, seconds_of, shaded, time_axis
 from replay.report.figures.trading import TradedSubject, plain
 from replay.report.tables import Table
@@ -25,7 +31,20 @@ _COLOURS: Final = ("#1b2a49", "#22527c", "#1f8390", "#5bb06a", "#c9cf4a", "#fff3
 _NOTHING: Final = "#0d1322"
 _OWN: Final = {"bid": "#d77bff", "ask": "#ff6a3d"}
 """Colours of own orders, which no size has."""
+_QUOTES: Final = {"fillcolor": "rgba(159,197,255,0.25)", "line": {"color": "#9fc5ff", "width": 1}}
 _LARGEST: Final = 20
+
+
+class Seen(Protocol):
+    """What the tape shows of a product."""
+
+    quotes: QuoteBand
+    gaps: Gaps
+    trades: LargestTrades
+    depth: DepthHistory
+
+    @property
+    def limits(self) -> Limits | TradedLimits: ...  # noqa: D102
 
 
 def depth_chart(subject: TradedSubject) -> Chart | str | None:
@@ -33,20 +52,16 @@ def depth_chart(subject: TradedSubject) -> Chart | str | None:
     evidence, lane = subject.evidence, subject.shown
     if evidence is None or lane is None:
         return None
-    times, bids, asks = evidence.quotes.points()
-    if not len(times):
+    if not len(evidence.quotes.points()[0]):
         return "No book was known, so there is no depth to draw."
-    rows = max(min(_ROWS, evidence.limits.cells // max(len(evidence.depth.columns), 1)), 1)
-    tick = round((subject.best[0].main.tick or 0) * UNITS) or 1
-    low, high = _range(bids, asks, evidence.depth.levels(), tick)
-    grid, height = evidence.depth.grid(low, high, rows, tick)
+    grid, low, height = _grid(evidence, round((subject.best[0].main.tick or 0) * UNITS) or 1)
+    own = {f"{side}s": {"line": {"color": colour, "width": 2}} for side, colour in _OWN.items()}
     return Chart(
         "depth",
         f"Depth over time, and the orders of {subject.who}",
-        f"Colour: the largest size of a level in {seconds_of(evidence.depth.width_ns)} and"
-        f" {display.price(height / UNITS)} of price; the brightest is the largest 2 %. A line of an own order"
+        f"{_colours(evidence, height)} A line of an own order"
         " tells what was ahead of it when it began and when it ended. Bubbles are trades of others.",
-        _figure(subject, evidence, grid, low, height),
+        _figure(subject, evidence, named(marks(subject), quotes=_QUOTES, **own), grid, low, height),
         _largest(evidence, grid, low, height),
         ZOOM,
         below=orders_table(lane.orders.kept) if lane.orders.kept else None,
@@ -55,7 +70,54 @@ def depth_chart(subject: TradedSubject) -> Chart | str | None:
     )
 
 
-def _largest(evidence: TradedProduct, grid: Ints, low: int, height: int) -> Table:
+def market_depth_chart(subject: Subject) -> Chart | None:
+    """Return the depth over time with the trades of others, and when the spread was above the threshold."""
+    evidence = subject.evidence
+    if evidence is None or not evidence.depth.is_begun or not len(evidence.quotes.points()[0]):
+        return None
+    grid, low, height = _grid(evidence, evidence.depth.tick())
+    detail = format_threshold(evidence.episodes.threshold)
+    figure = _figure(subject, evidence, named(seen_marks(subject), quotes=_QUOTES), grid, low, height)
+    figure["layout"]["shapes"] += _signal_bars(evidence)
+    return Chart(
+        "depth",
+        f"Depth over time: {display.plural(evidence.trades.seen, 'trade')}, and the spread above {detail}",
+        f"{_colours(evidence, height)} Orange bars at the top: the spread was above {detail}; bars less"
+        f" than {seconds_of(evidence.wide.joined_ns)} apart are one. Bubbles are trades.",
+        figure,
+        _largest(evidence, grid, low, height),
+        ZOOM,
+        is_tall=True,
+    )
+
+
+def _signal_bars(evidence: Evidence) -> list[Figure]:
+    """Return when the spread was above the threshold in detail, as bars at the upper edge."""
+    bar = {"type": "rect", "yref": "paper", "y0": 0.97, "y1": 1, "fillcolor": ORANGE}
+    bar["line"] = {"width": 1, "color": ORANGE}  # so that a bar is a pixel wide at least
+    return [
+        bar | {"x0": milliseconds(start), "x1": milliseconds(end)} for start, end in evidence.wide.found()
+    ]
+
+
+def _colours(evidence: Seen, height: int) -> str:
+    """Return what the colours of the depth say."""
+    return (
+        f"Colour: the largest size of a level in {seconds_of(evidence.depth.width_ns)} and"
+        f" {display.price(height / UNITS)} of price; the brightest is the largest 2 %."
+    )
+
+
+def _grid(evidence: Seen, tick: int) -> tuple[Ints, int, int]:
+    """Return the largest size in each cell, the lowest price, and the height of a cell."""
+    _, bids, asks = evidence.quotes.points()
+    rows = max(min(_ROWS, evidence.limits.cells // max(len(evidence.depth.columns), 1)), 1)
+    low, high = _range(bids, asks, evidence.depth.levels(), tick)
+    grid, height = evidence.depth.grid(low, high, rows, tick)
+    return grid, low, height
+
+
+def _largest(evidence: Seen, grid: Ints, low: int, height: int) -> Table:
     """Return the largest sizes of the figure."""
     places = np.argsort(-grid, axis=None, kind="stable")[:_LARGEST]
     rows = [
@@ -78,7 +140,14 @@ def _range(bids: Floats, asks: Floats, levels: BookLevels, tick: int) -> tuple[i
     return max(low - margin, tick) // tick * tick, high + margin
 
 
-def _figure(subject: TradedSubject, evidence: TradedProduct, grid: Ints, low: int, height: int) -> Figure:
+def _figure(
+    subject: Subject | TradedSubject,
+    evidence: Seen,
+    drawn: Sequence[Figure],
+    grid: Ints,
+    low: int,
+    height: int,
+) -> Figure:
     depth, gaps = evidence.depth, evidence.gaps.found()
     shown = grid[grid > 0]
     brightest = float(np.quantile(shown, _BRIGHT)) / UNITS if len(shown) else 1.0
@@ -99,13 +168,8 @@ def _figure(subject: TradedSubject, evidence: TradedProduct, grid: Ints, low: in
         "colorbar": {"title": {"text": f"size ({plain(subject.base)})"}, "thickness": 12, "outlinewidth": 0},
         "hovertemplate": "%{x}: %{z:.4~g} at about %{y:,.8~g}<extra>depth</extra>",
     }
-    quotes = {"fillcolor": "rgba(159,197,255,0.25)", "line": {"color": "#9fc5ff", "width": 1}}
-    own = {f"{side}s": {"line": {"color": colour, "width": 2}} for side, colour in _OWN.items()}
     return {
-        "data": [
-            cells,
-            *named(marks(subject), quotes=quotes, **own),
-        ],
+        "data": [cells, *drawn],
         "layout": {
             "xaxis": time_axis(evidence.quotes.points()[0]) | {"showgrid": False},
             "yaxis": {
@@ -120,11 +184,23 @@ def _figure(subject: TradedSubject, evidence: TradedProduct, grid: Ints, low: in
     }
 
 
+def last_book_chart(subject: Subject) -> Chart | str | None:
+    """Return the cumulative depth of the last book that was known."""
+    evidence = subject.evidence
+    return (
+        None
+        if evidence is None or not evidence.depth.is_begun
+        else _book_chart(subject, evidence, "last-book")
+    )
+
+
 def book_chart(subject: TradedSubject) -> Chart | str | None:
     """Return the cumulative depth of the last book that was known."""
-    if subject.evidence is None:
-        return None
-    levels, most = subject.evidence.depth.levels(), subject.evidence.limits.levels
+    return None if subject.evidence is None else _book_chart(subject, subject.evidence, "book")
+
+
+def _book_chart(subject: Subject | TradedSubject, evidence: Seen, name: str) -> Chart | str:
+    levels, most = evidence.depth.levels(), evidence.limits.levels
     sides = {name: _cumulative(levels, side, most) for side, name in enumerate(("bids", "asks"))}
     if not all(len(prices) for prices, _ in sides.values()):
         return "The last book has an empty side, so its depth is not drawn."
@@ -160,7 +236,7 @@ def book_chart(subject: TradedSubject) -> Chart | str | None:
         for _, sizes in sides.values()
     )
     return Chart(
-        "book",
+        name,
         f"The last book: {bids} bid, {asks} asked",
         f"Cumulative size from the best price on, of {most} levels a side at most.",
         {"data": traces, "layout": {**axes, "showlegend": True}},

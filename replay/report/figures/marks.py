@@ -18,7 +18,7 @@ from replay.report.collect.lanes import LaneEvidence
 from replay.report.collect.market_trades import LargestTrades
 from replay.report.collect.quotes import QuoteBand
 from replay.report.collect.resting import Rested
-from replay.report.figures.chart import BLUE, GREEN, ORANGE, Figure
+from replay.report.figures.chart import BLUE, GREEN, ORANGE, Figure, Subject
 from replay.report.figures.series import band, line, milliseconds, seconds_of
 from replay.report.figures.trading import TradedSubject
 from replay.report.tables import Table
@@ -40,6 +40,15 @@ def marks(subject: TradedSubject) -> dict[str, Figure]:
         **_orders(lane.resting.found()),
         **_fills(lane.fills.kept),
     }
+    return {f"{subject.id}-{name}": trace for name, trace in traces.items()}
+
+
+def seen_marks(subject: Subject) -> dict[str, Figure]:
+    """Return the quotes and trades of a product by name; empty if nothing was kept of it."""
+    evidence = subject.evidence
+    if evidence is None:
+        return {}
+    traces = {"quotes": quotes_trace(evidence.quotes, evidence.gaps.found()), **_trades(evidence.trades)}
     return {f"{subject.id}-{name}": trace for name, trace in traces.items()}
 
 

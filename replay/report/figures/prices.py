@@ -1,12 +1,11 @@
 """The figure of prices and spread over the whole time."""
 
-from collections.abc import Sequence
 from typing import Final
 
 from orderbook import display
 from replay.report.collect.evidence import Evidence, evenly_chosen
 from replay.report.figures.chart import BLUE, ORANGE, Chart, Figure, Subject
-from replay.report.figures.marks import quotes_trace
+from replay.report.figures.marks import named, seen_marks
 from replay.report.figures.series import ZOOM, interrupted, line, seconds_of, shaded, time_axis
 from replay.report.tables import gaps_table, spread_table
 
@@ -25,13 +24,15 @@ def spread_chart(subject: Subject) -> Chart | str | None:
     if not len(values):
         return "No book with both sides was known, so there are no prices to draw."
     largest = f": up to {display.bps(float(values.max()))} bps"
+    kept, trades = len(evidence.trades.trades()), evidence.trades.seen
+    drawn = f" Bubbles: {kept:,} of {display.plural(trades, 'trade')}." if trades else ""
     return Chart(
         "spread",
         f"Prices and spread{largest}",
         f"Above: lowest bid to highest ask in each {seconds_of(evidence.quotes.width_ns)}. Below: smallest"
         f" and largest spread in each {seconds_of(spreads.width_ns)}, of {display.count(spreads.seen)}"
-        " summaries. Orange lines are thresholds, the solid one is shown in detail. Shaded: no book.",
-        spread_figure(evidence, [row.threshold for row in subject.rows]),
+        f" summaries. Orange lines are thresholds, the solid one is shown in detail.{drawn} Shaded: no book.",
+        spread_figure(subject, evidence),
         spread_table(spreads),
         ZOOM,
         below=gaps_table(gaps) if gaps else None,
@@ -40,12 +41,13 @@ def spread_chart(subject: Subject) -> Chart | str | None:
     )
 
 
-def spread_figure(evidence: Evidence, thresholds: Sequence[float]) -> Figure:
+def spread_figure(subject: Subject, evidence: Evidence) -> Figure:
     """Return prices and spread, with thresholds as lines (the one in detail solid) and gaps shaded."""
     times, values = evidence.spreads.points()
     gaps = evidence.gaps.found()
     detail = evidence.episodes.threshold
     highest = _MOST_ABOVE * values.max(initial=0.0)
+    thresholds = [row.threshold for row in subject.rows]
     near = [each for each in evenly_chosen(thresholds, _MAX_LINES) if each <= highest]
     shown = [detail] if detail <= highest else []
     for each in near:  # so far apart that their labels do not overlap
@@ -63,7 +65,7 @@ def spread_figure(evidence: Evidence, thresholds: Sequence[float]) -> Figure:
     spread["line"] |= {"width": 1}
     return {
         "data": [
-            quotes_trace(evidence.quotes, gaps),
+            *named(seen_marks(subject)),
             spread | {"yaxis": "y2", "hovertemplate": "%{x}: %{y:.4~g} bps<extra></extra>"},
         ],
         "layout": {

@@ -57,6 +57,7 @@
     });
     Plotly.newPlot(plot, figure.data, styled(figure.layout, figure.data), config).then(function () {
       plot.dataset.drawn = "true";
+      full[id] = rangeOf(id);
       plot.on("plotly_relayout", function () { describe(id); });
     });
   }
@@ -132,7 +133,6 @@
 
   function setRange(id, from, to) {
     const plot = document.getElementById(id);
-    if (!full[id]) full[id] = rangeOf(id);
     // Plotly accepts numbers for a date axis only after it has recognised it as one.
     Plotly.relayout(plot, {
       "xaxis.range": [new Date(from).toISOString().slice(0, -1), new Date(to).toISOString().slice(0, -1)],
@@ -153,7 +153,7 @@
       const place = Number(document.getElementById(id).dataset.episode || 0) + (action === "next" ? 1 : -1);
       showEpisode(id, place);
     } else if (action === "all") {
-      Plotly.relayout(document.getElementById(id), { "xaxis.autorange": true });
+      setRange(id, full[id][0], full[id][1]);  // autorange would leave room beside the bubbles
     } else {
       const range = moves[action].apply(null, rangeOf(id));
       setRange(id, range[0], range[1]);

@@ -12,7 +12,12 @@ import booktape as bt
 from orderbook.thresholds import format_threshold, parse_threshold
 from recorder.tape.reader import Tape
 from replay.comparing import default_thresholds
-from replay.comparing.default_thresholds import choose_thresholds, just_below, quantile_thresholds
+from replay.comparing.default_thresholds import (
+    choose_thresholds,
+    just_below,
+    middle_threshold,
+    quantile_thresholds,
+)
 from replay.comparing.sweep.spread_times import SpreadStatistics
 from replay.running.window import WHOLE, Window
 from tests.support import tapes
@@ -20,10 +25,10 @@ from tests.support.commands import invoke
 from tests.support.constants import BTC, SAMPLE, SECOND
 
 
-def spread(*quantiles: float | None) -> SpreadStatistics:
+def spread(*quantiles: float | None, largest: float | None = None) -> SpreadStatistics:
     """Return statistics with these quantiles."""
     p5, p25, p50, p75, p95, p99 = quantiles
-    return SpreadStatistics(1.0, p5, p25, p50, p75, p95, p99, quantiles_exact=True)
+    return SpreadStatistics(1.0, p5, p25, p50, p75, p95, p99, quantiles_exact=True, largest=largest)
 
 
 def test_four_digits_just_above_what_is_usual() -> None:
@@ -35,6 +40,16 @@ def test_four_digits_just_above_what_is_usual() -> None:
     for text in ("1.5bps", "0.0015bps", "9.99999bps", "100%"):
         below = just_below(parse_threshold(text))
         assert below < parse_threshold(text) < Fraction(112, 100) * Fraction(below)
+
+
+def test_the_middle_one_has_episodes() -> None:
+    """A market that nearly always has one spread shows the threshold below it, as the others have none."""
+    tick = 1.53648e-07
+    always, wider = (spread(*[tick] * 6, largest=largest) for largest in (tick, 2 * tick))
+    thresholds = [1.536e-07, 1.537e-07]
+    assert middle_threshold(always, thresholds) == 1.536e-07
+    assert middle_threshold(wider, thresholds) == 1.537e-07
+    assert middle_threshold(always, thresholds[1:]) is None
 
 
 def test_the_quantiles_of_the_result() -> None:

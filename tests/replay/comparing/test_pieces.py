@@ -34,7 +34,7 @@ def compared(
             assert any(len(each.pieces) > 1 for each in pieces)
             found: Outcome = run_pieces(work, pieces, ShuffledWorkers(processes))
         else:
-            found = run_passes(work, lambda _tape: None)
+            found = run_passes(work)
     document = Comparison(settings, "compiled", found.tapes, found.groups, THRESHOLDS, None, 0.0).document()
     return document, rows_of(run, "episodes")
 

@@ -1,8 +1,11 @@
 """The report in a real browser without a network: it draws, logs nothing on the console, and can be used."""
 
+import base64
+import gzip
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -12,20 +15,24 @@ import booktape as bt
 import replay
 from orderbook import display
 from orderbook.engine import RowSpan, Step
+from orderbook.execution.market_rows import BOOK, MarketRows
+from orderbook.execution.numbers import UNITS
 from orderbook.schema import FLOW_ANOMALY_SCHEMA, FLOW_SUMMARY_SCHEMA, empty_batch
 from orderbook.tally import Tally
 from replay.comparing.results import Comparison, Group, Quality, TapePass
 from replay.comparing.settings import DEFAULT_HORIZONS_NS, CompareSettings
+from replay.comparing.sweep.order_statistics import Ints
 from replay.comparing.sweep.threshold_sweep import ThresholdSweep
 from replay.report.api import Report
+from replay.report.figures.series import milliseconds
 from tests.support.browser import Page
 from tests.support.commands import invoke, json_of
-from tests.support.constants import SAMPLE, SECOND, START
+from tests.support.constants import ETH, SAMPLE, SECOND, START
 from tests.support.tapes import import_frames, update
 
 PRODUCTS = ("BTC-USD", "ETH-USD")
 MAX_BYTES = 6_000_000
-FIGURES = ("spread", "share", "durations", "markouts", "book")
+FIGURES = ("spread", "share", "durations", "markouts", "book", "depth", "last-book")
 TAB, ENTER = ("Tab", 9), ("Enter", 13, "\r")
 
 
@@ -232,11 +239,71 @@ def test_from_python(tmp_path: Path) -> None:
     assert comparison.tapes[0].digest in path.read_text(encoding="utf-8")
 
 
+def random_market(times: Ints, random: np.random.Generator) -> MarketRows:
+    """Return rows at these times, each with a level and a trade at a random price, of a random size."""
+    rows = len(times)
+    sides, prices = random.integers(0, 2, rows), random.integers(1, 6_000_000, rows) * UNITS // 100
+    sizes, firsts = random.integers(1, 10 * UNITS, rows), np.arange(rows + 1, dtype=np.int32)
+    trades = np.column_stack([np.arange(rows), times, sides, prices, sizes, np.zeros(rows, np.int64)])
+    return MarketRows(
+        seq=np.arange(rows),
+        time=times,
+        connection=np.zeros(rows, np.int32),
+        kind=np.full(rows, BOOK, np.uint8),
+        book_time=times,
+        first_change=firsts,
+        changes=np.column_stack([sides, prices, sizes]),
+        first_trade=firsts,
+        trades=trades,
+        sizes_cut=np.zeros(rows, np.int64),
+    )
+
+
+def test_depth_trades_and_wide_spreads(tmp_path: Path) -> None:
+    """The depth spans the part compared, bubbles are trades of it, bars stand where the spread was wide."""
+    path, tape = tmp_path / "report.html", bt.open(SAMPLE)
+    part: Any = {"start": "+20s", "end": "+40s"}
+    tape.compare("1bps", products=ETH, html=path, **part)
+    text = path.read_text(encoding="utf-8")
+    stored = re.search(r'id="report-data">([^<]+)<', text)
+    assert stored is not None
+    data = json.loads(gzip.decompress(base64.b64decode(stored[1])))
+    figure = data["figures"]["p0-depth"]
+
+    depth = figure["data"][0]
+    summaries = tape.summaries(ETH, **part)
+    times = np.array([milliseconds(each) for each in summaries["recv_time"].cast(pa.int64()).to_pylist()])
+    begin, number = depth["x0"] - depth["dx"] / 2, len(depth["z"][0])
+    assert begin <= times[0] < times[-1] < begin + number * depth["dx"]
+    assert 19_000 < number * depth["dx"] < 21_000
+    assert any(row[0] for row in depth["z"])  # the book that was known before
+
+    trades = tape.trades(ETH, **part)
+    known = set(zip(trades["price"].to_pylist(), trades["size"].to_pylist(), strict=True))
+    bubbles = [data["shared"][each["same"]] for each in figure["data"][1:] if "quotes" not in each["same"]]
+    shown = [place for each in bubbles for place in zip(each["y"], each["customdata"], strict=True)]
+    assert len(bubbles) == 2
+    assert set(shown) <= known
+    assert f"{trades.num_rows} trades" in text
+    assert len(shown) > trades.num_rows / 2
+
+    bars = [(each["x0"], each["x1"]) for each in figure["layout"]["shapes"] if each.get("y0")]
+    is_wide = np.array(summaries["relative_spread"])[:-1] > 1e-4
+    wide = np.column_stack([times[:-1], times[1:]])[is_wide]
+    assert 1 < len(bars) <= len(wide)
+    inside = [[bar for bar in bars if bar[0] <= start <= end <= bar[1]] for start, end in wide]
+    assert all(len(found) == 1 for found in inside)
+    assert {bar for (bar,) in inside} == set(bars)
+    joined = 2**20 / 1e6
+    calm = np.column_stack([times[:-1], times[1:]])[~is_wide & (np.diff(times) > joined)]
+    assert not any(start < bar[1] and end > bar[0] for start, end in calm for bar in bars)
+
+
 def test_a_day_of_a_thousand_thresholds_is_small(tmp_path: Path) -> None:
     """The report of a day of two products and 1,000 thresholds is a file under 6 MB."""
     thresholds = [(number + 1) / 1e6 for number in range(1000)]
     report = Report(tmp_path / "report.html", thresholds, 2)
-    tape = tmp_path / "tape"
+    tape = SAMPLE
     watch = report.watch(tape)
     rows = 200_000
     random = np.random.default_rng(1)
@@ -248,10 +315,13 @@ def test_a_day_of_a_thousand_thresholds_is_small(tmp_path: Path) -> None:
     columns |= dict.fromkeys(("bid_price", "bid_size", "ask_price", "ask_size"), prices)
     columns |= {"relative_spread": spreads, "connection": (seq // 300).astype(np.int32)}
     summaries = pa.RecordBatch.from_pydict(columns, FLOW_SUMMARY_SCHEMA)
+    market = random_market(times, random)
     sweeps, tallies = {}, {}
     for product in ("BTC-USD", "ETH-USD"):
         sweeps[product], tallies[product] = ThresholdSweep(thresholds, DEFAULT_HORIZONS_NS), Tally(0.001)
-        step = Step(RowSpan(rows=rows), summaries, empty_batch(FLOW_ANOMALY_SCHEMA), frozenset(), 0, 0)
+        step = Step(
+            RowSpan(rows=rows), summaries, empty_batch(FLOW_ANOMALY_SCHEMA), frozenset(), 0, 0, market=market
+        )
         watch(product, step)
         sweeps[product].add(summaries)
     comparison = Comparison(CompareSettings(tuple(thresholds)), "plain", [TapePass(tape, tallies)], [])

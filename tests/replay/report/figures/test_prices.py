@@ -5,6 +5,8 @@ from itertools import pairwise
 from hypothesis import given, settings
 
 from replay.report.collect.evidence import Evidence, Limits
+from replay.report.figures.chart import Subject
+from replay.report.figures.marks import seen_marks
 from replay.report.figures.prices import spread_figure
 from replay.report.figures.series import milliseconds
 from tests.support.report_rows import Row, cut_rows, step_of
@@ -20,8 +22,9 @@ def test_no_line_crosses_a_gap(batches: list[list[Row]]) -> None:
     for rows in batches:
         evidence.add(step_of(rows))
     evidence.flush()
-    figure = spread_figure(evidence, THRESHOLDS)
-    for line in figure["data"]:
+    subject = Subject("p0", [], evidence, [])
+    figure = spread_figure(subject, evidence)
+    for line in (seen_marks(subject).get(trace.get("same", ""), trace) for trace in figure["data"]):
         points = list(zip(line["x"], line["y"], strict=True))
         for gap in evidence.gaps.found():
             start, end = milliseconds(gap.start), milliseconds(gap.end)

@@ -1,5 +1,6 @@
 """Writing a RUN directory. It gets its name only when it is complete."""
 
+import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -137,8 +138,15 @@ def piece_files(whole: RunWriter | None, label: str = "") -> Iterator[RunWriter 
         label: as of `RunWriter`.
 
     Raises:
-        RunError: if a file cannot be written.
+        RunError: if a file cannot be written, or the directory is not there, as on a machine of a cluster
+            that does not share it: files of its own would be missing from the RUN.
     """
+    if whole is not None and not whole.directory.is_dir():
+        raise RunError(
+            f"{whole.directory.parent}: {platform.node()} does not see what is written there: write to a "
+            "directory that all workers share",
+            whole.directory,
+        )
     writer = None if whole is None else RunWriter(whole.directory, label)
     try:
         yield writer

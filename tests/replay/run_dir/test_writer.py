@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from recorder.tape.errors import TapeError
-from replay.run_dir.writer import RunError, run_directory
+from replay.run_dir.writer import RunError, RunWriter, piece_files, run_directory
 from replay.running import api as running
 from replay.running.settings import ReplaySettings
 from tests.support import tapes
@@ -101,3 +101,13 @@ def test_full_disk_leaves_no_run(recording: Recording, tmp_path: Path) -> None:
     assert [line[:7] for line in done.stderr.splitlines()] == ["Error: "]
     assert "unexpected" not in done.stderr
     assert str(tmp_path / "run") in done.stderr
+
+
+def test_a_worker_that_does_not_share_the_directory_is_refused(tmp_path: Path) -> None:
+    """It makes no directory of its own, whose rows would be missing from the RUN without a word."""
+    with (
+        pytest.raises(RunError, match="does not see what is written there: write to a directory that all"),
+        piece_files(RunWriter(tmp_path / "elsewhere" / "_run.0")),
+    ):
+        pytest.fail("its rows would be lost")
+    assert list(tmp_path.iterdir()) == []

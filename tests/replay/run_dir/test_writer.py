@@ -90,7 +90,16 @@ def test_damaged_tape_leaves_no_run(recording: Recording, tmp_path: Path, line: 
 
 def test_full_disk_leaves_no_run(recording: Recording, tmp_path: Path) -> None:
     """If a RUN cannot be written, one line says so, the exit code is 1, and nothing of it is left."""
-    command = [sys.executable, "-m", "booktape", "replay", str(recording.tape), "-o", str(tmp_path / "run")]
+    command = [
+        sys.executable,
+        "-B",
+        "-m",
+        "booktape",
+        "replay",
+        str(recording.tape),
+        "-o",
+        str(tmp_path / "run"),
+    ]
     limited = ["sh", "-c", 'ulimit -f 8; exec "$@"', "sh", *command]
     done = subprocess.run(
         limited, env=clean_environment(), capture_output=True, text=True, check=False, timeout=60

@@ -1,4 +1,4 @@
-"""`Tape.verify`, `inspect`, `index` and `compact`: check the arguments, make one call."""
+"""`Tape.verify`, `inspect`, `index`, `prepare` and `compact`: check the arguments, make one call."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from recorder.tape.compaction import Compacted
     from replay.checking.index import Indexed
     from replay.checking.inspect import Inspection
+    from replay.checking.prepare import Prepared
     from replay.checking.verification import Verification
     from replay.simulation.settings import TraderFactory
 
@@ -85,6 +86,31 @@ def index(
     path = arguments.written_tape(tape)
     with _writing(path, "indexed"):
         return run(path, rebuild=rebuild, engine=engine)
+
+
+def prepare(tape: PathLike, *, rebuild: bool = False) -> dict[str, Prepared]:
+    """Write the rows of the sealed segments once more as integers, with which all later runs are faster.
+
+    `replay`, `compare` and `backtest` read them instead of the frames, with equal results. They are derived:
+    what is missing, damaged or of another version is read from the frames, and made by the next call.
+
+    Args:
+        tape: the tape.
+        rebuild: write all of them again.
+
+    Returns:
+        By product, how many segments were prepared already and how many are now, and their sizes.
+
+    Raises:
+        EngineError: if the compiled engine is not installed or does not work.
+        TapeError: if the tape cannot be read or written, or is being prepared, indexed or compacted.
+    """
+    from replay.checking.prepare import prepare as run
+
+    arguments.flag(rebuild, "rebuild")
+    path = arguments.written_tape(tape)
+    with _writing(path, "prepared"):
+        return run(path, rebuild=rebuild)
 
 
 def compact(tape: PathLike) -> dict[str, Compacted]:

@@ -16,6 +16,7 @@ from booktape.backtesting import backtest as backtest_tape
 from booktape.checking import compact as compact_tape
 from booktape.checking import index as index_tape
 from booktape.checking import inspect as inspect_tape
+from booktape.checking import prepare as prepare_tape
 from booktape.checking import verify as verify_tape
 from booktape.comparing import compare as compare_tapes
 from booktape.exporting import export as export_tape
@@ -215,6 +216,7 @@ class Tape:
     verify = _method(verify_tape)
     inspect = _method(inspect_tape)
     index = _method(index_tape)
+    prepare = _method(prepare_tape)
     compact = _method(compact_tape)
     export = _method(export_tape)
     ship = _method(ship_tape)

@@ -86,9 +86,11 @@ class Engine(ABC):
 
     Attributes:
         name: the name that `--engine` takes.
+        packed: the version of the packed rows that it reads (`PACKED_SCHEMA`); empty if it reads none.
     """
 
     name: str
+    packed: str = ""
 
     @abstractmethod
     def new_book(self) -> Book:

@@ -82,5 +82,19 @@ class TradeFrame(NamedTuple):
     last_trade_id: int | None
 
 
+class ReadRow(NamedTuple):
+    """What a text said, in its place if it was read before.
+
+    Attributes:
+        frame: its frame.
+        book_time: the book time of a frame of the book, see `Venue.book_time`.
+        trades: what it says about trades; None if nothing.
+    """
+
+    frame: Frame
+    book_time: int | None
+    trades: TradeFrame | None
+
+
 class MalformedError(ValueError):
     """Raised inside the decoders if a frame breaks the venue's format; they return `MalformedFrame`."""

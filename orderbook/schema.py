@@ -1,7 +1,7 @@
 """The columns of tape rows, summaries and anomalies: all batches have one of these shapes."""
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import pyarrow as pa
 
@@ -20,6 +20,12 @@ TAPE_SCHEMA = pa.schema(
     )
 )
 """A row of the tape, as received."""
+
+PACKED: Final = "packed"
+"""The kind of a row whose payload is what a reader found in its text, as packed integers."""
+
+PACKED_SCHEMA = TAPE_SCHEMA.set(4, pa.field("payload", pa.binary(), nullable=False))
+"""Rows of the tape of which many are `PACKED`, for an engine that reads them (`Engine.packed`)."""
 
 SUMMARY_SCHEMA = pa.schema(
     [

@@ -21,7 +21,7 @@ from orderbook.connection_marks import read_connected
 from orderbook.continuity import is_gap
 from orderbook.depth import DepthColumns
 from orderbook.errors import UnknownVenueError
-from orderbook.events import BookEvent, BookFrame, MalformedFrame
+from orderbook.events import BookEvent, BookFrame, Frame, MalformedFrame, ReadRow
 from orderbook.schema import FLOW_ANOMALY_SCHEMA, empty_batch, to_arrays
 from orderbook.summaries import SummaryColumns, Top
 from orderbook.venues.base import Venue
@@ -172,14 +172,20 @@ class RowTracker(ABC, Generic[B]):
         self.numbered: set[int] = set()
         self.diverged: set[int] = set()
 
-    def row(self, seq: int, recv_time: int, connection: int, kind: str, payload: str) -> BookFrame | None:
+    def row(
+        self, seq: int, recv_time: int, connection: int, kind: str, payload: str | ReadRow
+    ) -> BookFrame | None:
         """Apply one row; `recv_time` in nanoseconds since 1970.
 
         Returns:
             The frame, with the events that were applied, of a row that has a summary; else None.
         """
+        if isinstance(payload, ReadRow):
+            return self._frame(seq, recv_time, connection, payload.frame)
         if kind == "frame":
-            return self._frame(seq, recv_time, connection, payload)
+            return self._frame(
+                seq, recv_time, connection, self._state.venue.decode(payload, self._state.product)
+            )
         self._interruption(kind, payload)
         return None
 
@@ -189,13 +195,12 @@ class RowTracker(ABC, Generic[B]):
         state.last_sequence = None
         state.counts_sequence = kind == "connected" and read_connected(payload).counts_alone
 
-    def _frame(self, seq: int, recv_time: int, connection: int, payload: str) -> BookFrame | None:
+    def _frame(self, seq: int, recv_time: int, connection: int, frame: Frame) -> BookFrame | None:
         state = self._state
 
         def anomaly(kind: str, detail: str) -> None:
             self.anomalies.add(seq, recv_time, kind, detail, connection)
 
-        frame = state.venue.decode(payload, state.product)
         if frame.sequence_num is not None and state.counts_sequence:
             self.numbered.add(connection)
             last, state.last_sequence = state.last_sequence, frame.sequence_num

@@ -17,7 +17,7 @@ from orderbook.continuity import SeenIds
 from orderbook.decimals import PRICE_UNITS, price_to_float, size_to_float
 from orderbook.digest import RowDigest
 from orderbook.display import plural
-from orderbook.events import MalformedError, Trade, TradeFrame
+from orderbook.events import MalformedError, ReadRow, Trade, TradeFrame
 from orderbook.execution.market_rows import NO_TIME, MarketRows
 from orderbook.schema import FLOW_TRADE_SCHEMA, TIME, TRADE_SCHEMA, empty_batch, to_arrays
 from orderbook.venues.base import Venue
@@ -98,28 +98,34 @@ class TradeWatch:
         self.has_trades = has_trades
         self.had_trades = self.had_trades or has_trades
 
-    def book(self, payload: str, frame_time: int | None) -> int | None:
+    def book(self, payload: str | ReadRow, frame_time: int | None) -> int | None:
         """Note and return the book time of a frame that changed the book; `frame_time` is the frame's own."""
         read = self._venue.book_time
-        book_time = frame_time if read is None else read(payload, self._product)
+        if isinstance(payload, ReadRow):
+            book_time = payload.book_time
+        else:
+            book_time = frame_time if read is None else read(payload, self._product)
         if book_time is not None:
             self.book_time = max(self.book_time, book_time)
         return book_time
 
-    def trades(self, payload: str) -> list[Trade]:
+    def trades(self, payload: str | ReadRow) -> list[Trade]:
         """Return the trades of a frame, without those that the connection has shown before. O(length)."""
         frame = self.read(payload)
         return [] if frame is None else frame.trades
 
-    def read(self, payload: str) -> TradeFrame | None:
-        """Return what a frame says about trades of the product, see `trades`; None if nothing. O(length)."""
+    def _read_text(self, payload: str) -> TradeFrame | None:
         if not any(word in payload for word in self._words):
             return None
         try:
-            frame = self._venue.read_trades(payload, self._product)
+            return self._venue.read_trades(payload, self._product)
         except MalformedError:
             self.malformed += 1
             return None
+
+    def read(self, payload: str | ReadRow) -> TradeFrame | None:
+        """Return what a frame says about trades of the product, see `trades`; None if nothing. O(length)."""
+        frame = payload.trades if isinstance(payload, ReadRow) else self._read_text(payload)
         if frame is None:
             return None
         new = [trade for trade in frame.trades if trade.is_history or self.seen.add(trade.trade_id)]
@@ -184,7 +190,9 @@ class TradeReader:
 
     def exact(self, rows: pa.RecordBatch, market: MarketRows, row: int) -> list[Trade]:
         """Return the trades of a row of such a batch as the feed tells them, no size cut. O(length)."""
-        frame = self._venue.read_trades(rows.column("payload")[row].as_py(), self._product)
+        payload = rows.column("payload")[row].as_py()
+        text = payload.decode() if isinstance(payload, bytes) else payload  # such a row is never packed
+        frame = self._venue.read_trades(text, self._product)
         told = iter(frame.trades if frame else ())  # those of the row in order, among repeated ones
         kept = market.trades[market.first_trade[row] : market.first_trade[row + 1]]
         return [

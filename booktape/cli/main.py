@@ -10,7 +10,7 @@ import click
 
 import booktape
 from booktape.cli.backtest import backtest
-from booktape.cli.checking import book, compact, diff, index, inspect, verify
+from booktape.cli.checking import book, compact, diff, index, inspect, prepare, verify
 from booktape.cli.compare import compare
 from booktape.cli.compile_ import compile_
 from booktape.cli.demo import demo
@@ -92,6 +92,7 @@ def _show_version(ctx: click.Context, _option: click.Parameter, is_set: bool) ->
         book,
         verify,
         index,
+        prepare,
         diff,
         export,
         serve,

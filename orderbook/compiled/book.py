@@ -121,7 +121,7 @@ class CompiledBook:
         """Return the best `depth` levels of each side, or all of them. O(levels)."""
         bids, asks = (self.rows(side)[:depth].tolist() for side in (0, 1))
         return Levels(
-            [(key, _size_of(*size)) for key, *size in bids], [(-key, _size_of(*size)) for key, *size in asks]
+            [(key, size_of(*size)) for key, *size in bids], [(-key, size_of(*size)) for key, *size in asks]
         )
 
     def rows(self, side: int) -> _Words:
@@ -208,10 +208,10 @@ def _words_of(size: str) -> tuple[int, int]:
     return int(whole or 0), int(fraction.ljust(18, "0"))
 
 
-def _size_of(whole: int, fraction: int) -> str:
+def size_of(whole: int, fraction: int) -> str:
     """Return a size in its shortest spelling, see `orderbook.decimals.shortest_size`.
 
-    >>> _size_of(12, 500000000000000000), _size_of(0, 1), _size_of(120, 0)
+    >>> size_of(12, 500000000000000000), size_of(0, 1), size_of(120, 0)
     ('12.5', '.000000000000000001', '120')
     """
     decimals = f".{fraction:018d}".rstrip("0") if fraction else ""

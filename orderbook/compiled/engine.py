@@ -11,11 +11,12 @@ from orderbook.compiled import kernel, layout
 from orderbook.compiled.book import CompiledBook
 from orderbook.compiled.columns import SummaryArrays
 from orderbook.compiled.layout import NO_CONNECTION
-from orderbook.compiled.loading import Kernels, kernels
+from orderbook.compiled.loading import Kernels, kernels, packed_version
 from orderbook.compiled.market_arrays import NO_ARRAYS, MarketArrays
+from orderbook.compiled.unpacked import unpack
 from orderbook.engine import Engine, RowSpan, State, Step
 from orderbook.execution.market_tracker import read_row
-from orderbook.schema import TAPE_SCHEMA
+from orderbook.schema import PACKED, PACKED_SCHEMA, TAPE_SCHEMA
 from orderbook.summaries import Top
 from orderbook.tracker import RowTracker, TrackerState
 from orderbook.trades import TradeWatch
@@ -62,6 +63,7 @@ class CompiledEngine(Engine):
 
     def __init__(self) -> None:
         self._kernels = kernels()
+        self.packed = packed_version()
 
     def __reduce__(self) -> tuple[type["CompiledEngine"], tuple[()]]:
         """Pickle as the name: numba's functions, pickled, would be compiled again in the other process."""
@@ -83,7 +85,7 @@ class CompiledEngine(Engine):
 
         O(bytes + changes + summaries x depth).
         """
-        if rows.schema.types != TAPE_SCHEMA.types:
+        if rows.schema.types not in (TAPE_SCHEMA.types, PACKED_SCHEMA.types):
             rows = rows.cast(TAPE_SCHEMA)
         book = state.book
         absent_deletes, noop_sets = book.absent_deletes, book.noop_sets
@@ -129,7 +131,7 @@ class _BatchRun:
         self._state = state
         self._rows = rows
         self._book = state.book
-        self.columns = tuple(_column(rows, number) for number in range(3))
+        self.columns = tuple(column_of(rows, number) for number in range(3))
         self._watch = watch
         self._exchange = exchange
         self._arrays = SummaryArrays(rows.num_rows, depth)
@@ -142,7 +144,7 @@ class _BatchRun:
         if exchange is not None:
             self._registers["follower"] = exchange.function
             self._registers["follower_memory"] = exchange.memory
-        payloads, kinds = _strings(rows.column(4)), _strings(rows.column(3))
+        payloads, kinds = strings_of(rows.column(4)), strings_of(rows.column(3))
         product = np.frombuffer(state.product.encode(), np.uint8)
         self._memory = layout.Run(
             self._registers, *payloads, *kinds, self.columns[2], product, *self._arrays.arrays
@@ -214,6 +216,10 @@ class _BatchRun:
 
     def _run_plain_row(self, row: int) -> None:
         kind, payload = (self._rows.column(n)[row].as_py() for n in (3, 4))
+        if kind == PACKED:
+            kind, payload = "frame", unpack(payload)
+        elif isinstance(payload, bytes):
+            payload = payload.decode()
         self.is_interrupted = kind != "frame" and row == self._rows.num_rows - 1
         self.interruptions += kind != "frame"
         values = (*self._integers(row), kind, payload)
@@ -250,7 +256,7 @@ class _PlainRows(RowTracker[CompiledBook]):
         return self._summarise(exchange_time)
 
 
-def _strings(column: pa.Array) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int32]]:
+def strings_of(column: pa.Array) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int32]]:
     """Return the bytes of a string column and the offset of each value, read-only and not copied."""
     _, offsets, data = column.buffers()
     places = np.frombuffer(offsets, np.int32)[column.offset : column.offset + len(column) + 1]
@@ -260,7 +266,7 @@ def _strings(column: pa.Array) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.in
     return values, places
 
 
-def _column(rows: pa.RecordBatch, number: int) -> Any:
+def column_of(rows: pa.RecordBatch, number: int) -> Any:
     """Return a column of integers or times as an array; not copied."""
     values = rows.column(number)
     return (values.view(pa.int64()) if pa.types.is_timestamp(values.type) else values).to_numpy()

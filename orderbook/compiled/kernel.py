@@ -7,9 +7,11 @@ import numpy as np
 from orderbook.compiled import levels, market
 from orderbook.compiled.jit import call, inlined
 from orderbook.compiled.layout import CHANGE, EVENT, NO_CONNECTION, Book, Frame, Market, Run
+from orderbook.compiled.packed import read_packed
 from orderbook.compiled.scan import is_word
 from orderbook.compiled.summaries import write_summary
 from orderbook.compiled.words import get_word
+from orderbook.schema import PACKED
 from orderbook.venues.compiled_readers import read_frame
 
 # Why the kernel returned. The row at `row` has not been touched.
@@ -22,6 +24,7 @@ LACKS_MARKET: Final = 5  # for the changes or trades of the row
 WAITS: Final = 6  # the exchange needs Python, for the row before
 
 _FRAME = np.frombuffer(b"frame", np.uint8)
+_PACKED = np.frombuffer(PACKED.encode(), np.uint8)
 
 
 @inlined
@@ -67,11 +70,14 @@ def _run_rows(book: Any, frame: Any, run: Any, seen: Any) -> int:
     reader = registers.reader
     for row in range(registers.row, len(run.offsets) - 1):
         registers.row = row
-        if not is_word(run.kinds, run.kind_offsets[row], run.kind_offsets[row + 1], _FRAME):
-            return FOR_PLAIN
         start: Any = np.int64(run.offsets[row])
         stop: Any = np.int64(run.offsets[row + 1])
-        what = read_frame(reader, run, start, stop, frame, seen)
+        if is_word(run.kinds, run.kind_offsets[row], run.kind_offsets[row + 1], _FRAME):
+            what = read_frame(reader, run, start, stop, frame, seen)
+        elif is_word(run.kinds, run.kind_offsets[row], run.kind_offsets[row + 1], _PACKED):
+            what = read_packed(run.payloads, start, stop, registers.wants_market != 0, frame, seen)
+        else:
+            return FOR_PLAIN
         if what < 0:
             if found.lacks_room:
                 found.lacks_room = 0

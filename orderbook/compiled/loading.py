@@ -9,6 +9,7 @@ import inspect
 import pickle
 import sys
 from collections.abc import Callable, Iterable, Mapping
+from functools import cache
 from types import ModuleType
 from typing import Any, Final, NamedTuple, Protocol
 
@@ -30,6 +31,8 @@ from orderbook.compiled import (
     market,
     near,
     numbers,
+    packed,
+    packing,
     scan,
     summaries,
     times,
@@ -60,10 +63,28 @@ class KernelStore(Protocol):
 
 
 SOURCES: Final = (
-    *(jit, layout, words, scan, numbers, times, frames, blocks, near, levels, summaries, market, kernel),
+    *(
+        jit,
+        layout,
+        words,
+        scan,
+        numbers,
+        times,
+        frames,
+        blocks,
+        near,
+        levels,
+        summaries,
+        market,
+        packed,
+        kernel,
+    ),
     *(market_rows, execution_numbers),
     *(compiled_readers, *compiled_readers.SOURCES),
 )
+
+PACKING: Final = (*SOURCES, packing)
+"""The modules by which rows are packed, and packed rows are read."""
 
 _ENTRIES: Final = (
     (kernel.run_rows, types.int64(*layout.BOOK, *layout.FRAME, *layout.RUN, *layout.MARKET)),
@@ -72,6 +93,12 @@ _ENTRIES: Final = (
 )
 
 _loaded: Final[list[Kernels]] = []  # at most one: this process's
+
+
+@cache
+def packed_version() -> str:
+    """Return what changes with every rule by which rows are packed, or packed rows are read."""
+    return hashlib.sha256("".join(map(inspect.getsource, PACKING)).encode()).hexdigest()
 
 
 def kernels() -> Kernels:

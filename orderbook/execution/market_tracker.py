@@ -1,7 +1,7 @@
 """The plain way from a row of the tape to what the exchange reads of it."""
 
 from orderbook.book import OrderBookState
-from orderbook.events import BookFrame
+from orderbook.events import BookFrame, ReadRow
 from orderbook.execution.market_rows import MarketColumns
 from orderbook.execution.rows import BookRow, BreakRow, OtherRow, TapeRow, TradeRow
 from orderbook.tracker import Tracker, TrackerState
@@ -14,11 +14,12 @@ def read_row(  # noqa: PLR0917  the columns of the tape
     time: int,
     connection: int,
     kind: str,
-    payload: str,
+    payload: str | ReadRow,
     changed: BookFrame | None,
 ) -> TapeRow:
     """Return a row of the tape as the exchange reads it; `changed` is what `RowTracker.row` returned."""
     if kind != "frame":
+        assert isinstance(payload, str)  # noqa: S101  only frames are read before
         watch.interruption(kind, payload)
         return BreakRow(seq, time, connection)
     if changed is not None:
@@ -42,7 +43,9 @@ class MarketTracker(Tracker):
         self.market = MarketColumns()
         self._watch = watch
 
-    def row(self, seq: int, recv_time: int, connection: int, kind: str, payload: str) -> BookFrame | None:
+    def row(
+        self, seq: int, recv_time: int, connection: int, kind: str, payload: str | ReadRow
+    ) -> BookFrame | None:
         """Apply one row and collect it."""
         changed = super().row(seq, recv_time, connection, kind, payload)
         self.market.add(read_row(self._watch, seq, recv_time, connection, kind, payload, changed))

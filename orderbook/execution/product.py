@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from orderbook.book import OrderBookState
 from orderbook.engine import Step, run_tracker
-from orderbook.events import BookFrame
+from orderbook.events import BookFrame, ReadRow
 from orderbook.execution.lane import Lane
 from orderbook.execution.lanes import Lanes
 from orderbook.execution.market import Market
@@ -106,7 +106,9 @@ class _LaneTracker(Tracker):
         self._is_shown = is_shown
         self._market = market
 
-    def row(self, seq: int, recv_time: int, connection: int, kind: str, payload: str) -> BookFrame | None:
+    def row(
+        self, seq: int, recv_time: int, connection: int, kind: str, payload: str | ReadRow
+    ) -> BookFrame | None:
         """Apply one row: what is due before it, the row itself, and what follows from it."""
         product, is_shown = self._product, self._is_shown
         if is_shown:

@@ -10,7 +10,7 @@ from functools import lru_cache, partial
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from orderbook.engine import Engine, PlainEngine
 from orderbook.errors import BooktapeError, OptionError, first_line
@@ -18,6 +18,9 @@ from orderbook.execution.compiled_strategy import CompiledStrategy
 from orderbook.strategy import NamedFactory, StrategyError
 from recorder.runtime.kernel_cache import KernelCache
 from recorder.settings import EngineName
+
+if TYPE_CHECKING:
+    from orderbook.compiled.packer import Packer
 
 _FEW_ROWS: Final = 60_000
 """Rows that the plain engine runs while the compiled one is loaded from its cache: 1.3 s at 48,000 rows/s."""
@@ -107,6 +110,23 @@ def load_engine(
             raise EngineError(_why_not_compiled(error)) from error
         _say(f"Continuing with the plain engine: {_why_not_compiled(error)}")
         return PlainEngine()
+
+
+def load_packer() -> "type[Packer]":
+    """Return the packer, ready to run; its code is kept as that of the engine.
+
+    Raises:
+        EngineError, OptionError: as of `load_engine`.
+    """
+    load_engine("compiled")
+    from orderbook.compiled.packer import Packer, load  # noqa: PLC0415  numba is heavy, and may be absent
+
+    cache = KernelCache()
+    try:
+        load(cache, partial(_announce_compilation, cache))
+    except Exception as error:
+        raise EngineError(_why_not_compiled(error)) from error
+    return Packer
 
 
 def compile_engine() -> Path:

@@ -32,6 +32,7 @@ from recorder.tape.format.layout import (
     checks_file,
     day_of,
     merged_file,
+    prepared_file,
     product_dir,
 )
 from recorder.tape.format.list_files import ListFile, changed_lists, list_files
@@ -289,7 +290,10 @@ def _remove_replaced(
     """Remove the files of the segments of a list that are not in the next one."""
     listed = {entry.file for entry in entries}
     starts = {part.first_seq for part in parts_of(entries)}
+    sums = {entry.sha256 for entry in entries}
     for entry in before:
+        if entry.sha256 not in sums:
+            store.remove_file(prepared_file(product_dir, entry.first_seq))
         if entry.file not in listed:
             store.remove_file(checks_file(product_dir, entry.first_seq))
             if entry.first_seq not in starts:  # the list of an earlier version has no parts

@@ -1,11 +1,13 @@
 """A product of a tape: its sealed segments and journals alike, also while it is recorded. Writes nothing."""
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 from pathlib import Path
+from typing import TypeVar
 
 import pyarrow as pa
 
@@ -13,6 +15,7 @@ from recorder.tape.errors import DamagedTapeError
 from recorder.tape.format.journal import JournalReader, journal_paths
 from recorder.tape.format.layout import DAY, JOURNALS, merged_file
 from recorder.tape.format.list_files import list_files, list_versions
+from recorder.tape.format.prepared import Header, PreparedSegment, open_prepared
 from recorder.tape.format.segment import SealedSegment, open_segment
 from recorder.tape.format.segment_entry import Part, SegmentEntry
 from recorder.tape.format.segment_list import require_directory
@@ -20,6 +23,8 @@ from recorder.tape.format.sidecars import Start, start_in
 from recorder.tape.listing import Files, Listing
 from recorder.tape.row_batches import BATCH_ROWS, check_seqs
 from recorder.tape.store import files as store
+
+S = TypeVar("S", SealedSegment, SealedSegment | PreparedSegment)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +144,9 @@ class ProductTape:
                 journals[path] = store.file_size(path)
         return journals, self.segments()
 
-    def batches(self, size: int = BATCH_ROWS, first_seq: int = 0) -> Iterator[pa.RecordBatch]:
+    def batches(
+        self, size: int = BATCH_ROWS, first_seq: int = 0, packed: str = ""
+    ) -> Iterator[pa.RecordBatch]:
         """Yield the rows in seq order, in batches of `TAPE_SCHEMA` that own their memory.
 
         Rows that are recorded meanwhile may or may not be included; no row before an included one is missing.
@@ -147,6 +154,8 @@ class ProductTape:
         Args:
             size: maximum rows in a batch, at least 1.
             first_seq: seq of the first row.
+            packed: the version of the packed rows to yield where a segment is prepared (`Engine.packed`);
+                empty for texts everywhere.
 
         Raises:
             DamagedTapeError: if a file is not what was written.
@@ -155,7 +164,7 @@ class ProductTape:
             # Journals first: a row that leaves one meanwhile is in a segment that is listed by then.
             journals = [stack.enter_context(journal) for journal in self.open_journals()]
             next_seq = first_seq
-            for segment in self.sealed(first_seq):
+            for segment in self._each(first_seq, partial(self._prepared_or_sealed, packed)):
                 next_seq = segment.entry.next_seq
                 yield from segment.batches(size)
             for journal in journals:
@@ -177,12 +186,32 @@ class ProductTape:
         Raises:
             DamagedTapeError: if a file is not what was written.
         """
+        return self._each(first_seq, lambda entry, start: self.open_segment(entry, start, dictionaries))
+
+    def prepared(self, entry: SegmentEntry, start: int, version: str) -> PreparedSegment | None:
+        """Open the prepared form of a segment from a seq on; None if there is none of this version."""
+        if store.is_remote(self.directory):
+            return None
+        header = self.prepared_header(entry, version)
+        return open_prepared(self.directory, header, entry, start, partial(self.open_segment, entry))
+
+    def prepared_header(self, entry: SegmentEntry, version: str) -> Header:
+        """Return the header of the prepared form of a segment."""
+        return Header(self.product, self.feed, entry.first_seq, entry.rows, entry.sha256, version)
+
+    def _prepared_or_sealed(
+        self, version: str, entry: SegmentEntry, start: int
+    ) -> SealedSegment | PreparedSegment:
+        prepared = self.prepared(entry, start, version) if version else None
+        return prepared or self.open_segment(entry, start)
+
+    def _each(self, first_seq: int, opened: Callable[[SegmentEntry, int], S]) -> Iterator[S]:
         next_seq = first_seq
         while True:
             files = list_versions(self.directory)
             try:
                 for entry in self._fetched(self.listing.since(next_seq)):
-                    segment = self.open_segment(entry, next_seq, dictionaries)
+                    segment = opened(entry, next_seq)
                     with segment.file:
                         yield segment
                     next_seq = entry.next_seq

@@ -37,6 +37,7 @@ class TapeSource(FixedPartitionedSource[Item, int]):
         pacer: their common clock; None for as fast as possible.
         window: the part to report; rows before it are handed over unpaced.
         batch_rows: rows in an item at most.
+        packed: the version of the packed rows that the engine reads, see `ProductTape.batches`.
         following: wait for rows that are still being recorded, until `stop` or the end of the window.
 
     Attributes:
@@ -52,6 +53,7 @@ class TapeSource(FixedPartitionedSource[Item, int]):
         window: Window = WHOLE,
         batch_rows: int = BATCH_ROWS,
         *,
+        packed: str = "",
         following: bool = False,
     ) -> None:
         self._tape = tape
@@ -62,6 +64,7 @@ class TapeSource(FixedPartitionedSource[Item, int]):
         self.window = window
         self._batch_rows = batch_rows
         self._following = following
+        self._packed = packed
         self._empty_polls = 0  # of partitions, since the last one that had a row
         self.is_stopped = False
         self.failure = FirstFailure(self.stop)
@@ -93,7 +96,7 @@ class TapeSource(FixedPartitionedSource[Item, int]):
         if self._following:
             rows = self.window.cut_following(follow(tape, next_seq, self._batch_rows))
         else:
-            rows = self.window.cut(tape.batches(self._batch_rows, next_seq))
+            rows = self.window.cut(tape.batches(self._batch_rows, next_seq, self._packed))
         partition = _ProductPartition(self, for_part, rows, next_seq)
         if self.pacer is not None and resume_state is not None:
             partition.resume(self.pacer)
@@ -123,17 +126,25 @@ def first_reported(tape: Tape, products: tuple[str, ...], window: Window) -> int
     return min((first for first in firsts if first is not None), default=None)
 
 
-def paced_source(tape: Tape, settings: ReplaySettings, first_time: int | None = None) -> TapeSource:
+def paced_source(
+    tape: Tape, settings: ReplaySettings, first_time: int | None = None, packed: str = ""
+) -> TapeSource:
     """Return a source with its clock, which starts with the first reported row of any product.
 
     Args:
         tape: the tape.
         settings: which part of it to replay, and how fast.
         first_time: recv_time that is due at the start; None for that of the first row reported.
+        packed: the version of the packed rows that the engine reads, see `ProductTape.batches`.
     """
     products, window = settings.products, settings.window
     source = TapeSource(
-        tape, products, window=window, batch_rows=settings.batch_rows, following=settings.follow
+        tape,
+        products,
+        window=window,
+        batch_rows=settings.batch_rows,
+        packed=packed,
+        following=settings.follow,
     )
     if settings.speed != MAX_SPEED:
         limit = None if settings.idle_limit is None else round(settings.idle_limit * 1e9)

@@ -59,7 +59,7 @@ def steps_of(
     watch = None if prepared is None else TradeWatch(tape.product, state.venue)
     if prepared is not None and (levels := engine.levels(state)) is not None:
         prepared.load(levels)
-    for rows in window.cut(_rows(tape, piece, start, batch_rows)):
+    for rows in window.cut(_rows(tape, piece, start, batch_rows, engine.packed)):
         if reader is None:
             state, step = engine.step(state, rows, depth, watch)
         else:
@@ -77,10 +77,12 @@ def _start(tape: ProductTape, piece: Piece, window: Window) -> Start:
     return tape.start_at(piece.first_seq)
 
 
-def _rows(tape: ProductTape, piece: Piece, start: Start, batch_rows: int) -> Iterator[pa.RecordBatch]:
+def _rows(
+    tape: ProductTape, piece: Piece, start: Start, batch_rows: int, packed: str
+) -> Iterator[pa.RecordBatch]:
     """Yield the rows from a start to the end of a piece, cut at both of its ends."""
     cuts = {piece.first_seq} if piece.next_seq is None else {piece.first_seq, piece.next_seq}
-    for rows in split_at(tape.batches(batch_rows, start.seq), cuts):
+    for rows in split_at(tape.batches(batch_rows, start.seq, packed), cuts):
         if rows.column("seq")[0].as_py() == piece.next_seq:
             return
         yield rows

@@ -160,7 +160,7 @@ def _replay(
 ) -> RunResult:
     settings, engine = part.settings, load_engine(part.engine)
     wants_trades = part.strategy is not None and reads_trades(part.strategy, settings.products[0])
-    source = paced_source(part.tape, settings, part.first_time)
+    source = paced_source(part.tape, settings, part.first_time, engine.packed)
     streams = replay_flow(
         source,
         part.tape.feed,

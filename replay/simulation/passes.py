@@ -159,7 +159,7 @@ def run_product(  # noqa: PLR0917
     lanes = len(settings.lanes())
     # The plain engine takes so long for a row of many lanes that a signal would wait for seconds.
     size = max(BATCH_ROWS // max(lanes, 1), _FEWEST_ROWS) if engine.name == PlainEngine.name else BATCH_ROWS
-    for rows in window.cut(stored.batches(size, start.seq)):
+    for rows in window.cut(stored.batches(size, start.seq, engine.packed)):
         if not window.is_reported(rows.column("recv_time").view(pa.int64())[0].as_py()):
             passing.prepare(rows)
             continue

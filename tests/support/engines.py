@@ -14,6 +14,7 @@ from orderbook.engine import PlainEngine, Step
 from orderbook.execution.market_rows import MarketRows
 from orderbook.trades import TradeReader
 from orderbook.venues.registry import venue
+from recorder.runtime.loading import load_packer
 from tests.support.constants import BTC
 
 PLAIN = PlainEngine()
@@ -68,6 +69,8 @@ def assert_engines_agree(
 ) -> None:
     """Run batches through both engines and compare all results; every third batch without its market.
 
+    The compiled engine also runs them packed.
+
     Args:
         batches: rows of one product, beginning with its first.
         feed: name of the feed that the frames are from.
@@ -75,25 +78,33 @@ def assert_engines_agree(
         depth: levels a side to compare after every summary.
         switches: for each batch, whether the engines load each other's saved state before it.
     """
-    plain, compiled = PLAIN.start(product, feed), COMPILED.start(product, feed)
-    readers = [TradeReader(product, venue(feed)) for _ in range(2)]
+    packer = load_packer()(product, feed)
+    plain, compiled, packed = PLAIN.start(product, feed), *(COMPILED.start(product, feed) for _ in range(2))
+    readers = [TradeReader(product, venue(feed)) for _ in range(3)]
     switching = iter(switches)
     for number, batch in zip(count(), batches, strict=False):
         if next(switching, False):
             plain, compiled = PLAIN.load(COMPILED.save(compiled)), COMPILED.load(PLAIN.save(plain))
+            packed = COMPILED.load(COMPILED.save(packed))
+        packed_rows = packer.pack(batch)
         if number % 3 == 2:
             plain, expected = PLAIN.step(plain, batch, depth)
             compiled, found = COMPILED.step(compiled, batch, depth)
+            packed, again = COMPILED.step(packed, packed_rows, depth)
         else:
             plain, expected = PLAIN.step_with_trades(plain, batch, readers[0], depth)
             compiled, found = COMPILED.step_with_trades(compiled, batch, readers[1], depth)
-            assert expected.market is not None
-            assert found.market is not None
-            assert_same_market(expected.market, found.market)
-            assert _watched(readers[0]) == _watched(readers[1])
-            assert expected.trades == found.trades
+            packed, again = COMPILED.step_with_trades(packed, packed_rows, readers[2], depth)
+            for step, reader in ((found, readers[1]), (again, readers[2])):
+                assert expected.market is not None
+                assert step.market is not None
+                assert_same_market(expected.market, step.market)
+                assert _watched(readers[0]) == _watched(reader)
+                assert expected.trades == step.trades
         assert_same(expected, found)
-    COMPILED.check(compiled)
-    assert COMPILED.save(compiled) == PLAIN.save(plain)
+        assert_same(expected, again)
+    for state in (compiled, packed):
+        COMPILED.check(state)
+        assert COMPILED.save(state) == PLAIN.save(plain)
     for some in (1, depth, None):
         assert COMPILED.levels(compiled, some) == PLAIN.levels(plain, some)

@@ -6,6 +6,7 @@ from typing import TypeAlias
 import pyarrow as pa
 
 from orderbook.compiled.engine import CompiledEngine, CompiledState
+from orderbook.compiled.unpacked import unpack
 from orderbook.engine import Step
 from orderbook.events import Trade
 from orderbook.execution.compiled.harvest import CompiledLane
@@ -15,6 +16,7 @@ from orderbook.execution.market import Touch
 from orderbook.execution.results import TakeRecords
 from orderbook.execution.settings import LaneSettings, ProductRules
 from orderbook.execution.trader import Trader
+from orderbook.schema import PACKED
 from orderbook.trades import TradeWatch
 
 Made: TypeAlias = tuple[Trader, LaneSettings, str]
@@ -133,7 +135,12 @@ class CompiledProduct:
 
     def _run(self, rows: pa.RecordBatch) -> Step:
         def read_trades(row: int) -> Sequence[Trade]:
-            frame = self._state.venue.read_trades(rows.column("payload")[row].as_py(), self._state.product)
+            payload = rows.column("payload")[row].as_py()
+            if rows.column("kind")[row].as_py() == PACKED:
+                frame = unpack(payload).trades
+            else:
+                text = payload.decode() if isinstance(payload, bytes) else payload
+                frame = self._state.venue.read_trades(text, self._state.product)
             return frame.trades if frame else ()
 
         self._lanes.read_trades = read_trades

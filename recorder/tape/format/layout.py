@@ -20,6 +20,7 @@ EXECUTIONS: Final = "_executions.jsonl"
 SEGMENT_LIST_LOCK: Final = "_segments.lock"
 JOURNALS: Final = "_journal"
 SIDECARS: Final = "_index"
+PREPARED: Final = "_columns"
 
 
 _JOURNAL = re.compile(r"[0-9]{20}\.journal")
@@ -49,6 +50,11 @@ def book_file(product_dir: Path, first_seq: int) -> Path:
 def checks_file(product_dir: Path, first_seq: int) -> Path:
     """Return the sidecar with the row checks of the segment that begins with this row."""
     return product_dir / SIDECARS / f"{first_seq:020d}.checks"
+
+
+def prepared_file(product_dir: Path, first_seq: int) -> Path:
+    """Return the file with the rows, prepared for the engine, of the segment that begins with this row."""
+    return product_dir / PREPARED / f"{first_seq:020d}.rows"
 
 
 def journal_file(first_seq: int) -> str:

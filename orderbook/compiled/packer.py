@@ -1,0 +1,87 @@
+"""The packer: batches of tape rows in, packed batches out, which run with the same results.
+
+Nothing of a packed batch depends on the rows before it: whether its book is known, and which trades its
+connection has shown, is judged when it runs. Rows that the compiled reader does not read keep their text.
+"""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+from numba import types
+
+from orderbook.compiled import kernel, layout, packing
+from orderbook.compiled.book import CompiledBook
+from orderbook.compiled.columns import SummaryArrays
+from orderbook.compiled.engine import column_of, strings_of
+from orderbook.compiled.loading import PACKING, KernelStore, compiled, kernels, packed_version
+from orderbook.compiled.market_arrays import MarketArrays
+from orderbook.schema import PACKED, PACKED_SCHEMA, TAPE_SCHEMA
+from orderbook.venues.registry import venue
+
+_OUT: Final = types.Array(types.uint8, 1, "C")
+_PLACES: Final = types.Array(types.int64, 1, "C")
+_ENTRY: Final = types.int64(*layout.FRAME, *layout.RUN, *layout.MARKET, _OUT, _PLACES, _OUT)
+
+_ROOM: Final = 3, 512
+"""Most bytes of packed rows for each byte of their texts, and for each row."""
+
+
+_loaded: Final[list[Any]] = []  # at most one: this process's
+
+
+def load(store: KernelStore | None, compiling: Callable[[], None]) -> Any:
+    """Return the entry point, ready to run, see `orderbook.compiled.loading.load`."""
+    if not _loaded:
+        _loaded.extend(compiled([(packing.pack, _ENTRY)], PACKING, store, compiling))
+    return _loaded[0]
+
+
+class Packer:
+    """Packs the rows of one product.
+
+    Args:
+        product: its id.
+        feed: the name of the venue whose frames they are.
+
+    Attributes:
+        version: see `packed_version`.
+    """
+
+    def __init__(self, product: str, feed: str) -> None:
+        self.version = packed_version()
+        self._pack = load(None, lambda: None)  # if `load` was called before, what it loaded
+        self._book = CompiledBook(kernels())  # for its frame
+        self._book.want_times(wanted=True)
+        self._product = np.frombuffer(product.encode(), np.uint8)
+        self._reader = venue(feed).reader
+
+    def pack(self, rows: pa.RecordBatch) -> pa.RecordBatch:
+        """Return a batch of `TAPE_SCHEMA` as one of `PACKED_SCHEMA`. O(bytes)."""
+        if rows.schema.types != TAPE_SCHEMA.types:
+            rows = rows.cast(TAPE_SCHEMA)
+        payloads, offsets = strings_of(rows.column(4))
+        size = int(offsets[-1] - offsets[0])
+        registers = layout.registers(layout.RUN_REGISTERS)
+        registers["reader"], registers["wants_market"] = self._reader, 1
+        market = MarketArrays(rows.num_rows, size)
+        memory = layout.Run(
+            *(registers, payloads, offsets, *strings_of(rows.column(3)), column_of(rows, 2)),
+            *(self._product, *SummaryArrays(0, 0).arrays),
+        )
+        out = np.empty(_ROOM[0] * size + _ROOM[1] * rows.num_rows, np.uint8)  # mostly not touched
+        places, are_packed = np.zeros(rows.num_rows + 1, np.int64), np.zeros(rows.num_rows, np.uint8)
+        while (
+            why := self._pack(*self._book.frame, *memory, *market.memory, out, places, are_packed)
+        ) != kernel.DONE:
+            if why == kernel.LACKS_CHANGES:
+                self._book.add_changes()
+            else:
+                market.grow()
+        buffers = [None, pa.py_buffer(places.astype(np.int32)), pa.py_buffer(out[: places[-1]].copy())]
+        payload = pa.Array.from_buffers(pa.binary(), rows.num_rows, buffers)
+        kinds = np.where(are_packed, PACKED, rows.column(3).to_numpy(zero_copy_only=False))
+        return pa.RecordBatch.from_arrays(
+            [*rows.columns[:3], pa.array(kinds, pa.string()), payload], schema=PACKED_SCHEMA
+        )

@@ -1,0 +1,234 @@
+"""`_columns/`: the rows of a sealed segment as the compiled engine reads them, so that no text is read again.
+
+`<first_seq>.rows` holds a header, then blocks of rows of `orderbook.schema.PACKED_SCHEMA`. The header names
+the SHA-256 of the segment and the version of what packed the rows; every block has a checksum. A file of
+anything else is treated as missing, and rows of which no block is right are read from the segment. Reading a
+tape needs no such file.
+
+A block is its length, rows and first seq (8 bytes each), then compressed: rows and first seq again, the first
+recv_time, and the bytes of a difference; the differences of the times, the connections and the lengths of the
+payloads (int32), the kinds (a byte each), the payloads.
+"""
+
+import struct
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import BinaryIO, Final
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+import zstandard
+
+from orderbook.schema import PACKED, PACKED_SCHEMA, TIME
+from recorder.tape.format.layout import prepared_file
+from recorder.tape.format.segment import SealedSegment
+from recorder.tape.format.segment_entry import SegmentEntry
+from recorder.tape.row_batches import copy_rows
+from recorder.tape.store import local as store
+
+_MAGIC: Final = b"booktape rows 1\n"
+_LENGTH: Final = struct.Struct("<q")
+_BLOCK: Final = struct.Struct("<qqq")
+_HEAD: Final = struct.Struct("<qqqq")
+_MAX_BYTES: Final = 2**30  # of a block: more is not one
+_KINDS: Final = pa.array([PACKED, "frame", "connected", "disconnected"])
+_LEVEL: Final = 6
+
+
+class Header(msgspec.Struct, frozen=True):
+    """What a file was made of, and by."""
+
+    product: str
+    feed: str
+    first_seq: int
+    rows: int
+    sha256: str
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedSegment:
+    """The open file of a segment.
+
+    Attributes:
+        entry: the line of the segment in the list of segments.
+        start: seq of the first row to read.
+        file: the open file, behind the header.
+        sealed: opens the segment itself from a seq on.
+    """
+
+    entry: SegmentEntry
+    start: int
+    file: BinaryIO
+    sealed: Callable[[int], SealedSegment]
+
+    def batches(self, size: int) -> Iterator[pa.RecordBatch]:
+        """Yield the rows from `start` in batches of at most `size`, from a damaged block on of the segment.
+
+        Raises:
+            DamagedTapeError: if those must be read, and the segment is not what was written.
+        """
+        next_seq = self.start
+        for rows in self.blocks():
+            for at in range(0, rows.num_rows, size):
+                part = rows if rows.num_rows <= size else copy_rows(rows.slice(at, size))
+                next_seq += part.num_rows
+                yield part
+        if next_seq < self.entry.next_seq:
+            segment = self.sealed(next_seq)
+            with segment.file:
+                yield from segment.batches(size)
+
+    def blocks(self) -> Iterator[pa.RecordBatch]:
+        """Yield the blocks from `start` up to the first that is damaged."""
+        next_seq = self.entry.first_seq
+        while next_seq < self.entry.next_seq:
+            try:
+                length, rows, first_seq = _BLOCK.unpack(self.file.read(_BLOCK.size))
+                if first_seq != next_seq or rows < 1 or not 0 < length < _MAX_BYTES:
+                    return
+                next_seq += rows
+                if next_seq <= self.start:
+                    self.file.seek(length, 1)
+                    continue
+                block = _read(self.file.read(length), rows, first_seq)
+            except (OSError, ValueError, struct.error, zstandard.ZstdError, pa.ArrowException):
+                return
+            yield block if first_seq >= self.start else copy_rows(block.slice(self.start - first_seq))
+
+
+def open_prepared(
+    product_dir: Path,
+    header: Header,
+    entry: SegmentEntry,
+    start: int,
+    sealed: Callable[[int], SealedSegment],
+) -> PreparedSegment | None:
+    """Open the file of a segment from a seq on; None if there is none with this header."""
+    expected = _MAGIC + _packed_header(header)
+    try:
+        file = store.open_file(prepared_file(product_dir, entry.first_seq))
+    except OSError:
+        return None
+    try:
+        if file.read(len(expected)) == expected:
+            return PreparedSegment(entry, start, file, sealed)
+    except OSError:
+        pass
+    file.close()
+    return None
+
+
+def write_prepared(product_dir: Path, header: Header, batches: Iterable[pa.RecordBatch]) -> None:
+    """Write the file of a segment; it gets its name when it is complete.
+
+    Args:
+        product_dir: the product's directory.
+        header: of the file.
+        batches: all rows of the segment, of `PACKED_SCHEMA`.
+
+    Raises:
+        OSError: if it cannot be written.
+        ValueError: if the rows have a kind that no version knows.
+    """
+    path = prepared_file(product_dir, header.first_seq)
+    store.make_directory(path.parent)
+    aside = store.aside_path(path)
+    store.create_empty(aside)
+    compressor = zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True)
+    with store.arrow_sink(aside) as sink:
+        sink.write(_MAGIC + _packed_header(header))
+        for rows in batches:
+            block = compressor.compress(_content(rows))
+            sink.write(_BLOCK.pack(len(block), rows.num_rows, rows.column(0)[0].as_py()) + block)
+    store.sync_file(aside)
+    store.rename_file(aside, path)
+
+
+def prepared_bytes(product_dir: Path, first_seq: int) -> int:
+    """Return the size of the file of a segment."""
+    return store.file_size(prepared_file(product_dir, first_seq))
+
+
+def remove_other_prepared(product_dir: Path, first_seqs: Sequence[int]) -> None:
+    """Remove all files but those of the segments that begin with these rows."""
+    directory = prepared_file(product_dir, 0).parent
+    kept = {prepared_file(product_dir, first_seq).name for first_seq in first_seqs}
+    for name in set(store.names_in(directory)) - kept:
+        store.remove_file(directory / name)
+
+
+def _packed_header(header: Header) -> bytes:
+    encoded = msgspec.msgpack.encode(header)
+    return _LENGTH.pack(len(encoded)) + encoded
+
+
+def _content(rows: pa.RecordBatch) -> bytes:
+    seq, recv_time, connection, kind, payload = rows.columns
+    times = recv_time.view(pa.int64()).to_numpy()
+    steps = np.diff(times, prepend=times[:1])
+    width = 4 if steps.max() < 2**32 and steps.min() >= 0 else 8
+    _, offsets, data = payload.buffers()
+    ends = np.frombuffer(offsets, np.int32)[payload.offset : payload.offset + len(payload) + 1]
+    import pyarrow.compute as pc  # noqa: PLC0415  takes 40 ms, and only writing needs it
+
+    codes = pc.index_in(kind, _KINDS)
+    if codes.null_count:
+        raise ValueError("a kind of row that no version knows")
+    return b"".join(
+        (
+            _HEAD.pack(rows.num_rows, seq[0].as_py(), int(times[0]), width),
+            steps.astype(f"<u{width}").tobytes(),
+            connection.to_numpy().astype("<i4").tobytes(),
+            np.diff(ends).astype("<i4").tobytes(),
+            codes.to_numpy().astype("u1").tobytes(),
+            (b"" if data is None else memoryview(data)[ends[0] : ends[-1]]),
+        )
+    )
+
+
+@lru_cache(4)
+def _all_packed(rows: int) -> pa.Array:
+    return pa.array([PACKED] * rows)
+
+
+def _read(block: bytes, rows: int, first_seq: int) -> pa.RecordBatch:
+    """Return the rows of a block.
+
+    Raises:
+        ValueError, ZstdError: if it is not what was written.
+    """
+    if zstandard.frame_content_size(block) > _MAX_BYTES:
+        raise ValueError("too large for a block")
+    content = zstandard.ZstdDecompressor().decompress(block)
+    *found, first_time, width = _HEAD.unpack_from(content)
+    if found != [rows, first_seq]:
+        raise ValueError("other rows than said before the block")
+    at = _HEAD.size
+    columns = []
+    for kind in (f"<u{width}", "<i4", "<i4", "<u1"):
+        columns.append(np.frombuffer(content, kind, rows, at))
+        at += columns[-1].nbytes
+    steps, connections, lengths, codes = columns
+    offsets = np.zeros(rows + 1, np.int32)
+    np.cumsum(lengths, out=offsets[1:])
+    if offsets[-1] != len(content) - at:
+        raise ValueError("the payloads have another length than their rows")
+    payload = pa.Array.from_buffers(
+        pa.binary(), rows, [None, pa.py_buffer(offsets), pa.py_buffer(content).slice(at)]
+    )
+    times = np.cumsum(steps, dtype=np.int64)
+    times += first_time
+    return pa.RecordBatch.from_arrays(
+        [
+            pa.array(np.arange(first_seq, first_seq + rows)),
+            pa.array(times).view(TIME),
+            pa.array(connections),
+            _KINDS.take(pa.array(codes)) if codes.any() else _all_packed(rows),
+            payload,
+        ],
+        schema=PACKED_SCHEMA,
+    )

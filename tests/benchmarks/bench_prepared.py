@@ -1,0 +1,67 @@
+"""A replay of a prepared tape against one of its frames: `python tests/benchmarks/bench_prepared.py`.
+
+Processor time on one core. Pairs are measured in turn, as the machine may be busy.
+"""
+
+import os
+import shutil
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from orderbook.engine import Engine
+from recorder.runtime.loading import load_engine, load_packer
+from replay.checking.prepare import prepare
+from replay.running.api import run
+from replay.running.settings import ReplaySettings
+from tests.benchmarks.measuring import describe_machine, parser, print_line, spread, use_one_core
+from tests.benchmarks.tapes import repeated_capture, synthetic_tape, traded_tape
+from tests.support.constants import CAPTURES
+
+
+def replay_rate(tape: Path, engine: Engine) -> float:
+    """Return the frames per second of processor time of a replay, from opening the tape to its digest."""
+    started = time.process_time()
+    found = run(tape, ReplaySettings(), keep=False, engine=engine)
+    return sum(tally.frames for tally in found.tallies.values()) / (time.process_time() - started)
+
+
+def compare_forms(title: str, source: Path, engine: Engine, runs: int) -> None:
+    """Measure and print pairs of a replay of a tape and of its prepared copy."""
+    with tempfile.TemporaryDirectory() as directory:
+        tape = Path(shutil.copytree(source, Path(directory) / "tape"))
+        started = time.process_time()
+        made = prepare(tape)
+        seconds = time.process_time() - started
+        pairs = [(replay_rate(source, engine), replay_rate(tape, engine)) for _ in range(runs)]
+    size = sum(each.bytes for each in made.values()) / sum(each.sealed_bytes for each in made.values())
+    print_line(f"{title}: {runs} pairs, prepared in {seconds:.2f} s, size / that of the segments {size:.2f}")
+    print_line(f"  frames, frames/s: {spread([raw for raw, _ in pairs], ',.0f')}")
+    print_line(f"  prepared, frames/s: {spread([prepared for _, prepared in pairs], ',.0f')}")
+    print_line(f"  prepared / frames: {spread([prepared / raw for raw, prepared in pairs], '.2f')}")
+
+
+def main() -> None:
+    """Measure and print."""
+    options = parser(__doc__.partition(":")[0], runs=9, frames=200_000).parse_args()
+    use_one_core()
+    engine = load_engine("compiled")
+    load_packer()
+    print_line(f"{describe_machine()}, one of them used, load {os.getloadavg()[0]:.1f}")
+    tapes = {
+        "synthetic level2_batch": synthetic_tape(options.frames, options.depth),
+        "the same with trades": traded_tape(options.frames, options.depth),
+    }
+    for capture, times in (("advanced-2026-08-btc-eth", 20), ("exchange-2018-04-btc", 10)):
+        path = CAPTURES / f"{capture}.jsonl.gz"
+        if path.exists():
+            tapes[f"{capture}, {times} times"] = repeated_capture(path, times)
+    for title, tape in tapes.items():
+        compare_forms(title, tape, engine, options.runs)
+
+
+if __name__ == "__main__":
+    main()

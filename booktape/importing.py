@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import shutil
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from glob import glob, has_magic
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, get_args
 
 from booktape import arguments
@@ -16,6 +22,7 @@ from recorder.settings import (
     IMPORT,
     LIVE,
     SEAL,
+    CaptureForm,
     CaptureFormat,
     EngineName,
     ImportSettings,
@@ -30,7 +37,9 @@ def import_(
     files: PathLike | Iterable[PathLike],
     tape: PathLike,
     *,
-    format: CaptureFormat = IMPORT.capture_format,  # noqa: A002  what it is called on the command line
+    format: CaptureFormat = IMPORT.form.name,  # noqa: A002  what it is called on the command line
+    time_field: str | None = None,
+    frame_field: str | None = None,
     feed: str | None = None,
     as_given: bool = False,
     clamp: bool = False,
@@ -44,9 +53,13 @@ def import_(
     """Make a tape of captures, or append them to one. All lines are checked before anything is written.
 
     Args:
-        files: plain, gzip or zstd files; each starts a connection.
+        files: plain, gzip or zstd files, or patterns such as `day-*.jsonl.gz`; each file starts a connection.
+            `-` is what is piped in.
         tape: the tape's directory.
-        format: `jsonl`, `cryptofeed` or `tardis`.
+        format: `jsonl`, `cryptofeed`, `tardis` or `json`.
+        time_field: of JSON objects, the name of the time: ISO, or a number of s, ms, us or ns, which its
+            first value tells. None for `recv_ns`.
+        frame_field: of JSON objects, the name of the frame: a text, or the object itself. None for `frame`.
         feed: the feed that sent the frames; None to recognise it.
         as_given: keep the order of the files; otherwise they are sorted by the time of their first frame.
         clamp: take captures whose times go back by more than 5 s; such rows get the time of the row before.
@@ -65,13 +78,13 @@ def import_(
     """
     from recorder.api import import_captures
 
-    paths = arguments.paths_of(files, "files", arguments.local_path)
-    if not paths:
+    named = arguments.paths_of(files, "files", arguments.local_path)
+    if not named:
         raise OptionError("name one file or several", option="files", value=files)
-    arguments.choice(format, "format", get_args(CaptureFormat))
+    form = _form(arguments.choice(format, "format", get_args(CaptureFormat)), time_field, frame_field)
     arguments.choice(feed, "feed", (None, *VENUE_NAMES))
     settings = ImportSettings(
-        format,
+        form,
         feed,
         arguments.flag(as_given, "as_given"),
         arguments.flag(clamp, "clamp"),
@@ -80,4 +93,45 @@ def import_(
         arguments.threshold(threshold),
         arguments.engine_of(engine),
     )
-    return import_captures(paths, arguments.output_path(tape, "tape"), settings)
+    with _piped_in(named) as paths:
+        return import_captures(_matched(paths), arguments.output_path(tape, "tape"), settings)
+
+
+def _form(name: CaptureFormat, time_field: str | None, frame_field: str | None) -> CaptureForm:
+    """Return what is in a capture; names of fields are those of JSON objects."""
+    given = {"time_field": time_field, "frame_field": frame_field}
+    named = {
+        option: arguments.text_of(text, option, "ts") for option, text in given.items() if text is not None
+    }
+    for option, text in named.items():
+        if name not in ("json", "jsonl"):
+            raise OptionError("only for JSON, by --format json", option=option, value=text)
+    if len(set(named.values())) < len(named):
+        raise OptionError("time and frame cannot be one field", option="frame_field", value=frame_field)
+    return CaptureForm("json" if named else name, **named)
+
+
+def _matched(paths: Sequence[Path]) -> list[Path]:
+    """Return the files that paths and patterns name, each once; a file that exists is no pattern."""
+    found: dict[Path, None] = {}
+    for path in paths:
+        pattern = str(path)
+        is_pattern = has_magic(pattern) and not path.exists()
+        files = sorted(map(Path, glob(pattern))) if is_pattern else [path]  # noqa: PTH207  may be absolute
+        if not files:
+            raise OptionError(f"no file matches {pattern}", option="files", value=pattern)
+        found |= dict.fromkeys(files)
+    return list(found)
+
+
+@contextmanager
+def _piped_in(paths: Sequence[Path]) -> Iterator[list[Path]]:
+    """Yield the paths, with a file of what is piped in for `-`: a capture is read twice."""
+    if Path("-") not in paths:
+        yield list(paths)
+        return
+    with TemporaryDirectory(prefix="booktape-") as directory:
+        piped = Path(directory) / "stdin"
+        with piped.open("wb") as file:
+            shutil.copyfileobj(sys.stdin.buffer, file)
+        yield [piped if path == Path("-") else path for path in paths]

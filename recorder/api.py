@@ -216,6 +216,9 @@ def import_captures(paths: Sequence[Path], tape: Path, settings: ImportSettings 
         InterruptedRunError: if a signal stopped it; what was imported before is sealed.
     """
     found = survey(paths, settings)
+    for each in found.captures:
+        if each.unit:
+            log.info("%s: read %r as %s", printable(str(each.path)), settings.form.time_field, each.unit)
     check_order(found, tape, settings)
     if [each.path for each in found.captures] != list(paths):
         names = ", ".join(each.path.name for each in found.captures)

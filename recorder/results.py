@@ -124,6 +124,12 @@ class Recorded(Result):
         notes = [outage.line(product) for product, outage in sorted(self.outages.items())]
         for product, counts in sorted(self.oddities.items()):
             notes += [f"{product}: {line}" for line in oddity_lines(counts)]
+        for product, tally in sorted(self.tallies.items()):
+            if early := tally.anomalies.get("early_update", 0):
+                updates = display.plural(early, "update")
+                notes.append(
+                    f"{product}: {updates} came before a snapshot: of the book before one nothing is known"
+                )
         if self.clamped:
             rows = display.plural(self.clamped, "row")
             notes.append(f"{rows} had a time before that of the row before, and got that time")

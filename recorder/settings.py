@@ -22,7 +22,7 @@ EngineName = Literal["auto", "compiled", "plain"]
 """`auto` is `compiled` if numba is installed, else `plain`; both give the same results to the last bit."""
 
 
-CaptureFormat = Literal["jsonl", "cryptofeed", "tardis"]
+CaptureFormat = Literal["jsonl", "cryptofeed", "tardis", "json"]
 """Formats of captures, see `recorder.captures.formats`."""
 
 _DAY_NS: Final = 86_400 * NS
@@ -168,11 +168,25 @@ class RecordSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class CaptureForm:
+    """What is in a capture.
+
+    Attributes:
+        name: its format.
+        time_field, frame_field: of the objects of `json`, the names of the time and of the frame.
+    """
+
+    name: CaptureFormat = "jsonl"
+    time_field: str = "recv_ns"
+    frame_field: str = "frame"
+
+
+@dataclass(frozen=True, slots=True)
 class ImportSettings:
     """How captures are imported.
 
     Attributes:
-        capture_format: format of all files.
+        form: what is in all files.
         feed: name of the venue of their frames; None to recognise it.
         as_given: keep the order of the files; otherwise they are sorted by the time of their first frame.
         clamp: take captures whose times go back by more than `MAX_CLAMP_S`.
@@ -184,7 +198,7 @@ class ImportSettings:
             more bytes is alone.
     """
 
-    capture_format: CaptureFormat = "jsonl"
+    form: CaptureForm = CaptureForm()
     feed: str | None = None
     as_given: bool = False
     clamp: bool = False

@@ -28,7 +28,22 @@ from recorder.settings import CaptureFormat
     "format",
     "--format",
     type=click.Choice(get_args(CaptureFormat)),
-    help='jsonl: {"recv_ns": ..., "frame": "..."}; cryptofeed: <seconds>: <text>; tardis: <time> <text>.',
+    help='jsonl: {"recv_ns": ..., "frame": "..."}; cryptofeed: <seconds>: <text>; tardis: <time> <text>;'
+    " json: objects with a time and a frame, on lines, in an array or pretty-printed.",
+)
+@option(
+    import_captures,
+    "time_field",
+    "--time-field",
+    metavar="NAME",
+    help="Of JSON objects: the field of the time, ISO or in s, ms, us or ns, which is recognised.",
+)
+@option(
+    import_captures,
+    "frame_field",
+    "--frame-field",
+    metavar="NAME",
+    help="Of JSON objects: the field of the frame, a text or an object.",
 )
 @option(
     import_captures,
@@ -54,8 +69,8 @@ from recorder.settings import CaptureFormat
 def import_(files: tuple[Path, ...], tape: Path, as_json: bool, **options: Any) -> None:
     """Import captures into a tape: plain, gzip or zstd files of received frames.
 
-    Every file starts a connection. All lines are checked before anything is written; captures that overlap,
-    or that the tape has already, are refused.
+    FILE may be a pattern, or - for what is piped in. Every file starts a connection. All lines are checked
+    before anything is written; captures that overlap, or that the tape has already, are refused.
     """
     from booktape.console.results import print_recorded
     from booktape.console.terminal import log_to_stderr, print_result

@@ -127,7 +127,7 @@ class CaptureRows:
         subscribed = iter(capture.subscribed)
         is_open = False
         time = 0
-        for time, frame in read_capture(capture.path, self._settings.capture_format, _end_here):
+        for time, frame in read_capture(capture.path, self._settings.form, _end_here):
             if self._stopped:
                 break
             if not is_open and frame is not None:

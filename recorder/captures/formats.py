@@ -3,8 +3,10 @@
     jsonl       {"recv_ns": 1786309548629008000, "frame": "..."}
     cryptofeed  1618677817.061845: {"type":...}
     tardis      2019-11-19T00:00:00.0000000Z {"type":...}      a blank line is a disconnect
+    json        [{"ts": 1618677817061, "msg": {"type":...}},   on lines, in an array, or pretty-printed
 
-A new format is a function that parses a line, an entry of `_FORMATS`, and its name in `recorder.settings`.
+A new format of lines is a function that parses one, an entry of `_FORMATS`, and its name in
+`recorder.settings`.
 """
 
 import re
@@ -22,7 +24,8 @@ from orderbook.errors import BooktapeError
 from orderbook.times import MAX_TIME_NS, NS, parse_time
 from orderbook.venues.rawjson import UNREADABLE
 from recorder.captures.compression import open_lines
-from recorder.settings import MAX_LINE_BYTES, CaptureFormat
+from recorder.captures.json_records import JsonText, Records, json_texts
+from recorder.settings import MAX_LINE_BYTES, CaptureForm, CaptureFormat
 
 
 class CaptureError(BooktapeError):
@@ -40,21 +43,25 @@ class CapturedFrame(NamedTuple):
 
 
 def read_capture(
-    path: Path, capture_format: CaptureFormat, on_torn: Callable[[int], None] | None = None
+    path: Path,
+    form: CaptureForm,
+    on_torn: Callable[[int], None] | None = None,
+    on_unit: Callable[[str], None] = lambda _unit: None,
 ) -> Iterator[CapturedFrame]:
     """Yield the lines of a capture in order.
 
     Args:
         path: the file.
-        capture_format: its format.
+        form: its format, and how its fields are called.
         on_torn: called at the end if the capture's recorder died as it wrote: its last line is incomplete, or
             the file ends inside its packed content. Gets the number of bytes that are left out, as far as
             they can be unpacked. If None, such an end is an error.
+        on_unit: called with what the times of a file are in, if that was recognised.
 
     Raises:
         CaptureError: if the file cannot be read or a line is not of the format; it names both.
     """
-    lines = _Lines(path, capture_format)
+    lines = _Records(path, form, on_unit) if form.name == "json" else _Lines(path, form)
     try:
         yield from lines.frames(on_torn)
     except EOFError as error:
@@ -68,35 +75,48 @@ def read_capture(
 class _Lines:
     """The lines of a capture; `number` is that of the last one that was read."""
 
-    def __init__(self, path: Path, capture_format: CaptureFormat) -> None:
+    def __init__(self, path: Path, form: CaptureForm) -> None:
         self._path = path
-        self._name = capture_format
-        self._format = _FORMATS[capture_format]
+        self._form = form
         self._number = 0
 
     def frames(self, on_torn: Callable[[int], None] | None) -> Iterator[CapturedFrame]:
         """Yield what the lines hold."""
-        ignored, last_time = self._format.ignored, 0
+        form, last_time = _FORMATS[self._form.name], 0
         with open_lines(self._path) as file:
             while line := file.readline(MAX_LINE_BYTES + 1):
                 self._number += 1
                 text = line.rstrip(b"\r\n").removeprefix(BOM_UTF8)
-                if not text and self._format.blank_is_disconnect:
+                if not text and form.blank_is_disconnect:
                     yield CapturedFrame(last_time, None)
-                if not text or (ignored and text.startswith(ignored)):
+                if not text or (form.ignored and text.startswith(form.ignored)):
                     continue
-                captured = self._format.parse(text)
-                if self._is_torn(line, captured):
-                    if on_torn is None:
-                        raise self._problem(f"is torn: {_excerpt(text)}; {_TORN_END}")
-                    on_torn(len(line))
+                captured = form.parse(text)
+                if self._is_torn(line, captured, is_bare=form.is_bare):
+                    self._tear(len(line), text, on_torn)
                     return
-                if captured is None or not 0 <= captured.recv_time <= MAX_TIME_NS:
-                    raise self._problem(f"is not of the {self._name} format: {_excerpt(text)}")
+                captured = self._checked(captured, text)
                 last_time = captured.recv_time
                 yield captured
 
-    def _is_torn(self, line: bytes, captured: CapturedFrame | None) -> bool:
+    def _tear(self, size: int, text: bytes, on_torn: Callable[[int], None] | None) -> None:
+        """Leave out an incomplete end, or refuse it."""
+        if on_torn is None:
+            raise self._problem(f"is torn: {_excerpt(text)}; {_TORN_END}")
+        on_torn(size)
+
+    def _checked(self, captured: CapturedFrame | None, text: bytes) -> CapturedFrame:
+        """Return what was read, unless it is not of the format."""
+        if captured is None or not 0 <= captured.recv_time <= MAX_TIME_NS:
+            raise self._problem(f"is not of the {self._form.name} format: {_excerpt(text)}{self._hint(text)}")
+        return captured
+
+    def _hint(self, text: bytes) -> str:
+        """Return what else the file could be."""
+        is_json = self._form.name == "jsonl" and text.lstrip()[:1] in (b"{", b"[")
+        return f"; {_OTHER_JSON}" if is_json else ""
+
+    def _is_torn(self, line: bytes, captured: CapturedFrame | None, *, is_bare: bool) -> bool:
         """Tell whether a line is the end of a capture whose recorder died as it wrote it.
 
         Raises:
@@ -108,7 +128,7 @@ class _Lines:
             return False
         if captured is None:
             return self._number > 1
-        return self._format.is_bare and not _is_json(captured.frame or "")
+        return is_bare and not _is_json(captured.frame or "")
 
     def _problem(self, what: str) -> CaptureError:
         return CaptureError(f"{self._path}: line {self._number} {what}")
@@ -119,7 +139,50 @@ class _Lines:
         return CaptureError(f"{self._path}: cannot be read{after} {reason}")
 
 
+class _Records(_Lines):
+    """The records of a capture of JSON objects; `number` is that of the line on which the last one begins."""
+
+    def __init__(self, path: Path, form: CaptureForm, on_unit: Callable[[str], None]) -> None:
+        super().__init__(path, form)
+        self._on_unit = on_unit
+
+    def frames(self, on_torn: Callable[[int], None] | None) -> Iterator[CapturedFrame]:
+        """Yield what the records hold."""
+        records = Records(self._form.time_field, self._form.frame_field)
+        with open_lines(self._path) as file:
+            texts = json_texts(file, MAX_LINE_BYTES)
+            while each := self._next(texts):
+                self._number = each.line
+                if each.is_torn:
+                    self._tear(len(each.text.encode()), each.text[:100].encode(), on_torn)
+                    return
+                is_first = not records.unit
+                read = records.read(each.text)
+                yield self._checked(read and CapturedFrame(*read), each.text[:_SHOWN].encode())
+                if is_first:
+                    self._on_unit(records.unit)
+
+    def _next(self, texts: Iterator[JsonText]) -> JsonText | None:
+        try:
+            return next(texts, None)
+        except UnicodeDecodeError as error:
+            raise self.unreadable(f"(not UTF-8: {error.reason})") from None
+
+    def _hint(self, text: bytes) -> str:
+        """Return which fields an object has, if not those that are asked for."""
+        try:
+            names = list(_FIELDS.decode(text))
+        except UNREADABLE:
+            return ""
+        if {self._form.time_field, self._form.frame_field} <= set(names):
+            return ""
+        return f"; it has {', '.join(map(repr, names))}: say which by --time-field and --frame-field"
+
+
+_FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_SHOWN: Final = 10_000
 _TORN_END: Final = "--torn-end leaves that end out"
+_OTHER_JSON: Final = "--format json reads other JSON, with --time-field and --frame-field"
 
 
 def _is_json(text: str) -> bool:

@@ -85,7 +85,7 @@ def _repeated(capture: Capture, overlapping: Mapping[str, _End], settings: Impor
             wanted.setdefault(before.path, {})[frame] = product
     for path, frames in wanted.items():
         times = {time for time, _ in frames}
-        for time, text in read_capture(path, settings.capture_format, lambda _size: None):
+        for time, text in read_capture(path, settings.form, lambda _size: None):
             if time in times and text is not None and (found := frames.get(frame_id(time, text))):
                 yield found
 

@@ -26,6 +26,7 @@ class Capture:
         went_back: by how much the time of a row was before that of the product's row before, at most.
         subscribed: by connection, the products that its acknowledgements list; none if it has none.
         torn_bytes: bytes of an incomplete end, which is left out; None if the capture is whole.
+        unit: what its times are in, where that was recognised; else empty.
     """
 
     path: Path
@@ -36,6 +37,7 @@ class Capture:
     went_back: int = 0
     subscribed: list[frozenset[str]] = field(default_factory=list)
     torn_bytes: int | None = None
+    unit: str = ""
     _is_open: bool = False
 
     @property
@@ -70,6 +72,10 @@ class Capture:
     def disconnect(self) -> None:
         """Note that the connection ended; the next frame opens another one."""
         self._is_open = False
+
+    def recognise(self, unit: str) -> None:
+        """Note what the times are in."""
+        self.unit = unit
 
     def tear(self, size: int) -> None:
         """Note that the capture ends with so many bytes of an incomplete line."""
@@ -110,7 +116,7 @@ def survey(paths: Sequence[Path], settings: ImportSettings) -> Survey:
     for path in paths:
         capture = Capture(path)
         on_torn = capture.tear if settings.torn_end else None
-        for time, frame in read_capture(path, settings.capture_format, on_torn):
+        for time, frame in read_capture(path, settings.form, on_torn, capture.recognise):
             if frame is None:
                 capture.disconnect()
                 continue

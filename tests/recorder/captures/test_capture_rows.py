@@ -11,7 +11,7 @@ from recorder.api import import_captures
 from recorder.captures.capture_rows import CaptureRows
 from recorder.captures.formats import CaptureError
 from recorder.captures.survey import survey
-from recorder.settings import CaptureFormat, ImportSettings, SealPolicy
+from recorder.settings import CaptureForm, CaptureFormat, ImportSettings, SealPolicy
 from recorder.tape.errors import NotATapeError, TapeError
 from recorder.tape.reader import Tape
 from recorder.tape.row_batches import Position
@@ -98,7 +98,7 @@ def test_a_blank_line_of_tardis_is_a_disconnect(tmp_path: Path) -> None:
         "",
     ]
     capture.write_text("\n".join(lines))
-    import_captures([capture], tmp_path / "tape", ImportSettings("tardis"))
+    import_captures([capture], tmp_path / "tape", ImportSettings(CaptureForm("tardis")))
     rows = read_rows(tmp_path / "tape")
     assert [(row.connection, row.kind) for row in rows] == [
         (number, kind) for number in (0, 1) for kind in ("connected", "frame", "disconnected")
@@ -199,7 +199,9 @@ def test_a_bad_line_leaves_no_tape(
     (tmp_path / "a").write_text(good + "\n")
     (tmp_path / "b").write_text(f"{good}\n{good}\n{bad}\n{good}\n")
     with pytest.raises(CaptureError, match=r"b: line 3 is not of the"):
-        import_captures([tmp_path / "a", tmp_path / "b"], tmp_path / "tape", ImportSettings(capture_format))
+        import_captures(
+            [tmp_path / "a", tmp_path / "b"], tmp_path / "tape", ImportSettings(CaptureForm(capture_format))
+        )
     assert not (tmp_path / "tape").exists()
     done = invoke(
         "import", tmp_path / "a", tmp_path / "b", "-o", tmp_path / "tape", "--format", capture_format

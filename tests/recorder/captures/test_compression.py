@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from recorder.captures.compression import open_lines
 from recorder.captures.formats import CaptureError, read_capture
+from recorder.settings import CaptureForm
 
 RNG = random.Random(1)
 PACKED = b"".join(b'{"recv_ns": %d, "frame": "%f"}\n' % (n, RNG.random()) for n in range(500))
@@ -45,7 +46,7 @@ def test_a_damaged_file_is_named(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "capture"
     path.write_bytes(content)
     with pytest.raises(CaptureError, match=str(path)):
-        list(read_capture(path, "jsonl"))
+        list(read_capture(path, CaptureForm()))
 
 
 @given(st.lists(st.binary(max_size=200_000), max_size=5), st.data())

@@ -12,7 +12,7 @@ import zstandard
 from orderbook.times import NS
 from recorder.captures import formats
 from recorder.captures.formats import CapturedFrame, CaptureError, read_capture
-from recorder.settings import CaptureFormat
+from recorder.settings import CaptureForm, CaptureFormat
 
 LINES: dict[CaptureFormat, bytes] = {
     "jsonl": b'{"recv_ns": 1786309548629008001, "frame": "{\\"a\\": \\"\\u00e9\\"}"}\n'
@@ -53,7 +53,7 @@ def test_formats(tmp_path: Path, capture_format: CaptureFormat, packing: str) ->
     """Every format yields its frames with times to the nanosecond, plain, gzip or zstd."""
     path = tmp_path / "capture"  # recognised by its first bytes, not by its name
     path.write_bytes(PACKINGS[packing](LINES[capture_format]))
-    assert list(read_capture(path, capture_format)) == [
+    assert list(read_capture(path, CaptureForm(capture_format))) == [
         CapturedFrame(*each) for each in FRAMES[capture_format]
     ]
 
@@ -63,7 +63,7 @@ def test_an_empty_capture_has_no_frames(tmp_path: Path, packing: str) -> None:
     """A capture of nothing ends at once."""
     path = tmp_path / "capture"
     path.write_bytes(PACKINGS[packing](b""))
-    assert list(read_capture(path, "jsonl")) == []
+    assert list(read_capture(path, CaptureForm())) == []
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ def test_a_bad_line_is_named(tmp_path: Path, capture_format: CaptureFormat, line
     good = LINES[capture_format].splitlines(keepends=True)
     path = tmp_path / "capture.txt"
     path.write_bytes(b"".join([*good, line, b"\n", *good]))
-    frames = read_capture(path, capture_format)
+    frames = read_capture(path, CaptureForm(capture_format))
     for expected in FRAMES[capture_format]:
         assert next(frames) == CapturedFrame(*expected)
     with pytest.raises(
@@ -125,14 +125,14 @@ def test_a_torn_end(tmp_path: Path, capture_format: CaptureFormat) -> None:
     path.write_bytes(LINES[capture_format] + TORN[capture_format])
     whole = [CapturedFrame(*each) for each in FRAMES[capture_format]]
     with pytest.raises(CaptureError, match=r"is torn: .*--torn-end"):
-        list(read_capture(path, capture_format))
+        list(read_capture(path, CaptureForm(capture_format)))
     torn: list[int] = []
-    assert list(read_capture(path, capture_format, torn.append)) == whole
+    assert list(read_capture(path, CaptureForm(capture_format), torn.append)) == whole
     assert torn == [len(TORN[capture_format])]
     path.write_bytes(LINES[capture_format] + TORN[capture_format] + b"\n" + LINES[capture_format])
     if capture_format == "jsonl":  # in the middle it is a bad line, which nothing leaves out
         with pytest.raises(CaptureError, match="is not of the jsonl"):
-            list(read_capture(path, capture_format, torn.append))
+            list(read_capture(path, CaptureForm(capture_format), torn.append))
     assert len(torn) == 1
 
 
@@ -146,7 +146,7 @@ def test_a_last_line_without_its_end(tmp_path: Path, capture_format: CaptureForm
     }
     path = tmp_path / "capture"
     path.write_bytes(LINES[capture_format] + last[capture_format])
-    assert len(list(read_capture(path, capture_format))) == len(FRAMES[capture_format]) + 1
+    assert len(list(read_capture(path, CaptureForm(capture_format)))) == len(FRAMES[capture_format]) + 1
 
 
 @pytest.mark.parametrize("capture_format", LINES)
@@ -158,11 +158,11 @@ def test_an_end_inside_a_packed_stream(tmp_path: Path, capture_format: CaptureFo
     for cut in range(1, 8):
         path.write_bytes(packed[:-cut])
         torn: list[int] = []
-        found = list(read_capture(path, capture_format, torn.append))
+        found = list(read_capture(path, CaptureForm(capture_format), torn.append))
         assert found == [CapturedFrame(*each) for each in FRAMES[capture_format]][: len(found)]
         assert len(torn) == 1
         with pytest.raises(CaptureError, match="--torn-end"):
-            list(read_capture(path, capture_format))
+            list(read_capture(path, CaptureForm(capture_format)))
 
 
 @pytest.mark.parametrize("capture_format", LINES)
@@ -170,7 +170,7 @@ def test_a_byte_order_mark_is_passed_over(tmp_path: Path, capture_format: Captur
     """Also where two files that begin with one were joined."""
     path = tmp_path / "capture"
     path.write_bytes((b"\xef\xbb\xbf" + LINES[capture_format]) * 2)
-    assert [each.frame for each in read_capture(path, capture_format)] == [
+    assert [each.frame for each in read_capture(path, CaptureForm(capture_format))] == [
         frame for _, frame in FRAMES[capture_format] * 2
     ]
 
@@ -181,7 +181,7 @@ def test_a_line_without_end_is_refused(tmp_path: Path, monkeypatch: pytest.Monke
     path = tmp_path / "capture"
     path.write_bytes(LINES["jsonl"] + b'{"recv_ns": 1, "frame": "' + b"x" * 10_000)
     with pytest.raises(CaptureError, match="line 5 has more than 1,000 bytes"):
-        list(read_capture(path, "jsonl"))
+        list(read_capture(path, CaptureForm()))
 
 
 def test_a_bad_line_is_shown_shortened(tmp_path: Path) -> None:
@@ -189,7 +189,7 @@ def test_a_bad_line_is_shown_shortened(tmp_path: Path) -> None:
     path = tmp_path / "capture"
     path.write_bytes(b"\x1b[31m" + b"x" * 1_000_000 + b"\n")
     with pytest.raises(CaptureError) as caught:
-        list(read_capture(path, "jsonl"))
+        list(read_capture(path, CaptureForm()))
     assert len(str(caught.value)) < 300
     assert str(caught.value).isprintable()
 
@@ -204,7 +204,7 @@ def test_what_cannot_be_opened_is_named(tmp_path: Path) -> None:
         (Path("/dev/zero"), "no regular file"),
     ):
         with pytest.raises(CaptureError, match=f"{path}.*{reason}"):
-            list(read_capture(path, "jsonl"))
+            list(read_capture(path, CaptureForm()))
 
 
 @pytest.mark.parametrize("packing", PACKINGS)
@@ -213,7 +213,7 @@ def test_files_are_closed(tmp_path: Path, packing: str) -> None:
     path = tmp_path / "capture"
     path.write_bytes(PACKINGS[packing](json.dumps({"recv_ns": 1, "frame": ""}).encode() + b"\n"))
     for take in (1, 2):
-        frames = read_capture(path, "jsonl")
+        frames = read_capture(path, CaptureForm())
         for _, _frame in zip(range(take), frames, strict=False):
             pass
         frames.close()  # type: ignore[attr-defined]  # it is a generator

@@ -10,7 +10,7 @@ import pytest
 
 from orderbook.connection_marks import Connected, encode_mark
 from recorder.api import import_captures
-from recorder.settings import ImportSettings
+from recorder.settings import CaptureForm, ImportSettings
 from replay.synthetic.exchange import SyntheticExchange
 from replay.synthetic.settings import ExchangeSettings, MarketSettings
 from tests.support import tapes
@@ -35,7 +35,7 @@ def files_under(directory: Path, pattern: str) -> int:
 def assert_counts(tape: Path, document: Json) -> None:
     """Assert that rows, times, connections, segments and bytes are those of the files."""
     assert document["tape"] == str(tape)
-    assert document["format"] == 1
+    assert document["format"] == 2
     assert document["feed"] == tapes.feed_of(tape)
     assert document["products"].keys() == set(tapes.products_of(tape))
     for product, found in document["products"].items():
@@ -132,7 +132,7 @@ def test_disconnect_in_a_capture(tmp_path: Path) -> None:
     (tmp_path / "first").write_text("\n".join([*lines[:2], "", *lines[2:4]]) + "\n", encoding="utf-8")
     (tmp_path / "second").write_text("\n".join(lines[4:]) + "\n", encoding="utf-8")
     tape = tmp_path / "tape"
-    import_captures([tmp_path / "first", tmp_path / "second"], tape, ImportSettings("tardis"))
+    import_captures([tmp_path / "first", tmp_path / "second"], tape, ImportSettings(CaptureForm("tardis")))
     found = json_of("inspect", tape)["products"][BTC]
     told = [(each["connection"], each["code"], each["reason"]) for each in found["interruptions"]]
     assert told == [(1, 1005, "a disconnect in the capture"), (2, 1005, "the end of the capture")]

@@ -183,6 +183,11 @@ class Library:
         source = self.source(number)
         return to_ipc(source.segments.table(source.origin, _BUDGET_S))
 
+    def mids(self, number: int) -> bytes:
+        """Return the mid price over a source, see `MidPrices.table`."""
+        source = self.source(number)
+        return to_ipc(source.mids.table(source.origin, source.last()[0] + 1, _BUDGET_S))
+
     def own(self, span: Span, lane: int) -> bytes:
         """Return the orders and fills of a lane in a span, see `OwnOrders.table`.
 

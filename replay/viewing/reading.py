@@ -60,7 +60,7 @@ class OpenPassage:
         for rows in self._reader.tape.batches(_BATCH_ROWS, self.next_seq):
             times = rows.column("recv_time").view(pa.int64()).to_numpy()
             stop = int(np.searchsorted(times, self.passage.end))
-            for part in _between_marks(rows.slice(0, stop)):
+            for part in between_marks(rows.slice(0, stop)):
                 assert self._state is not None  # noqa: S101  there is one until the end was seen
                 self._state, step = engine.step(self._state, part, depth)
                 self.passage.add(part, step)
@@ -172,7 +172,7 @@ class ProductReader:
         return state
 
 
-def _between_marks(rows: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
+def between_marks(rows: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
     """Yield rows in order, each that begins or ends a connection alone."""
     marks = np.flatnonzero(rows.column("kind").to_numpy(zero_copy_only=False) != "frame")
     low = 0

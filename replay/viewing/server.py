@@ -163,6 +163,7 @@ _QUESTIONS: Final[dict[str, Callable[[Library, Mapping[str, str]], bytes | dict[
     "now": lambda library, values: library.source(int(values["source"])).now(),
     "moment": lambda library, values: library.moment(int(values["source"]), int(values["seq"])),
     "segments": lambda library, values: library.segments(int(values["source"])),
+    "mids": lambda library, values: library.mids(int(values["source"])),
     "picture": lambda library, values: library.picture(_span(values)),
     "block": lambda library, values: library.block(_span(values), int(values["block"])),
     "own": lambda library, values: library.own(_span(values), int(values["lane"])),

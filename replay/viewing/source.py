@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from functools import cached_property
 from typing import Any, Final
 
+import numpy as np
 import pyarrow as pa
 
 from orderbook.engine import Engine
@@ -18,6 +19,7 @@ from replay.checking.interruptions import interruptions
 from replay.viewing.overview import TapeOverview
 from replay.viewing.own import OwnOrders
 from replay.viewing.reading import ProductReader
+from replay.viewing.strip import MidPrices
 
 _POLL_S: Final = 0.2
 """Seconds between two looks at a tape that grows, however many pages ask."""
@@ -26,6 +28,7 @@ _OVERVIEW_S: Final = 2.0
 _OVERVIEW_PART: Final = 20
 """A look for interruptions takes one part in so many of the time, at most."""
 _MOST_INTERRUPTIONS: Final = 2000
+_MOST_MARKS: Final = 64
 
 
 class Source:
@@ -40,6 +43,7 @@ class Source:
     Attributes:
         reader: reads its passages.
         segments: its segments.
+        mids: its mid price over all of its time.
         own: the orders of a RUN on it.
     """
 
@@ -49,6 +53,7 @@ class Source:
         self.own = own
         self.reader = ProductReader(self._product, engine)
         self.segments = TapeOverview(self._product)
+        self.mids = MidPrices(self._product, engine)
         self._seen: Overview = overview(self._product)
         self._last = (self._seen.rows - 1, self._seen.last_time)
         self._rows: Iterator[pa.RecordBatch | None] = follow(self._product, self._seen.rows)
@@ -113,7 +118,18 @@ class Source:
             "missing": "" if self.own is None else self.own.missing(),
             "is_indexed": self.segments.is_indexed(),
             "begin": None if begin is None else begin - self.origin,
+            "last_book": self._last_frame() if any(each.closed for each in seen.connections[-1:]) else None,
         }
+
+    def _last_frame(self) -> tuple[int, int] | None:
+        """Return seq and time of the last frame, if it is near the end: what follows ends a connection."""
+        found = None
+        for rows in self._product.batches(first_seq=max(0, self._last[0] + 1 - _MOST_MARKS)):
+            frames = np.flatnonzero(rows.column("kind").to_numpy(zero_copy_only=False) == "frame")
+            if len(frames):
+                last = int(frames[-1])
+                found = rows.column("seq")[last].as_py(), rows.column("recv_time")[last].value - self.origin
+        return found
 
 
 def _reason(code: int | None, reason: str) -> str:

@@ -50,13 +50,19 @@ function scrub(canvas) {
   }, { passive: false });
 }
 
+/** Show the last book: after the row that closes a tape none is known. */
+function goToEnd() {
+  const [seq, time] = state.info.last_book ?? [null, state.info.last_time];
+  goTo(time, { seq });
+}
+
 const KEYS = {
   ArrowLeft: (event) => (event.shiftKey ? (stop(), goTo(state.cursor - S)) : stepRow(-1)),
   ArrowRight: (event) => (event.shiftKey ? (stop(), goTo(state.cursor + S)) : stepRow(1)),
   PageUp: () => (stop(), goTo(state.cursor - state.span)),
   PageDown: () => (stop(), goTo(state.cursor + state.span)),
   Home: () => (stop(), goTo(0)),
-  End: () => (stop(), goTo(state.info.last_time)),
+  End: () => (stop(), goToEnd()),
   " ": () => setPlaying(!state.isPlaying),
   "+": () => zoom(-1),
   "-": () => zoom(1),

@@ -1,4 +1,4 @@
-// The whole tape in one strip: mid price where segments begin, interruptions, and what is on the screen.
+// The whole tape in one strip: mid price, interruptions, and what is on the screen.
 
 import { AXIS, GUTTER } from "./axis.js";
 import { drawTimes, line } from "./chart.js";
@@ -23,12 +23,13 @@ export function drawOverview(context, width, height, scene) {
   context.fillStyle = colours.link;
   context.fillRect(x(view.start), 0, Math.max(3, x(view.end) - x(view.start)), plot.height);
   context.globalAlpha = 1;
-  const points = [...scene.mids];
+  const points = scene.strip?.is_whole ? [] : [...scene.mids];
+  scene.strip?.mid.forEach((mid, place) => points.push([scene.strip.time[place], mid]));
   if (segments) {
     context.strokeStyle = colours.line;
     context.lineWidth = 1;
     for (const time of segments.time) line(context, x(time), plot.height - 5, x(time), plot.height, []);
-    segments.mid.forEach((mid, place) => mid > 0 && points.push([segments.time[place], mid]));
+    segments.mid.forEach((mid, place) => mid > 0 && !scene.strip?.is_whole && points.push([segments.time[place], mid]));
   }
   points.sort((a, b) => a[0] - b[0]);
   if (points.length) drawMids(context, plot, points, colours, x);
@@ -38,13 +39,18 @@ export function drawOverview(context, width, height, scene) {
 }
 
 function drawMids(context, plot, points, colours, x) {
-  const mids = points.map(([, mid]) => mid);
+  const mids = points.map(([, mid]) => mid).filter((mid) => mid > 0);
+  if (!mids.length) return;
   const [low, high] = [Math.min(...mids), Math.max(...mids)];
   const y = (mid) => (high > low ? ((high - mid) / (high - low)) * (plot.height - 12) + 6 : plot.height / 2);
   context.strokeStyle = colours.link;
   context.lineWidth = 1.5;
   context.beginPath();
-  for (const [time, mid] of points) context.lineTo(x(time), y(mid));
+  let isDrawn = false;
+  for (const [time, mid] of points) {
+    if (mid > 0) context[isDrawn ? "lineTo" : "moveTo"](x(time), y(mid));
+    isDrawn = mid > 0; // no line across an interruption
+  }
   context.stroke();
   const text = fixed([low, high].map((mid) => Number(mid.toPrecision(7))), 2);
   context.fillStyle = colours.muted;

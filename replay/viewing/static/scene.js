@@ -67,7 +67,7 @@ export function draw(now) {
   const scene = {
     tiles, view, own, colours: state.colours, shades: state.shades, range: state.range, scale: state.scale, cursor: state.cursor,
     clock: state.clock, interrupted: state.info.interrupted, threshold: state.threshold, segments: state.segments,
-    lastTime: state.info.last_time, largestTrade: largestTrade(tiles), mids: midsOf(tiles),
+    lastTime: state.info.last_time, largestTrade: largestTrade(tiles), mids: midsOf(tiles), strip: state.mids,
   };
   canvases.chart.draw((...where) => drawChart(...where, scene));
   canvases.spread.draw((...where) => drawSpread(...where, scene));
@@ -121,7 +121,7 @@ function largestTrade(tiles) {
   return found || 1;
 }
 
-/** Mid prices of the screen, so that the strip has a line before all sidecars are read. */
+/** Mid prices of the screen, so that the strip has a line before the whole tape is read. */
 function midsOf(tiles) {
   const found = [];
   for (const tile of tiles) {

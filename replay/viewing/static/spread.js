@@ -4,6 +4,22 @@ import { AXIS, GUTTER, ticks } from "./axis.js";
 import { drawCursor, drawGaps, drawTimes, eachRun, label, line, onScreen } from "./chart.js";
 import { short } from "./format.js";
 
+/** Return why the screen has no spread; an empty text if it has one, or is not there yet. */
+function missing(tiles, view) {
+  let hasSide = false;
+  let hasColumn = false;
+  for (const tile of tiles) {
+    const [first, last] = onScreen(tile, view);
+    for (let column = first; column <= last; column += 1) {
+      if (!Number.isNaN(tile.spread_low[column])) return "";
+      hasColumn = true;
+      hasSide ||= tile.bid_low[column] > 0 || tile.ask_low[column] > 0;
+    }
+  }
+  if (!hasColumn) return "";
+  return hasSide ? "no spread: one side of the book is empty" : "no spread: no book is known";
+}
+
 /** Draw the spread in bps: in each column the range between its extremes, marked where it is above. */
 export function drawSpread(context, width, height, scene) {
   const plot = { width: width - GUTTER, height: height - AXIS };
@@ -38,6 +54,8 @@ export function drawSpread(context, width, height, scene) {
   context.strokeStyle = colours.ink;
   if (threshold <= top) line(context, 0, y(threshold), plot.width, y(threshold), [6, 4]);
   else label(context, `threshold ${short(threshold)} bps is above the scale`, 4, 12, colours);
+  const reason = missing(scene.tiles, view);
+  if (reason) label(context, reason, 4, plot.height - 6, colours);
   context.restore();
   context.fillStyle = colours.muted;
   for (const bps of ticks(low, top, 3)) {

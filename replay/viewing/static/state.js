@@ -11,7 +11,7 @@ export const element = (id) => document.getElementById(id);
 export const hooks = { draw: () => {}, followed: () => {} };
 
 export const state = {
-  source: 0, name: "", note: "", info: null, tiles: null, segments: null, clock: null, base: "", quote: "",
+  source: 0, name: "", note: "", info: null, tiles: null, segments: null, mids: null, clock: null, base: "", quote: "",
   cursor: 0, seq: null, // the seq of the row that is shown, if a row was chosen and not a time
   start: 0, span: 60 * S, // the screen
   range: null, scale: 0, lane: -1, threshold: 10,

@@ -48,6 +48,8 @@ export async function segments(source) {
   return Object.fromEntries(table.names.map((name) => [name, table.getChild(name).toArray()]));
 }
 
+export const mids = async (source) => row(await arrow("mids", { source }));
+
 /** Answers by key, the oldest forgotten first; each is asked for once at a time. */
 class Kept {
   constructor(most, load, onChange) {

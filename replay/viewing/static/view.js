@@ -30,13 +30,18 @@ async function describeAgain(source) {
   const found = await store.describe(source);
   if (source !== state.source || !state.info) return;
   state.info = found;
-  titleOverview();
   state.segments = await store.segments(source);
+  state.mids = await store.mids(source);
+  titleOverview();
 }
 
 function titleOverview() {
   const { interruptions } = state.info;
-  element("overview-title").textContent = `Whole tape: mid price in ${state.quote || "the quote currency"}, `
+  const { is_done: isDone, is_whole: isWhole, mid } = state.mids ?? {};
+  const coarse = isDone && !isWhole ? " around the moment and where a book is kept, about once an hour" : "";
+  const price = isWhole && !mid.some((each) => each > 0)
+    ? "no mid price, as no book has two sides" : `mid price in ${state.quote || "the quote currency"}${coarse}`;
+  element("overview-title").textContent = `Whole tape: ${price}, `
     + `${interruptions.toLocaleString("en-US")} interruption${interruptions === 1 ? "" : "s"}`;
 }
 
@@ -48,7 +53,7 @@ async function poll() {
     const found = await store.now(source);
     if (source !== state.source || !state.info?.origin) return;
     const hasGrown = found.last_seq !== state.info.last_seq;
-    Object.assign(state.info, found);
+    Object.assign(state.info, found, hasGrown ? { last_book: null } : {});
     if (hasGrown) {
       renewTiles();
       if (state.isFollowing) goTo(found.last_time, { part: 0.95 });
@@ -70,10 +75,11 @@ async function readSegments(source) {
   while (isShown() && !isDone) {
     await new Promise((done) => setTimeout(done, 120));
     if (!isShown() || !document.documentElement.dataset.ready || state.tiles.tiles.asked.size) continue;
-    const found = await store.segments(source);
+    const [found, mids] = [await store.segments(source), await store.mids(source)];
     if (!isShown()) return;
-    state.segments = found;
-    isDone = ![...found.is_read].includes(false);
+    Object.assign(state, { segments: found, mids });
+    isDone = mids.is_done && ![...found.is_read].includes(false);
+    titleOverview();
     redraw();
   }
 }
@@ -85,7 +91,7 @@ function enable(isEnabled) {
 
 /** Show a source, at a row or a good place to begin. */
 async function show(number, { seq = null, span = null, lane = 0 } = {}) {
-  Object.assign(state, { source: number, info: null, segments: null, range: null, scale: 0, seq: null });
+  Object.assign(state, { source: number, info: null, segments: null, mids: null, range: null, scale: 0, seq: null });
   state.tiles?.clear();
   enable(false);
   let info = await store.describe(number);

@@ -48,6 +48,9 @@ def test_the_page_shows_the_book(page: Page, recording: Recording, tmp_path: Pat
         page.value("document.getElementById('speed').value = 100; document.getElementById('play').click()")
         page.until(f"Number(document.documentElement.dataset.seq) > {moment[0] + 100}")
         page.press(" ", 0)
+        page.press("End", 0)
+        page.until(is_at(naive[-1][0]))
+        assert (book(page, "bids"), book(page, "asks")) == naive[-1][2:]
         assert page.value("document.getElementById('title').textContent").endswith(f"{tape} (synthetic)")
         assert page.value("document.querySelectorAll('h1 *').length") == 0
         assert page.complaints == []

@@ -1,5 +1,6 @@
 """The manifest of a tape in a store: it names a product once a segment of it is there."""
 
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,7 @@ from recorder.tape.format.manifest import FORMAT, Manifest, read_manifest
 from recorder.tape.store.paths import RemotePath
 
 _TRIES: Final = 5
+_CHANGING: Final = threading.Lock()  # products are shipped beside one another, and none is someone else
 
 
 def check_manifest(tape: Path, remote: RemotePath) -> None:
@@ -74,15 +76,16 @@ def _change(
 ) -> None:
     path = RemotePath(f"{remote}/{MANIFEST}")
     mine = read_manifest(tape)
-    for _ in range(_TRIES):
-        before = read(path)
-        there = None if before is None else read_manifest(remote)
-        wanted = changed(mine, there)
-        if wanted is None or wanted == there:
+    with _CHANGING:
+        for _ in range(_TRIES):
+            before = read(path)
+            there = None if before is None else read_manifest(remote)
+            wanted = changed(mine, there)
+            if wanted is None or wanted == there:
+                return
+            try:
+                swap(path, to_json(wanted), before)
+            except ChangedError:
+                continue
             return
-        try:
-            swap(path, to_json(wanted), before)
-        except ChangedError:
-            continue
-        return
     raise ShippingError(f"{path}: someone else writes it: only one can ship to a tape", remote)

@@ -144,6 +144,19 @@ def test_a_shipper_that_is_killed(
     check_equal(place, local)
 
 
+def test_many_products_at_once(
+    place: RemotePath, object_store: ObjectStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Products whose first segments arrive at the same moment do not take one another for someone else."""
+    frames = [(0, snapshot(f"P{n}-USD")) for n in range(12)]
+    local = import_frames(tmp_path, frames)
+    with FaultyProxy(object_store, delay_s=0.02) as proxy:  # all have read the manifest before one writes it
+        enter(object_store.environment(proxy.url), monkeypatch, retries=0)
+        Shipper(local, place).ship()
+    enter(object_store.environment(), monkeypatch, retries=0)
+    check_equal(place, local)
+
+
 def other_tape(local: Path, directory: Path) -> Path:
     """Return a tape that begins as another one, and ends with other rows."""
     directory.mkdir()

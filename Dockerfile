@@ -4,7 +4,7 @@
 FROM python:3.12-slim AS build
 COPY . /src
 RUN python -m venv /opt/booktape \
-    && /opt/booktape/bin/pip install --no-cache-dir '/src[fast]'
+    && /opt/booktape/bin/pip install --no-cache-dir '/src[fast,s3]'
 ENV NUMBA_CACHE_DIR=/opt/booktape/cache
 RUN mkdir "$NUMBA_CACHE_DIR" \
     && /opt/booktape/bin/booktape compile

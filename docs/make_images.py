@@ -59,6 +59,7 @@ def draw_view(page: Page, directory: Path) -> None:
         url = process.stdout.readline().strip()
         page.visit(f"{url}?product=ETH-USD&span=30&seq=150", width=1280, height=960)
         page.until("document.documentElement.dataset.seq === '150'")
+        page.until("document.documentElement.dataset.strip === 'done'")
         page.screenshot(IMAGES / "view.png", height=960)
         process.terminate()
 

@@ -81,6 +81,7 @@ async function readSegments(source) {
     isDone = mids.is_done && ![...found.is_read].includes(false);
     titleOverview();
     redraw();
+    document.documentElement.dataset.strip = isDone ? "done" : "reading";
   }
 }
 

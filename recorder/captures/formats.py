@@ -169,13 +169,15 @@ class _Records(_Lines):
             raise self.unreadable(f"(not UTF-8: {error.reason})") from None
 
     def _hint(self, text: bytes) -> str:
-        """Return which fields an object has, if not those that are asked for."""
+        """Return which fields an object has, or what those that are asked for have to be."""
         try:
             names = list(_FIELDS.decode(text))
         except UNREADABLE:
             return ""
-        if {self._form.time_field, self._form.frame_field} <= set(names):
-            return ""
+        time, frame = self._form.time_field, self._form.frame_field
+        if {time, frame} <= set(names):
+            times = "an ISO time, or s, ms, us or ns since 1970, all of one kind"
+            return f"; {time!r} has to be {times}, and {frame!r} a text or an object"
         return f"; it has {', '.join(map(repr, names))}: say which by --time-field and --frame-field"
 
 

@@ -10,6 +10,8 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from orderbook.errors import TimeError
+from orderbook.time_input import parse_moment
 from orderbook.times import MAX_TIME_NS, NS, parse_time
 from orderbook.venues.rawjson import UNREADABLE
 
@@ -106,9 +108,11 @@ class Records:
 
     def _first_time(self, text: str) -> int | None:
         """Recognise the unit by the first time, and return it."""
-        if parse_time(text) is not None:
-            self.unit, self._read_time = "ISO times", parse_time
-            return parse_time(text)
+        if (time := _iso_time(text)) is not None:
+            is_plain = parse_time(text) is not None
+            self.unit = "ISO times" if is_plain else "ISO times, UTC if they name no zone"
+            self._read_time = _iso_time
+            return time
         number = _number(text)
         if number is None:
             return None
@@ -119,6 +123,16 @@ class Records:
 
 
 _TEXT = msgspec.json.Decoder(str)
+
+
+def _iso_time(text: str) -> int | None:
+    """Return an ISO time of the day of whatever zone, UTC if it names none, as elsewhere."""
+    if (time := parse_time(text)) is not None or ":" not in text:  # a number or an offset has none
+        return time
+    try:
+        return parse_moment(text).ns
+    except TimeError:
+        return None
 
 
 def _number(text: str) -> Decimal | None:

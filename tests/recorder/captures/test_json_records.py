@@ -81,6 +81,9 @@ def read(path: Path, content: str, form: CaptureForm = FORM, **options: Any) -> 
         ("1786309548629008", "microseconds", TIME // 1000 * 1000),
         ("1786309548629008001", "nanoseconds", TIME),
         ('"2026-08-09T21:05:48.629008001Z"', "ISO times", TIME),
+        ('"2026-08-09T21:05:48.629008001+00:00"', "ISO times, UTC if they name no zone", TIME),
+        ('"2026-08-09T23:35:48.629008001+02:30"', "ISO times, UTC if they name no zone", TIME),
+        ('"2026-08-09 21:05:48.629008001"', "ISO times, UTC if they name no zone", TIME),
     ],
 )
 def test_units(tmp_path: Path, time: str, unit: str, expected: int) -> None:
@@ -104,10 +107,13 @@ def test_a_frame_that_is_an_object_keeps_its_text(tmp_path: Path) -> None:
     [
         ('[{"ts": 1, "msg": "a"},\n{"ts": 2}]', ("line 2", "it has 'ts'", "--frame-field")),
         ('{"time": 1, "text": "a"}', ("line 1", "'time', 'text'", "--time-field")),
-        ('{"ts": 1, "msg": "a"}\n\n{"ts": "soon", "msg": "a"}', ("line 3",)),
+        ('{"ts": 1, "msg": "a"}\n\n{"ts": "soon", "msg": "a"}', ("line 3", "'ts' has to be", "since 1970")),
         ('{"ts": 1, "msg": "a"} {"ts": -1, "msg": "a"}', ("line 1",)),
         ('{"ts": 1, "msg": 3}', ("line 1",)),
         ('{"ts": true, "msg": "a"}', ("line 1",)),
+        ('{"ts": "2026-08-09", "msg": "a"}', ("line 1",)),  # a day is no time of receipt
+        ('{"ts": "2026-08-09T21:05:48+00:00", "msg": "a"}\n{"ts": 1, "msg": "a"}', ("line 2",)),
+        ('{"ts": "+21:05", "msg": "a"}', ("line 1",)),
         ('{"ts": 1, "msg": "a"}\n{"ts": 1786309548629008001, "msg": "a"}', ("line 2",)),  # another unit
         ('{"ts": 1, "msg": "a"}\nnonsense and more of it, which is no JSON', ("line 2", "nonsense")),
         ("[1, 2]", ("line 1", "'1'")),

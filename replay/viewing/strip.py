@@ -88,4 +88,5 @@ class MidPrices:
         while len(self._time) > MOST_POINTS:
             is_last = np.diff(self._time // self._spacing, append=-1) != 0
             self._time, self._mid = self._time[is_last], self._mid[is_last]
-            self._spacing *= 2
+            if len(self._time) > MOST_POINTS:
+                self._spacing *= 2

@@ -31,6 +31,7 @@ def test_the_mid_price_of_a_tape(
 ) -> None:
     """It is that of the naive book, ends with each connection, and reaches from the first to the last row."""
     monkeypatch.setattr(strip, "MOST_POINTS", most)
+    monkeypatch.setattr(strip, "_BATCH_ROWS", 64)
     naive = naive_moments(tape_rows(recording.tape, BTC), 1)
     mids = [
         (float(time), (bids[0][0] + asks[0][0]) / 2 if bids and asks else -1.0)

@@ -99,4 +99,6 @@ def _local(address: str) -> Any:
         reason = f"{address!r} names no number of processes: write local:4"
         raise OptionError(reason, option="cluster", value=address)
     make: Any = distributed.LocalCluster
-    return make(n_workers=int(number), threads_per_worker=1, host="127.0.0.1", dashboard_address=None)
+    # without an address its web server takes 8787, and warns if that of another run has it
+    web = {"dashboard_address": "127.0.0.1:0", "scheduler_kwargs": {"dashboard": False}}
+    return make(n_workers=int(number), threads_per_worker=1, host="127.0.0.1", **web)

@@ -20,7 +20,7 @@ from replay.comparing.settings import CompareSettings
 from replay.comparing.totals import Work
 from replay.pieces.cluster import ClusterWorkers
 from replay.pieces.cutting import WHOLE_PRODUCT, ProductPiece, ProductPieces, cut_for_workers
-from replay.pieces.dask_cluster import DaskCluster
+from replay.pieces.dask_cluster import DaskCluster, dask_cluster
 from replay.processes import LostProcessError
 from replay.running.window import WHOLE
 from tests.support.commands import booktape, json_of
@@ -129,3 +129,10 @@ def test_no_cluster(address: str, why: str) -> None:
     assert (done.returncode, done.stdout) == (2, "")
     assert why in done.stderr
     assert "--cluster" in done.stderr
+
+
+def test_two_local_clusters_at_once(recwarn: pytest.WarningsRecorder) -> None:
+    """No port is fixed: a second run says nothing of that of the first."""
+    with dask_cluster("local:1"), dask_cluster("local:1") as second:
+        assert second.width == 1
+    assert not [str(each.message) for each in recwarn if "8787" in str(each.message)]

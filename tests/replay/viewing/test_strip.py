@@ -10,7 +10,7 @@ from recorder.tape.reader import Tape
 from replay.viewing import strip
 from replay.viewing.strip import MidPrices
 from tests.replay.viewing.test_reading import naive_moments
-from tests.support.constants import BTC
+from tests.support.constants import BTC, SAMPLE
 from tests.support.tapes import Recording, tape_rows
 
 
@@ -46,6 +46,16 @@ def test_the_mid_price_of_a_tape(
     else:
         assert most / 4 < len(found) <= most
         assert set(found) <= set(mids)
+
+
+def test_points_stay_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many batches follow, at least a third of the points is used."""
+    monkeypatch.setattr(strip, "MOST_POINTS", 120)
+    monkeypatch.setattr(strip, "_BATCH_ROWS", 32)
+    mids = MidPrices(Tape.open(SAMPLE).product(BTC), load_engine("plain"))
+    (found,) = mids.table(0, 2920, 600.0).to_pylist()
+    assert found["is_whole"]
+    assert 40 < len(found["mid"]) <= 120
 
 
 def test_a_long_tape_is_not_read(recording: Recording, monkeypatch: pytest.MonkeyPatch) -> None:

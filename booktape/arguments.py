@@ -114,8 +114,10 @@ def shipping_url(value: PathLike, option: str = "ship") -> RemotePath:
 
 
 def written_tape(value: PathLike, option: str = "tape") -> Path:
-    """Return the path of a tape to change, which is on this machine."""
+    """Return the path of a tape to change, which is on this machine and not the sample."""
     path = tape_path(value, option)
+    if _is_sample(path):
+        raise OptionError("the sample is read-only: copy it first", option=option, value=value)
     if isinstance(path, RemotePath):
         reason = f"{path} is in an object store and is only read: do it to the tape on disk; {_SHIPPING}"
         raise OptionError(reason, option=option, value=value)
@@ -129,10 +131,14 @@ def output_path(value: PathLike, option: str) -> Path:
         example = {"html": "report.html", "tape": "tape"}.get(option, "run")
         reason = f"nothing is written to standard output: name a path, such as {example!r}"
         raise OptionError(reason, option=option, value=value)
-    if str(path) == SAMPLE or os.path.realpath(path) in map(os.path.realpath, SAMPLE_PATHS):
+    if str(path) == SAMPLE or _is_sample(path):
         reason = "the sample is read-only: name a directory, such as 'tape'"
         raise OptionError(reason, option=option, value=value)
     return path
+
+
+def _is_sample(path: Path) -> bool:
+    return os.path.realpath(path) in map(os.path.realpath, SAMPLE_PATHS)
 
 
 def paths_of(value: PathLike | Iterable[PathLike], option: str, one: Callable[..., Path]) -> tuple[Path, ...]:

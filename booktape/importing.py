@@ -134,4 +134,6 @@ def _piped_in(paths: Sequence[Path]) -> Iterator[list[Path]]:
         piped = Path(directory) / "stdin"
         with piped.open("wb") as file:
             shutil.copyfileobj(sys.stdin.buffer, file)
+        if not piped.stat().st_size:
+            raise OptionError("- is what is piped in, and nothing was", option="files", value="-")
         yield [piped if path == Path("-") else path for path in paths]

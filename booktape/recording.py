@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from orderbook.strategy import StrategyFactory
     from recorder.monitor.status import FeedObserver, Observer
     from recorder.results import Recorded
+    from recorder.tape.store.paths import RemotePath
     from replay.simulation.results import Backtest
     from replay.simulation.settings import TraderFactory
 
@@ -104,6 +105,7 @@ def record(
             received is kept. `Recorded.failures` names single products.
         TapeError: if the tape cannot be written; what was recorded before is intact.
         MetricsError: if the metrics cannot be served at that address.
+        StoreError: if what stores need is not installed.
     """
     from recorder.api import record as run
     from recorder.dataflow.flows import SummaryOutput
@@ -143,8 +145,17 @@ def record(
         output=None if on_signals is None else SummaryOutput(checked.threshold, on_signals),
         strategy=live_strategy(strategy, settings, execution, names, on_rows),
         observers=watching,
-        ship=None if ship is None else arguments.shipping_url(ship),
+        ship=None if ship is None else _store(ship),
     )
+
+
+def _store(url: PathLike) -> RemotePath:
+    """Return where to ship to; what stores need has to be installed, or it would be tried for ever."""
+    from recorder.tape.store.objects import client
+
+    place = arguments.shipping_url(url)
+    client(place.bucket)
+    return place
 
 
 def record_settings(

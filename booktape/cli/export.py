@@ -7,6 +7,7 @@ import click
 
 import booktape
 from booktape.cli.options import (
+    PATH,
     command,
     engine_option,
     json_option,
@@ -33,7 +34,7 @@ from booktape.exporting import export as export_source
     "output",
     "-o",
     "--output",
-    type=click.Path(path_type=Path),
+    type=PATH,
     metavar="OUT",
     help="Directory (duckdb: file) to write.",
 )

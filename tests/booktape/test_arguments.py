@@ -1,15 +1,18 @@
 """Arguments of the API: every spelling of a value is the same value, and the sample is found."""
 
+import subprocess
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import booktape as bt
 from booktape import arguments
 from orderbook.errors import OptionError
 from recorder.installed import sample
 from recorder.tape.errors import NotATapeError
+from tests.support.commands import booktape, booktape_process, python
 
 UNITS = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 
@@ -73,3 +76,39 @@ def test_paths_of_a_newcomer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         arguments.tape_path("sample")
     (tmp_path / "sample").mkdir()
     assert arguments.tape_path("sample") == Path("sample")
+
+
+def test_the_sample_is_not_changed() -> None:
+    """Whatever would write into the tape that booktape comes with is refused, with what to do."""
+    for change in (bt.open("sample:").compact, bt.open("sample:").index, bt.open("sample:").prepare):
+        with pytest.raises(bt.OptionError, match="the sample is read-only: copy it first"):
+            change()
+    with pytest.raises(bt.OptionError, match="the sample is read-only: copy it first"):
+        bt.open("sample:").ship("s3://bucket/tape")
+
+
+def test_a_place_in_a_store_is_no_directory_of_an_export(tmp_path: Path) -> None:
+    """The line says to name a directory of this machine; none is made with the name of a URL."""
+    done = booktape("export", "sample:", "-o", "s3://bucket/out", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "s3://bucket/out is in an object store: write to a directory of this machine" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_nothing_that_is_piped_in_is_said(tmp_path: Path) -> None:
+    """It names what was typed, not a file of ours."""
+    done = booktape_process("import", "-", "-o", tmp_path / "tape", stdin=subprocess.DEVNULL)
+    assert done.returncode == 2
+    assert "- is what is piped in, and nothing was" in done.stderr
+
+
+def test_shipping_without_obstore_is_refused_at_once(tmp_path: Path) -> None:
+    """A recording that can never ship does not begin."""
+    program = (
+        "import sys; sys.modules['obstore'] = None; import booktape as bt\n"
+        "try: bt.record('BTC-USD', sys.argv[1], ship='s3://bucket/tape')\n"
+        "except bt.StoreError as error: print(error)"
+    )
+    done = python(program, tmp_path / "tape")
+    assert done.stdout == "s3://bucket: stores need obstore, pip install 'booktape[s3]'\n"
+    assert not (tmp_path / "tape").exists()

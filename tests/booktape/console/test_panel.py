@@ -185,7 +185,7 @@ def test_the_panel_of_a_recording(tmp_path: Path, columns: int) -> None:
         SyntheticExchange(MARKETS, ExchangeSettings(rate=200.0, heartbeats=False)) as exchange,
         on_terminal(columns, "record", BTC, ETH, "-o", tape, "--url", exchange.url, *trader) as terminal,
     ):
-        terminal.until(lambda output: all(f"{product}  open" in output for product in (BTC, ETH)))
+        terminal.until(lambda output: all(f"{product}  open " in output for product in (BTC, ETH)))
         seen = len(terminal.output)
         terminal.until(lambda output: len(panels(output[seen:])) > 1)
         shown = panels(terminal.output)

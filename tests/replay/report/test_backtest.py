@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from tests.support.constants import BTC, ETH, SECOND
 
 SWEEP = {"threshold": ["0bps", "2bps", "5bps"]}
 QUEUES = "back,share,front"
+PLOTLY = tuple(map(int, version("plotly").split(".")[:2]))
 FIGURES = {"tape", "net", "map", "around", "latency", "equity", "funnel", "markouts", "depth", "book"}
 
 
@@ -169,6 +171,7 @@ def test_depth_over_time(page: Page, made: tuple[Path, bt.Backtest]) -> None:
             assert cells["z"][row][column] >= float(f"{size:.3g}")
 
 
+@pytest.mark.skipif(PLOTLY < (6, 1), reason="the legend of plotly.js before 6.1 is too narrow for its names")
 def test_a_phone_shows_the_figures(page: Page, made: tuple[Path, bt.Backtest]) -> None:
     """At 390 px the colour bar leaves the width to the heatmap, and no name of a legend is cut."""
     path, _ = made

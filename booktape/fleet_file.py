@@ -24,7 +24,7 @@ _DEFAULT_TAPE: Final = "/var/lib/booktape/{recorder}"
 _ARGUMENTS: Final = signature(record).parameters
 _CHECKED: Final = tuple(signature(record_settings).parameters)
 _OPTIONS: Final = (*(each for each in _CHECKED if each not in ("duration", "threshold")), "metrics_host")
-"""What `record` is told, without what a service has no use for: it runs for ever, and prints nothing."""
+"""Options of `record` that a service can have: it has no end, and prints no summaries."""
 
 _KEYS: Final = (
     "products",

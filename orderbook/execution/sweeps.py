@@ -12,7 +12,7 @@ _NUMBER: Final = r"([+-]?[0-9]{1,12}(?:\.[0-9]{1,12})?)([a-z%]*)"
 _STEPS: Final = re.compile(rf"{_NUMBER}:{_NUMBER}:{_NUMBER}", re.IGNORECASE)
 _CONTINUOUS: Final = re.compile(rf"{_NUMBER}\.\.{_NUMBER}", re.IGNORECASE)
 _MEANT: Final = re.compile(r"[^./][^/]*\.\..*")
-"""What is meant as a range to search, also if it is none: no path, as `../file`."""
+"""Matches what a user meant as a range to search, right or wrong, but no path such as `../file`."""
 _INTEGER: Final = re.compile(r"[+-]?[0-9]{1,18}")
 _KEY: Final = re.compile(r"[A-Za-z_][A-Za-z_0-9]*")
 _MOST_VALUES: Final = 10_000

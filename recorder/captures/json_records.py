@@ -17,7 +17,7 @@ from orderbook.venues.rawjson import UNREADABLE
 
 _READ_CHARACTERS: Final = 2**16
 _BETWEEN: Final = re.compile(r"[\s,\[\]\ufeff]*")
-"""What stands between the objects: an array around them is one with commas."""
+"""What may stand between two objects: blanks, and the brackets and commas of an array."""
 
 _CUT: Final = 16
 """Characters before its end in which a text that is cut off can look wrong, as in a literal or an escape."""

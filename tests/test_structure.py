@@ -2,6 +2,7 @@
 
 import ast
 import json
+import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -406,3 +407,14 @@ def test_every_module_has_tests() -> None:
     assert [name for name, keys in explained.items() if not keys] == []
     assert {key for keys in explained.values() for key in keys} == TESTED_ELSEWHERE.keys()
     assert [name for name in TESTED_ELSEWHERE.values() if not (ROOT / name).exists()] == []
+
+
+def test_architecture_names_what_there_is() -> None:
+    """Every folder and module that ARCHITECTURE.md names exists, and it stays at two pages."""
+    text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    paths = [path for package in (*PACKAGES, "tests", "docs") for path in (ROOT / package).rglob("*")]
+    known = [f"/{path.relative_to(ROOT)}{'/' * path.is_dir()}" for path in paths]
+    tops = {f"{package}/" for package in (*PACKAGES, "tests")}
+    named = set(re.findall(r"`([a-z][a-z_/]*(?:/|\.py|\.md))`", text)) - tops
+    assert [name for name in sorted(named) if not any(path.endswith(f"/{name}") for path in known)] == []
+    assert len(text.split()) < 1_300

@@ -34,6 +34,6 @@ def merge(tapes: Iterable[PathLike], output: PathLike, *, engine: Engine | Engin
 
     paths = arguments.tape_paths(tapes)
     if len(paths) < 2:
-        raise OptionError("name two tapes or more, such as ['first', 'second']", option="tapes", value=tapes)
+        raise OptionError(f"{paths[0]} is one tape: name two or more", option="tapes", value=tapes)
     target = arguments.output_path(output, "output")
     return run(paths, target, arguments.engine_of(engine))

@@ -22,7 +22,7 @@ class Origin(msgspec.Struct, frozen=True):
         connection, id: number and id of the connection there.
         first_seq: seq of the first of these rows on the merged tape.
         rows: number of rows.
-        from_, to: recv_time of the first and last of them on the merged tape, ISO.
+        from_, to: recv_time of the first of them and of the last frame on the merged tape, ISO.
         shift_s: seconds that were added to their recv_time, as the clock of their recorder was wrong.
     """
 

@@ -149,8 +149,8 @@ def print_inspection(console: Console, inspection: "Inspection") -> None:
     ]
     console.print(fitted_table(console, columns, rows))
     for product, found in products:
-        origins = (each.line() for each in found.origins)
-        for line in (*_verdict_lines(found.verdicts), *_interruption_lines(found.interruptions), *origins):
+        verdicts, cuts = _verdict_lines(found.verdicts), _interruption_lines(found.interruptions)
+        for line in (*verdicts, *cuts, *found.origin_lines()):
             console.print(f"{product}: {line}")
         if found.trades is not None:
             console.print(f"{product}: {found.trades.summary()}")

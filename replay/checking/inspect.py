@@ -1,5 +1,6 @@
 """`inspect`: describe a tape without reading its frames."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -18,7 +19,7 @@ from recorder.tape.overview import Overview, overview
 from recorder.tape.product_tape import ProductTape
 from recorder.tape.reader import Tape, TapeLike
 from replay.checking.interruptions import Interruption, InterruptionDocument, interruptions
-from replay.checking.origins import OriginTotal, origin_totals
+from replay.checking.origins import OriginTotal, origin_lines, origin_totals
 from replay.checking.verdicts import ConnectionVerdict, Verdict, judge, worst
 
 INSPECTION_SCHEMA: Final = pa.schema(
@@ -112,6 +113,10 @@ class ProductInspection:
     def connections(self) -> int:
         """Number of connections."""
         return len(self.overview.connections)
+
+    def origin_lines(self) -> Iterator[str]:
+        """Yield what each recorder gave to a merged tape."""
+        return origin_lines(self.origins, self.overview.rows)
 
     def document(self) -> InspectedProduct:
         """Return the JSON form."""
@@ -243,7 +248,7 @@ def inspect_product(tape: Tape, product: str, *, trades: bool = False) -> Produc
         without if subscribed else None,
         _trades_of(stored, tape.venue) if trades else None,
         tuple(strategies),
-        origin_totals(found.connections),
+        origin_totals(each.opened.origins for each in found.connections),
     )
 
 

@@ -1,14 +1,13 @@
 """What each recorder gave to a merged tape, by the `connected` rows, which name their origins."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator
 
 import msgspec
-from msgspec import UNSET
+from msgspec import UnsetType
 
 from orderbook import display
 from orderbook.connection_marks import Origin
 from orderbook.times import NS, parse_time
-from recorder.tape.connections import Connection
 
 
 class OriginTotal(msgspec.Struct, frozen=True):
@@ -17,7 +16,7 @@ class OriginTotal(msgspec.Struct, frozen=True):
     Attributes:
         tape: name of its tape.
         rows: number of rows.
-        seconds: time from the first to the last of them, connection by connection.
+        seconds: time from its first row to its last frame, connection by connection.
         seams: how often it continued the book of another recorder, which had been interrupted.
         shift_s: the most seconds by which its times were shifted, as its clock was wrong.
     """
@@ -36,13 +35,19 @@ class OriginTotal(msgspec.Struct, frozen=True):
         return f"{display.printable(self.tape)} gave {rows} in {seconds} s{joined}{shifted}"
 
 
-def origin_totals(connections: Iterable[Connection]) -> tuple[OriginTotal, ...]:
-    """Return what each tape gave, by name; nothing if the tape was not merged."""
-    return add_origins(each.opened.origins for each in connections if each.opened.origins is not UNSET)
+def origin_lines(totals: Collection[OriginTotal], rows: int) -> Iterator[str]:
+    """Yield what each tape gave to a product of so many rows; nothing if it was not merged."""
+    yield from (each.line() for each in totals)
+    own = rows - sum(each.rows for each in totals)
+    if totals and own > 0:
+        yield f"{display.plural(own, 'row')} of no recorder: they tell where the merge ended a connection"
 
 
-def add_origins(connections: Iterable[list[Origin] | msgspec.UnsetType]) -> tuple[OriginTotal, ...]:
-    """Return what each tape gave, by name, from the origins of each connection."""
+def origin_totals(connections: Iterable[list[Origin] | UnsetType]) -> tuple[OriginTotal, ...]:
+    """Return what each tape gave, by name, from the origins of each connection.
+
+    There are none if the tape was not merged.
+    """
     found: dict[str, OriginTotal] = {}
     for origins in connections:
         for place, each in enumerate(origins or ()):

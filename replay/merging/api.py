@@ -14,11 +14,11 @@ from recorder.runtime.loading import engine_for, load_engine
 from recorder.settings import EngineName, SealPolicy
 from recorder.tape.errors import TapeError
 from recorder.tape.format.manifest import mark_synthetic
-from recorder.tape.overview import overview
 from recorder.tape.reader import Tape
 from recorder.tape.seal_threads import SealThreads
 from recorder.tape.sealed_rows import SealedRows
 from recorder.tape.store.durable import sync_directory
+from recorder.tape.store.paths import RemotePath
 from recorder.tape.writer import TapeWriter
 from replay.checking.origins import origin_totals
 from replay.merging.connections import Source, connections_of, on_one_clock
@@ -42,6 +42,7 @@ def merge(
             written.
     """
     _refuse_existing(output)
+    _refuse_inside(output, tapes)
     opened = sorted(
         map(Tape.open, tapes), key=lambda tape: (tape.manifest.created, str(tape.path.absolute()))
     )
@@ -82,6 +83,13 @@ def _refuse_existing(output: Path) -> None:
         raise TapeError(f"{output}: exists already; name a new tape", output)
     if not output.absolute().parent.is_dir():
         raise TapeError(f"{output}: no directory {output.absolute().parent}", output)
+
+
+def _refuse_inside(output: Path, tapes: Sequence[Path]) -> None:
+    place = output.parent.resolve()
+    for tape in tapes:
+        if not isinstance(tape, RemotePath) and place.is_relative_to(tape.resolve()):
+            raise TapeError(f"{output}: inside of the tape {tape}; name a place outside of it", output)
 
 
 def _write(
@@ -135,5 +143,5 @@ def _merge_product(
         unproven=sum(bool(each.dropped_for) for each in merged),
         clamped=rows.clamped,
         left_out=len(everything) - len({id(span.connection) for span in spans}),
-        origins=origin_totals(overview(Tape.open(made).product(product)).connections),
+        origins=origin_totals(rows.origins),
     )

@@ -14,7 +14,7 @@ from orderbook.result import Result
 from orderbook.schema import TIME
 from orderbook.tally import Tally, products_with_rows
 from orderbook.times import format_optional
-from replay.checking.origins import OriginTotal
+from replay.checking.origins import OriginTotal, origin_lines
 
 MERGED_SCHEMA: Final = pa.schema(
     [
@@ -172,7 +172,7 @@ class Merged(Result):
         """Return the lines under the table: what each tape gave, and what could not be joined."""
         notes = []
         for product, found in sorted(self.products.items()):
-            notes += [f"{product}: {each.line()}" for each in found.origins]
+            notes += [f"{product}: {line}" for line in origin_lines(found.origins, found.tally.rows)]
             if found.unproven:
                 times = display.plural(found.unproven, "interruption")
                 notes.append(

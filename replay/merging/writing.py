@@ -6,6 +6,7 @@ by which two machines receive the same frame, gets the time of that row, and is 
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -28,6 +29,7 @@ class MergedRows:
 
     Attributes:
         clamped: number of rows that got the time of the row before.
+        origins: of each connection so far, where its rows are from.
     """
 
     def __init__(self, plan: Sequence[MergedConnection]) -> None:
@@ -36,6 +38,7 @@ class MergedRows:
         self._time = 0
         self._clamped, self._most = 0, 0
         self.clamped = 0
+        self.origins: list[list[Origin]] = []
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """Yield the rows, in batches of `TAPE_SCHEMA`."""
@@ -47,33 +50,27 @@ class MergedRows:
         self, number: int, merged: MergedConnection, after: MergedConnection | None
     ) -> Iterator[pa.RecordBatch]:
         self._clamped = self._most = 0
-        first = merged.spans[0]
-        opened = msgspec.structs.replace(first.connection.opened, origins=self._origins(merged.spans))
+        first, last = merged.spans[0], merged.spans[-1].connection
+        is_at_end = not merged.dropped_for and merged.spans[-1].end.seq == last.end.seq
+        stop = _stop(last, after) if is_at_end else None
+        own_ends = (is_at_end and last.closed is not None) + (stop is not None)
+        self.origins.append(self._origins(merged.spans, own_ends))
+        opened = msgspec.structs.replace(first.connection.opened, origins=self.origins[-1])
         yield self._mark(number, first.start.time, "connected", encode_mark(opened))
         for span in merged.spans:
             yield from self._frames(number, span)
-        last = merged.spans[-1].connection
         closed = _closed(merged, self._clamped, self._most)
-        is_at_end = not merged.dropped_for and merged.spans[-1].end.seq == last.end.seq
         ended = last.facts.last_time + last.shift if is_at_end and last.closed else self._time
         yield self._mark(number, ended, "disconnected", encode_mark(closed))
         self.clamped += self._clamped
-        if is_at_end and last.stop_seq is not None:
-            yield from self._stop(number, last, last.stop_seq, after)
+        if stop is not None:
+            yield self._mark(number, stop.time, "disconnected", stop.payload)
 
-    def _stop(
-        self, number: int, last: SourceConnection, seq: int, after: MergedConnection | None
-    ) -> Iterator[pa.RecordBatch]:
-        """Yield the row that tells of the stop of a recording, unless another tape went on before."""
-        (row,) = last.source.rows(seq, seq + 1)
-        time = row.column("recv_time")[0].value + last.shift
-        if after is None or after.spans[0].start.time >= time:
-            yield self._mark(number, time, "disconnected", row.column("payload")[0].as_py())
-
-    def _origins(self, spans: Sequence[Span]) -> list[Origin]:
+    def _origins(self, spans: Sequence[Span], own_ends: int) -> list[Origin]:
+        """Return where the rows are from; the last recorder also gave so many rows that tell of the end."""
         origins, seq, time = [], self._seq, self._time
         for span in spans:
-            rows = span.end.seq - span.start.seq
+            rows = span.end.seq - span.start.seq + own_ends * (span is spans[-1])
             start, time = max(time, span.start.time), max(time, span.end.time, span.start.time)
             connection = span.connection
             origins.append(
@@ -124,6 +121,24 @@ class MergedRows:
         raised = raised[is_counted]
         self._clamped += int(np.count_nonzero(raised))
         self._most = max(self._most, int(raised.max(initial=0)))
+
+
+class _Stop(NamedTuple):
+    """The row that tells of the stop of a recording."""
+
+    time: int
+    payload: str
+
+
+def _stop(last: SourceConnection, after: MergedConnection | None) -> _Stop | None:
+    """Return the stop of the recording of a connection, unless another tape went on before."""
+    if last.stop_seq is None:
+        return None
+    (row,) = last.source.rows(last.stop_seq, last.stop_seq + 1)
+    time = row.column("recv_time")[0].value + last.shift
+    if after is not None and after.spans[0].start.time < time:
+        return None
+    return _Stop(time, row.column("payload")[0].as_py())
 
 
 def _closed(merged: MergedConnection, clamped: int, most: int) -> Disconnected:

@@ -99,7 +99,7 @@ def test_holes_of_one_are_filled_by_the_other(tmp_path: Path) -> None:
     found = document["products"][BTC]
     assert (found["connections"], found["interruptions"], found["unproven"]) == (1, 0, 0)
     assert found["seams"] >= 3
-    assert sum(each["rows"] for each in found["origins"]) == found["rows"] - 1  # the end is of neither
+    assert sum(each["rows"] for each in found["origins"]) == found["rows"]
     assert_whole(tmp_path / "merged")
     shown = json_of("inspect", tmp_path / "merged")["products"][BTC]
     assert shown["origins"] == found["origins"]
@@ -133,6 +133,8 @@ def test_a_book_that_is_not_the_same(tmp_path: Path) -> None:
     assert [read_connected(row.payload).id for row in connected] == ["a-0", "b-0"]
     reasons = json_of("inspect", tmp_path / "merged")["products"][BTC]["interruptions"]
     assert "not proven" in reasons[0]["reason"]
+    assert sum(each.rows for each in found.origins) == found.tally.rows - 1
+    assert f"{BTC}: 1 row of no recorder" in invoke("inspect", tmp_path / "merged").stdout
     assert reasons[0]["seconds"] < 0.2
     payloads = [row.payload for row in tape_rows(tmp_path / "merged", BTC) if row.kind == "frame"]
     own = [row.payload for row in tape_rows(second, BTC) if row.kind == "frame"]
@@ -257,11 +259,12 @@ def test_refusals(tmp_path: Path) -> None:
     (tmp_path / "there").mkdir()
     before = sorted(tmp_path.iterdir())
     for arguments, words, code in (
-        ((first, "-o", tmp_path / "m"), "two tapes", 2),
+        ((first, "-o", tmp_path / "m"), "one tape: name two", 2),
         ((first, first, "-o", tmp_path / "m"), "each once", 2),
         ((first, tmp_path / "nowhere", "-o", tmp_path / "m"), "nowhere", 1),
         ((first, second, "-o", tmp_path / "there"), "exists already", 1),
         ((first, second, "-o", tmp_path / "no" / "m"), "no directory", 1),
+        ((first, second, "-o", first / "m"), "inside of the tape", 1),
         ((first, bt.sample(), "-o", tmp_path / "m"), "synthetic", 1),
     ):
         done = invoke("merge", *arguments)

@@ -9,8 +9,8 @@ import pyarrow as pa
 from orderbook.schema import TIME
 from orderbook.times import format_time
 
-_SMALLEST: Final = -12
-"""Numbers below 1e-12 are written with an exponent."""
+_SMALLEST: Final = -6
+"""Numbers below 1e-6 are written with an exponent: nobody counts that many zeros."""
 
 _FEW_PRODUCTS: Final = 10
 """Products that a title names."""
@@ -42,12 +42,16 @@ def significant(value: float | None) -> str:
 
     >>> significant(0.00154312), significant(1.3), significant(15060.2), significant(-9.9996), significant(0)
     ('0.001543', '1.300', '15,060', '-10.00', '0')
+    >>> significant(-0.0000000004345), significant(0.000001)
+    ('-4.345e-10', '0.000001000')
     """
     if value is None:
         return "-"
     exponent = int(f"{value:.3e}".partition("e")[2])
-    if not value or exponent < _SMALLEST:
-        return f"{value:.4g}"
+    if not value:
+        return "0"
+    if exponent < _SMALLEST:
+        return f"{value:.3e}"
     return f"{value:,.{max(0, 3 - exponent)}f}"
 
 
@@ -97,6 +101,18 @@ def profit(net: float, unit: str) -> str:
     if not net:
         return "ended even"
     return f"{'made' if net > 0 else 'lost'} {significant(abs(net))} {unit} net of fees"
+
+
+def with_error(mean: float, error: float | None) -> str:
+    """Return a mean with its sign and, as far as it is known, its standard error in two digits.
+
+    >>> with_error(-0.00019852, 0.0003026), with_error(2.15, 0.19), with_error(0.5, None)
+    ('-0.00020 ±0.00030', '+2.15 ±0.19', '+0.5000')
+    """
+    if not error:
+        return signed(mean)
+    decimals = max(1 - int(f"{error:.1e}".partition("e")[2]), 0)
+    return f"{mean:+,.{decimals}f} ±{error:,.{decimals}f}"
 
 
 def signed(value: float) -> str:

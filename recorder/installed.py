@@ -1,5 +1,6 @@
 """What is installed: the version, and the tape that booktape comes with."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
@@ -43,6 +44,15 @@ def tape_name(path: Path) -> str:
     from orderbook.display import printable  # noqa: PLC0415  loads numpy, and `--help` names the sample
 
     return SAMPLE if path in SAMPLE_PATHS else printable(str(path), len(str(path)))
+
+
+def tape_names(paths: Iterable[Path]) -> dict[Path, str]:
+    """Return what to call each of several tapes in a table: the last part of its path if they all differ."""
+    from orderbook.display import printable  # noqa: PLC0415  as above
+
+    paths = list(paths)
+    is_unique = len({path.name for path in paths}) == len(paths)
+    return {path: printable(path.name) if is_unique else tape_name(path) for path in paths}
 
 
 def tapes_title(*paths: Path) -> str:

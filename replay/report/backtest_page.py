@@ -3,23 +3,23 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import count, groupby
 from pathlib import Path
 from typing import Final
 
 from msgspec import UNSET
 
 from orderbook import display
-from recorder.installed import tape_name
+from recorder.installed import tape_name, tape_names
 from replay.comparing.metrics import horizon_label
 from replay.report.backtest_answer import Drawn, caveats, sentence, without_book
 from replay.report.figures import around, depth, equity, fills, settings, tape
 from replay.report.figures.chart import Chart
 from replay.report.figures.marks import marks
 from replay.report.figures.trading import Setting, TradedSubject
-from replay.report.page import Finding, Page, Section, software
+from replay.report.page import Finding, Group, Page, Section, over_tapes, software
 from replay.report.sparkline import Sparkline, sparkline
-from replay.report.tables import Table
+from replay.report.tables import Table, without_empty
 from replay.simulation.neighbours import Nearest, Neighbours, nearest_of, neighbours_of
 from replay.simulation.results import Backtest
 from replay.simulation.rows import BacktestRow
@@ -61,25 +61,30 @@ def page_of(
     """
     run = result.settings
     what = f"strategy {run.name}" if run.name else "a table of orders"
-    names = (f"{tape_name(path)}{' (SYNTHETIC)' * (path in synthetic)}" for path, _ in result.tapes)
-    groups = [list(rows) for _, rows in groupby(sorted(result.rows, key=subject_of), key=subject_of)]
-    most = max(_MOST_ROWS // max(len(groups), 1), 10)
-    found = [_product(f"p{place}", rows, result, drawn, most) for place, rows in enumerate(groups)]
+    groups = subjects_of(result)
+    most = max(_MOST_ROWS // max(sum(map(len, groups.values())), 1), 10)
+    places = count()
+    found = {
+        product: [_product(f"p{next(places)}", rows, result, drawn, most) for rows in of_product.values()]
+        for product, of_product in groups.items()
+    }
+    heads = [each[0] for each in found.values()]
     return Page(
-        title=f"Backtest of {what} over {', '.join(names)}",
+        title=f"Backtest of {what} over {over_tapes([path for path, _ in result.tapes], synthetic)}",
         span=f"{display.plural(result.trials, 'setting')}, queue {', '.join(run.queues)}, fees"
         f" {run.fees_text}, {run.latency_text}",
         is_synthetic=bool(synthetic),
-        answer=[*_answer(found), *without_book(result)],
+        answer=[*_answer(heads), *without_book(result)],
         caveats=list(caveats(result, drawn)),
-        overview=Table(
-            "Products",
-            list(found[0].overview) if found else [],
-            [list(each.overview.values()) for each in found],
-            text_columns=4,
-            links=[each.section.id for each in found],
-        ),
-        sections=[each.section for each in found],
+        overview=_overview_table("Products", heads),
+        groups=[
+            Group(
+                product,
+                [each.section for each in of_product],
+                _overview_table("By tape", of_product) if len(of_product) > 1 else None,
+            )
+            for product, of_product in found.items()
+        ],
         quality=None,
         command=command,
         origin={
@@ -90,19 +95,50 @@ def page_of(
     )
 
 
-def _answer(found: Sequence["_Product"]) -> Iterator[Finding]:
+def subjects_of(result: Backtest) -> dict[str, dict[Path | None, list[BacktestRow]]]:
+    """Return the rows of each section, by product, then by tape; that of all tapes together (None) is first.
+
+    A product of one of several tapes has no row of all together: it would say the same again.
+    """
+    tapes = [path for path, _ in result.tapes]
+    found: dict[str, dict[Path | None, list[BacktestRow]]] = {}
+    for product in sorted({row.product for row in result.rows}):
+        by_tape: dict[Path | None, list[BacktestRow]] = {path: [] for path in (None, *tapes)}
+        for row in result.rows:
+            if row.product == product:
+                path = tapes[0] if row.tape is UNSET else None if row.tape is None else Path(str(row.tape))
+                by_tape[path].append(row)
+        if sum(bool(rows) for path, rows in by_tape.items() if path is not None) == 1:
+            del by_tape[None]
+        found[product] = {path: rows for path, rows in by_tape.items() if rows}
+    return found
+
+
+def _answer(heads: Sequence["_Product"]) -> Iterator[Finding]:
     """Yield a sentence for each product; of many for those with a profit, after one for all."""
-    if len(found) <= _MOST_SENTENCES:
-        yield from (each.finding for each in found)
+    if len(heads) <= _MOST_SENTENCES:
+        yield from (each.finding for each in heads)
         return
-    profitable = [each for each in found if each.profit > 0]
-    unfilled = sum(each.is_unfilled for each in found)
+    profitable = [each for each in heads if each.profit > 0]
+    unfilled = sum(each.is_unfilled for each in heads)
+    idle = f"; {unfilled} {'was' if unfilled == 1 else 'were'} never filled" if unfilled else ""
     yield Finding(
         "",
         "All products",
-        f"{len(profitable)} of {len(found)} made a profit with the best setting; {unfilled} never filled.",
+        f"{len(profitable) or 'none'} of {len(heads)} made a profit with its best setting{idle}.",
     )
     yield from (each.finding for each in profitable[:_MOST_SENTENCES])
+
+
+def _overview_table(caption: str, found: Sequence["_Product"]) -> Table:
+    """Return the rows of sections, with the currency in the headings if they share it."""
+    units = {display.quote_of(each.product) for each in found}
+    unit = units.pop() if len(units) == 1 else "quote"
+    headings = [heading.replace("(quote)", f"({unit})") for heading in found[0].overview] if found else []
+    rows = [list(each.overview.values()) for each in found]
+    return without_empty(
+        Table(caption, headings, rows, text_columns=2, links=[each.section.id for each in found])
+    )
 
 
 def best_settings(result: Backtest, tape: Path, product: str) -> list[int]:
@@ -122,15 +158,11 @@ def _ranked(rows: Sequence[BacktestRow], result: Backtest) -> list[BacktestRow]:
     )
 
 
-def subject_of(row: BacktestRow) -> tuple[str, bool, str]:
-    """Return what a section is about: a product on a tape; all tapes together come last."""
-    return row.product, row.tape is None, str(row.tape)
-
-
 @dataclass(frozen=True, slots=True)
 class _Product:
     """A product in the report: its sentence, its row of the overview, and its section."""
 
+    product: str
     finding: Finding
     profit: float
     is_unfilled: bool
@@ -165,7 +197,7 @@ def _product(
         result.settings.best_at,
         *_around(ranked, rows, result),
     )
-    title = first.product if first.tape is UNSET else f"{first.product}, {first.tape or 'all tapes'}"
+    title = _title(result, first.product, path, is_total=first.tape is None)
     section = Section(
         id_,
         title,
@@ -178,7 +210,16 @@ def _product(
     is_unfilled = not subject.is_filled
     profit = best[0].main.net or 0.0 if best else 0.0
     finding = Finding(id_, title, sentence(subject))
-    return _Product(finding, profit, is_unfilled, _overview(subject, title), section)
+    return _Product(first.product, finding, profit, is_unfilled, _overview(subject, title), section)
+
+
+def _title(result: Backtest, product: str, path: Path | None, *, is_total: bool) -> str:
+    """Return what a section is about: its product, and its tape among several."""
+    if len(result.tapes) == 1:
+        return product
+    if is_total or path is None:
+        return f"{product}, all tapes"
+    return f"{product}, {tape_names(each for each, _ in result.tapes)[path]}"
 
 
 def _settings(rows: Sequence[BacktestRow], result: Backtest, drawn: Drawn | None) -> Iterator[Setting]:
@@ -210,23 +251,28 @@ def _swept(result: Backtest) -> list[str]:
 
 def _overview(subject: TradedSubject, title: str) -> dict[str, str | Sparkline]:
     """Return the cells of a product by their heading."""
-    cells: dict[str, str | Sparkline] = {"product": title, "price": "-", "equity": "-"}
+    price: str | Sparkline = "-"
     if subject.evidence is not None:
         times, bids, asks = subject.evidence.quotes.points()
-        cells["price"] = sparkline(f"price of {title}", times, (bids + asks) / 2)
+        price = sparkline(f"price of {title}", times, (bids + asks) / 2)
     best = subject.best[0] if subject.best else None
     row, lane = (None, None) if best is None else (best.main, best.main_lane)
-    if lane is not None:
-        cells["equity"] = sparkline(f"equity of {title}", *lane.equity())
-    cells["best setting"] = _name_of_best(subject)
-    cells["net (quote)"] = "-" if row is None else display.significant(row.net)
+    bounds = {}
     if len(subject.settings[0].rows) > 1:
-        cells["net, back to front (quote)"] = "-" if best is None else best.bounds
-    cells["fills"] = "-" if row is None else display.count(row.fills)
-    cells["filled (%)"] = "-" if row is None else display.percent(row.fill_ratio)
-    cells["fees (quote)"] = "-" if row is None else display.significant(row.fees)
-    cells["drawdown (quote)"] = "-" if row is None else display.significant(row.drawdown)
-    return cells
+        ends = "-" if best is None else best.bounds if " to " in best.bounds else "the same"
+        bounds = {"back to front (quote)": ends}
+    return {
+        "product": title,
+        "best setting": _name_of_best(subject),
+        "net (quote)": "-" if row is None else display.significant(row.net),
+        **bounds,
+        "fills": "-" if row is None else display.count(row.fills),
+        "price": price,
+        "equity": sparkline(f"equity of {title}", *lane.equity()) if lane and subject.is_filled else "-",
+        "filled (%)": "-" if row is None else display.percent(row.fill_ratio),
+        "fees (quote)": "-" if row is None else display.significant(row.fees),
+        "drawdown (quote)": "-" if row is None else display.significant(row.drawdown),
+    }
 
 
 def _name_of_best(subject: TradedSubject) -> str:
@@ -241,22 +287,23 @@ def _facts(row: BacktestRow) -> dict[str, str]:
     return {
         "observed": f"{display.seconds(row.observed_s)} s",
         "trades of others": row.trades if row.trades == "none" else display.count(row.trades),
-        "tick": display.price(row.tick),
+        "tick": f"{display.price(row.tick)} {display.quote_of(row.product)}",
     }
 
 
 def _table(rows: Sequence[BacktestRow], result: Backtest, most: int) -> Table:
     """Return the lanes that were filled, or those that sent an order if none was; so many at most."""
     swept = result.swept()
+    unit, base = display.quote_of(rows[0].product), display.base_of(rows[0].product)
     headings = [
-        *(*swept, "queue", "orders", "fills", "filled (%)", "back (%)", "front (%)", "net (quote)"),
+        *(*swept, "queue", "orders", "fills", "filled (%)", "back (%)", "front (%)", f"net ({unit})"),
         *(
-            "fees (quote)",
-            "position (base)",
-            "drawdown (quote)",
-            "turnover (quote)",
+            f"fees ({unit})",
+            f"position ({base})",
+            f"drawdown ({unit})",
+            f"turnover ({unit})",
             "Sharpe",
-            "its standard error",
+            "Sharpe error",
         ),
         *(f"after {horizon_label(horizon)} (bps)" for horizon in result.settings.lane.markouts),
     ]

@@ -2,15 +2,17 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Final
 
 from orderbook import display
 from orderbook.thresholds import format_threshold
-from recorder.installed import tape_name
+from recorder.installed import tape_name, tape_names
 from replay.comparing.default_thresholds import lower_threshold
 from replay.comparing.profits import Profit
-from replay.comparing.results import Comparison, Group
+from replay.comparing.results import Comparison
+from replay.comparing.results import Group as ComparedGroup
 from replay.comparing.sweep.spread_times import QUANTILES
 from replay.comparing.sweep.statistics import ThresholdStatistics
 from replay.report import tables
@@ -18,7 +20,7 @@ from replay.report.collect.evidence import Evidence, Limits, evenly_chosen
 from replay.report.figures import by_threshold, depth, over_time, prices, profit
 from replay.report.figures.chart import Chart, Subject
 from replay.report.figures.marks import seen_marks
-from replay.report.page import Finding, Page, Section, software
+from replay.report.page import Finding, Group, Page, Section, over_tapes, software
 from replay.report.sparkline import Sparkline, sparkline
 from replay.report.tables import Table
 
@@ -50,31 +52,46 @@ def page_of(comparison: Comparison, evidence: Mapping[Path, Mapping[str, Evidenc
     tallies = [tally for found in comparison.tapes for tally in found.tallies.values()]
     first = min((tally.first_time for tally in tallies if tally.first_time is not None), default=None)
     last = max((tally.last_time for tally in tallies if tally.last_time is not None), default=None)
-    names = (f"{tape_name(found.tape)}{' (SYNTHETIC)' * found.synthetic}" for found in comparison.tapes)
-    subjects = list(_subjects(comparison, evidence))
+    subjects = subjects_of(comparison)
+    details = {
+        product: collected.episodes.threshold
+        for of_tape in evidence.values()
+        for product, collected in of_tape.items()
+    }
     limit = Limits().shared(len(subjects)).thresholds
-    found = [
-        _product(f"p{place}", *subject, comparison=comparison, sort=sort, limit=limit)
-        for place, subject in enumerate(subjects)
+    made = [
+        _product(
+            f"p{place}",
+            group,
+            None if group.tape is None else evidence.get(group.tape, {}).get(group.product),
+            comparison=comparison,
+            detail=details.get(group.product),
+            sort=sort,
+            limit=limit,
+        )
+        for place, group in enumerate(subjects)
     ]
+    found = {product: list(each) for product, each in groupby(made, key=lambda each: each.product)}
+    heads = [each[0] for each in found.values()]
+    synthetic = {each.tape for each in comparison.tapes if each.synthetic}
+    tapes = [each.tape for each in comparison.tapes]
+    summaries = f"{sum(each.summaries for each in tallies):,} summaries"
     return Page(
-        title=f"Thresholds over {', '.join(names)}",
-        span=f"{display.span(first, last)}, {sum(each.summaries for each in tallies):,} summaries",
-        is_synthetic=any(found.synthetic for found in comparison.tapes),
-        answer=[each.finding for each in found[:_MOST_SENTENCES]]
-        + ([Finding("", "The others", "in the table.")] if len(found) > _MOST_SENTENCES else []),
+        title=f"Thresholds over {over_tapes(tapes, synthetic)}",
+        span=f"{_span(first, last, len(tapes))}, {summaries}",
+        is_synthetic=bool(synthetic),
+        answer=[each.finding for each in heads[:_MOST_SENTENCES]]
+        + ([Finding("", "The others", "in the table.")] if len(heads) > _MOST_SENTENCES else []),
         caveats=list(_caveats(comparison)),
-        overview=Table(
-            "Products",
-            [
-                *("product", "mid price", "spread", "median spread (bps)", "largest (bps)"),
-                *("threshold", "above (%)", "episodes", "longest (s)", "data"),
-            ],
-            [each.overview for each in found],
-            text_columns=3,
-            links=[each.section.id for each in found],
-        ),
-        sections=[each.section for each in found],
+        overview=_overview_table("Products", heads),
+        groups=[
+            Group(
+                product,
+                [each.section for each in of_product],
+                _overview_table("By tape", of_product) if len(of_product) > 1 else None,
+            )
+            for product, of_product in found.items()
+        ],
         quality=tables.quality_table(comparison),
         command=comparison.command,
         origin={f"digest of {tape_name(found.tape)}": found.digest for found in comparison.tapes}
@@ -82,28 +99,42 @@ def page_of(comparison: Comparison, evidence: Mapping[Path, Mapping[str, Evidenc
     )
 
 
-def _subjects(
-    comparison: Comparison, evidence: Mapping[Path, Mapping[str, Evidence]]
-) -> Iterator[tuple[str, Group, Evidence | None]]:
-    """Yield title, numbers and evidence of each section: a product of each tape, then its total over tapes.
+def _span(first: int | None, last: int | None, tapes: int) -> str:
+    """Return from when to when; how long that is says nothing of several tapes."""
+    if tapes == 1 or first is None or last is None:
+        return display.span(first, last)
+    return f"{display.time_of_day(first)} to {display.time_of_day(last)} UTC"
 
-    A total has no figures over time: the tapes may overlap.
+
+def subjects_of(comparison: Comparison) -> list[ComparedGroup]:
+    """Return what each section is about: by product, all tapes together first, then each of its tapes.
+
+    A product of one of several tapes has no section of all together: it would say the same again.
     """
-    for group in comparison.groups:
-        if group.part is not None:
-            continue
-        collected = None if group.tape is None else evidence.get(group.tape, {}).get(group.product)
-        if len(comparison.tapes) == 1:
-            yield group.product, group, collected
-        else:
-            tape = tape_name(group.tape) if group.tape else "all tapes"
-            yield f"{group.product}, {tape}", group, collected
+    whole = [group for group in comparison.groups if group.part is None]
+    found = []
+    for product in dict.fromkeys(group.product for group in whole):
+        of_product = [group for group in whole if group.product == product]
+        by_tape = [group for group in of_product if group.tape is not None]
+        total = [group for group in of_product if group.tape is None and len(by_tape) > 1]
+        found += [*total, *by_tape]
+    return found
+
+
+def _overview_table(caption: str, found: Sequence["_Product"]) -> Table:
+    headings = [
+        *("product", "median spread (bps)", "largest (bps)", "mid price", "spread"),
+        *("threshold", "above (%)", "episodes", "longest (s)", "data"),
+    ]
+    rows = [each.overview for each in found]
+    return tables.without_empty(Table(caption, headings, rows, links=[each.section.id for each in found]))
 
 
 @dataclass(frozen=True, slots=True)
 class _Product:
     """A product in the report: its sentence, its row of the overview, and its section."""
 
+    product: str
     finding: Finding
     overview: Sequence[str | Sparkline]
     section: Section
@@ -111,45 +142,53 @@ class _Product:
 
 def _product(
     id_: str,
-    title: str,
-    group: Group,
+    group: ComparedGroup,
     evidence: Evidence | None,
     *,
     comparison: Comparison,
+    detail: float | None,
     sort: str,
     limit: int,
 ) -> _Product:
-    detail = None if evidence is None else evidence.episodes.threshold
+    title = _title(comparison, group)
     by_size = sorted(group.statistics, key=lambda row: row.threshold)
     rows = evenly_chosen(by_size, limit)
     longest = [] if evidence is None else evidence.episodes.finish()
     profits = _profits(comparison, group)
     currencies = display.quote_of(group.product), display.base_of(group.product)
-    subject = Subject(id_, rows, evidence, longest, profits, *currencies)
     in_detail = (
         by_threshold.row_in_detail(by_size, detail) if detail in comparison.settings.thresholds else None
     )
+    if in_detail is not None:
+        detail = in_detail.threshold  # of several with the same signals one has a row
+    subject = Subject(id_, rows, evidence, longest, detail, profits, *currencies)
     told = in_detail or next(iter(by_size[len(by_size) // 2 :]), None)  # the middle one
     section = Section(
         id_,
         title,
         _facts(group),
-        tables.threshold_table(
-            group.statistics, in_detail.threshold if in_detail else detail, sort, limit, profits
-        ),
+        tables.threshold_table(group.statistics, detail, sort, limit, profits),
         [chart for make in CHARTS if (chart := make(subject)) is not None],
-        [over_time.episode_data(episode) for episode in longest],
+        [over_time.episode_data(episode, subject.unit) for episode in longest],
         shared=seen_marks(subject),
-        note="" if detail is None or longest else _no_episode(detail, group),
+        note="" if detail is None or evidence is None or longest else _no_episode(detail, group),
     )
     text = _sentence(group, told, comparison.settings.fee)
     if profits:
         text += f" The strategy {profit.best_threshold(profits, subject.unit)}."
     finding = Finding(id_, title, text)
-    return _Product(finding, _overview(title, group, evidence, told), section)
+    return _Product(group.product, finding, _overview(title, group, evidence, told), section)
 
 
-def _profits(comparison: Comparison, group: Group) -> dict[float, Profit]:
+def _title(comparison: Comparison, group: ComparedGroup) -> str:
+    """Return what a section is about: its product, and its tape among several."""
+    if len(comparison.tapes) == 1:
+        return group.product
+    names = tape_names(each.tape for each in comparison.tapes)
+    return f"{group.product}, {'all tapes' if group.tape is None else names[group.tape]}"
+
+
+def _profits(comparison: Comparison, group: ComparedGroup) -> dict[float, Profit]:
     """Return what a strategy earns by threshold; empty without one."""
     if comparison.traded is None:
         return {}
@@ -159,7 +198,7 @@ def _profits(comparison: Comparison, group: Group) -> dict[float, Profit]:
     }
 
 
-def _sentence(group: Group, told: ThresholdStatistics | None, fee: float | None) -> str:
+def _sentence(group: ComparedGroup, told: ThresholdStatistics | None, fee: float | None) -> str:
     """Return what was found of a product, without its name."""
     spread = group.spread
     if not spread.known_s:
@@ -168,8 +207,12 @@ def _sentence(group: Group, told: ThresholdStatistics | None, fee: float | None)
         f"the spread was at most {display.bps(spread.p50)} bps half of the time, and"
         f" {display.bps(spread.largest)} bps at its largest."
     )
+    if spread.p50 == spread.largest:
+        text = f"the spread was {display.bps(spread.largest)} bps half of the time, and never more."
     if told is None or told.share is None:
         return text
+    if not told.signals:
+        return f"{text} It was never above {format_threshold(told.threshold)}."
     episodes = display.plural(told.episodes, "episode")
     text += (
         f" It was above {format_threshold(told.threshold)} for {display.percent(told.share)} % of"
@@ -183,7 +226,7 @@ def _sentence(group: Group, told: ThresholdStatistics | None, fee: float | None)
 
 
 def _overview(
-    title: str, group: Group, evidence: Evidence | None, told: ThresholdStatistics | None
+    title: str, group: ComparedGroup, evidence: Evidence | None, told: ThresholdStatistics | None
 ) -> list[str | Sparkline]:
     lines: list[str | Sparkline] = ["-", "-"]
     if evidence is not None:
@@ -201,7 +244,7 @@ def _overview(
             display.seconds(told.duration_max_s),
         ]
     verdict = display.verdict(group.quality.verdict)
-    return [title, *lines, *map(display.bps, (group.spread.p50, group.spread.largest)), *numbers, verdict]
+    return [title, *map(display.bps, (group.spread.p50, group.spread.largest)), *lines, *numbers, verdict]
 
 
 def _caveats(comparison: Comparison) -> Iterator[str]:
@@ -213,7 +256,7 @@ def _caveats(comparison: Comparison) -> Iterator[str]:
         if quality.interruptions:
             yield (
                 f"{product}: {display.plural(quality.interruptions, 'interruption')},"
-                f" {display.seconds(quality.excluded_s)} s without a book; nothing is said of them."
+                f" {display.seconds(quality.excluded_s)} s without a book in all; nothing is said of them."
             )
     if comparison.traded is None:
         yield "A wide spread is no profit: no order was simulated; compare --strategy simulates them."
@@ -226,7 +269,7 @@ def _caveats(comparison: Comparison) -> Iterator[str]:
     )
 
 
-def _no_episode(detail: float, group: Group) -> str:
+def _no_episode(detail: float, group: ComparedGroup) -> str:
     """Return why the section of a product has no episode."""
     text, spread = f"No episode was above {format_threshold(detail)}", group.spread
     if spread.largest is None:
@@ -237,7 +280,7 @@ def _no_episode(detail: float, group: Group) -> str:
     )
 
 
-def _facts(group: Group) -> dict[str, str]:
+def _facts(group: ComparedGroup) -> dict[str, str]:
     quality, spread = group.quality, group.spread
     facts: dict[str, str] = {}
     if group.statistics:

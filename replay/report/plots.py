@@ -8,8 +8,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from msgspec import UNSET
-
 from orderbook.display import printable
 from orderbook.errors import OptionError
 from recorder.tape.reader import Tape
@@ -19,7 +17,8 @@ from replay.comparing.results import Comparison
 from replay.comparing.settings import CompareSettings
 from replay.report.api import Report
 from replay.report.backtest import BacktestReport
-from replay.report.backtest_page import page_of, subject_of
+from replay.report.backtest_page import page_of, subjects_of
+from replay.report.comparison_page import subjects_of as subjects_of_comparison
 from replay.report.figures.trading import plain
 from replay.report.page import Page, Section
 from replay.running.results import RunResult
@@ -111,18 +110,14 @@ class BacktestPlots(_Plots):
     """The charts of a backtest. Each takes `product` and `tape`, which may be left out if there is one."""
 
     def __init__(self, result: Backtest) -> None:
-        tapes = [Path(path) for path, _ in result.tapes]
-
         def sections(page: Page) -> Mapping[Key, Section]:
-            keys = sorted({subject_of(row) for row in result.rows})
-            own = {
-                (product, None if is_total else tapes[0] if tape == str(UNSET) else tape): section
-                for (product, is_total, tape), section in zip(keys, page.sections, strict=True)
-            }
-            return dict(own)
+            keys: list[Key] = [
+                (product, path) for product, found in subjects_of(result).items() for path in found
+            ]
+            return dict(zip(keys, page.sections, strict=True))
 
         def over_time() -> Mapping[Key, Section]:
-            report = BacktestReport(None, [Tape.open(path) for path in tapes], result.settings)
+            report = BacktestReport(None, [Tape.open(path) for path, _ in result.tapes], result.settings)
             return sections(report.page(result, "auto", None))
 
         super().__init__(lambda: sections(page_of(result, {}, frozenset(), None)), over_time)
@@ -179,7 +174,7 @@ class ComparisonPlots(_Plots):
             return Report(None, thresholds, len(comparison.groups), None, details, comparison.settings.window)
 
         def sections(report: Report) -> Mapping[Key, Section]:
-            keys = [(each.product, each.tape) for each in comparison.groups if each.part is None]
+            keys = [(each.product, each.tape) for each in subjects_of_comparison(comparison)]
             return dict(zip(keys, report.page(comparison).sections, strict=True))
 
         def over_time() -> Mapping[Key, Section]:
@@ -224,7 +219,7 @@ class ReplayPlots(_Plots):
         def over_time() -> Mapping[Key, Section]:
             report = Report(None, compared.thresholds, len(result.tallies), window=compared.window)
             comparison = compare([result.tape], compared, watch=report.watch)
-            keys = [(each.product, each.tape) for each in comparison.groups if each.part is None]
+            keys = [(each.product, each.tape) for each in subjects_of_comparison(comparison)]
             return dict(zip(keys, report.page(comparison).sections, strict=True))
 
         super().__init__(over_time, over_time)
@@ -235,4 +230,4 @@ class ReplayPlots(_Plots):
 
     def durations(self, product: str | None = None) -> "Figure":
         """Return how long the episodes above the threshold lasted."""
-        return self._figure("histogram", "an episode", product, None, over_time=True)
+        return self._figure("histogram", "two episodes", product, None, over_time=True)

@@ -4,17 +4,21 @@ import base64
 import gzip
 import hashlib
 import json
+import re
 from importlib import resources
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
 
 from orderbook import display
 from orderbook.errors import BooktapeError
 from recorder.tape.store.durable import sync_content
 from replay.run_dir.unfinished import aside
 from replay.run_dir.writer import refuse_existing
+
+_BREAK: Final = re.compile(r"(?<=[.:/_])(?=\w)")
 
 
 class ReportError(BooktapeError):
@@ -48,6 +52,7 @@ def render(content: object, template: Literal["report.html", "backtest.html"] = 
     )
     environment.filters["packed"] = packed
     environment.filters["count"] = display.count
+    environment.filters["breakable"] = breakable
     plotly, script = plotly_source(), _template_file("report.js")
     # Only these two scripts run and nothing is fetched, even if a defect of ours let markup in.
     policy = (
@@ -61,6 +66,15 @@ def render(content: object, template: Literal["report.html", "backtest.html"] = 
         plotly=plotly,
         script=script,
     )
+
+
+def breakable(text: str) -> Markup:
+    """Return text that may be broken after its punctuation, where a phone has no room for a long name.
+
+    >>> breakable("a.b:C<d>")
+    Markup('a.<wbr>b:<wbr>C&lt;d&gt;')
+    """
+    return Markup("<wbr>").join(map(escape, _BREAK.split(text)))
 
 
 def packed(data: object) -> str:

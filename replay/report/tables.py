@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final
 
@@ -52,6 +52,21 @@ class Table:
     id: str = ""
 
 
+def without_empty(table: Table) -> Table:
+    """Return a table without the columns in which every row has `-`."""
+    kept = [
+        column
+        for column in range(len(table.headings))
+        if not table.rows or any(row[column] != "-" for row in table.rows)
+    ]
+    return replace(
+        table,
+        headings=[table.headings[column] for column in kept],
+        rows=[[row[column] for column in kept] for row in table.rows],
+        text_columns=sum(column < table.text_columns for column in kept),
+    )
+
+
 def threshold_table(
     rows: Sequence[ThresholdStatistics],
     detail: float | None,
@@ -90,7 +105,9 @@ def markout_table(rows: Sequence[ThresholdStatistics], detail: float | None) -> 
         line = [_marked(row.threshold, detail)]
         for markout in row.markouts:
             line += [
-                f"{significant(markout.mean_bps)} ± {significant(markout.standard_error_bps)}",
+                significant(markout.mean_bps)
+                if markout.standard_error_bps is None
+                else f"{significant(markout.mean_bps)} ± {significant(markout.standard_error_bps)}",
                 significant(markout.mean_abs_bps),
                 f"{markout.episodes:,} ({markout.left_out:,})",
             ]
@@ -154,9 +171,9 @@ def episodes_table(episodes: Sequence[Episode], threshold: float, total: int, fi
         total: number of all episodes, also those not listed.
         figure: HTML id of the figure.
     """
-    which = "all" if len(episodes) == total else f"the longest {len(episodes):,} of"
+    which = "" if len(episodes) == total else f"the longest {len(episodes):,} of "
     return Table(
-        f"Episodes above {format_threshold(threshold)}: {which} {total:,}",
+        f"Episodes above {format_threshold(threshold)}: {which}{total:,}",
         ("start (UTC)", "lasted (s)", "largest spread (bps)", "connection", "end"),
         [
             (
@@ -172,9 +189,15 @@ def episodes_table(episodes: Sequence[Episode], threshold: float, total: int, fi
     )
 
 
-def quotes_table(id_: str) -> Table:
+def quotes_table(id_: str, unit: str) -> Table:
     """Return the table that report.js fills with the quotes around the episode on show."""
-    return Table("Quotes", ("seconds since its start", "best bid", "best ask"), (), text_columns=0, id=id_)
+    return Table(
+        "Quotes",
+        ("seconds since its start", f"best bid ({unit})", f"best ask ({unit})"),
+        (),
+        text_columns=0,
+        id=id_,
+    )
 
 
 def gaps_table(gaps: Sequence[Gap]) -> Table:

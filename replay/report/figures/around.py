@@ -23,11 +23,12 @@ def around_chart(subject: TradedSubject) -> Chart | None:
     found = [each for each in subject.neighbours if each.name != LATENCY]
     if not found:
         return None
+    unfilled = _unfilled(subject)
     cells = [
         [
             each.name,
             point.at + (" (best)" if point.setting == each.setting else ""),
-            display.significant(point.value),
+            display.significant(point.value) + " (no fill)" * (point.setting in unfilled),
         ]
         for each in found
         for point in each.points[_first(each) : _last(each)]
@@ -36,9 +37,9 @@ def around_chart(subject: TradedSubject) -> Chart | None:
         "around",
         _title(subject, found),
         "One setting is moved a step at a time, the others stay. A peak that its neighbours do not share"
-        " is luck.",
+        " is luck." + (" Hollow: no fill." if unfilled else ""),
         {
-            "data": [_line(each, place) for place, each in enumerate(found)],
+            "data": [_line(each, place, unfilled) for place, each in enumerate(found)],
             "layout": {
                 "xaxis": {"title": {"text": "steps from the best"}, "dtick": 1, "zeroline": False},
                 "yaxis": {"title": {"text": f"net ({plain(subject.unit)})"}, "rangemode": "tozero"},
@@ -58,7 +59,11 @@ def _title(subject: TradedSubject, found: list[Neighbours]) -> str:
         for place in (each.place - 1, each.place + 1)
         if 0 <= place < len(each.points)
     ]
-    nets = [f"{display.significant(each.value)} at {each.at}" for each in beside]
+    unfilled = _unfilled(subject)
+    nets = [
+        f"{display.significant(each.value)} at {each.at}{' (no fill)' * (each.setting in unfilled)}"
+        for each in beside
+    ]
     said = ", ".join(nets) if len(nets) <= _NAMED else _range(beside)
     return f"Next to {best.label} ({display.significant(best.main.net)} {subject.unit}): {said}"
 
@@ -70,7 +75,12 @@ def _range(points: Sequence[NeighbourPoint] | Sequence[NearPoint]) -> str:
     return f"{display.significant(min(values))} to {display.significant(max(values))}"
 
 
-def _line(found: Neighbours, place: int) -> Figure:
+def _unfilled(subject: TradedSubject) -> set[int]:
+    """Return the settings without a fill under the model by which the best is chosen."""
+    return {each.main.setting for each in subject.settings if not each.main.fills}
+
+
+def _line(found: Neighbours, place: int, unfilled: set[int]) -> Figure:
     """Return the profit along one setting."""
     colour, dash, marker = STYLES[place % len(STYLES)]
     points = found.points[_first(found) : _last(found)]
@@ -82,7 +92,12 @@ def _line(found: Neighbours, place: int) -> Figure:
         "y": [each.value for each in points],
         "text": [plain(f"{found.name}={each.at}") for each in points],
         "line": {"color": colour, "dash": dash, "width": 2},
-        "marker": {"color": colour, "symbol": marker, "size": 7},
+        "marker": {
+            "color": colour,
+            "symbol": [marker + "-open" * (each.setting in unfilled) for each in points],
+            "size": 7,
+        },
+        "cliponaxis": False,
         "hovertemplate": "%{text}: %{y:,.6~g}<extra></extra>",
     }
 

@@ -15,16 +15,22 @@ _MAX_BARS: Final = 40
 _MAX_MARKED: Final = 60
 _FEW_EPISODES: Final = 10
 """Below this number of episodes their mean says little."""
+_FEWEST_COUNTED: Final = 2
+"""Fewer episodes need no counts by duration."""
 _FEW: Final = 6
 """Up to this count the axis needs a tick at each integer."""
 
 
-def share_chart(subject: Subject) -> Chart | None:
+def share_chart(subject: Subject) -> Chart | str | None:
     """Return the share above against the threshold; None for a single threshold."""
     if len(subject.rows) < 2:
         return None
+    if not any(row.signals for row in subject.rows):
+        return (
+            f"The spread was never above {format_threshold(subject.rows[0].threshold)}, the lowest threshold."
+        )
     reading = "How much of the observed time the spread was above each threshold."
-    low, high = subject.rows[0], subject.rows[-1]
+    low, high = subject.rows[0], next(row for row in reversed(subject.rows) if row.signals)
     told = (
         f"{display.percent(row.share)} % of the time above {format_threshold(row.threshold)}"
         for row in (low, high)
@@ -65,18 +71,20 @@ def duration_figure(rows: Sequence[ThresholdStatistics]) -> Figure:
     }
 
 
-def markout_chart(subject: Subject) -> Chart | None:
+def markout_chart(subject: Subject) -> Chart | str | None:
     """Return the mark-outs; None if none is known."""
     if all(each.mean_bps is None for row in subject.rows for each in row.markouts):
         return None
-    detail = None if subject.evidence is None else subject.evidence.episodes.threshold
+    most = max(each.episodes for row in subject.rows for each in row.markouts)
+    if most == 1:
+        return "One episode alone was followed long enough, so there are no mark-outs to draw."
     return Chart(
         "markouts",
-        _moved(subject.rows, detail),
+        _moved(subject.rows, subject.detail),
         "The mid's change from each episode's start to a time after it, and two standard errors. Fewer than"
         f" {_FEW_EPISODES} episodes say little: they have no line, and a hollow mark.",
         markout_figure(subject.rows),
-        markout_table(subject.rows, detail),
+        markout_table(subject.rows, subject.detail),
     )
 
 
@@ -99,7 +107,8 @@ def _moved(rows: Sequence[ThresholdStatistics], detail: float | None) -> str:
     first = known[0]
     return (
         f"{first.horizon} after an episode above {format_threshold(row.threshold)} begins, the mid has moved"
-        f" {display.signed(first.mean_bps or 0.0)} bps (mean of {first.episodes:,})"
+        f" {display.with_error(first.mean_bps or 0.0, first.standard_error_bps)} bps"
+        f" ({display.plural(first.episodes, 'episode')})"
     )
 
 
@@ -152,12 +161,12 @@ def _markouts(name: str, places: Sequence[Any], found: Sequence[MarkOut], style:
 
 def histogram_chart(subject: Subject) -> Chart | None:
     """Return the counts of episodes by duration of a single threshold; None if there are no episodes."""
-    if subject.evidence is None or not subject.longest or len(subject.rows) > 1:
+    if subject.evidence is None or len(subject.longest) < _FEWEST_COUNTED or len(subject.rows) > 1:
         return None
     episodes = subject.evidence.episodes
     return Chart(
         "histogram",
-        f"How long the episodes above {format_threshold(episodes.threshold)} lasted",
+        f"How long the episodes above {format_threshold(subject.detail or episodes.threshold)} lasted",
         f"{display.count(episodes.count)} in all, counted by duration.",
         histogram_figure(episodes),
         duration_table(duration_counts(episodes)),
@@ -196,8 +205,8 @@ def against_thresholds(rows: Sequence[ThresholdStatistics], title: str, axis: Ma
     is_linear = not rows or not rows[0].threshold or rows[len(rows) // 2].threshold * 4 > rows[-1].threshold
     scale = {} if is_linear else {"type": "log", "dtick": "D2"}
     return {
-        "xaxis": {"title": {"text": "threshold (bps)"}, **scale},
-        "yaxis": {"title": {"text": title}, **axis},
+        "xaxis": {"title": {"text": "threshold (bps)"}, "exponentformat": "none", **scale},
+        "yaxis": {"title": {"text": title}, "exponentformat": "none", **axis},
     }
 
 

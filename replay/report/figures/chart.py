@@ -42,6 +42,7 @@ class Subject:
         rows: statistics by threshold, ascending.
         evidence: what was collected; None for a total of several tapes, or a product without rows.
         longest: the longest episodes above the threshold in detail, in order of time.
+        detail: the threshold in detail; None if there is none.
         profits: what a strategy earns by threshold; empty without one.
         unit, base: the currencies of prices and sizes.
     """
@@ -50,6 +51,7 @@ class Subject:
     rows: Sequence[ThresholdStatistics]
     evidence: Evidence | None
     longest: Sequence[Episode]
+    detail: float | None = None
     profits: Mapping[float, Profit] = field(default_factory=dict)
     unit: str = "quote"
     base: str = "base"

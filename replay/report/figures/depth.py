@@ -19,7 +19,7 @@ from replay.report.collect.traded import TradedLimits
 from replay.report.figures.chart import BLUE, ORANGE, Chart, Figure, Subject
 from replay.report.figures.marks import marks, named, orders_table, seen_marks
 from replay.report.figures.series import ZOOM, milliseconds, seconds_of, shaded, time_axis
-from replay.report.figures.trading import TradedSubject, plain
+from replay.report.figures.trading import TradedSubject, plain, size_text
 from replay.report.tables import Table
 
 _ROWS: Final = 120
@@ -53,19 +53,20 @@ def depth_chart(subject: TradedSubject) -> Chart | str | None:
     if evidence is None or lane is None:
         return None
     if not len(evidence.quotes.points()[0]):
-        return "No book was known, so there is no depth to draw."
+        return "No book with both sides was known, so there is no depth to draw."
     grid, low, height = _grid(evidence, round((subject.best[0].main.tick or 0) * UNITS) or 1)
-    own = {f"{side}s": {"line": {"color": colour, "width": 2}} for side, colour in _OWN.items()}
+    looks = {f"{side}s": {"line": {"color": colour, "width": 2}} for side, colour in _OWN.items()}
+    own = orders_table(lane.orders.kept, subject.base) if lane.orders.kept else None
     return Chart(
         "depth",
         f"Depth over time, and the orders of {subject.who}",
         f"{_colours(evidence, height)} A line of an own order"
         " tells what was ahead of it when it began and when it ended. Bubbles are trades of others.",
-        _figure(subject, evidence, named(marks(subject), quotes=_QUOTES, **own), grid, low, height),
-        _largest(evidence, grid, low, height),
+        _figure(subject, evidence, named(marks(subject), quotes=_QUOTES, **looks), grid, low, height),
+        _largest(evidence, grid, low, height, subject),
         ZOOM,
-        below=orders_table(lane.orders.kept) if lane.orders.kept else None,
-        folded="Own orders, and their places in the queue",
+        below=own,
+        folded="" if own is None else own.caption,
         is_tall=True,
     )
 
@@ -76,7 +77,7 @@ def market_depth_chart(subject: Subject) -> Chart | None:
     if evidence is None or not evidence.depth.is_begun or not len(evidence.quotes.points()[0]):
         return None
     grid, low, height = _grid(evidence, evidence.depth.tick())
-    detail = format_threshold(evidence.episodes.threshold)
+    detail = format_threshold(subject.detail or evidence.episodes.threshold)
     figure = _figure(subject, evidence, named(seen_marks(subject), quotes=_QUOTES), grid, low, height)
     figure["layout"]["shapes"] += _signal_bars(evidence)
     return Chart(
@@ -85,7 +86,7 @@ def market_depth_chart(subject: Subject) -> Chart | None:
         f"{_colours(evidence, height)} Orange bars at the top: the spread was above {detail}; bars less"
         f" than {seconds_of(evidence.wide.joined_ns)} apart are one. Bubbles are trades.",
         figure,
-        _largest(evidence, grid, low, height),
+        _largest(evidence, grid, low, height, subject),
         ZOOM,
         is_tall=True,
     )
@@ -117,19 +118,26 @@ def _grid(evidence: Seen, tick: int) -> tuple[Ints, int, int]:
     return grid, low, height
 
 
-def _largest(evidence: Seen, grid: Ints, low: int, height: int) -> Table:
-    """Return the largest sizes of the figure."""
-    places = np.argsort(-grid, axis=None, kind="stable")[:_LARGEST]
-    rows = [
-        [
-            display.time_of_day(evidence.depth.start + column * evidence.depth.width_ns),
-            display.price((low + row * height) / UNITS),
-            f"{grid[row, column] / UNITS:.8g}",
-        ]
-        for row, column in zip(*(each.tolist() for each in np.unravel_index(places, grid.shape)), strict=True)
-        if grid[row, column]
-    ]
-    return Table("The largest sizes", ("time (UTC)", "price, from", "size (base)"), rows)
+def _largest(evidence: Seen, grid: Ints, low: int, height: int, subject: Subject | TradedSubject) -> Table:
+    """Return the largest sizes of the figure: a row for as long as one stays in its row of prices."""
+    is_first = np.diff(grid, axis=1, prepend=0) != 0
+    places = np.argsort(np.where(is_first, -grid, 0), axis=None, kind="stable")[:_LARGEST]
+    depth = evidence.depth
+    rows = []
+    for row, column in zip(*(each.tolist() for each in np.unravel_index(places, grid.shape)), strict=True):
+        if not grid[row, column]:
+            continue
+        changes = np.flatnonzero(is_first[row, column + 1 :])
+        end = column + 1 + int(changes[0]) if len(changes) else grid.shape[1]
+        rows.append(
+            [
+                *(display.time_of_day(depth.start + each * depth.width_ns) for each in (column, end)),
+                display.price((low + row * height) / UNITS),
+                size_text(int(grid[row, column])),
+            ]
+        )
+    headings = ("from (UTC)", "to (UTC)", f"price, from ({subject.unit})", f"size ({subject.base})")
+    return Table("The largest sizes", headings, rows, text_columns=2)
 
 
 def _range(bids: Floats, asks: Floats, levels: BookLevels, tick: int) -> tuple[int, int]:
@@ -187,16 +195,17 @@ def _figure(
 def last_book_chart(subject: Subject) -> Chart | str | None:
     """Return the cumulative depth of the last book that was known."""
     evidence = subject.evidence
-    return (
-        None
-        if evidence is None or not evidence.depth.is_begun
-        else _book_chart(subject, evidence, "last-book")
-    )
+    if evidence is None or not evidence.depth.is_begun or not len(evidence.quotes.points()[0]):
+        return None
+    return _book_chart(subject, evidence, "last-book")
 
 
 def book_chart(subject: TradedSubject) -> Chart | str | None:
     """Return the cumulative depth of the last book that was known."""
-    return None if subject.evidence is None else _book_chart(subject, subject.evidence, "book")
+    evidence = subject.evidence
+    if evidence is None or not len(evidence.quotes.points()[0]):
+        return None
+    return _book_chart(subject, evidence, "book")
 
 
 def _book_chart(subject: Subject | TradedSubject, evidence: Seen, name: str) -> Chart | str:
@@ -224,7 +233,7 @@ def _book_chart(subject: Subject | TradedSubject, evidence: Seen, name: str) -> 
         "yaxis": {"title": {"text": f"cumulative size ({plain(subject.base)})"}, "rangemode": "tozero"},
     }
     cells = [
-        [(display.price(price), f"{size:.8g}") for price, size in zip(*found, strict=True)]
+        [(display.price(price), size_text(round(size * UNITS))) for price, size in zip(*found, strict=True)]
         for found in sides.values()
     ]
     rows = [[*bid, *ask] for bid, ask in zip_longest(*cells, fillvalue=("-", "-"))]

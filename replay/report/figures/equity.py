@@ -23,11 +23,13 @@ def equity_chart(subject: TradedSubject) -> Chart | str | None:
     """
     if subject.evidence is None or not subject.best or not subject.is_filled:
         return None
+    # One without a fill has no money to draw; the best one is first, and may be filled by another model only.
+    drawn = [subject.best[0], *(each for each in subject.best[1:] if each.main.fills)]
     gaps = subject.evidence.gaps.found()
     traces: list[Figure] = []
     if len(subject.best[0].lanes) > 1:
         traces.append(_models(subject.best[0], gaps))
-    for place, setting in enumerate(subject.best):
+    for place, setting in enumerate(drawn):
         lane = setting.main_lane
         if lane is None:
             continue
@@ -48,9 +50,10 @@ def equity_chart(subject: TradedSubject) -> Chart | str | None:
             *map(display.significant, (each.main.net, each.main.drawdown, each.main.sharpe)),
             *map(display.significant, (each.main.position_min, each.main.position_max)),
         ]
-        for each in subject.best
+        for each in drawn
     ]
     best = subject.best[0]
+    which = f", of the best {len(drawn)} that were filled" if len(drawn) > 1 else ""
     shaded_band = (
         " The band is the best setting under all queue models." if len(subject.best[0].lanes) > 1 else ""
     )
@@ -58,7 +61,7 @@ def equity_chart(subject: TradedSubject) -> Chart | str | None:
         "equity",
         f"Equity, with a drawdown of {display.significant(best.main.drawdown)} {unit} at most"
         + (f" for {best.label}" if len(subject.compared) > 1 else ""),
-        f"Cash and position at the mid, of the best {len(subject.best)}.{shaded_band} Shaded: no book.",
+        f"Cash and position at the mid{which}.{shaded_band} Shaded: no book.",
         {
             "data": traces,
             "layout": {

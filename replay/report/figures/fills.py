@@ -15,14 +15,15 @@ _FEW: Final = 10
 """Below this number of fills a mean says nothing."""
 
 
-def funnel_chart(subject: TradedSubject) -> Chart | str | None:
-    """Return how many orders of the best setting were sent, accepted, rested and filled under each model."""
+def funnel_chart(subject: TradedSubject) -> Chart | None:
+    """Return how many orders of the best setting were sent, accepted, rested and filled under each model.
+
+    None if it sent none.
+    """
     lane = subject.shown
-    if lane is None:
+    if lane is None or not lane.stages["sent"]:
         return None
     best = subject.best[0]
-    if not lane.stages["sent"]:
-        return f"No order was sent by {subject.who}."
     counts = [lane.stages[stage] for stage in STAGES]
     few = {"dtick": 1} if counts[0] <= _FEW else {}
     sent, filled = counts[0], lane.stages[f"filled, {best.main.queue}"]
@@ -68,7 +69,7 @@ def funnel_chart(subject: TradedSubject) -> Chart | str | None:
 
 def markout_chart(subject: TradedSubject) -> Chart | str | None:
     """Return how the mid moved after the fills of the best setting, with its spread and counts."""
-    if not subject.best:
+    if not subject.best or not subject.best[0].main.fills:
         return None
     best = subject.best[0]
     known = {name: found.all for name, found in best.main.markouts.items()}

@@ -20,7 +20,7 @@ from replay.report.collect.quotes import QuoteBand
 from replay.report.collect.resting import Rested
 from replay.report.figures.chart import BLUE, GREEN, ORANGE, Figure, Subject
 from replay.report.figures.series import band, line, milliseconds, seconds_of
-from replay.report.figures.trading import TradedSubject
+from replay.report.figures.trading import TradedSubject, size_text
 from replay.report.tables import Table
 
 _MOST_ROWS: Final = 100
@@ -79,7 +79,7 @@ def _trades(trades: LargestTrades) -> dict[str, Figure]:
     kept = trades.trades()
     largest = max(kept[:, 3].max(initial=0), 1)
     traces = {}
-    for maker, what, symbol in ((1, "bought", "circle-open"), (0, "sold", "circle-open-dot")):
+    for maker, what, symbol in ((1, "bought", "circle-open"), (0, "sold", "square-open")):
         found = kept[kept[:, 1] == maker]
         if not len(found):
             continue
@@ -168,7 +168,7 @@ def _fills(fills: Sequence[FillRow]) -> dict[str, Figure]:
                 "name": name,
                 "x": [milliseconds(each.time) for each in found],
                 "y": [each.price / UNITS for each in found],
-                "text": [f"{each.size / UNITS:g}, by {each.how.by}" for each in found],
+                "text": [f"{size_text(each.size)}, by {each.how.by}" for each in found],
                 "marker": {"symbol": symbol, "color": colour, "size": 9, "line": {"width": 1}},
                 "hovertemplate": f"%{{x}}: %{{text}} at %{{y:,.8~f}}<extra>{name}</extra>",
             }
@@ -180,8 +180,8 @@ def _told(rested: Rested) -> str:
     low, high = (display.price(price / UNITS) for price in (rested.low, rested.high))
     if rested.rows > 1:
         return f"{display.count(rested.rows)} times at {low}" + (f" to {high}" if low != high else "")
-    size, ahead, share, back = (
-        f"{each / UNITS:.8g}" for each in (rested.size, rested.back, rested.share_until, rested.back_until)
+    size, ahead, share, back = map(
+        size_text, (rested.size, rested.back, rested.share_until, rested.back_until)
     )
     last = share if share == back else f"{share} (share) to {back} (back)"
     return f"order {rested.number}, {size} at {low}; ahead of it {ahead} at first, {last} at last"
@@ -189,13 +189,13 @@ def _told(rested: Rested) -> str:
 
 def _facts(order: Order) -> tuple[str, str, str, str]:
     """Return size, price, the size ahead of it when it came to rest, and how it ended."""
-    ahead = "-" if order.ahead_at_rest is None else f"{order.ahead_at_rest / UNITS:.8g}"
+    ahead = "-" if order.ahead_at_rest is None else size_text(order.ahead_at_rest)
     end = "-" if order.end is None else order.end.word
-    return f"{order.size / UNITS:.8g}", display.price(order.price / UNITS), ahead, end
+    return size_text(order.size), display.price(order.price / UNITS), ahead, end
 
 
-def orders_table(orders: Sequence[Order]) -> Table:
-    """Return own orders that rested, with their place in the queue."""
+def orders_table(orders: Sequence[Order], base: str) -> Table:
+    """Return own orders that rested, with their place in the queue, in order of time."""
     rows = [
         (
             display.time_of_day(order.rested or 0),
@@ -203,20 +203,21 @@ def orders_table(orders: Sequence[Order]) -> Table:
             *_facts(order)[:2],
             display.count(order.amends),
             _facts(order)[2],
-            *(f"{order.filled[model] / UNITS:.8g}" for model in QUEUE_MODELS),
+            *(size_text(order.filled[model]) for model in QUEUE_MODELS),
             _facts(order)[3],
         )
-        for order in orders[:_MOST_ROWS]
+        for order in sorted(orders, key=lambda order: order.rested or 0)[:_MOST_ROWS]
     ]
     filled = (f"filled, {model}" for model in QUEUE_MODELS)
     headings = (
         "rested (UTC)",
         "side",
-        "size (base)",
+        f"size ({base})",
         "last price",
         "amends",
-        "ahead of it (base)",
+        f"ahead of it ({base})",
         *filled,
         "end",
     )
-    return Table("Own orders that rested", headings, rows, text_columns=2)
+    part = f", the first {len(rows)} of {len(orders):,}" if len(rows) < len(orders) else ""
+    return Table(f"Own orders, and their places in the queue{part}", headings, rows, text_columns=2)

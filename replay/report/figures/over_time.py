@@ -8,19 +8,25 @@ from replay.report.collect.episodes import AROUND_NS, Episode
 from replay.report.collect.hours import HOURS, HourShares
 from replay.report.figures.chart import BLUE, NO_LEGEND, Chart, Figure, Subject
 from replay.report.figures.series import milliseconds, number
+from replay.report.figures.trading import plain
 from replay.report.tables import episodes_table, hours_table, quotes_table
 
 _HOUR_COLUMNS: Final = 6
+_OBSERVED_S: Final = 300
+"""Of an hour that was observed for a shorter time the share says little."""
 _STEP: Final = (("previous", "Previous episode"), ("next", "Next episode"))
 
 
 def hours_chart(subject: Subject) -> Chart | None:
-    """Return the share above by hour of the day; None unless several hours were observed."""
-    if subject.evidence is None or sum(second > 0 for second in subject.evidence.hours.observed_s()) < 2:
+    """Return the share above by hour of the day; None unless two were observed for some minutes."""
+    if (
+        subject.evidence is None
+        or sum(second >= _OBSERVED_S for second in subject.evidence.hours.observed_s()) < 2
+    ):
         return None
     hours = subject.evidence.hours
     reading = "Share of the observed time above, by UTC hour; empty where nothing was observed."
-    title = _busiest_hour(hours, subject.evidence.episodes.threshold)
+    title = _busiest_hour(hours, subject.detail or subject.evidence.episodes.threshold)
     return Chart("hours", title, reading, hours_figure(hours), hours_table(hours, _HOUR_COLUMNS))
 
 
@@ -39,7 +45,10 @@ def _busiest_hour(hours: HourShares, detail: float) -> str:
 def hours_figure(hours: HourShares) -> Figure:
     """Return the share above by hour of the day: a heat map over thresholds, or bars for one threshold."""
     shares = [[None if part is None else part * 100 for part in row] for row in hours.shares()]
-    labels = [f"{hour:02d}" for hour in range(HOURS)]
+    seen = [hour for hour, second in enumerate(hours.observed_s()) if second]
+    shown = range(min(seen, default=0), max(seen, default=HOURS - 1) + 1)
+    shares = [[row[hour] for hour in shown] for row in shares]
+    labels = [f"{hour:02d}" for hour in shown]
     axis = {"type": "category", "title": {"text": "hour of the day (UTC)"}}
     if len(shares) == 1:
         bars = {"type": "bar", "x": labels, "y": shares[0], "marker": {"color": BLUE}}
@@ -75,20 +84,21 @@ def book_chart(subject: Subject) -> Chart | None:
         f"Shaded is the episode, with {AROUND_NS // 10**9} s before and after it on its connection. Choose"
         " one in the list below.",
         None,
-        quotes_table(f"{id_}-quotes"),
+        quotes_table(f"{id_}-quotes", subject.unit),
         _STEP,
         overview="spread",
-        below=episodes_table(subject.longest, episodes.threshold, episodes.count, id_),
+        below=episodes_table(subject.longest, subject.detail or episodes.threshold, episodes.count, id_),
     )
 
 
-def episode_data(episode: Episode) -> dict[str, Any]:
-    """Return one episode as report.js draws it: seconds since its start, best bid and ask."""
+def episode_data(episode: Episode, unit: str) -> dict[str, Any]:
+    """Return one episode as report.js draws it: seconds since its start, best bid and ask in a currency."""
     quotes = episode.quotes
     data: dict[str, Any] = {
         "start_ms": milliseconds(episode.start),
         "end_ms": milliseconds(episode.end),
         "seconds": episode.duration_ns / 1e9,
+        "unit": plain(unit),
     }
     if quotes is not None:
         data["x"] = ((quotes.times - episode.start) / 1e9).round(6).tolist()

@@ -3,10 +3,12 @@
 from typing import Final
 
 from orderbook import display
+from orderbook.execution.numbers import UNITS
 from replay.report.collect.evidence import Evidence, evenly_chosen
 from replay.report.figures.chart import BLUE, ORANGE, Chart, Figure, Subject
 from replay.report.figures.marks import named, seen_marks
-from replay.report.figures.series import ZOOM, interrupted, line, seconds_of, shaded, time_axis
+from replay.report.figures.series import ZOOM, interrupted, line, price_axis, seconds_of, shaded, time_axis
+from replay.report.figures.trading import plain
 from replay.report.tables import gaps_table, spread_table
 
 _MAX_LINES: Final = 7
@@ -25,7 +27,8 @@ def spread_chart(subject: Subject) -> Chart | str | None:
         return "No book with both sides was known, so there are no prices to draw."
     largest = f": up to {display.bps(float(values.max()))} bps"
     kept, trades = len(evidence.trades.trades()), evidence.trades.seen
-    drawn = f" Bubbles: {kept:,} of {display.plural(trades, 'trade')}." if trades else ""
+    part = "" if kept == trades else f"{kept:,} of "
+    drawn = f" Circles: {part}{display.plural(trades, 'trade')}." if trades else ""
     return Chart(
         "spread",
         f"Prices and spread{largest}",
@@ -44,14 +47,14 @@ def spread_chart(subject: Subject) -> Chart | str | None:
 def spread_figure(subject: Subject, evidence: Evidence) -> Figure:
     """Return prices and spread, with thresholds as lines (the one in detail solid) and gaps shaded."""
     times, values = evidence.spreads.points()
-    gaps = evidence.gaps.found()
-    detail = evidence.episodes.threshold
+    gaps, drawn = evidence.gaps.found(), seen_marks(subject)
+    detail = evidence.episodes.threshold if subject.detail is None else subject.detail
     highest = _MOST_ABOVE * values.max(initial=0.0)
     thresholds = [row.threshold for row in subject.rows]
     near = [each for each in evenly_chosen(thresholds, _MAX_LINES) if each <= highest]
     shown = [detail] if detail <= highest else []
     for each in near:  # so far apart that their labels do not overlap
-        if all(abs(each - other) > max(values.max(initial=0.0), *near) / 12 for other in shown):
+        if all(abs(each - other) > max(values.max(initial=0.0), *near) / 9 for other in shown):
             shown.append(each)
     shapes, notes = shaded(gaps), []
     for each in shown:
@@ -65,15 +68,14 @@ def spread_figure(subject: Subject, evidence: Evidence) -> Figure:
     spread["line"] |= {"width": 1}
     return {
         "data": [
-            *named(seen_marks(subject)),
+            *named(drawn),
             spread | {"yaxis": "y2", "hovertemplate": "%{x}: %{y:.4~g} bps<extra></extra>"},
         ],
         "layout": {
             "xaxis": time_axis(times, "y2"),
             "yaxis": {
                 "domain": [0.45, 1],
-                "title": {"text": "price (quote)", "standoff": 10},
-                "tickformat": ",.8~f",
+                **price_axis(plain(subject.unit), drawn.values(), _tick(evidence)),
             },
             "yaxis2": {
                 "domain": [0, 0.38],
@@ -86,3 +88,8 @@ def spread_figure(subject: Subject, evidence: Evidence) -> Figure:
             "showlegend": False,
         },
     }
+
+
+def _tick(evidence: Evidence) -> float | None:
+    """Return the smallest step of prices, if a book was kept."""
+    return evidence.depth.tick() / UNITS if evidence.depth.is_begun else None

@@ -10,16 +10,19 @@ from replay.comparing.profits import Profit
 from replay.report.figures.by_threshold import against_thresholds
 from replay.report.figures.chart import Chart, Subject
 from replay.report.figures.settings import BAND, COLOURS, DASHES
+from replay.report.figures.trading import plain
 from replay.report.tables import Table
 
 _NAMES: Final = {"back": "profit_back", "share": "profit", "front": "profit_front"}
 
 
-def profit_chart(subject: Subject) -> Chart | None:
+def profit_chart(subject: Subject) -> Chart | str | None:
     """Return the profit by threshold, between those of the other queue models; None without a strategy."""
     rows = [row for row in subject.rows if row.threshold in subject.profits]
     if len(rows) < 2:
         return None
+    if not any(subject.profits[row.threshold].fills for row in rows):
+        return "The strategy was never filled, so there is no profit to draw."
     found = [subject.profits[row.threshold] for row in rows]
     lines = [
         {
@@ -29,7 +32,12 @@ def profit_chart(subject: Subject) -> Chart | None:
             "x": [round(row.threshold * 1e4, 9) for row in rows],
             "y": [getattr(each, _NAMES[model]) for each in found],
             "line": {"color": COLOURS[model], "dash": DASHES[model], "width": 2},
-            "marker": {"color": COLOURS[model], "size": 7},
+            "marker": {
+                "color": COLOURS[model],
+                "size": 7,
+                "symbol": ["circle" if each.fills else "circle-open" for each in found],
+            },
+            "cliponaxis": False,
             "hovertemplate": f"%{{x:g}} bps: %{{y:,.6~g}}<extra>{model}</extra>",
             **({"fill": "tonexty", "fillcolor": BAND} if place else {}),
         }
@@ -46,9 +54,17 @@ def profit_chart(subject: Subject) -> Chart | None:
     return Chart(
         "profit",
         f"The strategy {best_threshold(subject.profits, subject.unit)}",
-        "Net profit by threshold; the band is how much of it hangs on the place in the queue.",
-        {"data": lines, "layout": against_thresholds(rows, "net (quote currency)", {"rangemode": "tozero"})},
-        Table("Net profit by threshold and queue model", ["threshold", *QUEUE_MODELS, "fills"], cells),
+        "Net profit by threshold; the band is how much of it hangs on the place in the queue. Hollow: no"
+        " fill.",
+        {
+            "data": lines,
+            "layout": against_thresholds(rows, f"net ({plain(subject.unit)})", {"rangemode": "tozero"}),
+        },
+        Table(
+            f"Net profit by threshold and queue model ({subject.unit})",
+            ["threshold", *QUEUE_MODELS, "fills"],
+            cells,
+        ),
     )
 
 

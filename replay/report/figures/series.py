@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 import numpy as np
@@ -12,6 +12,7 @@ from replay.comparing.sweep.order_statistics import Floats, Ints
 from replay.report.collect.gaps import Gap
 from replay.report.figures.chart import GREY, Figure
 
+_FEW_TICKS: Final = 6
 TIME_AXIS: Final = {"type": "date", "title": {"text": "time (UTC)"}}
 ZOOM: Final = (
     ("earlier", "Earlier"),
@@ -95,6 +96,21 @@ def time_axis(times: Ints, anchor: str = "y") -> Figure:
     """Return an axis from the first time to the last one."""
     ends = [milliseconds(each) for each in times[[0, -1]].tolist()] if len(times) else None
     return TIME_AXIS | {"anchor": anchor} | ({} if ends is None else {"range": ends})
+
+
+def price_axis(unit: str, traces: Iterable[Figure], tick: float | None = None) -> Figure:
+    """Return the axis of prices; if they span a few ticks, its labels are prices that exist.
+
+    Args:
+        unit: the currency, as Plotly takes it.
+        traces: what is drawn on the axis.
+        tick: the smallest step of prices, if it is known.
+    """
+    axis: Figure = {"title": {"text": f"price ({unit})", "standoff": 10}, "tickformat": ",.8~f"}
+    prices = [price for trace in traces for price in trace["y"] if price is not None]
+    if tick and prices and max(prices) - min(prices) <= _FEW_TICKS * tick:
+        axis["dtick"] = tick
+    return axis
 
 
 def seconds_of(width_ns: int) -> str:

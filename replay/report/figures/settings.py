@@ -25,6 +25,8 @@ def net_chart(subject: TradedSubject) -> Chart | str | None:
     compared = subject.compared
     if len(compared) < 2:
         return None
+    if not any(row.orders for each in compared for row in each.rows.values()):
+        return None
     if not subject.is_filled:
         return "No setting was filled, so there is no profit to draw."
     shown = evenly_chosen(compared, _MOST_SETTINGS)
@@ -46,7 +48,7 @@ def net_chart(subject: TradedSubject) -> Chart | str | None:
     return Chart(
         "net",
         f"{profitable:,} of {display.plural(len(compared), 'setting')} made a profit{idle}{subject.at}",
-        _reading(models) + part,
+        _reading(models) + (" Hollow: no fill." if unfilled else "") + part,
         figure,
         Table("Net profit by setting and queue model", [subject.axis, *models], cells),
     )
@@ -79,7 +81,8 @@ def latency_chart(subject: TradedSubject) -> Chart | None:
     with_best = ", ".join(f"{name}={best.get(name)}" for name in subject.swept)
     return Chart(
         "latency",
-        f"What latency costs{f', with {display.printable(with_best, 60)}' if with_best else ''}",
+        f"Net {_by_latency(found)} {subject.unit}"
+        f"{f', with {display.printable(with_best, 60)}' if with_best else ''}",
         _reading(models),
         _lines(places, found, models, axis, subject.unit),
         Table("Net profit by latency and queue model", ["latency", *models], cells),
@@ -104,7 +107,7 @@ def profit_map(subject: TradedSubject) -> Chart | None:
     model = subject.settings[0].main.queue
     return Chart(
         "map",
-        f"Net profit over {across} and {up}",
+        f"Net profit over {across} and {up}: {_extremes(settings, names, subject.unit)}",
         f"Under the queue model {model}{at}. A good setting whose neighbours are bad is luck.",
         {
             "data": [
@@ -137,6 +140,23 @@ def profit_map(subject: TradedSubject) -> Chart | None:
     )
 
 
+def _extremes(settings: Sequence[Setting], names: Sequence[str], unit: str) -> str:
+    """Return the smallest and the largest net that were filled, and where the largest is."""
+    found = [each for each in settings if each.main.fills and each.main.net is not None]
+    if not found:
+        return "none was filled"
+    low, high = (pick(found, key=lambda each: each.main.net or 0.0) for pick in (min, max))
+    place = ", ".join(f"{name}={display.printable(str(high.values.get(name)), 40)}" for name in names)
+    least = "" if low is high else f"{display.significant(low.main.net)} to "
+    return f"{least}{display.significant(high.main.net)} {unit}, the most at {place}"
+
+
+def _by_latency(found: Sequence[Setting]) -> str:
+    """Return the net at the first and the last latency."""
+    ends = (found[0], found[-1])
+    return ", ".join(f"{display.significant(each.main.net)} at {each.values[LATENCY]}" for each in ends)
+
+
 def _lines(
     places: Sequence[Any],
     settings: Sequence[Setting],
@@ -153,7 +173,12 @@ def _lines(
             "x": places,
             "y": [each.rows[model].net for each in settings],
             "line": {"color": COLOURS[model], "dash": DASHES[model], "width": 2},
-            "marker": {"color": COLOURS[model], "size": 7},
+            "marker": {
+                "color": COLOURS[model],
+                "size": 7,
+                "symbol": ["circle" if each.rows[model].fills else "circle-open" for each in settings],
+            },
+            "cliponaxis": False,
             "hovertemplate": f"%{{x}}: %{{y:,.6~g}}<extra>{model}</extra>",
             **({"fill": "tonexty", "fillcolor": BAND} if place else {}),
         }

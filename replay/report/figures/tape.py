@@ -1,5 +1,6 @@
 """The figure of a whole backtest on one time axis: quotes, trades, own orders and fills, position, equity."""
 
+from collections.abc import Iterator
 from typing import Any, Final
 
 from orderbook import display
@@ -9,10 +10,11 @@ from replay.report.collect.lanes import LaneEvidence
 from replay.report.collect.traded import TradedProduct
 from replay.report.figures.chart import GREEN, VIOLET, Chart, Figure
 from replay.report.figures.marks import marks, named, rested_sentence
-from replay.report.figures.series import ZOOM, interrupted, line, seconds_of, shaded, time_axis
-from replay.report.figures.trading import TradedSubject, plain
+from replay.report.figures.series import ZOOM, interrupted, line, price_axis, seconds_of, shaded, time_axis
+from replay.report.figures.trading import TradedSubject, plain, size_text
 from replay.report.tables import Table
 
+_MOST_ROWS: Final = 200
 _BANDS: Final = {"yaxis": [0.46, 1.0], "yaxis2": [0.24, 0.41], "yaxis3": [0.0, 0.19]}
 
 
@@ -24,22 +26,14 @@ def tape_chart(subject: TradedSubject) -> Chart | str | None:
     if lane is None:
         return "No setting ran, so there are no prices to draw."
     best = subject.best[0]
-    trades, width = evidence.trades, seconds_of(evidence.quotes.width_ns)
-    drawn = [
-        f"{display.count(len(found))} of {display.plural(seen, what)}"
-        for found, seen, what in (
-            (lane.fills.kept, lane.fills.seen, "fill"),
-            (trades.trades(), trades.seen, "trade"),
-        )
-    ]
+    said = "; ".join(filter(None, (*_drawn(evidence, lane), rested_sentence(lane))))
     return Chart(
         "tape",
         f"{display.plural(best.main.fills, 'fill')} of {subject.who}, net"
         f" {display.significant(best.main.net)} {subject.unit}"
         if best.main.fills
-        else f"No fill of {subject.who} under {best.main.queue}",
-        f"Blue: lowest bid to highest ask in each {width}. Drawn: {', '.join(drawn)} of others;"
-        f" {rested_sentence(lane)}"
+        else _unfilled(subject),
+        f"{said[:1].upper()}{said[1:]}"
         + (" Below: position and equity." if _has_money(lane) else "")
         + " Shaded: no book, nothing is known.",
         _figure(subject, evidence, lane),
@@ -49,22 +43,50 @@ def tape_chart(subject: TradedSubject) -> Chart | str | None:
     )
 
 
+def _drawn(evidence: TradedProduct, lane: LaneEvidence) -> Iterator[str]:
+    """Yield what is drawn besides own orders, and how much of it."""
+    if len(evidence.quotes.points()[0]):
+        yield f"blue: lowest bid to highest ask in each {seconds_of(evidence.quotes.width_ns)}"
+    for found, seen, what, whose in (
+        (len(lane.fills.kept), lane.fills.seen, "fill", ""),
+        (len(evidence.trades.trades()), evidence.trades.seen, "trade", " of others"),
+    ):
+        if seen:
+            part = "" if found == seen else f"{display.count(found)} of "
+            yield f"{part}{display.plural(seen, what)}{whose}"
+    if not evidence.trades.seen:
+        yield "no trade of others could be read"
+
+
+def _unfilled(subject: TradedSubject) -> str:
+    """Return a title of prices at which nothing was filled."""
+    if not any(row.orders for each in subject.compared for row in each.rows.values()):
+        return "Prices: no order was sent"
+    return f"No fill of {subject.who} under {subject.best[0].main.queue}"
+
+
 def _figure(subject: TradedSubject, evidence: TradedProduct, lane: LaneEvidence) -> Figure:
     gaps = evidence.gaps.found()
     position = line("position", *interrupted(*lane.position(), []), VIOLET, "solid")
     equity = line("equity", *interrupted(*lane.equity(), gaps), GREEN, "solid")
-    position |= {"yaxis": "y2", "hovertemplate": "%{x}: %{y:.6~g}<extra>position</extra>"}
-    equity |= {"yaxis": "y3", "hovertemplate": "%{x}: %{y:,.6~g}<extra>equity</extra>"}
+    # The titles of their axes say what they are.
+    position |= {
+        "yaxis": "y2",
+        "showlegend": False,
+        "hovertemplate": "%{x}: %{y:.6~g}<extra>position</extra>",
+    }
+    equity |= {"yaxis": "y3", "showlegend": False, "hovertemplate": "%{x}: %{y:,.6~g}<extra>equity</extra>"}
     has_money = _has_money(lane)
     unit, base = plain(subject.unit), plain(subject.base)
-    titles = {"yaxis": f"price ({unit})", "yaxis2": f"position<br>({base})", "yaxis3": f"equity<br>({unit})"}
+    titles = {"yaxis": "", "yaxis2": f"position<br>({base})", "yaxis3": f"equity<br>({unit})"}
     axes: dict[str, Any] = {
         name: {"domain": domain, "title": {"text": titles[name], "standoff": 10}}
         for name, domain in (_BANDS if has_money else {"yaxis": [0.0, 1.0]}).items()
     }
-    axes["yaxis"]["tickformat"] = ",.8~f"
+    drawn = marks(subject)
+    axes["yaxis"] |= price_axis(unit, drawn.values(), subject.best[0].main.tick)
     return {
-        "data": [*named(marks(subject)), *([position, equity] if has_money else [])],
+        "data": [*named(drawn), *([position, equity] if has_money else [])],
         "layout": {
             "xaxis": time_axis(evidence.quotes.points()[0], "y3" if has_money else "y"),
             **axes,
@@ -86,10 +108,11 @@ def _table(subject: TradedSubject, fills: list[FillRow]) -> Table:
             "buy" if each.side == "bid" else "sell",
             "maker" if each.how.is_maker else "taker",
             display.price(each.price / UNITS),
-            f"{each.size / UNITS:g}",
+            size_text(each.size),
             display.significant(each.how.fee / MONEY_UNITS),
         ]
-        for each in fills[:200]
+        for each in fills[:_MOST_ROWS]
     ]
     headings = ("time (UTC)", "side", "as", "price", f"size ({subject.base})", f"fee ({subject.unit})")
-    return Table("Own fills", headings, rows, text_columns=3)
+    part = f": the first {len(rows)} of {len(fills):,}" if len(rows) < len(fills) else ""
+    return Table(f"Own fills{part}", headings, rows, text_columns=3)

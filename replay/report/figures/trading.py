@@ -6,6 +6,7 @@ from typing import Final
 
 from orderbook import display
 from orderbook.execution.codes import QUEUE_MODELS, QueueModel
+from orderbook.execution.numbers import UNITS
 from replay.report.collect.lanes import LaneEvidence
 from replay.report.collect.traded import TradedProduct
 from replay.simulation.neighbours import Nearest, Neighbours
@@ -13,6 +14,15 @@ from replay.simulation.rows import BacktestRow
 from replay.simulation.settings import LATENCY
 
 _LONGEST: Final = 40
+
+
+def size_text(units: int) -> str:
+    """Return a size in units of 1e-8 with all its decimals.
+
+    >>> size_text(9012), size_text(150_400_000_000), size_text(0)
+    ('0.00009012', '1,504', '0')
+    """
+    return f"{units / UNITS:,.8f}".rstrip("0").rstrip(".")
 
 
 def plain(text: str, longest: int = _LONGEST) -> str:

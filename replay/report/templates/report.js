@@ -30,10 +30,16 @@
       axes[key] = Object.assign({}, axis, layout[key]);
       if (isNarrow() && axes[key].type === "date") axes[key].nticks = 4;
     });
+    // On a phone the names of lines stand on them: beside the figure they take a third of its width.
+    const notes = (layout.annotations || []).map(function (note) {
+      return isNarrow() ? Object.assign({}, note, { xanchor: "right", yanchor: "bottom" }) : note;
+    });
+    const right = isNarrow() ? { r: 16 } : {};
     return Object.assign({ plot_bgcolor: "rgba(0,0,0,0)" }, layout, {
+      annotations: notes,
       font, legend, autosize: true, hovermode: "closest", dragmode: touch ? false : "zoom",
       paper_bgcolor: "rgba(0,0,0,0)",
-      margin: Object.assign({ l: isNarrow() ? 44 : 60, r: 16, t: 28, b: 48 }, layout.margin),
+      margin: Object.assign({ l: isNarrow() ? 44 : 60, r: 16, t: 28, b: 48 }, layout.margin, right),
     }, axes);
   }
 
@@ -81,7 +87,7 @@
       data: [line("best ask", episode.ask, "#d9730d", "solid"), line("best bid", episode.bid, "#2f7ed8", "dash")],
       layout: {
         xaxis: { title: { text: "seconds since the episode's start" } },
-        yaxis: { title: { text: "price" }, tickformat: ",.8~f" }, shapes: [shade], showlegend: true,
+        yaxis: { title: { text: "price (" + episode.unit + ")" }, tickformat: ",.8~f" }, shapes: [shade], showlegend: true,
       },
     };
   }
@@ -118,9 +124,14 @@
       const line = body.insertRow();
       [second.toFixed(3), episode.bid[row], episode.ask[row]].forEach(function (value) {
         const cell = line.insertCell();
-        cell.textContent = value === null ? "-" : value;
+        cell.textContent = value === null ? "-" : typeof value === "string" ? value : priceText(value);
       });
     });
+  }
+
+  // As display.price writes it.
+  function priceText(value) {
+    return value.toLocaleString("en-US", { minimumFractionDigits: 2, maximumFractionDigits: 8 });
   }
 
   // The range of time, by buttons

@@ -193,17 +193,21 @@ def test_replay_lists_the_episodes(replayed: Path) -> None:
 
 
 def test_tapes_with_little(page: Page, tmp_path: Path) -> None:
-    """Several tapes have a section each and a total, also if a tape has no book."""
+    """Several tapes have a total and a section each, also one without a book; a product is one heading."""
     empty = import_frames(tmp_path, [(0, update("BTC-USD", ("sell", "101", "2")))])
     path = tmp_path / "report.html"
     assert invoke("compare", SAMPLE, empty, "-p", "BTC-USD", "--html", path).exit_code == 0
-    page.open(path, width=390).open_products()
-    titles = page.value("[...document.querySelectorAll('h2')].map(title => title.textContent)")
-    assert titles[1:4] == ["BTC-USD, sample:", f"BTC-USD, {empty}", "BTC-USD, all tapes"]
-    assert page.value("document.querySelectorAll('#p1 .plot, #p2 .plot').length") > 2
-    without_book = page.value("document.querySelector('#p1').textContent")
+    page.open(path, width=390)
+    shown = "[...document.querySelectorAll('.product')].filter(each => each.checkVisibility()).length"
+    assert page.value(shown) == 1
+    assert page.value("document.querySelectorAll('#answer li a').length") == 1  # a sentence of all tapes
+    page.open_products()
+    titles = page.value("[...document.querySelectorAll('.product h2')].map(title => title.textContent)")
+    assert titles == ["BTC-USD", "BTC-USD, all tapes", f"BTC-USD, {SAMPLE.name}", f"BTC-USD, {empty.name}"]
+    assert page.value("document.querySelectorAll('#p0 .plot, #p1 .plot').length") > 2
+    without_book = page.value("document.querySelector('#p2').textContent")
     assert "No book with both sides was known, so there are no prices to draw." in without_book
-    assert page.value("document.getElementById('p1-spread')") is None
+    assert page.value("document.getElementById('p2-spread')") is None
     assert page.value("document.documentElement.scrollWidth") <= 390
     assert_quiet(page)
 

@@ -148,9 +148,9 @@ def test_figures_are_the_result(page: Page, made: tuple[Path, bt.Backtest]) -> N
     shown = dict(
         zip(page.value(script.format("thead th")), page.value(script.format("tbody tr > *")), strict=False)
     )
-    assert shown["net (quote)"] == display.significant(best.net)
-    assert shown["fees (quote)"] == display.significant(best.fees)
-    assert shown["drawdown (quote)"] == display.significant(best.drawdown)
+    assert shown["net (USD)"] == display.significant(best.net)
+    assert shown["fees (USD)"] == display.significant(best.fees)
+    assert shown["drawdown (USD)"] == display.significant(best.drawdown)
     assert (shown["fills"], shown["filled (%)"]) == (str(best.fills), display.percent(best.fill_ratio))
 
 

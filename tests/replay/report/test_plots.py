@@ -53,7 +53,7 @@ def test_a_comparison_and_a_replay() -> None:
     for draw in (nothing.plot.markouts, nothing.plot.durations):
         with pytest.raises(bt.OptionError, match="this chart needs several thresholds, and an episode"):
             draw()
-    replayed = bt.open(SAMPLE).replay(products=ETH, threshold="10bps", end="+15s")
+    replayed = bt.open(SAMPLE).replay(products=ETH, threshold="2bps", end="+15s")
     for figure in (comparison.plot.spread(ETH), replayed.plot.spread()):
         assert figure.layout.title.text.startswith("Prices and spread")
         assert len(figure.data) >= 2

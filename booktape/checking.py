@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 from booktape import arguments
 from booktape.arguments import PathLike
 from booktape.traders import trader_factory
+from booktape.workers import workers_of
 from orderbook.errors import reason_of
 from recorder.settings import EngineName
 
 if TYPE_CHECKING:
+    from booktape.workers import ClientLike
     from orderbook.engine import Engine
     from recorder.tape.compaction import Compacted
     from replay.checking.index import Indexed
@@ -24,28 +26,41 @@ if TYPE_CHECKING:
 
 
 def verify(
-    tape: PathLike, *, engine: Engine | EngineName = "auto", strategy: TraderFactory | str | None = None
+    tape: PathLike,
+    *,
+    engine: Engine | EngineName = "auto",
+    strategy: TraderFactory | str | None = None,
+    processes: int = 1,
+    cluster: str | None = None,
+    client: ClientLike | None = None,
 ) -> Verification:
     """Check the whole tape: files, numbering, order of time, sequence numbers, and live = replay.
 
     Args:
         tape: the tape.
         engine: what runs the books; all give the same verdicts.
-        strategy: a strategy that has traded while the tape was recorded, to be run again: what it does
-            must be what is noted.
+        strategy: a strategy that has traded while the tape was recorded, to be run again, in this process:
+            what it does must be what is noted.
+        processes: number of processes that share the work; no finding depends on it.
+        cluster: share the work on a cluster of Dask instead: the address of its scheduler, such as
+            `tcp://scheduler:8786`, or `local:4` for four processes here. It needs the tape at the same path.
+        client: the same with a client of Dask that you have, or any `replay.pieces.cluster.Cluster`.
 
     Raises:
         OptionError: if this strategy has not traded on the tape.
         TapeError: if the tape is gone; damage is part of the result.
     """
-    from replay.checking.executions import NamedTrader
-    from replay.checking.verify import verify as run
+    processes = arguments.whole_number(processes, "processes", 1, 64)
+    engine = arguments.engine_of(engine)
+    with workers_of(processes, cluster, client, engine, "replay.checking.pieces") as workers:
+        from replay.checking.executions import NamedTrader
+        from replay.checking.verify import verify as run
 
-    trader = None
-    if strategy is not None:
-        make, name = trader_factory(strategy)
-        trader = NamedTrader(name, make)
-    return run(arguments.tape_path(tape), arguments.engine_of(engine), trader)
+        trader = None
+        if strategy is not None:
+            make, name = trader_factory(strategy)
+            trader = NamedTrader(name, make)
+        return run(arguments.tape_path(tape), engine, trader, workers=workers)
 
 
 def inspect(tape: PathLike, *, trades: bool = False) -> Inspection:

@@ -57,6 +57,7 @@ class SharedNumbers:
     def __init__(self) -> None:
         self._numbers = array("q")
         self._texts = array("I")
+        self._first: dict[str, int] = {}
         self._last: dict[str, int] = {}
         self._disordered = 0
 
@@ -64,9 +65,20 @@ class SharedNumbers:
         """Add the number and the text of a product's next frame. O(length)."""
         self._disordered += number <= self._last.get(product, -_MAX_NUMBER) or number >= _MAX_NUMBER
         if -_MAX_NUMBER < number < _MAX_NUMBER:
+            self._first.setdefault(product, number)
             self._last[product] = number
             self._numbers.append(number)
             self._texts.append(crc32(text.encode()))
+
+    def merge(self, later: "SharedNumbers") -> None:
+        """Add the numbers of the frames that come next of each product."""
+        for product, number in later._first.items():
+            self._disordered += number <= self._last.get(product, -_MAX_NUMBER)
+            self._first.setdefault(product, number)
+        self._last |= later._last
+        self._disordered += later._disordered
+        self._numbers += later._numbers
+        self._texts += later._texts
 
     def faults(self) -> NumberFaults:
         """Return what is wrong with the numbers so far. O(n log n).

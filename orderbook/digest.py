@@ -132,10 +132,11 @@ class Digest:
             edges = np.searchsorted(seqs, np.arange(first + 1, last + 1) * BLOCK)
             parts = [part for part in np.split(packed, edges) if len(part)]
         for part in parts:
-            self._extend(int(part["seq"][0]) // BLOCK, part.view(np.uint8).data)
+            self.extend(int(part["seq"][0]) // BLOCK, part.view(np.uint8).data)
         return packed
 
-    def _extend(self, block: int, packed: bytes | bytearray | memoryview) -> None:
+    def extend(self, block: int, packed: bytes | bytearray | memoryview) -> None:
+        """Add packed summaries of one block. O(length)."""
         if block != self.block:
             self._close_block()
             self.block = block
@@ -161,12 +162,19 @@ class Digest:
         """Add the digest of the piece that comes next. O(its blocks)."""
         assert later.hashes is not None  # noqa: S101  it is a piece
         if later.first is not None:
-            self._extend(*later.first)
+            self.extend(*later.first)
             self._close_block()
             for digest in later.hashes:
                 self._add_block(digest)
         if later.block is not None:
-            self._extend(later.block, later.pending)
+            self.extend(later.block, later.pending)
+
+    def copy(self) -> "Digest":
+        """Return a copy that continues on its own, without checks. O(pending)."""
+        copy = Digest(self.chain)
+        copy.block, copy.pending = self.block, self.pending.copy()
+        copy.first, copy.hashes = self.first, None if self.hashes is None else self.hashes.copy()
+        return copy
 
     @property
     def chain_seq(self) -> int:

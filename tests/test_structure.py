@@ -345,6 +345,7 @@ TESTED_ELSEWHERE = {
     "replay/checking/interruptions.py": "tests/replay/checking/test_inspect.py",
     "replay/checking/origins.py": "tests/replay/merging/test_api.py",
     "replay/merging/": "tests/replay/merging/test_api.py",
+    "replay/checking/product_check.py": "tests/replay/checking/test_verify.py",
     "replay/checking/verification.py": "tests/replay/checking/test_verify.py",
     "replay/comparing/metric.py": "tests/replay/comparing/test_metrics.py",
     "replay/pieces/cluster.py": "tests/replay/pieces/test_dask_cluster.py",

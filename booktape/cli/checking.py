@@ -9,10 +9,12 @@ import click
 import booktape
 from booktape.cli.options import (
     PATH,
+    cluster_option,
     command,
     engine_option,
     json_option,
     option,
+    processes_option,
     products_option,
     tape_argument,
 )
@@ -60,6 +62,8 @@ def book(tape: Path, product: str, as_json: bool, **options: Any) -> None:
     metavar="MODULE:FACTORY",
     help="Run a strategy again that has traded while TAPE was recorded, and compare its orders.",
 )
+@processes_option
+@cluster_option
 @engine_option
 @json_option
 def verify(tape: Path, strict: bool, as_json: bool, **options: Any) -> None:

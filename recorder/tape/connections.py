@@ -118,6 +118,7 @@ class ConnectionCollector:
         self._found: list[Connection] = []
         self._number: int | None = None
         self._with_frames: set[int | None] = set()
+        self._end_before: tuple[int | None, Disconnected | None] | None = None  # of one that began earlier
 
     def add(self, rows: pa.RecordBatch) -> None:
         """Add the next rows, at least one. O(1) if they are frames of the same connection as the row before.
@@ -149,8 +150,23 @@ class ConnectionCollector:
         self.first_time = first_time if self.first_time is None else self.first_time
         self.last_time = last_time
 
+    def merge(self, later: "ConnectionCollector") -> None:
+        """Add the connections of the rows that come next, of a collector of their own."""
+        if later.first_time is None:
+            return
+        if later._end_before is not None:
+            time, closed = later._end_before
+            self._end(self.last_time if time is None else time, closed)
+        self._found += later._found
+        self._with_frames |= later._with_frames
+        self._number = later._number
+        self.first_time = later.first_time if self.first_time is None else self.first_time
+        self.last_time = later.last_time
+
     def _end(self, time: int | None, closed: Disconnected | None = None) -> None:
         """Set the end of the last connection, unless it was closed."""
+        if not self._found:
+            self._end_before = self._end_before or (time, closed)
         if self._found and self._found[-1].closed is None and time is not None:
             self._found[-1] = replace(self._found[-1], last_time=time, closed=closed)
 

@@ -16,10 +16,10 @@ from recorder.tape.product_tape import ProductTape
 from recorder.tape.reader import Tape, TapeLike
 from recorder.tape.store import files as store
 from replay.checking.replayed import ReplayCheck
-from replay.checking.verification import Verification
+from replay.checking.verification import Findings
 
 
-def check_segment_files(tape: ProductTape, found: Verification) -> None:
+def check_segment_files(tape: ProductTape, found: Findings) -> None:
     """Find segments that are missing or not listed, and compare every listed one with its checksum.
 
     Raises:
@@ -43,7 +43,7 @@ def problem_of(tape: ProductTape, entry: SegmentEntry) -> str:
     return "" if digest == entry.sha256 else f"{segment.path}: the SHA-256 is not the one that was sealed"
 
 
-def check_journals(tape: ProductTape, found: Verification) -> None:
+def check_journals(tape: ProductTape, found: Findings) -> None:
     """Find bad records and incomplete ones in journals, and the copies that were kept of bad journals."""
     found.kept += damaged_copies(tape.journals)
     for journal in tape.open_journals():
@@ -70,16 +70,14 @@ def checked_compact(tape: TapeLike) -> dict[str, Compacted]:
 
     def check(product: ProductTape, entries: Sequence[SegmentEntry], days: Sequence[range]) -> None:
         for day in days:
-            _check_day(opened, product, entries, day, engine)
+            _check_day(product, entries, day, engine)
 
     return compact(opened, check)
 
 
-def _check_day(
-    opened: Tape, tape: ProductTape, entries: Sequence[SegmentEntry], day: range, engine: Engine
-) -> None:
+def _check_day(tape: ProductTape, entries: Sequence[SegmentEntry], day: range, engine: Engine) -> None:
     """Check some consecutive segments, by replay from the book and the digest before them."""
-    found = Verification(opened, engine.name)
+    found = Findings()
     chosen = [entries[number] for number in day]
     found.damage += filter(None, (problem_of(tape, entry) for entry in chosen))
     if not found.damage:

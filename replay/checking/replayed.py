@@ -8,12 +8,14 @@ import numpy as np
 import pyarrow as pa
 
 from orderbook.digest import Digest, RowChecks
+from orderbook.digest_marks import DigestState
 from orderbook.engine import Engine
 from orderbook.facts import Facts, no_facts
 from orderbook.tally import Tally
 from orderbook.thresholds import DEFAULT_THRESHOLD
 from orderbook.times import format_time
 from orderbook.trades import TradeReader, TradeTally
+from orderbook.venues.registry import venue
 from recorder.tape.connections import Connection, ConnectionCollector
 from recorder.tape.errors import DamagedTapeError
 from recorder.tape.format.book_spacing import BookSpacing
@@ -27,7 +29,7 @@ from recorder.tape.store import files as store
 from replay.checking.divergence import first_divergence
 from replay.checking.reconnects import AuditedBook
 from replay.checking.verdicts import SharedSequences
-from replay.checking.verification import Verification
+from replay.checking.verification import Findings
 
 
 class ReplayCheck:
@@ -48,7 +50,7 @@ class ReplayCheck:
         self,
         tape: ProductTape,
         engine: Engine,
-        found: Verification,
+        found: Findings,
         sequences: SharedSequences | None,
     ) -> None:
         self._tape = tape
@@ -57,10 +59,10 @@ class ReplayCheck:
         self._begin = 0
         self._books = BookSpacing()
         self._last: tuple[int, int] | None = None  # connection and recv_time of the last row
-        self.book = AuditedBook(engine, tape.product, found.tape.feed)
+        self.book = AuditedBook(engine, tape.product, tape.feed)
         self._checks = RowChecks()
         self.tally = Tally(DEFAULT_THRESHOLD, Digest(checks=self._checks), trades=TradeTally())
-        self._trades = TradeReader(tape.product, found.tape.venue)
+        self._trades = TradeReader(tape.product, venue(tape.feed))
         self._collector = ConnectionCollector()
         self._facts = no_facts()
 
@@ -85,7 +87,7 @@ class ReplayCheck:
                 if rows.column("seq")[0].as_py() >= before.chain_seq:
                     for step in steps:
                         self.tally.add(step)
-                _, self._last = _ends(rows)
+                _, self._last = ends_of(rows)
             if segment.entry.next_seq >= before.next_seq:
                 break
         self.tally.take_facts()
@@ -132,7 +134,7 @@ class ReplayCheck:
         starts = {part.first_seq: part for part in parts_of([segment.entry])}
         parts: list[Part] = []
         for rows in split_at(segment.batches(), starts):
-            (connection, time), (last_connection, _) = _ends(rows)
+            (connection, time), (last_connection, _) = ends_of(rows)
             seq = rows.column("seq")[0].as_py()
             if seq in starts or not parts:
                 before = self.tally.digest.hexdigest()
@@ -176,19 +178,8 @@ class ReplayCheck:
         if segment.start > entry.first_seq:
             return  # a compaction merged it while we read: its first rows were checked in another file
         self._checks.take(entry.first_seq, entry.rows)  # equal, so they are not needed any more
-        facts = self._take_facts()
-        first_connection, (last_connection, last_time) = parts[0].connections[0], self._last or (0, 0)
-        replayed = replace(
-            entry,
-            first_recv_time=parts[0].first_recv_time,
-            last_recv_time=format_time(last_time),
-            connections=(first_connection, last_connection),
-            chain=digest.chain.hex(),
-            chain_seq=digest.chain_seq,
-            **listed_facts(facts, is_complete=entry.lags is not None),
-            book_sha256=parts[0].book_sha256,
-            parts=tuple(parts) if entry.parts else (),
-        )
+        state = DigestState(entry.digest, digest.chain.hex(), digest.chain_seq)
+        replayed = entry_of(entry, parts, self._last or (0, 0), self._take_facts(), state)
         if replayed != entry:
             names = (each.name for each in fields(entry))
             wrong = ", ".join(name for name in names if getattr(replayed, name) != getattr(entry, name))
@@ -205,7 +196,7 @@ class ReplayCheck:
         seq = rows.column("seq").to_numpy()
         times = rows.column("recv_time").view(pa.int64()).to_numpy()
         connections = rows.column("connection").to_numpy()
-        first, last = _ends(rows)
+        first, last = ends_of(rows)
         connection_before, time_before = self._last or first
         back = np.flatnonzero(np.diff(times, prepend=time_before) < 0)
         if back.size:
@@ -218,13 +209,43 @@ class ReplayCheck:
         self._collector.add(rows)
         for step in self.book.steps(rows):
             self.tally.add(step)
-        assert self.tally.trades is not None  # noqa: S101  made above
-        self.tally.trades.add(self._trades.of_rows(rows))  # late ones need the book
+        self._check_trades(rows)
         if self._sequences is not None:
             self._sequences.add(self._tape.product, rows)
 
+    def _check_trades(self, rows: pa.RecordBatch) -> None:
+        """Count the trades of rows; late ones need the book."""
+        assert self.tally.trades is not None  # noqa: S101  made above
+        self.tally.trades.add(self._trades.of_rows(rows))
 
-def _ends(rows: pa.RecordBatch) -> tuple[tuple[int, int], tuple[int, int]]:
+
+def entry_of(
+    listed: SegmentEntry, parts: Sequence[Part], last: tuple[int, int], facts: Facts, state: DigestState
+) -> SegmentEntry:
+    """Return the entry of a segment as its rows have it.
+
+    Args:
+        listed: as the list has it.
+        parts: its parts as its rows have them.
+        last: connection and recv_time of its last row.
+        facts: of its rows.
+        state: the digest after its last row.
+    """
+    return replace(
+        listed,
+        first_recv_time=parts[0].first_recv_time,
+        last_recv_time=format_time(last[1]),
+        connections=(parts[0].connections[0], last[0]),
+        digest=state.digest,
+        chain=state.chain,
+        chain_seq=state.chain_seq,
+        **listed_facts(facts, is_complete=listed.lags is not None),
+        book_sha256=parts[0].book_sha256,
+        parts=tuple(parts) if listed.parts else (),
+    )
+
+
+def ends_of(rows: pa.RecordBatch) -> tuple[tuple[int, int], tuple[int, int]]:
     """Return connection and recv_time of the first and of the last row."""
     connection, time = rows.column("connection"), rows.column("recv_time").view(pa.int64())
     return (connection[0].as_py(), time[0].as_py()), (connection[-1].as_py(), time[-1].as_py())

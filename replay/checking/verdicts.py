@@ -140,6 +140,11 @@ class SharedSequences:
             if connection is not None and number is not None:
                 self._numbers.setdefault(connection, SharedNumbers()).add(product, number, payload)
 
+    def merge(self, later: "SharedSequences") -> None:
+        """Add the numbers of other products, or of pieces that come next and begin with a connection."""
+        for connection, numbers in later._numbers.items():
+            self._numbers.setdefault(connection, SharedNumbers()).merge(numbers)
+
     def faults(self) -> dict[str, NumberFaults]:
         """Return what is wrong with the numbers by connection id."""
         return {connection: numbers.faults() for connection, numbers in sorted(self._numbers.items())}

@@ -69,42 +69,61 @@ class VerificationDocument(Document, frozen=True):
     products: dict[str, VerifiedProduct]
 
 
-@dataclass(slots=True, repr=False)
-class Verification(Result):
-    """The result of a verification.
+@dataclass(slots=True, kw_only=True)
+class Findings:
+    """What a check has found so far; picklable.
 
     Attributes:
-        tape: the tape.
-        engine: name of the engine that ran the books.
         divergences: the first difference between replay and live of each product that has one.
         damage: one line for everything that is not as it was written, or differs from live.
-        feed_faults: one line for every kind of fault of the feed itself.
-        tallies: counts and recomputed digest by product.
-        audits: an audit of each interruption, by product.
-        verdicts: the verdict on each connection, by product.
-        outages: since when nothing was observed, by product, where the tape ends without a book.
         checked_digests: number of live digests that were recomputed and found equal.
         sidecars, unindexed: number of segments (before compaction) with a right sidecar, and without one.
         kept: copies of journals in which a record was bad, with rows after it that the tape lacks: a power
             failure before an fsync, or a byte that went bad.
         torn_bytes: bytes of incomplete records at the ends of journals: a recorder died or is writing.
-        executions: a verdict on each session of a strategy that traded.
     """
 
-    tape: Tape
-    engine: str
     damage: list[str] = field(default_factory=list)
     divergences: list[ReplayDivergence] = field(default_factory=list)
-    feed_faults: list[str] = field(default_factory=list)
-    tallies: dict[str, Tally] = field(default_factory=dict)
-    audits: dict[str, list[ReconnectAudit]] = field(default_factory=dict)
-    verdicts: dict[str, list[ConnectionVerdict]] = field(default_factory=dict)
-    outages: dict[str, Outage] = field(default_factory=dict)
     checked_digests: int = 0
     sidecars: int = 0
     unindexed: int = 0
     kept: list[Path] = field(default_factory=list)
     torn_bytes: int = 0
+
+    def add(self, other: "Findings") -> None:
+        """Add what was found of other rows; a line that is known already is not added again."""
+        self.damage += [line for line in other.damage if line not in self.damage]
+        self.divergences += other.divergences
+        self.checked_digests += other.checked_digests
+        self.sidecars += other.sidecars
+        self.unindexed += other.unindexed
+        self.kept += other.kept
+        self.torn_bytes += other.torn_bytes
+
+
+@dataclass(slots=True, repr=False)
+class Verification(Findings, Result):
+    """The result of a verification.
+
+    Attributes:
+        tape: the tape.
+        engine: name of the engine that ran the books.
+        feed_faults: one line for every kind of fault of the feed itself.
+        tallies: counts and recomputed digest by product.
+        audits: an audit of each interruption, by product.
+        verdicts: the verdict on each connection, by product.
+        outages: since when nothing was observed, by product, where the tape ends without a book.
+        executions: a verdict on each session of a strategy that traded.
+    """
+
+    tape: Tape
+    engine: str
+    feed_faults: list[str] = field(default_factory=list)
+    tallies: dict[str, Tally] = field(default_factory=dict)
+    audits: dict[str, list[ReconnectAudit]] = field(default_factory=dict)
+    verdicts: dict[str, list[ConnectionVerdict]] = field(default_factory=dict)
+    outages: dict[str, Outage] = field(default_factory=dict)
     executions: list[ExecutionVerdict] = field(default_factory=list)
 
     def passes(self, *, strict: bool) -> bool:

@@ -1,29 +1,36 @@
 """`verify`: check that a tape is what was written, and that its replay is what was seen live."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
 from orderbook.anomalies import FEED_FAULTS
 from orderbook.engine import Engine
 from orderbook.errors import OptionError
 from orderbook.tally import Tally
-from recorder.runtime.loading import engine_for, load_engine
+from recorder.runtime.loading import engine_for, engine_name, load_engine
 from recorder.settings import EngineName
 from recorder.tape.connections import outage_at_end
 from recorder.tape.errors import DamagedTapeError
 from recorder.tape.format.segment_entry import sealed_rows
 from recorder.tape.format.segment_list import read_segment_list
-from recorder.tape.product_tape import ProductTape
+from recorder.tape.overview import overview
 from recorder.tape.reader import Tape, TapeLike
 from replay.checking.executions import NamedTrader, check_executions
-from replay.checking.files import check_journals, check_segment_files
-from replay.checking.replayed import ReplayCheck
+from replay.checking.pieces import VerifyWork, check_piece, judged
+from replay.checking.product_check import ProductCheck, check_product
 from replay.checking.verdicts import SharedSequences, judge
 from replay.checking.verification import Verification
+from replay.pieces.cutting import ProductPieces, cut_for_workers, whole_product
+from replay.pieces.workers import Workers
+from replay.running.window import WHOLE
 
 
 def verify(
-    tape: TapeLike, engine: Engine | EngineName = "auto", trader: NamedTrader | None = None
+    tape: TapeLike,
+    engine: Engine | EngineName = "auto",
+    trader: NamedTrader | None = None,
+    *,
+    workers: Workers | None = None,
 ) -> Verification:
     """Check a whole tape: files, numbering, order of time, sequence numbers, and live = replay.
 
@@ -31,6 +38,7 @@ def verify(
         tape: the tape, or its path.
         engine: runs the books.
         trader: a strategy whose orders are compared with those of its replay.
+        workers: who work on the pieces of the tape; None for this process. No finding depends on them.
 
     Raises:
         NotATapeError, NewerTapeError: if the path is not a tape of this format.
@@ -38,36 +46,32 @@ def verify(
     """
     damage: list[str] = []
     opened = Tape.open(tape, damage)
-    sealed = 0
-    for product in opened.select(()):
-        with suppress(DamagedTapeError):  # a damaged list of segments is a finding, below
-            sealed += sealed_rows(read_segment_list(opened.product(product).directory))
-    running = load_engine(engine_for(sealed, engine))
-    found = Verification(opened, running.name, damage)
-    sequences = SharedSequences(opened.venue) if opened.venue.is_numbered else None
-    complete = {}
-    for product in opened.select(()):
-        rows = opened.product(product)
-        check = ReplayCheck(rows, running, found, sequences)
-        try:
-            _check(rows, check, found)
-        except DamagedTapeError as error:
-            if str(error) not in found.damage:
-                found.damage.append(str(error))
-        else:
-            complete[product] = check
+    products = opened.select(())
+    if workers is None:
+        running = load_engine(engine_for(_sealed_rows(opened, products), engine))
+        name, checks = running.name, {each: check_product(opened, each, running) for each in products}
+    else:
+        sent = workers.ready_engine(engine)
+        name, checks = engine_name(sent), _in_pieces(opened, products, sent, workers)
+    found = Verification(opened, name, damage=damage)
+    sequences = SharedSequences(opened.venue)
+    for product, check in checks.items():
+        found.add(check.findings)
         found.tallies[product] = check.tally
-        found.audits[product] = check.book.audits
+        found.audits[product] = check.audits
         found.feed_faults += _feed_faults(product, check.tally)
-    numbers = sequences.faults() if sequences is not None else {}
-    for product, check in complete.items():  # the facts of a damaged product are incomplete
+        if check.sequences is not None:
+            sequences.merge(check.sequences)
+    numbers = sequences.faults()
+    for product, check in checks.items():
+        if check.connections is None:  # the facts of a damaged product are incomplete
+            continue
         try:
             found.executions += check_executions(opened, product, trader)
         except DamagedTapeError as error:
             found.damage.append(str(error))
-        connections = check.connections()
-        found.verdicts[product] = judge(opened.venue, connections, numbers)
-        if (outage := outage_at_end(connections, check.tally)) is not None:
+        found.verdicts[product] = judge(opened.venue, check.connections, numbers)
+        if (outage := outage_at_end(check.connections, check.tally)) is not None:
             found.outages[product] = outage
     found.feed_faults += [
         f"connection {connection}: {faults}" for connection, faults in numbers.items() if str(faults)
@@ -80,6 +84,45 @@ def verify(
     return found
 
 
+def _sealed_rows(tape: Tape, products: Sequence[str]) -> int:
+    sealed = 0
+    for product in products:
+        with suppress(DamagedTapeError):  # a damaged list of segments is a finding of its product
+            sealed += sealed_rows(read_segment_list(tape.product(product).directory))
+    return sealed
+
+
+def _in_pieces(
+    tape: Tape, products: Sequence[str], engine: Engine | EngineName, workers: Workers
+) -> dict[str, ProductCheck]:
+    """Check the pieces of all products; in one pass what is damaged, or what its pieces cannot tell."""
+    work = VerifyWork(tape.to_send(), engine)
+    pieces = _pieces(tape, products, workers.width)
+    checks = {
+        each.product: judged(tape.product(each.product), tape.venue, found)
+        for each, found in zip(pieces, workers.merged(check_piece, work, pieces), strict=True)
+    }
+    again = [whole_product(0, product) for product, check in checks.items() if check is None]
+    for each, found in zip(again, workers.merged(check_piece, work, again) if again else (), strict=True):
+        checks[each.product] = found.whole
+    return {product: check for product in products if (check := checks[product]) is not None}
+
+
+def _pieces(tape: Tape, products: Sequence[str], workers: int) -> list[ProductPieces]:
+    """Cut the products; a product whose list or files are damaged is one piece."""
+    sound, is_shared = [], False
+    for product in products:
+        with suppress(DamagedTapeError):
+            seen = overview(tape.product(product))
+            is_shared |= tape.venue.is_numbered and any(each.opened.is_shared for each in seen.connections)
+            sound.append(product)
+    # The numbers of a shared connection are counted by its id, which its first row has.
+    pieces = cut_for_workers(
+        [(tape, sound)], WHOLE, workers, at_connections=is_shared, believes_unlisted=False
+    )
+    return pieces + [whole_product(0, product) for product in products if product not in sound]
+
+
 def _feed_faults(product: str, tally: Tally) -> Iterator[str]:
     """Yield a line for every kind of fault of the feed in a product's rows."""
     trades = tally.trades
@@ -88,15 +131,3 @@ def _feed_faults(product: str, tally: Tally) -> Iterator[str]:
     for kind in FEED_FAULTS:
         if tally.anomalies[kind]:
             yield f"{product}: {tally.anomalies[kind]:,} {kind}"
-
-
-def _check(rows: ProductTape, check: ReplayCheck, found: Verification) -> None:
-    """Check the files and the rows of a product; all segment files before any row.
-
-    Raises:
-        DamagedTapeError: if the rest cannot be judged any more.
-    """
-    check_segment_files(rows, found)
-    next_seq = check.check_sealed()
-    check.check_unsealed(next_seq)
-    check_journals(rows, found)

@@ -63,6 +63,11 @@ class ProductPieces:
         return [ProductPiece(self.tape, self.product, piece) for piece in self.pieces]
 
 
+def whole_product(tape: int, product: str) -> ProductPieces:
+    """Return a product of a tape as its only piece."""
+    return ProductPieces(tape, product, (WHOLE_PRODUCT,))
+
+
 @dataclass(frozen=True, slots=True)
 class ProductPiece:
     """A piece of a product of one of several tapes; picklable, and small: a cluster is sent many.
@@ -84,6 +89,7 @@ def cut_for_workers(
     workers: int,
     *,
     at_connections: bool = False,
+    believes_unlisted: bool = True,
 ) -> list[ProductPieces]:
     """Cut the products of tapes into some pieces for each worker, and at least one for each product.
 
@@ -92,6 +98,7 @@ def cut_for_workers(
         window: the part of each tape that is read.
         workers: how many work at once.
         at_connections: cut only where a connection begins, as the trades of one are judged together.
+        believes_unlisted: whether to cut also at a book whose checksum is not listed.
 
     Raises:
         DamagedTapeError: if a list of segments cannot be read.
@@ -108,7 +115,11 @@ def cut_for_workers(
             place,
             product,
             pieces_of(
-                rows, window, round(number * sizes[place, product] / total), at_connections=at_connections
+                rows,
+                window,
+                round(number * sizes[place, product] / total),
+                at_connections=at_connections,
+                believes_unlisted=believes_unlisted,
             ),
         )
         for place, product, rows in found
@@ -116,7 +127,12 @@ def cut_for_workers(
 
 
 def pieces_of(
-    tape: ProductTape, window: Window, number: int, *, at_connections: bool = False
+    tape: ProductTape,
+    window: Window,
+    number: int,
+    *,
+    at_connections: bool = False,
+    believes_unlisted: bool = True,
 ) -> tuple[Piece, ...]:
     """Cut a product into `number` pieces, or fewer if it has no more places to cut.
 
@@ -135,7 +151,10 @@ def pieces_of(
     for place, size in enumerate(sizes, first):
         if place > first and seen >= sum(sizes) * len(starts) / number:
             is_connection = parts[place].connections[0] != parts[place - 1].connections[1]
-            if (is_connection or not at_connections) and has_book(tape.directory, parts[place]):
+            may_cut = (is_connection or not at_connections) and (
+                believes_unlisted or parts[place].book_sha256
+            )
+            if may_cut and has_book(tape.directory, parts[place]):
                 starts.append(parts[place].first_seq)
         seen += size
     return tuple(map(Piece, starts, [*starts[1:], None]))

@@ -78,8 +78,8 @@ def variants(tape: Path, directory: Path) -> dict[str, Path]:
 class ShuffledWorkers:
     """Workers of this process, who merge adjacent results in a random association."""
 
-    def __init__(self, seed: int) -> None:
-        self.width = 1
+    def __init__(self, seed: int, width: int = 1) -> None:
+        self.width = width
         self._choose = at_random(seed)
 
     def ready_engine(self, engine: Engine | EngineName) -> Engine | EngineName:

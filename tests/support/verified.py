@@ -1,10 +1,13 @@
-"""Assertions on the findings of `verify`."""
+"""Assertions on the findings of `verify`, which are the same in pieces."""
 
 import json
 from pathlib import Path
 
+from orderbook.document import to_json
+from replay.checking.verify import verify
 from tests.support import tapes
 from tests.support.commands import Json, invoke
+from tests.support.pieces import ShuffledWorkers
 
 
 def assert_whole(tape: Path) -> Json:
@@ -12,6 +15,7 @@ def assert_whole(tape: Path) -> Json:
     done = invoke("verify", tape, "--json")
     assert (done.exit_code, done.stderr) == (0, ""), done.stdout
     document: Json = json.loads(done.stdout)
+    assert in_pieces(tape, document["engine"]) == document
     assert document["ok"] is True
     assert document["damage"] == []
     assert document["checked_digests"] == sum(
@@ -20,11 +24,21 @@ def assert_whole(tape: Path) -> Json:
     return document
 
 
+def in_pieces(tape: Path, engine: str, width: int = 3) -> Json:
+    """Return the document of a check in pieces, put together in a random association."""
+    workers = ShuffledWorkers(width, width)
+    found: Json = json.loads(
+        to_json(verify(tape, "plain" if engine == "plain" else "compiled", workers=workers).document())
+    )
+    return found
+
+
 def assert_damaged(tape: Path, name: object) -> list[str]:
     """Assert that a tape is damaged and that a finding names a file; return the findings."""
     done = invoke("verify", tape, "--json")
     assert (done.exit_code, done.stderr) == (1, ""), done.stdout
     document = json.loads(done.stdout)
+    assert in_pieces(tape, document["engine"]) == document
     assert document["ok"] is False
     damage: list[str] = document["damage"]
     assert any(str(name) in line for line in damage), damage

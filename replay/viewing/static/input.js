@@ -3,7 +3,7 @@
 import { GUTTER } from "./axis.js";
 import { overviewTime } from "./overview.js";
 import { lookUp } from "./scene.js";
-import { element, goTo, redraw, S, setFollowing, setPlaying, state, stop, takeColours, takeSpan, zoom } from "./state.js";
+import { element, goTo, goToEnd, redraw, S, setFollowing, setPlaying, state, stop, takeColours, takeSpan, zoom } from "./state.js";
 
 /** Show the previous or next change of the book. */
 function stepRow(direction) {
@@ -48,12 +48,6 @@ function scrub(canvas) {
       zoom(Math.sign(event.deltaY));
     }
   }, { passive: false });
-}
-
-/** Show the last book: after the row that closes a tape none is known. */
-function goToEnd() {
-  const [seq, time] = state.info.last_book ?? [null, state.info.last_time];
-  goTo(time, { seq });
 }
 
 const KEYS = {

@@ -8,7 +8,7 @@ import { Ladder } from "./ladder.js";
 import { drawOverview } from "./overview.js";
 import { restingAt, showResting } from "./resting.js";
 import { drawSpread } from "./spread.js";
-import { element, goTo, redraw, S, setPlaying, state } from "./state.js";
+import { element, goTo, goToEnd, lastBook, redraw, S, setPlaying, state } from "./state.js";
 import { lastAtMost } from "./store.js";
 import { showFills, showTrades } from "./trades.js";
 
@@ -97,8 +97,12 @@ function play(now) {
   const time = state.cursor + elapsed * speed;
   const place = (time - state.start) / state.span;
   if (place > 0.8) state.start = time - state.span * 0.8;
-  goTo(time);
-  if (time >= state.info.last_time) setPlaying(false);
+  if (time < lastBook()[1]) {
+    goTo(time);
+  } else {
+    goToEnd();
+    setPlaying(false);
+  }
 }
 
 let prefetchTimer = 0;
@@ -140,6 +144,7 @@ function showMoment(own) {
   const { dataset } = document.documentElement;
   if (!found) {
     ladder.show(null, state.quote, state.threshold, own);
+    element("seq").textContent = "…";
     delete dataset.seq;
     return;
   }

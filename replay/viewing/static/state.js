@@ -50,6 +50,17 @@ export function goTo(time, { seq = null, part = null } = {}) {
   redraw();
 }
 
+/** Seq and time of the last book: after the row that closes a tape none is known. Seq is null while a tape grows. */
+export function lastBook() {
+  return state.info.last_book ?? [null, state.info.last_time];
+}
+
+/** Show the last book. */
+export function goToEnd(options = {}) {
+  const [seq, time] = lastBook();
+  goTo(time, { ...options, seq });
+}
+
 /** Show the next shorter or longer time around the moment. */
 export function zoom(step) {
   const options = [...element("span").options];
@@ -81,7 +92,7 @@ export function setFollowing(isFollowing) {
   element("follow").setAttribute("aria-pressed", isFollowing);
   if (isFollowing) {
     setPlaying(false);
-    goTo(state.info.last_time, { part: 0.95 });
+    goToEnd({ part: 0.95 });
     hooks.followed();
   }
 }

@@ -3,7 +3,7 @@
 import { clock, parseOrigin, short } from "./format.js";
 import { listen } from "./input.js";
 import { draw, renewTiles } from "./scene.js";
-import { element, goTo, hooks, redraw, S, setFollowing, state, stop, takeColours } from "./state.js";
+import { element, goTo, goToEnd, hooks, redraw, S, setFollowing, state, stop, takeColours } from "./state.js";
 import * as store from "./store.js";
 
 const SPANS = [[1, "1 s"], [10, "10 s"], [30, "30 s"], [60, "1 min"], [300, "5 min"], [900, "15 min"], [3600, "1 h"]];
@@ -23,16 +23,19 @@ function changed(error) {
 
 let pollTimer = 0;
 let describedAt = 0;
+let isStale = false; // whether rows came since the source was described
 
 /** Take the interruptions and segments that a recording has added. */
 async function describeAgain(source) {
   describedAt = performance.now();
+  isStale = false;
   const found = await store.describe(source);
   if (source !== state.source || !state.info) return;
   state.info = found;
   state.segments = await store.segments(source);
   state.mids = await store.mids(source);
   titleOverview();
+  if (state.isFollowing) goToEnd({ part: 0.95 });
 }
 
 function titleOverview() {
@@ -55,11 +58,12 @@ async function poll() {
     const hasGrown = found.last_seq !== state.info.last_seq;
     Object.assign(state.info, found, hasGrown ? { last_book: null } : {});
     if (hasGrown) {
+      isStale = true;
       renewTiles();
-      if (state.isFollowing) goTo(found.last_time, { part: 0.95 });
+      if (state.isFollowing) goToEnd({ part: 0.95 });
       redraw();
-      if (performance.now() - describedAt > DESCRIBE_MS) await describeAgain(source);
     }
+    if (isStale && performance.now() - describedAt > DESCRIBE_MS) await describeAgain(source);
     report(null);
   } catch (error) {
     report(error);

@@ -51,6 +51,13 @@ def test_the_page_shows_the_book(page: Page, recording: Recording, tmp_path: Pat
         page.press("End", 0)
         page.until(is_at(naive[-1][0]))
         assert (book(page, "bids"), book(page, "asks")) == naive[-1][2:]
+        for button in ("play", "follow"):  # both end at the last book, not at the row that closes the tape
+            page.press("Home", 0)
+            page.until("document.documentElement.dataset.seq === '0'")
+            page.value("document.getElementById('speed').value = 100000")
+            page.value(f"document.getElementById('{button}').click()")
+            page.until(f"document.documentElement.dataset.seq === '{naive[-1][0]}'")
+            assert (book(page, "bids"), book(page, "asks")) == naive[-1][2:]
         assert page.value("document.getElementById('title').textContent").endswith(f"{tape} (synthetic)")
         assert page.value("document.querySelectorAll('h1 *').length") == 0
         assert page.complaints == []

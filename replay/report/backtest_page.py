@@ -13,7 +13,7 @@ from orderbook import display
 from recorder.installed import tape_name, tape_names
 from replay.comparing.metrics import horizon_label
 from replay.report.backtest_answer import Drawn, caveats, sentence, without_book
-from replay.report.figures import around, depth, equity, fills, settings, tape
+from replay.report.figures import around, books, depth, equity, fills, settings, tape
 from replay.report.figures.chart import Chart
 from replay.report.figures.marks import marks
 from replay.report.figures.trading import Setting, TradedSubject
@@ -35,7 +35,7 @@ CHARTS: Final[Sequence[Callable[[TradedSubject], Chart | str | None]]] = (
     fills.funnel_chart,
     fills.markout_chart,
     depth.depth_chart,
-    depth.book_chart,
+    books.book_chart,
 )
 """The charts of a product, in the order of the page; a sentence in place of an empty one, None for none."""
 

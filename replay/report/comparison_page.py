@@ -17,7 +17,7 @@ from replay.comparing.sweep.spread_times import QUANTILES
 from replay.comparing.sweep.statistics import ThresholdStatistics
 from replay.report import tables
 from replay.report.collect.evidence import Evidence, Limits, evenly_chosen
-from replay.report.figures import by_threshold, depth, over_time, prices, profit
+from replay.report.figures import books, by_threshold, depth, over_time, prices, profit
 from replay.report.figures.chart import Chart, Subject
 from replay.report.figures.marks import seen_marks
 from replay.report.page import Finding, Group, Page, Section, over_tapes, software
@@ -34,7 +34,7 @@ CHARTS: Final[Sequence[Callable[[Subject], Chart | str | None]]] = (
     by_threshold.histogram_chart,
     over_time.book_chart,
     depth.market_depth_chart,
-    depth.last_book_chart,
+    books.last_book_chart,
 )
 """The charts of a product, in the order of the page; None leaves a chart out."""
 

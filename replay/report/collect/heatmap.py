@@ -11,6 +11,9 @@ from orderbook.execution.market_rows import BREAK, CLEAR, MarketRows, row_values
 from orderbook.execution.rows import BookRow
 
 Ints = npt.NDArray[np.int64]
+BOTH_SIDES: Final = 2
+_NEAREST: Final = 100
+"""Levels of a side that are kept of a moment."""
 _NONE: Final = np.empty(0, np.int64)
 
 
@@ -50,6 +53,7 @@ class DepthHistory:
         # size now, 0 of those that are gone, and the largest one in the column.
         self._keys, self._sizes, self._largest = _NONE, _NONE, _NONE
         self._known = BookLevels(_NONE, _NONE, _NONE)
+        self._books: dict[int, BookLevels] = {}  # by column, the book at its end
         self._connection: int | None = None
 
     def load(self, levels: Levels) -> None:
@@ -84,6 +88,24 @@ class DepthHistory:
             return self._known
         keys = self._keys[is_there]
         return BookLevels(keys >> 1, keys & 1, self._sizes[is_there])
+
+    def moments(self, most: int) -> list[tuple[int, BookLevels]]:
+        """Return some moments, evenly chosen up to the last, with the levels nearest to the best prices.
+
+        A moment is the end of a column; one without a book of two sides is left out.
+        """
+        last = max(self._books, default=-1)
+        chosen = sorted({round(last * place / (most - 1)) for place in range(most)}) if last >= 0 else []
+        known = np.array(sorted(self._books), np.int64)
+        places = (
+            np.searchsorted(known, chosen, side="right") - 1
+        )  # a column without a row has the book before
+        found = [
+            (self.start + (column + 1) * self.width_ns, self._books[int(known[place])])
+            for column, place in zip(chosen, places.tolist(), strict=True)
+            if place >= 0
+        ]
+        return [(time, levels) for time, levels in found if len(set(levels.sides.tolist())) == BOTH_SIDES]
 
     @property
     def is_begun(self) -> bool:
@@ -163,6 +185,8 @@ class DepthHistory:
         is_there = self._sizes > 0
         self._keys, self._sizes = self._keys[is_there], self._sizes[is_there]
         self._largest = self._sizes.copy()
+        if self._open >= 0:
+            self._books[self._open] = self._nearest_levels()
         if column > self._open + 1:
             self.columns[self._open + 1 : column] = [self._reduced()] * (column - self._open - 1)
         self._open = column
@@ -173,9 +197,17 @@ class DepthHistory:
         near = slice(*np.searchsorted(self._keys, [low * 2, high * 2 + 2]))
         return _of_each(self._keys[near] >> 1, self._largest[near])
 
+    def _nearest_levels(self) -> BookLevels:
+        """Return the levels of each side nearest to the best price."""
+        sides = self._keys & 1
+        bids, asks = np.flatnonzero(sides == 0)[-_NEAREST:], np.flatnonzero(sides == 1)[:_NEAREST]
+        near = np.sort(np.concatenate([bids, asks]))
+        return BookLevels(self._keys[near] >> 1, sides[near], self._sizes[near])
+
     def _double_width(self) -> None:
         """Join each two columns."""
         self.width_ns *= 2
+        self._books = {column // 2: book for column, book in sorted(self._books.items())}
         if self._open % 2 and self._open > 0:  # the first half of a pair whose second one is open
             prices, sizes = self.columns[self._open - 1]
             self._show(prices * 2, sizes)

@@ -1,7 +1,6 @@
 """Figures of the depth: a heatmap over time with own orders and trades, and the book at the end."""
 
 from collections.abc import Sequence
-from itertools import zip_longest
 from typing import Final, Protocol
 
 import numpy as np
@@ -16,7 +15,7 @@ from replay.report.collect.heatmap import BookLevels, DepthHistory
 from replay.report.collect.market_trades import LargestTrades
 from replay.report.collect.quotes import QuoteBand
 from replay.report.collect.traded import TradedLimits
-from replay.report.figures.chart import BLUE, ORANGE, Chart, Figure, Subject
+from replay.report.figures.chart import ORANGE, Chart, Figure, Subject
 from replay.report.figures.marks import marks, named, orders_table, seen_marks
 from replay.report.figures.series import ZOOM, milliseconds, seconds_of, shaded, time_axis
 from replay.report.figures.trading import TradedSubject, plain, size_text
@@ -190,73 +189,3 @@ def _figure(
             "showlegend": True,
         },
     }
-
-
-def last_book_chart(subject: Subject) -> Chart | str | None:
-    """Return the cumulative depth of the last book that was known."""
-    evidence = subject.evidence
-    if evidence is None or not evidence.depth.is_begun or not len(evidence.quotes.points()[0]):
-        return None
-    return _book_chart(subject, evidence, "last-book")
-
-
-def book_chart(subject: TradedSubject) -> Chart | str | None:
-    """Return the cumulative depth of the last book that was known."""
-    evidence = subject.evidence
-    if evidence is None or not len(evidence.quotes.points()[0]):
-        return None
-    return _book_chart(subject, evidence, "book")
-
-
-def _book_chart(subject: Subject | TradedSubject, evidence: Seen, name: str) -> Chart | str:
-    levels, most = evidence.depth.levels(), evidence.limits.levels
-    sides = {name: _cumulative(levels, side, most) for side, name in enumerate(("bids", "asks"))}
-    if not all(len(prices) for prices, _ in sides.values()):
-        return "The last book has an empty side, so its depth is not drawn."
-    looks = {"bids": (BLUE, "rgba(47,126,216,0.25)"), "asks": (ORANGE, "rgba(217,115,13,0.25)")}
-    traces = [
-        {
-            "type": "scatter",
-            "mode": "lines",
-            "name": name,
-            "x": prices,
-            "y": sizes,
-            "line": {"color": looks[name][0], "width": 2, "shape": "hv"},
-            "fill": "tozeroy",
-            "fillcolor": looks[name][1],
-            "hovertemplate": f"%{{x:,.8~f}}: %{{y:,.6~g}}<extra>{name}</extra>",
-        }
-        for name, (prices, sizes) in sides.items()
-    ]
-    axes = {
-        "xaxis": {"title": {"text": f"price ({plain(subject.unit)})"}, "tickformat": ",.8~f"},
-        "yaxis": {"title": {"text": f"cumulative size ({plain(subject.base)})"}, "rangemode": "tozero"},
-    }
-    cells = [
-        [(display.price(price), size_text(round(size * UNITS))) for price, size in zip(*found, strict=True)]
-        for found in sides.values()
-    ]
-    rows = [[*bid, *ask] for bid, ask in zip_longest(*cells, fillvalue=("-", "-"))]
-    headings = [
-        f"{side}{what}" for side in ("bid", "ask") for what in ("", f", size up to it ({subject.base})")
-    ]
-    bids, asks = (
-        f"{display.significant(sizes[-1])} {subject.base} in {display.plural(len(sizes), 'level')}"
-        for _, sizes in sides.values()
-    )
-    return Chart(
-        name,
-        f"The last book: {bids} bid, {asks} asked",
-        f"Cumulative size from the best price on, of {most} levels a side at most.",
-        {"data": traces, "layout": {**axes, "showlegend": True}},
-        Table("Cumulative depth", headings, rows, text_columns=0),
-    )
-
-
-def _cumulative(levels: BookLevels, side: int, most: int) -> tuple[list[float], list[float]]:
-    """Return prices, the best first, and the size up to each."""
-    is_side = levels.sides == side
-    prices, sizes = levels.prices[is_side], levels.sizes[is_side]
-    if side == 0:
-        prices, sizes = prices[::-1], sizes[::-1]
-    return (prices[:most] / UNITS).tolist(), (np.cumsum(sizes[:most]) / UNITS).tolist()

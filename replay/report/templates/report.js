@@ -63,7 +63,7 @@
     });
     Plotly.newPlot(plot, figure.data, styled(figure.layout, figure.data), config).then(function () {
       plot.dataset.drawn = "true";
-      full[id] = rangeOf(id);
+      if (!momentsOf(id)) full[id] = rangeOf(id);
       plot.on("plotly_relayout", function () { describe(id); });
     });
   }
@@ -163,6 +163,8 @@
     if (action === "previous" || action === "next") {
       const place = Number(document.getElementById(id).dataset.episode || 0) + (action === "next" ? 1 : -1);
       showEpisode(id, place);
+    } else if (action === "before" || action === "after") {
+      showMoment(id, action === "after" ? 1 : -1);
     } else if (action === "all") {
       setRange(id, full[id][0], full[id][1]);  // autorange would leave room beside the bubbles
     } else {
@@ -171,9 +173,33 @@
     }
   }
 
+  // The depth of the book at a moment: each has a trace for bids and one for asks.
+
+  function momentsOf(id) {
+    const plot = document.getElementById(id);
+    const meta = plot.layout && plot.layout.meta;
+    if (!meta || !meta.moments) return null;
+    const shown = plot.data.findIndex(function (trace) { return trace.visible !== false; });
+    return { names: meta.moments, shown: Math.floor(shown / 2) };
+  }
+
+  function showMoment(id, step) {
+    const { names, shown } = momentsOf(id);
+    const next = shown + step;
+    if (next < 0 || next >= names.length) return;
+    const visible = names.flatMap(function (name, place) { return [place === next, place === next]; });
+    Plotly.restyle(id, { visible }).then(function () { describe(id); });
+  }
+
   function describe(id) {
     const place = document.getElementById(id + "-state");
     if (!place) return;
+    const moments = momentsOf(id);
+    if (moments) {
+      place.textContent = "Shown: " + moments.names[moments.shown] + " (" + (moments.shown + 1) + " of " +
+        moments.names.length + ").";
+      return;
+    }
     const episodes = report.episodes[id];
     if (episodes) {
       const number = Number(document.getElementById(id).dataset.episode || 0);

@@ -168,6 +168,21 @@ def test_range_of_time(page: Page, report: Path) -> None:
     assert_quiet(page)
 
 
+def test_moments_of_the_book(page: Page, report: Path) -> None:
+    """The buttons show the depth of earlier moments, one at a time, and say which; the last book is first."""
+    page.open(report, width=1200).open_products()
+    plot = "document.getElementById('p0-last-book')"
+    state = "document.getElementById('p0-last-book-state').textContent"
+    shown = f"{plot}.data.flatMap((trace, place) => trace.visible === false ? [] : [place])"
+    moments = page.value(f"{plot}.layout.meta.moments.length")
+    assert page.value(state) == f"Shown: the last book ({moments} of {moments})."
+    assert page.value(shown) == [2 * moments - 2, 2 * moments - 1]
+    page.value("document.querySelector('[data-target=p0-last-book][data-action=before]').click()")
+    page.until(f"{state}.includes('({moments - 1} of {moments})')")
+    assert page.value(shown) == [2 * moments - 4, 2 * moments - 3]
+    assert_quiet(page)
+
+
 def test_prints(page: Page, report: Path) -> None:
     """It prints black on white even if the screen is dark; afterwards the screen is as before."""
     page.open(report, width=1200, scheme="dark").open_products()

@@ -42,9 +42,24 @@ def history(market: Sequence[MarketRows], part: int = 1, **settings: int) -> Dep
     return kept
 
 
+def nearest(book: dict[tuple[int, int], int]) -> dict[tuple[int, int], int]:
+    """Return the 100 levels of each side nearest to the best price."""
+    bids = sorted((key for key in book if key[0] == 0), reverse=True)[:100]
+    return {key: book[key] for key in [*bids, *sorted(key for key in book if key[0] == 1)[:100]]}
+
+
+def check_moments(kept: DepthHistory, ends: dict[int, dict[tuple[int, int], int]]) -> None:
+    """Assert that the books of moments are those at the ends of columns."""
+    moments = kept.moments(6)
+    assert len(moments) > 3
+    for end, levels in moments[:-1]:
+        found = zip(zip(levels.sides, levels.prices, strict=True), levels.sizes, strict=True)
+        assert dict(found) == nearest(ends[(end - kept.start) // kept.width_ns - 1])
+
+
 @pytest.mark.parametrize("part", [1, 11])
 def test_each_cell_is_the_largest_size_shown(part: int) -> None:
-    """A cell has the largest size of a level in it, of a book that a dict holds row by row."""
+    """A cell has the largest size of a level in it, a moment the book, as a dict holds it row by row."""
     market = read()
     kept = history([cut(market, first, first + 100) for first in range(0, ROWS, 100)], part)
     book: dict[tuple[int, int], int] = {}
@@ -55,8 +70,10 @@ def test_each_cell_is_the_largest_size_shown(part: int) -> None:
             largest[price, column] = max(size, largest[price, column])
 
     column = 0
+    ends: dict[int, dict[tuple[int, int], int]] = {}
     for place, time in enumerate(market.time.tolist()):
         while column < (time - kept.start) // kept.width_ns:
+            ends[column] = dict(book)
             column += 1
             show(book)
         first, last = market.first_change[place : place + 2]
@@ -78,6 +95,7 @@ def test_each_cell_is_the_largest_size_shown(part: int) -> None:
             expected[row, at] = max(size, expected[row, at])
     assert np.count_nonzero(grid) > grid.size / 4
     assert (grid == expected).all()
+    check_moments(kept, ends)
     levels = kept.levels()
     assert dict(zip(zip(levels.sides, levels.prices, strict=True), levels.sizes, strict=True)) == book
 

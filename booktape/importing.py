@@ -53,10 +53,11 @@ def import_(
     """Make a tape of captures, or append them to one. All lines are checked before anything is written.
 
     Args:
-        files: plain, gzip or zstd files, or patterns such as `day-*.jsonl.gz`; each file starts a connection.
-            `-` is what is piped in.
+        files: plain, gzip or zstd files, or patterns such as `day-*.jsonl.gz`; each file starts a connection,
+            but those of a series of cryptofeed go on with it. `-` is what is piped in.
         tape: the tape's directory.
-        format: `jsonl`, `cryptofeed`, `tardis` or `json`.
+        format: `jsonl`, `cryptofeed`, `tardis`, `json` or `tardis-csv`. The last has no frames: they are made
+            of the rows of `incremental_book_L2` and `trades` files, which are merged by their times.
         time_field: of JSON objects, the name of the time: ISO, or a number of s, ms, us or ns, which its
             first value tells. None for `recv_ns`.
         frame_field: of JSON objects, the name of the frame: a text, or the object itself. None for `frame`.

@@ -46,6 +46,7 @@ class Connected(msgspec.Struct, frozen=True):
         subscribe: the messages that were sent, without keys.
         origins: of a merged tape, where its rows are from, in order: each continues the book of the one
             before, on a connection of another recorder; the fields above are those of the first.
+        made_from: of an import whose frames are not those that were received, what they were made from.
     """
 
     id: str = ""
@@ -53,6 +54,7 @@ class Connected(msgspec.Struct, frozen=True):
     products: list[str] = []
     subscribe: list[str] = []
     origins: list[Origin] | UnsetType = UNSET
+    made_from: str | UnsetType = UNSET
 
     @property
     def is_shared(self) -> bool:

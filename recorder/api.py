@@ -219,10 +219,13 @@ def import_captures(paths: Sequence[Path], tape: Path, settings: ImportSettings 
     for each in found.captures:
         if each.unit:
             log.info("%s: read %r as %s", printable(str(each.path)), settings.form.time_field, each.unit)
+        if each.made_from:
+            made = f"frames of the {found.feed} feed, made from {each.made_from}"
+            log.info("%s: %s", printable(each.name), printable(made))
     check_order(found, tape, settings)
-    if [each.path for each in found.captures] != list(paths):
-        names = ", ".join(each.path.name for each in found.captures)
-        log.info("in the order of their times: %s", printable(names))
+    ordered = [path for each in found.captures for path in each.paths]
+    if ordered != list(paths):
+        log.info("in the order of their times: %s", printable(", ".join(path.name for path in ordered)))
     allow_open_files(len(found.products), 1)
     engine = load_engine(settings.engine)
     with TapeWriter.open(tape, found.feed, found.products, software(), settings.seal) as writer:

@@ -22,7 +22,7 @@ EngineName = Literal["auto", "compiled", "plain"]
 """`auto` is `compiled` if numba is installed, else `plain`; both give the same results to the last bit."""
 
 
-CaptureFormat = Literal["jsonl", "cryptofeed", "tardis", "json"]
+CaptureFormat = Literal["jsonl", "cryptofeed", "tardis", "json", "tardis-csv"]
 """Formats of captures, see `recorder.captures.formats`."""
 
 _DAY_NS: Final = 86_400 * NS

@@ -29,7 +29,8 @@ from recorder.settings import CaptureFormat
     "--format",
     type=click.Choice(get_args(CaptureFormat)),
     help='jsonl: {"recv_ns": ..., "frame": "..."}; cryptofeed: <seconds>: <text>; tardis: <time> <text>;'
-    " json: objects with a time and a frame, on lines, in an array or pretty-printed.",
+    " json: objects with a time and a frame, on lines, in an array or pretty-printed;"
+    " tardis-csv: incremental_book_L2 and trades.",
 )
 @option(
     import_captures,
@@ -69,8 +70,10 @@ from recorder.settings import CaptureFormat
 def import_(files: tuple[Path, ...], tape: Path, as_json: bool, **options: Any) -> None:
     """Import captures into a tape: plain, gzip or zstd files of received frames.
 
-    FILE may be a pattern, or - for what is piped in. Every file starts a connection. All lines are checked
-    before anything is written; captures that overlap, or that the tape has already, are refused.
+    FILE may be a pattern, or - for what is piped in. Every file starts a connection, but for those that go on
+    with a series of cryptofeed. Of tardis-csv, which has no frames, the book and the trades of a day are
+    merged. All lines are checked before anything is written; captures that overlap, or that the tape has
+    already, are refused.
     """
     from booktape.console.results import print_recorded
     from booktape.console.terminal import log_to_stderr, print_result

@@ -157,6 +157,9 @@ def print_inspection(console: Console, inspection: "Inspection") -> None:
         if found.without_trades:
             connections = f"{found.without_trades:,} of {display.plural(found.connections, 'connection')}"
             console.print(f"{product}: {connections} without trades: they were not subscribed to")
+        for source, number in found.made_from.items():
+            connections = f"{number:,} of {display.plural(found.connections, 'connection')}"
+            console.print(f"{product}: {connections} with frames made from {printable(source)}, not received")
         for strategy in found.strategies:
             console.print(
                 f"{product}: {printable(strategy)} traded on paper; `verify --strategy` compares it"

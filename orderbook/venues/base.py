@@ -3,10 +3,13 @@
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 from orderbook.events import Frame, TradeFrame
 from orderbook.venues.registry import venue
+
+if TYPE_CHECKING:
+    from orderbook.venues.columns import ColumnWriter
 
 Side = Literal["bid", "ask"]
 
@@ -151,6 +154,7 @@ class Venue:
         products_named: text to the ids of the products that it is about, each once, in order.
         server: makes the venue's side of a new connection, see `Server`. The argument is the number of
             the first message; None, for messages without numbers.
+        column_writer: returns what makes frames of levels and trades in columns; None if nothing does.
     """
 
     name: str
@@ -182,6 +186,7 @@ class Venue:
     products_named: Callable[[str], tuple[str, ...]]
     server: Callable[[int | None], Server]
     renumbered: Callable[[str, int], str] = lambda text, _number: text
+    column_writer: "Callable[[], ColumnWriter] | None" = None
 
     def holds_trades(self, text: str) -> bool:
         """Tell whether a text is a frame with trades."""

@@ -14,8 +14,9 @@ from orderbook.continuity import is_gap
 from orderbook.schema import Kind
 from orderbook.times import NS
 from orderbook.venues.registry import venue
-from recorder.captures.formats import read_capture
-from recorder.captures.survey import Capture, Survey
+from recorder.captures.capture import Capture
+from recorder.captures.reading import leave_out, read_files
+from recorder.captures.survey import Survey
 from recorder.live.queue import Received
 from recorder.live.receiving import new_connection_id
 from recorder.settings import IMPORT, ImportSettings
@@ -25,10 +26,6 @@ Item = tuple[str, pa.RecordBatch]
 
 NO_STATUS: Final = 1005
 """Close code of an end without a close frame."""
-
-
-def _end_here(_torn_bytes: int) -> None:
-    """End with the whole lines: the survey has refused a torn end that is not to be left out."""
 
 
 class _OpenConnection:
@@ -87,7 +84,7 @@ class CaptureRows:
         self._numbering = {product: RowNumbering(position.seq) for product, position in positions.items()}
         self._last_time = {product: position.recv_time for product, position in positions.items()}
         self._connection = {product: position.connection - 1 for product, position in positions.items()}
-        self._open = _OpenConnection()
+        self._open: dict[str, _OpenConnection] = {}  # by product
         self.clamped = 0
         self.gaps = 0
         self.oddities: dict[str, Counter[str]] = {}
@@ -123,59 +120,77 @@ class CaptureRows:
 
     def _rows(self, capture: Capture) -> Iterator[tuple[str, Received]]:
         """Yield (product, row) for every frame and for the start and end of every connection."""
-        products = capture.products
         subscribed = iter(capture.subscribed)
-        is_open = False
         time = 0
-        for time, frame in read_capture(capture.path, self._settings.form, _end_here):
+        self._open.clear()
+        for time, frame, product in read_files(
+            capture.paths, self._settings.form, self._survey.writer, leave_out
+        ):
             if self._stopped:
                 break
-            if not is_open and frame is not None:
-                is_open, self._open = True, _OpenConnection(next(subscribed))
-                opened = encode_mark(Connected(new_connection_id(), capture.path.name, list(products)))
-                for product in products:
-                    self._connection[product] += 1
-                    yield product, self._row(product, time, "connected", opened)
-            if frame is not None:
-                self._check_sequence(frame)
-                named = self._venue.products_named(frame)
-                self._check_subscribed(frame, named)
-                for product in named or products:
-                    yield product, self._row(product, time, "frame", frame)
-            elif is_open:
-                yield from self._end(products, time, "a disconnect in the capture")
-                is_open = False
-        if is_open:
-            torn = "the capture is torn here: its recorder died" if capture.torn_bytes is not None else ""
-            reason = "the import was stopped" if self._stopped else torn or "the end of the capture"
-            yield from self._end(products, time, reason)
+            members = capture.products if product is None else (product,)
+            if frame is None:
+                yield from self._end(members, time, "a disconnect in the capture")
+                continue
+            if members[0] not in self._open:
+                opened = _OpenConnection(next(subscribed) if product is None else ())
+                self._open |= dict.fromkeys(members, opened)
+                mark = Connected(
+                    new_connection_id(),
+                    capture.name,
+                    list(members),
+                    made_from=capture.made_from or UNSET,
+                )
+                for each in members:
+                    self._connection[each] += 1
+                    yield each, self._row(each, time, "connected", encode_mark(mark))
+            if product is not None:
+                yield product, self._row(product, time, "frame", frame)
+                continue
+            opened = self._open[members[0]]
+            self._check_sequence(frame, opened)
+            named = self._venue.products_named(frame)
+            self._check_subscribed(frame, named, opened)
+            for each in named or members:
+                yield each, self._row(each, time, "frame", frame)
+        torn = "the capture is torn here: its recorder died" if capture.torn else ""
+        reason = "the import was stopped" if self._stopped else torn or "the end of the capture"
+        if capture.made_from:
+            for each in capture.products:
+                yield from self._end((each,), self._last_time[each], reason)
+        else:
+            yield from self._end(capture.products, time, reason)
 
-    def _check_sequence(self, frame: str) -> None:
+    def _check_sequence(self, frame: str, opened: _OpenConnection) -> None:
         """Count a gap in sequence_num, over all products of the connection."""
         number = self._venue.sequence_num(frame) if self._venue.is_numbered else None
         if number is not None:
-            self.gaps += is_gap(self._open.last_number, number)
-            self._open.gaps += is_gap(self._open.last_number, number)
-            self._open.last_number = number
+            self.gaps += is_gap(opened.last_number, number)
+            opened.gaps += is_gap(opened.last_number, number)
+            opened.last_number = number
 
-    def _check_subscribed(self, frame: str, named: tuple[str, ...]) -> None:
+    def _check_subscribed(self, frame: str, named: tuple[str, ...], opened: _OpenConnection) -> None:
         """Count a frame of products that were not asked for, under each of them."""
-        subscribed = self._open.subscribed
+        subscribed = opened.subscribed
         if subscribed and is_foreign(self._venue, frame, named, subscribed):
             for product in named:
-                self._open.oddities.setdefault(product, Counter())["foreign_frames"] += 1
+                opened.oddities.setdefault(product, Counter())["foreign_frames"] += 1
                 self.oddities.setdefault(product, Counter())["foreign_frames"] += 1
 
     def _end(self, products: tuple[str, ...], time: int, reason: str) -> Iterator[tuple[str, Received]]:
+        """Yield the end of the connection that products share, if it is open."""
         for product in products:
-            payload = encode_mark(self._open.mark(product, reason, is_shared=len(products) > 1))
-            yield product, self._row(product, time, "disconnected", payload)
+            if product in self._open:
+                mark = self._open[product].mark(product, reason, is_shared=len(products) > 1)
+                yield product, self._row(product, time, "disconnected", encode_mark(mark))
+        for product in products:
+            self._open.pop(product, None)
 
     def _row(self, product: str, time: int, kind: Kind, payload: str) -> Received:
         last = self._last_time[product]
         if time < last:
             self.clamped += 1
-            self._open.clamp(product, last - time)
+            self._open[product].clamp(product, last - time)
             time = last
         self._last_time[product] = time
         return Received(time, self._connection[product], kind, payload)

@@ -4,6 +4,7 @@
     cryptofeed  1618677817.061845: {"type":...}
     tardis      2019-11-19T00:00:00.0000000Z {"type":...}      a blank line is a disconnect
     json        [{"ts": 1618677817061, "msg": {"type":...}},   on lines, in an array, or pretty-printed
+    tardis-csv  coinbase,BTC-USD,1618677817061845,...          levels and trades, see `tardis_frames`
 
 A new format of lines is a function that parses one, an entry of `_FORMATS`, and its name in
 `recorder.settings`.
@@ -15,7 +16,7 @@ from codecs import BOM_UTF8
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 import msgspec
 import zstandard
@@ -35,11 +36,13 @@ class CaptureError(BooktapeError):
 class CapturedFrame(NamedTuple):
     """A line of a capture: time in nanoseconds since the epoch, and a frame.
 
-    For a disconnect, `frame` is None and the time is that of the line before.
+    For a disconnect, `frame` is None and the time is that of the line before. If each product has a
+    connection of its own, `product` names it; else None.
     """
 
     recv_time: int
     frame: str | None
+    product: str | None = None
 
 
 def read_capture(
@@ -62,53 +65,82 @@ def read_capture(
         CaptureError: if the file cannot be read or a line is not of the format; it names both.
     """
     lines = _Records(path, form, on_unit) if form.name == "json" else _Lines(path, form)
-    try:
-        yield from lines.frames(on_torn)
-    except EOFError as error:
+    yield from lines.read(lines.frames(on_torn), on_torn)
+
+
+_Item = TypeVar("_Item")
+
+OnTorn = Callable[[Path, int], None] | None
+"""Called with a file whose end is incomplete, and the bytes that are left out; None to refuse such an end."""
+
+
+class CaptureFile:
+    """A file of which lines are read; errors name its path, and the number of the last line that was read."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._number = 0
+
+    def read(self, items: Iterator[_Item], on_torn: Callable[[int], None] | None) -> Iterator[_Item]:
+        """Yield what is read of the file, and turn what goes wrong with it into `CaptureError`."""
+        try:
+            yield from items
+        except EOFError as error:
+            if on_torn is None:
+                raise self._unreadable(f"({error}); {_TORN_END}") from None
+            on_torn(0)
+        except (OSError, zlib.error, zstandard.ZstdError) as error:
+            raise self._unreadable(f"({getattr(error, 'strerror', None) or error})") from None
+
+    def _tear(self, size: int, what: str, on_torn: Callable[[int], None] | None) -> None:
+        """Leave out an incomplete end, or refuse it."""
         if on_torn is None:
-            raise lines.unreadable(f"({error}); {_TORN_END}") from None
-        on_torn(0)
-    except (OSError, zlib.error, zstandard.ZstdError) as error:
-        raise lines.unreadable(f"({getattr(error, 'strerror', None) or error})") from None
+            raise self._problem(f"{what}; {_TORN_END}")
+        on_torn(size)
+
+    def _problem(self, what: str) -> CaptureError:
+        return CaptureError(f"{self.path}: line {self._number} {what}")
+
+    def _too_long(self) -> CaptureError:
+        return self._problem(f"has more than {MAX_LINE_BYTES:,} bytes")
+
+    def _unreadable(self, reason: str) -> CaptureError:
+        """Return the error for a file that cannot be read on."""
+        after = f" after line {self._number:,}" if self._number else ""
+        return CaptureError(f"{self.path}: cannot be read{after} {reason}")
 
 
-class _Lines:
-    """The lines of a capture; `number` is that of the last one that was read."""
+class _Lines(CaptureFile):
+    """The lines of a capture."""
 
     def __init__(self, path: Path, form: CaptureForm) -> None:
-        self._path = path
+        super().__init__(path)
         self._form = form
-        self._number = 0
 
     def frames(self, on_torn: Callable[[int], None] | None) -> Iterator[CapturedFrame]:
         """Yield what the lines hold."""
         form, last_time = _FORMATS[self._form.name], 0
-        with open_lines(self._path) as file:
+        with open_lines(self.path) as file:
             while line := file.readline(MAX_LINE_BYTES + 1):
                 self._number += 1
                 text = line.rstrip(b"\r\n").removeprefix(BOM_UTF8)
-                if not text and form.blank_is_disconnect:
+                if form.disconnect and form.disconnect.fullmatch(text):
                     yield CapturedFrame(last_time, None)
+                    continue
                 if not text or (form.ignored and text.startswith(form.ignored)):
                     continue
                 captured = form.parse(text)
                 if self._is_torn(line, captured, is_bare=form.is_bare):
-                    self._tear(len(line), text, on_torn)
+                    self._tear(len(line), f"is torn: {excerpt(text)}", on_torn)
                     return
                 captured = self._checked(captured, text)
                 last_time = captured.recv_time
                 yield captured
 
-    def _tear(self, size: int, text: bytes, on_torn: Callable[[int], None] | None) -> None:
-        """Leave out an incomplete end, or refuse it."""
-        if on_torn is None:
-            raise self._problem(f"is torn: {_excerpt(text)}; {_TORN_END}")
-        on_torn(size)
-
     def _checked(self, captured: CapturedFrame | None, text: bytes) -> CapturedFrame:
         """Return what was read, unless it is not of the format."""
         if captured is None or not 0 <= captured.recv_time <= MAX_TIME_NS:
-            raise self._problem(f"is not of the {self._form.name} format: {_excerpt(text)}{self._hint(text)}")
+            raise self._problem(f"is not of the {self._form.name} format: {excerpt(text)}{self._hint(text)}")
         return captured
 
     def _hint(self, text: bytes) -> str:
@@ -123,20 +155,12 @@ class _Lines:
             CaptureError: if it is too long to tell.
         """
         if len(line) > MAX_LINE_BYTES:
-            raise self._problem(f"has more than {MAX_LINE_BYTES:,} bytes")
+            raise self._too_long()
         if line.endswith(b"\n"):
             return False
         if captured is None:
             return self._number > 1
         return is_bare and not _is_json(captured.frame or "")
-
-    def _problem(self, what: str) -> CaptureError:
-        return CaptureError(f"{self._path}: line {self._number} {what}")
-
-    def unreadable(self, reason: str) -> CaptureError:
-        """Return the error for a file that cannot be read on."""
-        after = f" after line {self._number:,}" if self._number else ""
-        return CaptureError(f"{self._path}: cannot be read{after} {reason}")
 
 
 class _Records(_Lines):
@@ -149,12 +173,13 @@ class _Records(_Lines):
     def frames(self, on_torn: Callable[[int], None] | None) -> Iterator[CapturedFrame]:
         """Yield what the records hold."""
         records = Records(self._form.time_field, self._form.frame_field)
-        with open_lines(self._path) as file:
+        with open_lines(self.path) as file:
             texts = json_texts(file, MAX_LINE_BYTES)
             while each := self._next(texts):
                 self._number = each.line
                 if each.is_torn:
-                    self._tear(len(each.text.encode()), each.text[:100].encode(), on_torn)
+                    begin = excerpt(each.text[:100].encode())
+                    self._tear(len(each.text.encode()), f"is torn: {begin}", on_torn)
                     return
                 is_first = not records.unit
                 read = records.read(each.text)
@@ -166,7 +191,7 @@ class _Records(_Lines):
         try:
             return next(texts, None)
         except UnicodeDecodeError as error:
-            raise self.unreadable(f"(not UTF-8: {error.reason})") from None
+            raise self._unreadable(f"(not UTF-8: {error.reason})") from None
 
     def _hint(self, text: bytes) -> str:
         """Return which fields an object has, or what those that are asked for have to be."""
@@ -202,13 +227,13 @@ class _Format(NamedTuple):
     Attributes:
         parse: returns what a line holds; None if it is not of the format.
         ignored: beginnings of lines that hold no frame.
-        blank_is_disconnect: whether a blank line is a disconnect; otherwise it is ignored.
+        disconnect: a line that tells that another connection begins or the last one ended.
         is_bare: whether a frame is the rest of the line, so that the line does not tell where it ends.
     """
 
     parse: Callable[[bytes], CapturedFrame | None]
     ignored: tuple[bytes, ...] = ()
-    blank_is_disconnect: bool = False
+    disconnect: re.Pattern[bytes] | None = None
     is_bare: bool = True
 
 
@@ -250,12 +275,17 @@ def _captured(recv_time: int, frame: bytes) -> CapturedFrame | None:
 
 _FORMATS: Final[dict[CaptureFormat, _Format]] = {
     "jsonl": _Format(_parse_jsonl, is_bare=False),
-    # Ignored: its settings, what it sent, and answers of the REST API.
-    "cryptofeed": _Format(_parse_cryptofeed, ignored=(b"configuration: ", b"wss://", b"https://")),
-    "tardis": _Format(_parse_tardis, blank_is_disconnect=True),
+    # Its settings or an address begin a connection. Ignored: what it sent, and answers of the REST API.
+    "cryptofeed": _Format(
+        _parse_cryptofeed,
+        ignored=(b"wss://", b"ws://", b"https://", b"http://"),
+        disconnect=re.compile(rb"configuration: .*|wss?://\S* <-> [0-9.]+", re.DOTALL),
+    ),
+    "tardis": _Format(_parse_tardis, disconnect=re.compile(b"")),
 }
 
 
-def _excerpt(text: bytes) -> str:
+def excerpt(text: bytes) -> str:
+    """Return the beginning of a text, in quotes."""
     shown = text[:60].decode(errors="replace")
     return repr(shown + ("..." if len(text) > 60 else ""))

@@ -8,8 +8,10 @@ import numpy as np
 import pyarrow as pa
 
 from orderbook.times import NS, format_time
-from recorder.captures.formats import CaptureError, read_capture
-from recorder.captures.survey import Capture, FrameId, Survey, frame_id
+from recorder.captures.capture import Capture, FrameId, frame_id
+from recorder.captures.formats import CaptureError
+from recorder.captures.reading import leave_out, read_files
+from recorder.captures.survey import Survey
 from recorder.settings import MAX_CLAMP_S, ImportSettings
 from recorder.tape.format.layout import MANIFEST
 from recorder.tape.product_tape import ProductTape
@@ -36,7 +38,7 @@ def check_order(survey: Survey, tape: Path, settings: ImportSettings) -> None:
             for product in capture.products
             if product in ends and capture.first_time <= ends[product].last_time
         }
-        for product in _repeated(capture, overlapping, settings):
+        for product in _repeated(capture, overlapping, survey, settings):
             raise CaptureError(
                 f"{capture.path}: its first frame of {product} is {overlapping[product].where} already: a "
                 "capture is imported once, to a tape that does not have it"
@@ -68,12 +70,14 @@ class _End:
         return f"in {self.path}" if isinstance(self.source, Capture) else f"on {self.path}"
 
 
-def _repeated(capture: Capture, overlapping: Mapping[str, _End], settings: ImportSettings) -> Iterator[str]:
+def _repeated(
+    capture: Capture, overlapping: Mapping[str, _End], survey: Survey, settings: ImportSettings
+) -> Iterator[str]:
     """Yield the products whose first frame in a capture is among the rows before it.
 
     O(rows) of those on the tape at that time, and of the captures that overlap, each read once.
     """
-    wanted: dict[Path, dict[FrameId, str]] = {}
+    wanted: dict[tuple[Path, ...], dict[FrameId, str]] = {}
     for product, before in overlapping.items():
         frame = capture.firsts[product]
         if not isinstance(before.source, Capture):
@@ -82,10 +86,10 @@ def _repeated(capture: Capture, overlapping: Mapping[str, _End], settings: Impor
         elif before.source.firsts.get(product) == frame:
             yield product
         else:
-            wanted.setdefault(before.path, {})[frame] = product
-    for path, frames in wanted.items():
+            wanted.setdefault(before.source.paths, {})[frame] = product
+    for paths, frames in wanted.items():
         times = {time for time, _ in frames}
-        for time, text in read_capture(path, settings.form, lambda _size: None):
+        for time, text, _ in read_files(paths, settings.form, survey.writer, leave_out):
             if time in times and text is not None and (found := frames.get(frame_id(time, text))):
                 yield found
 

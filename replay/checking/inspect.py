@@ -1,6 +1,7 @@
 """`inspect`: describe a tape without reading its frames."""
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -69,6 +70,8 @@ class InspectedProduct(Document, frozen=True):
         trades: the trades; null if the frames were not read for them.
         strategies: names of the strategies that traded on paper while it was recorded.
         origins: of a merged tape, what each recorder gave to it.
+        made_from: numbers of connections whose frames are not those that were received, by what they were
+            made from.
     """
 
     rows: int
@@ -88,6 +91,7 @@ class InspectedProduct(Document, frozen=True):
     trades: InspectedTrades | None
     strategies: list[str]
     origins: list[OriginTotal]
+    made_from: dict[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +103,7 @@ class ProductInspection:
         trades: counts of the trades, if the frames were read for them.
         strategies: names of the strategies that traded on paper while it was recorded.
         origins: of a merged tape, what each recorder gave to it.
+        made_from: numbers of connections whose frames were made from something else, by what that was.
     """
 
     overview: Overview
@@ -108,6 +113,7 @@ class ProductInspection:
     trades: TradeTally | None
     strategies: tuple[str, ...]
     origins: tuple[OriginTotal, ...]
+    made_from: Mapping[str, int]
 
     @property
     def connections(self) -> int:
@@ -134,6 +140,7 @@ class ProductInspection:
             trades=None if self.trades is None else InspectedTrades.of(self.trades),
             strategies=list(self.strategies),
             origins=list(self.origins),
+            made_from=dict(self.made_from),
         )
 
 
@@ -249,6 +256,7 @@ def inspect_product(tape: Tape, product: str, *, trades: bool = False) -> Produc
         _trades_of(stored, tape.venue) if trades else None,
         tuple(strategies),
         origin_totals(each.opened.origins for each in found.connections),
+        Counter(each.opened.made_from for each in found.connections if each.opened.made_from),
     )
 
 

@@ -1,10 +1,16 @@
 """Coinbase Exchange (ws-feed.exchange.coinbase.com): types snapshot and l2update, no numbers."""
 
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 from orderbook.venues.base import Venue
 from orderbook.venues.coinbase import frames
 from orderbook.venues.coinbase.server import compact
 from orderbook.venues.exchange import decoder
 from orderbook.venues.exchange.server import KEYED_CHANNELS, ExchangeServer
+
+if TYPE_CHECKING:
+    from orderbook.venues.columns import ColumnWriter
 
 
 def subscribe(channel: str, product: str, trades: bool) -> list[str]:
@@ -18,6 +24,12 @@ def subscribe(channel: str, product: str, trades: bool) -> list[str]:
     channels = [[channel, "heartbeat"], *([["matches"]] if trades else [])]
     messages = [{"type": "subscribe", "product_ids": [product], "channels": each} for each in channels]
     return [compact(message, ensure_ascii=False) for message in messages]
+
+
+def column_writer() -> "ColumnWriter":
+    """Return what makes frames of columns; most commands do without its slow import."""
+    writer: ColumnWriter = import_module("orderbook.venues.exchange.columns")
+    return writer
 
 
 VENUE = Venue(
@@ -48,4 +60,5 @@ VENUE = Venue(
     activity=decoder.activity,
     products_named=frames.products_named,
     server=ExchangeServer,
+    column_writer=column_writer,
 )

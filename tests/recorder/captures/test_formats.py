@@ -30,7 +30,12 @@ LINES: dict[CaptureFormat, bytes] = {
 TIME = 1786309548629008001
 FRAMES: dict[CaptureFormat, list[tuple[int, str | None]]] = {
     "jsonl": [(TIME, '{"a": "é"}'), (0, "no JSON {"), (2**63 - 1, "")],
-    "cryptofeed": [(TIME, '{"a": "é"}'), (0, "no JSON {"), (1618677817061845000, "1618677818.1: x")],
+    "cryptofeed": [
+        (0, None),
+        (TIME, '{"a": "é"}'),
+        (0, "no JSON {"),
+        (1618677817061845000, "1618677818.1: x"),
+    ],
     "tardis": [
         *((0, None), (TIME, '{"a": "é"}'), (TIME, None), (0, "no JSON {")),
         *((1574121600 * NS, " x "), (1574121600 * NS, None), (1574121600 * NS, None)),

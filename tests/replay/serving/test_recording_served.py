@@ -87,7 +87,7 @@ def test_both_products_of_a_recording(recording: Recording, tmp_path: Path) -> N
 @pytest.mark.parametrize("name", ["advanced-2026-08-btc-eth", "exchange-2021-04-ten-products"])
 def test_a_capture_of_many_products(name: str, captures: Path, import_capture: Callable[[str], Path]) -> None:
     """A client of all products of a real capture gets exactly its frames, each once and in order."""
-    frames = [text for _, text in read_capture(captures / f"{name}.jsonl.gz", CaptureForm())]
+    frames = [each.frame for each in read_capture(captures / f"{name}.jsonl.gz", CaptureForm())]
     tape = import_capture(name)
     with serving(tape) as url, client(url) as websocket:
         if name.startswith("advanced"):

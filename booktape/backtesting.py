@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -22,6 +23,7 @@ from booktape.execution import (
 from booktape.latencies import latency_models
 from booktape.traders import check_settings, combined_settings, settings_by_name, trader_factory
 from booktape.windows import refuse_offsets, window_of_all
+from booktape.workers import workers_of
 from orderbook.errors import OptionError
 from orderbook.time_input import DurationLike, TimeLike
 from recorder.settings import EngineName
@@ -29,6 +31,7 @@ from recorder.settings import EngineName
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from booktape.workers import ClientLike
     from orderbook.engine import Engine, Step
     from orderbook.execution.codes import QueueModel
     from orderbook.execution.numbers import NumberLike
@@ -36,6 +39,8 @@ if TYPE_CHECKING:
     from replay.comparing.metrics import By
     from replay.simulation.results import Backtest
     from replay.simulation.settings import BacktestSettings, TraderFactory
+
+log = logging.getLogger(__name__)
 
 
 @with_execution
@@ -67,6 +72,8 @@ def backtest(  # noqa: D417  `with_execution` adds those of Execution
     sort: str = "product",
     engine: Engine | EngineName = "auto",
     processes: int = 1,
+    cluster: str | None = None,
+    client: ClientLike | None = None,
     output: PathLike | None = None,
     html: PathLike | None = None,
     keep: bool = True,
@@ -99,7 +106,11 @@ def backtest(  # noqa: D417  `with_execution` adds those of Execution
         sort: column of the table: `product`, `setting`, `queue` and `setting_...` ascending, others largest
             first.
         engine: what runs the books and the orders; all give the same results.
-        processes: number of processes that share the products; no result depends on it.
+        processes: number of processes that share the products of the tapes; no result depends on it.
+        cluster: share the work on a cluster of Dask instead: the address of its scheduler, such as
+            `tcp://scheduler:8786`, or `local:4` for four processes here. Workers need the tapes at the same
+            paths, and the module of the strategy.
+        client: the same with a client of Dask that you have, or any `replay.pieces.cluster.Cluster`.
         output: RUN directory to write; must not exist.
         html: report to write, one HTML file; must not exist. Of more than 300 lanes the best settings are run
             again for it.
@@ -114,52 +125,56 @@ def backtest(  # noqa: D417  `with_execution` adds those of Execution
         RunError: if `output` or `html` exists or cannot be written.
         EngineError: if the compiled engine is requested and does not work here.
     """
-    from replay.simulation.api import backtest as run
-    from replay.simulation.columns import sort_columns
-
     directory = arguments.optional_output(output, "output")
     report_path = arguments.optional_output(html, "html")
-    workers = arguments.whole_number(processes, "processes", 1, 64)
+    processes = arguments.whole_number(processes, "processes", 1, 64)
     arguments.flag(keep, "keep")
     engine = arguments.engine_of(engine)
-    execution = Execution(fees, latency, report, queue, seed, impact, on_break, tick, lot, cash, base)
-    stored = open_tapes(tapes)
-    run_settings = backtest_settings(
-        stored,
-        strategy,
-        settings,
-        sweep,
-        random=random,
-        orders=orders,
-        products=products,
-        start=start,
-        end=end,
-        execution=execution,
-        equity_every=equity_every,
-        markouts=markouts,
-        by=by,
-    )
-    lane, values = run_settings.lane, run_settings.settings
-    arguments.choice(sort, "sort", sort_columns(lane.markouts, values, has_tapes=len(stored) > 1))
-    page = None
-    if report_path is not None:
-        from replay.report.backtest import BacktestReport
+    # Each worker loads the engine when it knows which.
+    with workers_of(processes, cluster, client, "plain", "replay.simulation.pieces") as workers:
+        from replay.simulation.api import backtest as run
+        from replay.simulation.columns import sort_columns
 
-        page = BacktestReport(report_path, stored, run_settings)
-    result = run(
-        stored,
-        run_settings,
-        output=directory,
-        keep=keep,
-        progress=arguments.optional_function(progress, "progress"),
-        processes=workers,
-        watch=page.watch if page is not None and page.watches and workers == 1 else None,
-        engine=engine,
-    )
-    result.sort(sort)
-    if page is not None:
-        page.write(result, engine, command)
-    return result
+        execution = Execution(fees, latency, report, queue, seed, impact, on_break, tick, lot, cash, base)
+        stored = open_tapes(tapes)
+        run_settings = backtest_settings(
+            stored,
+            strategy,
+            settings,
+            sweep,
+            random=random,
+            orders=orders,
+            products=products,
+            start=start,
+            end=end,
+            execution=execution,
+            equity_every=equity_every,
+            markouts=markouts,
+            by=by,
+        )
+        lane, values = run_settings.lane, run_settings.settings
+        arguments.choice(sort, "sort", sort_columns(lane.markouts, values, has_tapes=len(stored) > 1))
+        page = None
+        if report_path is not None:
+            from replay.report.backtest import BacktestReport
+
+            page = BacktestReport(report_path, stored, run_settings)
+        if workers is not None:
+            log.info("running each product of a tape in one process: a lane needs all its rows")
+        result = run(
+            stored,
+            run_settings,
+            output=directory,
+            keep=keep,
+            progress=arguments.optional_function(progress, "progress"),
+            workers=workers,
+            watch=page.watch if page is not None and page.watches and workers is None else None,
+            engine=engine,
+        )
+        result.sort(sort)
+        if page is not None:
+            page.write(result, engine, command)
+        return result
 
 
 def open_tapes(tapes: PathLike | Iterable[PathLike]) -> list[StoredTape]:

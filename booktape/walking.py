@@ -10,11 +10,13 @@ from booktape.arguments import PathLike, ProductsLike
 from booktape.backtesting import backtest_settings
 from booktape.execution import PAPER, Execution
 from booktape.latencies import one_latency
+from booktape.workers import workers_of
 from orderbook.errors import OptionError
 from orderbook.time_input import DurationLike, TimeLike
 from recorder.settings import EngineName
 
 if TYPE_CHECKING:
+    from booktape.workers import ClientLike
     from orderbook.engine import Engine
     from replay.simulation.settings import TraderFactory
     from replay.simulation.walk_results import WalkForward
@@ -36,6 +38,8 @@ def walk_forward(
     equity_every: DurationLike = "1s",
     engine: Engine | EngineName = "auto",
     processes: int = 1,
+    cluster: str | None = None,
+    client: ClientLike | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> WalkForward:
     """Choose settings of a strategy on one part of a tape, judge them on the next, and roll on.
@@ -58,8 +62,13 @@ def walk_forward(
         execution: how the orders are simulated: fees, latency, queue model and so on.
         equity_every: how often equity is sampled.
         engine: what runs the books and the orders; all give the same results.
-        processes: number of processes that share the products; no result depends on it.
-        progress: called before each step with its number from 0, and the number of steps.
+        processes: number of processes that share the steps; no result depends on it.
+        cluster: share the work on a cluster of Dask instead: the address of its scheduler, such as
+            `tcp://scheduler:8786`, or `local:4` for four processes here. Workers need the tape at the same
+            path, and the module of the strategy.
+        client: the same with a client of Dask that you have, or any `replay.pieces.cluster.Cluster`.
+        progress: called before each step with its number from 0, and the number of steps; only in one
+            process.
 
     Raises:
         OptionError: if an argument cannot be used, or the tape is too short for one step.
@@ -67,39 +76,42 @@ def walk_forward(
         StrategyError: if a strategy cannot be made, or raises.
         EngineError: if the compiled engine is requested and does not work here.
     """
-    from recorder.tape.reader import Tape as StoredTape
-    from replay.simulation.columns import number_columns
-    from replay.simulation.walk_plan import WalkPlan
-    from replay.simulation.walking import walk_forward as run
-
     fit, judge = _lengths(walk)
-    workers = arguments.whole_number(processes, "processes", 1, 64)
+    processes = arguments.whole_number(processes, "processes", 1, 64)
     engine = arguments.engine_of(engine)
-    stored = StoredTape.open(arguments.tape_path(tape))
-    found = backtest_settings(
-        [stored],
-        strategy,
-        settings,
-        sweep,
-        random=random,
-        products=products,
-        start=start,
-        end=end,
-        execution=execution,
-        equity_every=equity_every,
-    )
-    one_latency(execution.latency, "a walk")
-    if len(found.settings) < 2:
-        raise OptionError("there is nothing to choose among: sweep a setting", option="sweep", value=sweep)
-    arguments.choice(choose, "choose", number_columns(found.lane.markouts))
-    return run(
-        stored,
-        found,
-        WalkPlan(fit, judge, choose),
-        processes=workers,
-        engine=engine,
-        progress=arguments.optional_function(progress, "progress"),
-    )
+    with workers_of(processes, cluster, client, "plain", "replay.simulation.walking") as workers:
+        from recorder.tape.reader import Tape as StoredTape
+        from replay.simulation.columns import number_columns
+        from replay.simulation.walk_plan import WalkPlan
+        from replay.simulation.walking import walk_forward as run
+
+        stored = StoredTape.open(arguments.tape_path(tape))
+        found = backtest_settings(
+            [stored],
+            strategy,
+            settings,
+            sweep,
+            random=random,
+            products=products,
+            start=start,
+            end=end,
+            execution=execution,
+            equity_every=equity_every,
+        )
+        one_latency(execution.latency, "a walk")
+        if len(found.settings) < 2:
+            raise OptionError(
+                "there is nothing to choose among: sweep a setting", option="sweep", value=sweep
+            )
+        arguments.choice(choose, "choose", number_columns(found.lane.markouts))
+        return run(
+            stored,
+            found,
+            WalkPlan(fit, judge, choose),
+            workers=workers,
+            engine=engine,
+            progress=arguments.optional_function(progress, "progress"),
+        )
 
 
 def _lengths(walk: str | tuple[DurationLike, DurationLike]) -> tuple[int, int]:

@@ -11,6 +11,7 @@ import booktape
 from booktape.backtesting import backtest as backtest_tape
 from booktape.cli.options import (
     by_option,
+    cluster_option,
     command,
     command_line,
     csv_option,
@@ -125,6 +126,7 @@ _OF_WHOLE = ("orders", "sort", "output", "html")
 @output_option
 @engine_option
 @processes_option
+@cluster_option
 @html_option
 @open_option
 @json_option
@@ -162,14 +164,15 @@ def backtest(
         _walk(tapes, walk, choose, products, processes, options, as_json=as_json, as_csv=as_csv)
         return
     if search is not None:
-        _exclude("--search", options | {"processes": processes}, *_OF_WHOLE, "random", "processes")
+        _exclude("--search", options | {"processes": processes}, *_OF_WHOLE, "random", "processes", "cluster")
         chosen = {"trials": search, "choose": choose, "study": study, "products": products}
         _search(tapes, chosen, options, as_json=as_json, as_csv=as_csv)
         return
     if choose != "net":
         raise click.UsageError("--choose is only for --walk and --search")
     # Several processes report no steps.
-    with nullcontext() if processes > 1 else progress_bar(tapes, products, "backtest") as advance:
+    is_shared = processes > 1 or options["cluster"] is not None
+    with nullcontext() if is_shared else progress_bar(tapes, products, "backtest") as advance:
         result = booktape.backtest(
             tapes,
             products=products,
@@ -234,7 +237,7 @@ def _search(
     from booktape.console.terminal import print_rows
 
     execution = execution_of(options)
-    for name in (*_OF_WHOLE, "random"):
+    for name in (*_OF_WHOLE, "random", "cluster"):
         del options[name]
     with steps_bar("search") as progress:
         result = booktape.search(tapes, progress=progress, execution=execution, **chosen, **options)

@@ -84,7 +84,7 @@ def compare(  # noqa: PLR0913  each is an option of the command, or shows its wo
         outcome = run_passes(work, watch, progress) if workers is None else run_pieces(work, pieces, workers)
         traded = None
         if settings.trades is not None:
-            result = backtest(opened, settings.trades, keep=False, processes=processes, engine=named)
+            result = backtest(opened, settings.trades, keep=False, engine=named, workers=workers)
             traded = Traded(result, settings.thresholds)
         comparison = Comparison(
             settings,

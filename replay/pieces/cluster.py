@@ -138,6 +138,9 @@ def _run(shared: bytes, piece: "ProductPiece") -> bytes:
         raise TapeError(f"{error} ({where})") from None
     except (BooktapeError, MemoryError):
         raise
+    except ImportError as error:
+        where = f"the worker {socket.gethostname()}"
+        raise StepError(f"{where} cannot import what it needs, such as your strategy: {error}") from None
     except Exception as error:
         raise StepError(explain(error)) from error
 

@@ -87,11 +87,13 @@ class RunWriter:
     Args:
         directory: the directory.
         label: follows the first seq in the names of files, if others may begin with the same one.
+        prefix: precedes it, if files of others come before them in the order of their names.
     """
 
-    def __init__(self, directory: Path, label: str = "") -> None:
+    def __init__(self, directory: Path, label: str = "", prefix: str = "") -> None:
         self.directory = directory
         self._label = label
+        self._prefix = prefix
         self._files: dict[tuple[str, str], StreamFile] = {}
 
     def write(self, stream: str, product: str, batch: pa.RecordBatch) -> None:
@@ -105,7 +107,7 @@ class RunWriter:
             folder = self.directory / stream / f"product={product}"
             folder.mkdir(parents=True, exist_ok=True)  # another piece of the product may have made it
             first_seq = batch.column("seq")[0].as_py() if "seq" in batch.schema.names else 0
-            path = folder / f"{first_seq:020d}{self._label}.parquet"
+            path = folder / f"{self._prefix}{first_seq:020d}{self._label}.parquet"
             self._files[key] = StreamFile(path, batch.schema)
         self._files[key].write(batch)
 
@@ -130,12 +132,13 @@ class RunWriter:
 
 
 @contextmanager
-def piece_files(whole: RunWriter | None, label: str = "") -> Iterator[RunWriter | None]:
+def piece_files(whole: RunWriter | None, label: str = "", prefix: str = "") -> Iterator[RunWriter | None]:
     """Yield a writer of files of a piece, complete if the block succeeds; None without a RUN.
 
     Args:
         whole: the writer of the RUN, which another process may have made.
         label: as of `RunWriter`.
+        prefix: as of `RunWriter`.
 
     Raises:
         RunError: if a file cannot be written, or the directory is not there, as on a machine of a cluster
@@ -147,7 +150,7 @@ def piece_files(whole: RunWriter | None, label: str = "") -> Iterator[RunWriter 
             "directory that all workers share",
             whole.directory,
         )
-    writer = None if whole is None else RunWriter(whole.directory, label)
+    writer = None if whole is None else RunWriter(whole.directory, label, prefix)
     try:
         yield writer
         if writer is not None:

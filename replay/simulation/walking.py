@@ -3,19 +3,25 @@
 Every part is a backtest of its own: it begins flat, with the book as it stood, and sees no row of another.
 """
 
+import threading
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from statistics import median
 
 from orderbook.engine import Engine
 from orderbook.execution.codes import QueueModel
 from orderbook.times import format_time
+from recorder.runtime.signals import interruptible
 from recorder.settings import EngineName
 from recorder.tape.reader import Tape
+from replay.pieces.cutting import ProductPiece, whole_product
+from replay.pieces.workers import LocalWorkers, Workers
 from replay.running.window import Window
-from replay.simulation.api import backtest
+from replay.simulation.api import engine_of
 from replay.simulation.columns import flat_row
+from replay.simulation.pieces import BacktestWork, result_of, run_pass, sent
 from replay.simulation.results import Backtest
 from replay.simulation.rows import BacktestRow
 from replay.simulation.settings import BacktestSettings
@@ -31,6 +37,7 @@ def walk_forward(
     processes: int = 1,
     engine: Engine | EngineName = "auto",
     progress: Callable[[int, int], None] | None = None,
+    workers: Workers | None = None,
 ) -> WalkForward:
     """Choose settings on one part of a tape and judge them on the next, until the tape ends.
 
@@ -38,9 +45,11 @@ def walk_forward(
         tape: the tape.
         settings: what is run; its window is the part of the tape to walk over.
         plan: how it is cut, and what chooses.
-        processes: number of processes that share the products of a part.
+        processes: number of processes that share the steps of each product.
         engine: runs the books and the exchange; all give the same results.
-        progress: called before each step with its number from 0, and the number of steps.
+        progress: called before each step with its number from 0, and the number of steps; not if there are
+            several processes.
+        workers: who run the steps; None for those processes.
 
     Raises:
         OptionError: if the tape is too short for one step, or the steps are too many.
@@ -48,21 +57,61 @@ def walk_forward(
     """
     started = time.perf_counter()
     steps = steps_of(tape, settings, plan)
-    found: list[WalkStep] = []
-    for number, parts in enumerate(steps):
-        if progress is not None:
-            progress(number, len(steps))
-        fitted, judged = (
-            backtest([tape], replace(settings, window=part), keep=False, processes=processes, engine=engine)
-            for part in parts
-        )
-        found += [
-            _step(product, queue, fitted, judged, parts, plan.by)
-            for product in tape.select(settings.products)
-            for queue in settings.queues
-        ]
+    products = tape.select(settings.products)
+    with ExitStack() as stack:
+        if workers is None and processes > 1:
+            workers = stack.enter_context(LocalWorkers(processes, "plain", run_step.__module__))
+        running = engine_of([tape], settings, engine)
+        work = BacktestWork([tape], [tape.path], settings, None, keep=False, engine=running)
+        if workers is not None:
+            pieces = [whole_product(number, each) for number in range(len(steps)) for each in products]
+            walk = _Walk(sent(work, workers), plan, steps)
+            found = [step for each in workers.merged(run_step, walk, pieces) for step in each.steps]
+        else:
+            stopped = threading.Event()
+            stack.enter_context(interruptible(stopped.set, "no run was written"))
+            found = []
+            for number in range(len(steps)):
+                if progress is not None:
+                    progress(number, len(steps))
+                for product in products:
+                    found += _steps(_Walk(work, plan, steps), number, product, stopped.is_set)
+                if stopped.is_set():
+                    break
     found.sort(key=lambda step: (step.product, settings.queues.index(step.queue)))
     return WalkForward(tape.path, settings, plan, found, time.perf_counter() - started)
+
+
+@dataclass(frozen=True, slots=True)
+class _Walk:
+    """The steps to run; picklable."""
+
+    work: BacktestWork
+    plan: WalkPlan
+    parts: Sequence[tuple[Window, Window]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Steps:
+    """What came of a step of a product; picklable."""
+
+    steps: list[WalkStep]
+
+    def merge(self, _later: "_Steps") -> None:
+        """Refuse what comes next: a step is never cut."""
+        raise NotImplementedError
+
+
+def run_step(walk: _Walk, each: ProductPiece) -> _Steps:
+    """Run a step of a product as a worker does; it has the number of its step in place of a tape's."""
+    return _Steps(_steps(walk, each.tape, each.product, lambda: False))
+
+
+def _steps(walk: _Walk, number: int, product: str, is_stopped: Callable[[], bool]) -> list[WalkStep]:
+    parts, settings = walk.parts[number], walk.work.settings
+    works = [replace(walk.work, settings=replace(settings, window=part)) for part in parts]
+    fitted, judged = (result_of(each, [run_pass(each, 0, product, is_stopped)]) for each in works)
+    return [_step(product, queue, fitted, judged, parts, walk.plan.by) for queue in settings.queues]
 
 
 def _step(

@@ -69,7 +69,7 @@ def test_a_command_on_a_cluster(dask: DaskProcesses, interrupted: dict[str, Path
 
 
 def test_a_client_of_yours(dask: DaskProcesses, interrupted: dict[str, Path]) -> None:
-    """From Python a client shares the work, and stays open."""
+    """From Python a client shares the work, and stays open; a tape without sidecars is verified as well."""
     tape = bt.open(interrupted["as recorded"])
     with Client(dask.address) as client:  # type: ignore[no-untyped-call]  # of Dask
         found = tape.compare(THRESHOLDS, products=PRODUCTS, client=client)
@@ -79,6 +79,21 @@ def test_a_client_of_yours(dask: DaskProcesses, interrupted: dict[str, Path]) ->
             tape.compare(THRESHOLDS, client=client, processes=2)
         with pytest.raises(bt.OptionError, match="strategy"):
             tape.replay(client=client, strategy="booktape.examples.episode_alert:EpisodeAlert")
+
+
+def test_a_backtest_on_a_cluster(dask: DaskProcesses, tmp_path: Path) -> None:
+    """Its numbers and its RUN are those of one process, and so are the steps of a walk."""
+    tape, runs = bt.open("sample:"), (tmp_path / "alone", tmp_path / "shared")
+    options: dict[str, Any] = {"sweep": {"threshold": [0.0, 0.001]}, "engine": "plain"}
+    walk: dict[str, Any] = {**options, "walk": "2s:1s", "end": "+5s"}
+    alone = tape.backtest(output=runs[0], end="+5s", **options)
+    with Client(dask.address) as client:  # type: ignore[no-untyped-call]  # of Dask
+        found = tape.backtest(client=client, output=runs[1], end="+5s", **options)
+        assert tape.walk_forward(client=client, **walk).steps == tape.walk_forward(**walk).steps
+    assert (found.rows, found.execution_digest) == (alone.rows, alone.execution_digest)
+    assert bt.diff(*runs).is_equal
+    files = [{path.relative_to(run) for path in run.rglob("*")} for run in runs]
+    assert files[0] == files[1]
 
 
 def test_a_worker_without_the_tape(dask: DaskProcesses, interrupted: dict[str, Path], tmp_path: Path) -> None:

@@ -366,6 +366,8 @@ def test_several_processes_give_the_same(tmp_path: Path) -> None:
     options: dict[str, Any] = {"settings": {"threshold": "0bps"}, "by": "connection", "end": END}
     one = bt.backtest(tapes, output=tmp_path / "one", **options)
     two = bt.backtest(tapes, output=tmp_path / "two", processes=2, **options)
+    # A product of a tape is a piece, with files of its own.
+    assert len(list((tmp_path / "two").rglob("*.parquet"))) > len(list((tmp_path / "one").rglob("*.parquet")))
     assert two.rows == one.rows
     assert two.parts == one.parts
     assert (two.tapes, two.execution_digest) == (one.tapes, one.execution_digest)

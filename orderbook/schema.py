@@ -24,8 +24,13 @@ TAPE_SCHEMA = pa.schema(
 PACKED: Final = "packed"
 """The kind of a row whose payload is what a reader found in its text, as packed integers."""
 
-PACKED_SCHEMA = TAPE_SCHEMA.set(4, pa.field("payload", pa.binary(), nullable=False))
-"""Rows of the tape of which many are `PACKED`, for an engine that reads them (`Engine.packed`)."""
+PACKED_SCHEMA = TAPE_SCHEMA.set(4, pa.field("payload", pa.binary(), nullable=False)).append(
+    pa.field("exchange_time", pa.int64(), nullable=False)
+)
+"""Rows of the tape of which many are `PACKED`, for an engine that reads them (`Engine.packed`).
+
+`exchange_time` is in nanoseconds since 1970, and of no meaning for a row that has none.
+"""
 
 SUMMARY_SCHEMA = pa.schema(
     [

@@ -322,6 +322,7 @@ TESTED_ELSEWHERE = {
     "recorder/tape/store/": "tests/recorder/tape/store/test_remote.py",  # on a real server
     "recorder/tape/format/complete_list.py": "tests/recorder/tape/format/test_presence.py",
     "recorder/tape/format/prepared.py": "tests/replay/checking/test_prepare.py",
+    "recorder/tape/format/prepared_block.py": "tests/replay/checking/test_prepare.py",
     "recorder/tape/listing.py": "tests/recorder/tape/format/test_list_files.py",
     "recorder/tape/sealed_rows.py": "tests/replay/merging/test_api.py",
     "recorder/tape/format/shipped.py": "tests/recorder/shipping/test_shipper.py",

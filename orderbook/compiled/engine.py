@@ -13,6 +13,7 @@ from orderbook.compiled.columns import SummaryArrays
 from orderbook.compiled.layout import NO_CONNECTION
 from orderbook.compiled.loading import Kernels, kernels, packed_version
 from orderbook.compiled.market_arrays import NO_ARRAYS, MarketArrays
+from orderbook.compiled.packed import SLACK
 from orderbook.compiled.unpacked import unpack
 from orderbook.engine import Engine, RowSpan, State, Step
 from orderbook.execution.market_tracker import read_row
@@ -145,9 +146,14 @@ class _BatchRun:
             self._registers["follower"] = exchange.function
             self._registers["follower_memory"] = exchange.memory
         payloads, kinds = strings_of(rows.column(4)), strings_of(rows.column(3))
+        self._times = layout.NO_TIMES
+        if rows.schema.types == PACKED_SCHEMA.types:
+            self._times = column_of(rows, 5)
+            payloads = _with_slack(*payloads)
         product = np.frombuffer(state.product.encode(), np.uint8)
         self._memory = layout.Run(
-            self._registers, *payloads, *kinds, self.columns[2], product, *self._arrays.arrays
+            *(self._registers, *payloads, *kinds, self.columns[2], self._times, product),
+            *self._arrays.arrays,
         )
         self.market = NO_ARRAYS
         if watch is not None:
@@ -217,7 +223,7 @@ class _BatchRun:
     def _run_plain_row(self, row: int) -> None:
         kind, payload = (self._rows.column(n)[row].as_py() for n in (3, 4))
         if kind == PACKED:
-            kind, payload = "frame", unpack(payload)
+            kind, payload = "frame", unpack(payload, int(self._times[row]))
         elif isinstance(payload, bytes):
             payload = payload.decode()
         self.is_interrupted = kind != "frame" and row == self._rows.num_rows - 1
@@ -263,6 +269,16 @@ def strings_of(column: pa.Array) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.
     values = np.frombuffer(b"" if data is None else data, np.uint8)
     for array in (values, places):
         array.flags.writeable = False  # as `layout.RUN` has them; Arrow's buffers may be writeable
+    return values, places
+
+
+def _with_slack(
+    values: npt.NDArray[np.uint8], places: npt.NDArray[np.int32]
+) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int32]]:
+    """Return packed rows with as many bytes behind them as are read at once; copies if there are fewer."""
+    if len(values) - places[-1] < SLACK:
+        values = np.concatenate([values, np.zeros(SLACK, np.uint8)])
+        values.flags.writeable = False
     return values, places
 
 

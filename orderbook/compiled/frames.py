@@ -12,7 +12,7 @@ def begin_frame(frame: Any) -> None:
     """Discard the frame before."""
     registers = frame.registers
     registers.exchange_time = registers.book_time = registers.sequence = -1
-    registers.changes = registers.events = 0
+    registers.changes = registers.events = registers.unread = 0
 
 
 @inlined

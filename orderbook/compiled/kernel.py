@@ -7,7 +7,7 @@ import numpy as np
 from orderbook.compiled import levels, market
 from orderbook.compiled.jit import call, inlined
 from orderbook.compiled.layout import CHANGE, EVENT, NO_CONNECTION, Book, Frame, Market, Run
-from orderbook.compiled.packed import read_packed
+from orderbook.compiled.packed import apply_unread, most_unread, read_packed
 from orderbook.compiled.scan import is_word
 from orderbook.compiled.summaries import write_summary
 from orderbook.compiled.words import get_word
@@ -28,13 +28,19 @@ _PACKED = np.frombuffer(PACKED.encode(), np.uint8)
 
 
 @inlined
-def apply_events(book: Any, frame: Any) -> bool:
-    """Apply the events that were read; False if the book needs more room, and nothing was done."""
-    registers = book.registers
-    if levels.lacks_room(book, frame.registers.changes, frame.events[0] != 0):
+def _is_ready(book: Any, frame: Any, changes: int) -> bool:
+    """Tell whether the book has room for so many changes; if so, it is ready for the events of the frame."""
+    if levels.lacks_room(book, changes, frame.events[0] != 0):
         return False
-    if levels.is_due(registers) and not frame.events[0]:
+    if levels.is_due(book.registers) and not frame.events[0]:
         levels.follow(book)
+    return True
+
+
+@inlined
+def _apply_events(book: Any, frame: Any) -> None:
+    """Apply the events that were read."""
+    registers = book.registers
     for event in range(frame.registers.events):
         at = event * EVENT
         start, stop = frame.events[at + 1], frame.events[at + 2]
@@ -48,7 +54,6 @@ def apply_events(book: Any, frame: Any) -> bool:
             side, key = get_word(frame.changes, word), get_word(frame.changes, word + 1)
             whole, fraction = get_word(frame.changes, word + 2), get_word(frame.changes, word + 3)
             levels.set_level(book, side, key, whole, fraction, per_unit)
-    return True
 
 
 @inlined
@@ -75,7 +80,7 @@ def _run_rows(book: Any, frame: Any, run: Any, seen: Any) -> int:
         if is_word(run.kinds, run.kind_offsets[row], run.kind_offsets[row + 1], _FRAME):
             what = read_frame(reader, run, start, stop, frame, seen)
         elif is_word(run.kinds, run.kind_offsets[row], run.kind_offsets[row + 1], _PACKED):
-            what = read_packed(run.payloads, start, stop, registers.wants_market != 0, frame, seen)
+            what = read_packed(run, row, frame, seen)
         else:
             return FOR_PLAIN
         if what < 0:
@@ -93,8 +98,13 @@ def _run_rows(book: Any, frame: Any, run: Any, seen: Any) -> int:
             return FOR_PLAIN
         if registers.wants_changes and market.lacks_room(frame, seen):
             return LACKS_MARKET
-        if is_ours and not apply_events(book, frame):
-            return LACKS_ROOM
+        if is_ours:
+            if not _is_ready(book, frame, most_unread(frame, stop) if found.unread else found.changes):
+                return LACKS_ROOM
+            if found.unread:
+                apply_unread(book, frame, run.payloads, stop)
+            else:
+                _apply_events(book, frame)
         if registers.counts_sequence and found.sequence >= 0:
             registers.numbered = run.connections[row]
             registers.has_last = 1
@@ -130,6 +140,7 @@ def run_rows(  # noqa: PLR0913  one for each field
     kinds: Any,
     kind_offsets: Any,
     connections: Any,
+    exchange_times: Any,
     product: Any,
     marks: Any,
     floats: Any,
@@ -142,16 +153,22 @@ def run_rows(  # noqa: PLR0913  one for each field
     trades: Any,
 ) -> int:
     """Run rows: `(*Book, *Frame, *Run, *Market)`."""
-    memory = Run(run, payloads, offsets, kinds, kind_offsets, connections, product, marks, floats, ladder)
+    memory = Run(
+        *(run, payloads, offsets, kinds, kind_offsets, connections, exchange_times, product),
+        *(marks, floats, ladder),
+    )
     market = Market(seen, row_kinds, times, firsts, row_changes, trades)
     why: int = _run_rows(Book(book, near, blocks, directory), Frame(frame, changes, events), memory, market)
     return why
 
 
 def apply(book: Any, near: Any, blocks: Any, directory: Any, frame: Any, changes: Any, events: Any) -> bool:
-    """Apply events: `(*Book, *Frame)`."""
-    applied: bool = apply_events(Book(book, near, blocks, directory), Frame(frame, changes, events))
-    return applied
+    """Apply events: `(*Book, *Frame)`; False if the book needs more room, and nothing was done."""
+    memory, given = Book(book, near, blocks, directory), Frame(frame, changes, events)
+    if not _is_ready(memory, given, given.registers.changes):
+        return False
+    _apply_events(memory, given)
+    return True
 
 
 def summarise(  # noqa: PLR0913  one for each field
@@ -165,6 +182,7 @@ def summarise(  # noqa: PLR0913  one for each field
     kinds: Any,
     kind_offsets: Any,
     connections: Any,
+    exchange_times: Any,
     product: Any,
     marks: Any,
     floats: Any,
@@ -172,5 +190,8 @@ def summarise(  # noqa: PLR0913  one for each field
     time: int,
 ) -> bool:
     """Write the summary for `row`: `(*Book, *Run, time)`."""
-    memory = Run(run, payloads, offsets, kinds, kind_offsets, connections, product, marks, floats, ladder)
+    memory = Run(
+        *(run, payloads, offsets, kinds, kind_offsets, connections, exchange_times, product),
+        *(marks, floats, ladder),
+    )
     return write_summary(Book(book, near, blocks, directory), memory, run.row, time)

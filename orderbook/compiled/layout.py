@@ -76,6 +76,7 @@ FRAME_REGISTERS: Final = _record(
     ("changes", 1),  # number of changes in the frame
     ("events", 1),  # number of events in the frame
     ("lacks_room", 1),  # whether `changes` was too small: the frame must be read again
+    ("unread", 1),  # where the changes of an update are in the packed row; 0 if they are in `changes`
     ("minute_text", 2),  # the sixteen bytes of the minute that was read last, see `times`
     ("minute", 1),  # that minute, in nanoseconds since the epoch
     # What the exchange needs.
@@ -173,6 +174,7 @@ class Run(NamedTuple):
         payloads, offsets: the payloads of the rows, as Arrow has them.
         kinds, kind_offsets: the kinds of the rows, in the same way.
         connections: the connections of the rows.
+        times: the exchange times of packed rows; empty if the batch has none.
         product: the id of the product, bytes.
         marks: int64 (2, rows): of each summary its row, and the exchange time or -1.
         floats: float64 (5, rows): bid_price, bid_size, ask_price, ask_size, spread; NaN is null.
@@ -186,6 +188,7 @@ class Run(NamedTuple):
     kinds: Any
     kind_offsets: Any
     connections: Any
+    times: Any
     product: Any
     marks: Any
     floats: Any
@@ -222,13 +225,18 @@ _OFFSETS: Final = _array(types.int32, readonly=True)
 _named: Final[Any] = types.NamedTuple  # numba has no types
 BOOK: Final = _named([numba.from_dtype(BOOK_REGISTERS), *[_array()] * 3], Book)
 FRAME: Final = _named([numba.from_dtype(FRAME_REGISTERS), *[_array()] * 2], Frame)
-_ROWS: Final = (_BYTES, _OFFSETS, _BYTES, _OFFSETS, _OFFSETS, _BYTES)
+_ROWS: Final = (_BYTES, _OFFSETS, _BYTES, _OFFSETS, _OFFSETS, _array(readonly=True), _BYTES)
 _SUMMARIES: Final = (_array(dimensions=2), _array(types.float64, 2), _array(types.float64, 4))
 RUN: Final = _named([numba.from_dtype(RUN_REGISTERS), *_ROWS, *_SUMMARIES], Run)
 _FIRSTS: Final = _array(types.int32, 2)
 _MARKET: Final = (_array(types.uint8), _array(dimensions=2), _FIRSTS, *[_array()] * 2)
 MARKET: Final = _named([numba.from_dtype(MARKET_REGISTERS), *_MARKET], Market)
 """The types of the four tuples."""
+
+
+NO_TIMES: Final = np.zeros(0, np.int64)
+"""`Run.times` of a batch that is not packed."""
+NO_TIMES.flags.writeable = False
 
 
 def registers(dtype: npt.DTypeLike) -> Any:

@@ -32,6 +32,7 @@ from orderbook.compiled import (
     near,
     numbers,
     packed,
+    packed_writing,
     packing,
     scan,
     summaries,
@@ -83,7 +84,7 @@ SOURCES: Final = (
     *(compiled_readers, *compiled_readers.SOURCES),
 )
 
-PACKING: Final = (*SOURCES, packing)
+PACKING: Final = (*SOURCES, packed_writing, packing)
 """The modules by which rows are packed, and packed rows are read."""
 
 _ENTRIES: Final = (

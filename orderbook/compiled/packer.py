@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 from numba import types
 
@@ -22,7 +23,7 @@ from orderbook.venues.registry import venue
 
 _OUT: Final = types.Array(types.uint8, 1, "C")
 _PLACES: Final = types.Array(types.int64, 1, "C")
-_ENTRY: Final = types.int64(*layout.FRAME, *layout.RUN, *layout.MARKET, _OUT, _PLACES, _OUT)
+_ENTRY: Final = types.int64(layout.FRAME, layout.RUN, layout.MARKET, _OUT, _PLACES, _PLACES)
 
 _ROOM: Final = 3, 512
 """Most bytes of packed rows for each byte of their texts, and for each row."""
@@ -68,20 +69,32 @@ class Packer:
         market = MarketArrays(rows.num_rows, size)
         memory = layout.Run(
             *(registers, payloads, offsets, *strings_of(rows.column(3)), column_of(rows, 2)),
-            *(self._product, *SummaryArrays(0, 0).arrays),
+            *(layout.NO_TIMES, self._product, *SummaryArrays(0, 0).arrays),
         )
         out = np.empty(_ROOM[0] * size + _ROOM[1] * rows.num_rows, np.uint8)  # mostly not touched
-        places, are_packed = np.zeros(rows.num_rows + 1, np.int64), np.zeros(rows.num_rows, np.uint8)
-        while (
-            why := self._pack(*self._book.frame, *memory, *market.memory, out, places, are_packed)
-        ) != kernel.DONE:
+        places, times = np.zeros(rows.num_rows + 1, np.int64), np.zeros(rows.num_rows, np.int64)
+        while (why := self._pack(self._book.frame, memory, market.memory, out, places, times)) != kernel.DONE:
             if why == kernel.LACKS_CHANGES:
                 self._book.add_changes()
             else:
                 market.grow()
         buffers = [None, pa.py_buffer(places.astype(np.int32)), pa.py_buffer(out[: places[-1]].copy())]
         payload = pa.Array.from_buffers(pa.binary(), rows.num_rows, buffers)
-        kinds = np.where(are_packed, PACKED, rows.column(3).to_numpy(zero_copy_only=False))
+        kinds = np.where(times == packing.NOT_PACKED, rows.column(3).to_numpy(zero_copy_only=False), PACKED)
         return pa.RecordBatch.from_arrays(
-            [*rows.columns[:3], pa.array(kinds, pa.string()), payload], schema=PACKED_SCHEMA
+            [*rows.columns[:3], pa.array(kinds, pa.string()), payload, pa.array(_carried(times))],
+            schema=PACKED_SCHEMA,
         )
+
+
+def _carried(times: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Return times with that of the row before where there is none: the differences stay small.
+
+    >>> _carried(np.array([-1, 5, -2, 7])).tolist(), _carried(np.array([-1])).tolist()
+    ([5, 5, 5, 7], [0])
+    """
+    (known,) = np.nonzero(times >= 0)
+    if not len(known):
+        return np.zeros_like(times)
+    before = np.maximum(np.searchsorted(known, np.arange(len(times)), side="right") - 1, 0)
+    return times[known[before]]

@@ -1,16 +1,19 @@
 """Rows as packed integers, for as long as their reader reads them; see `packed`."""
 
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
-from orderbook.compiled.jit import inlined, inner
+from orderbook.compiled.jit import inner
 from orderbook.compiled.kernel import DONE, LACKS_CHANGES, LACKS_MARKET
-from orderbook.compiled.layout import NO_ID, TRADE, Frame, Market, Run
-from orderbook.compiled.packed import write_packed
+from orderbook.compiled.layout import NO_ID, TRADE
+from orderbook.compiled.packed_writing import write_packed
 from orderbook.compiled.scan import is_word
 from orderbook.compiled.words import get_word
 from orderbook.venues.compiled_readers import read_frame
+
+NOT_PACKED: Final = -2
+"""In place of an exchange time."""
 
 _FRAME = np.frombuffer(b"frame", np.uint8)
 
@@ -30,8 +33,17 @@ def _read(run: Any, start: Any, stop: Any, frame: Any, market: Any) -> int:
     return read_frame(run.registers.reader, run, start, stop, frame, market)
 
 
-@inlined
-def _pack(frame: Any, run: Any, market: Any, out: Any, places: Any, are_packed: Any) -> int:
+def pack(frame: Any, run: Any, market: Any, out: Any, places: Any, times: Any) -> int:
+    """Pack rows from `row` on; return why it ended.
+
+    Args:
+        frame: see `layout`.
+        run: see `layout`.
+        market: see `layout`.
+        out: takes the payloads.
+        places: takes where each payload begins, and where the last one ends.
+        times: takes the exchange time of each packed row, -1 for none, and `NOT_PACKED` of all others.
+    """
     registers, found, seen = run.registers, frame.registers, market.registers
     for row in range(registers.row, len(run.offsets) - 1):
         registers.row = row
@@ -54,41 +66,10 @@ def _pack(frame: Any, run: Any, market: Any, out: Any, places: Any, are_packed: 
                 if seen.row_trades:
                     seen.next_id = seen.row_next_id
                 to = write_packed(frame, market, what, out, at)
-        are_packed[row] = to >= 0
+        times[row] = found.exchange_time if to >= 0 else NOT_PACKED
         if to < 0:
             to = at + stop - start
             for place in range(stop - start):
                 out[at + place] = run.payloads[start + place]
         places[row + 1] = to
     return DONE
-
-
-def pack(  # noqa: PLR0913  one for each field
-    frame: Any,
-    changes: Any,
-    events: Any,
-    run: Any,
-    payloads: Any,
-    offsets: Any,
-    kinds: Any,
-    kind_offsets: Any,
-    connections: Any,
-    product: Any,
-    marks: Any,
-    floats: Any,
-    ladder: Any,
-    seen: Any,
-    row_kinds: Any,
-    times: Any,
-    firsts: Any,
-    row_changes: Any,
-    trades: Any,
-    out: Any,
-    places: Any,
-    are_packed: Any,
-) -> int:
-    """Pack rows from `row` on: `(*Frame, *Run, *Market, out, places, are_packed)`; return why it ended."""
-    memory = Run(run, payloads, offsets, kinds, kind_offsets, connections, product, marks, floats, ladder)
-    market = Market(seen, row_kinds, times, firsts, row_changes, trades)
-    why: int = _pack(Frame(frame, changes, events), memory, market, out, places, are_packed)
-    return why

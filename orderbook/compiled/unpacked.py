@@ -1,8 +1,20 @@
 """A packed row in plain Python: for rows that the kernel leaves to the plain tracker, and for strategies."""
 
+from collections.abc import Iterator
+
 from orderbook.compiled.book import size_of
 from orderbook.compiled.market import CUT_UNIT
-from orderbook.compiled.packed import BOOK, BOOK_TIME, EVENTS, NAMED, SEQUENCE, TRADES
+from orderbook.compiled.packed import (
+    BOOK,
+    BOOK_TIME,
+    EVENTS,
+    NAMED,
+    SEQUENCE,
+    SIZE_ZEROS,
+    TICK_LENGTHS,
+    TIMELESS,
+    TRADES,
+)
 from orderbook.events import BookEvent, BookFrame, Level, OtherFrame, ReadRow, Trade, TradeFrame
 from orderbook.execution.market_rows import NO_TIME
 from orderbook.execution.numbers import UNITS
@@ -19,28 +31,42 @@ class _Reader:
         self.at += 1
         return self.data[self.at - 1]
 
-    def word(self) -> int:
-        self.at += 8
-        return int.from_bytes(self.data[self.at - 8 : self.at], "little", signed=True)
+    def integer(self, count: int, *, signed: bool = False) -> int:
+        self.at += count
+        return int.from_bytes(self.data[self.at - count : self.at], "little", signed=signed)
 
     def number(self) -> tuple[int, int]:
         """Return a number, and the bit beside it."""
         head = self.byte()
-        self.at += head & 7
-        number = int.from_bytes(self.data[self.at - (head & 7) : self.at], "little")
-        return number * 10 ** (head >> 3 & 15), head >> 7
+        return self.integer(head & 7) * 10 ** (head >> 3 & 15), head >> 7
 
-    def size(self) -> str:
-        whole, rest = divmod(self.number()[0], UNITS)
-        return size_of(whole, rest * CUT_UNIT)
+    def changes(self) -> Iterator[tuple[int, Level]]:
+        """Yield side, price and size of each change."""
+        tick = 10 ** self.byte()
+        ticks = self.number()[0]
+        while self.at < len(self.data):
+            head = self.byte()
+            folded = self.integer(TICK_LENGTHS[head >> 1 & 3])
+            ticks += -(folded + 1 >> 1) if folded & 1 else folded >> 1
+            units = self.integer(head >> 3 & 7) * 10 ** SIZE_ZEROS[head >> 6]
+            yield head & 1, (ticks * tick, _size(units))
 
 
-def unpack(data: bytes) -> ReadRow:
-    """Return what a packed row says. O(length)."""
+def _size(units: int) -> str:
+    whole, rest = divmod(units, UNITS)
+    return size_of(whole, rest * CUT_UNIT)
+
+
+def unpack(data: bytes, time: int | None = None) -> ReadRow:
+    """Return what a packed row says. O(length).
+
+    Args:
+        data: its payload.
+        time: its exchange_time, if it has one.
+    """
     reader = _Reader(data)
-    time = int.from_bytes(data[-8:], "little", signed=True)
-    exchange_time = None if time < 0 else time
     flags = reader.byte()
+    exchange_time = None if flags & TIMELESS else time
     sequence = reader.number()[0] if flags & SEQUENCE else None
     book_time = exchange_time
     if flags & BOOK_TIME:
@@ -57,8 +83,8 @@ def unpack(data: bytes) -> ReadRow:
 
 
 def _trade(reader: _Reader) -> Trade:
-    number, time, marks = reader.number()[0], reader.word(), reader.byte()
-    side, price, size = marks & 1, reader.number()[0], reader.size()
+    number, time, marks = reader.number()[0], reader.integer(8, signed=True), reader.byte()
+    side, price, size = marks & 1, reader.number()[0], _size(reader.number()[0])
     return Trade(number, None if time == NO_TIME else time, "ask" if side else "bid", price, size, marks > 1)
 
 
@@ -66,10 +92,7 @@ def _events(reader: _Reader, flags: int) -> list[BookEvent]:
     ends = [(-1, 0)]
     if flags & EVENTS:
         ends = [reader.number() for _ in range(reader.number()[0])]
-    changes: list[tuple[int, Level]] = []
-    while reader.at < len(reader.data) - 8:
-        price, side = reader.number()
-        changes.append((side, (price, reader.size())))
+    changes = list(reader.changes()) if reader.at < len(reader.data) else []
     events, start = [], 0
     for end, is_snapshot in ends:
         stop = len(changes) if end < 0 else end

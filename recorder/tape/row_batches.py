@@ -13,7 +13,7 @@ import pyarrow as pa
 from orderbook.schema import TAPE_SCHEMA, TIME
 from recorder.tape.errors import DamagedTapeError
 
-BATCH_ROWS: Final = 8192
+BATCH_ROWS: Final = 16384
 """Default number of rows in a batch."""
 
 BATCH_BYTES: Final = 16 * 2**20
@@ -105,6 +105,23 @@ def split_at(batches: Iterable[pa.RecordBatch], seqs: Collection[int]) -> Iterat
             continue
         for low, high in pairwise([first, *cuts, end]):
             yield copy_rows(batch.slice(low - first, high - low))
+
+
+def evenly(batches: Iterable[pa.RecordBatch], size: int) -> Iterator[pa.RecordBatch]:
+    """Yield the rows of consecutive batches in batches of this size; only the last one may be smaller."""
+    waiting: list[pa.RecordBatch] = []
+    rows = 0
+    for batch in batches:
+        waiting.append(batch)
+        rows += batch.num_rows
+        if rows >= size:
+            whole = pa.concat_batches(waiting)
+            for at in range(0, rows - rows % size, size):
+                yield whole.slice(at, size)
+            rows %= size
+            waiting = [whole.slice(whole.num_rows - rows)]
+    if rows:
+        yield pa.concat_batches(waiting)
 
 
 def copy_rows(rows: pa.RecordBatch) -> pa.RecordBatch:

@@ -9,6 +9,7 @@ from recorder.tape.format.prepared import prepared_bytes, remove_other_prepared,
 from recorder.tape.format.segment_entry import SegmentEntry
 from recorder.tape.product_tape import ProductTape
 from recorder.tape.reader import Tape, TapeLike
+from recorder.tape.row_batches import BATCH_ROWS, evenly
 
 if TYPE_CHECKING:
     from orderbook.compiled.packer import Packer
@@ -60,8 +61,8 @@ def _prepare_product(tape: ProductTape, packer: "Packer", rebuild: bool) -> Prep
     for entry in missing:
         segment = tape.open_segment(entry, entry.first_seq)
         with segment.file:
-            packed = map(packer.pack, segment.batches())
-            write_prepared(tape.directory, tape.prepared_header(entry, packer.version), packed)
+            blocks = evenly(map(packer.pack, segment.batches()), BATCH_ROWS)
+            write_prepared(tape.directory, tape.prepared_header(entry, packer.version), blocks)
     return Prepared(
         len(entries) - len(missing),
         len(missing),

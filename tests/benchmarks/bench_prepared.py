@@ -8,13 +8,14 @@ import shutil
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from orderbook.engine import Engine
 from recorder.runtime.loading import load_engine, load_packer
-from replay.checking.prepare import prepare
+from replay.checking.prepare import Prepared, prepare
 from replay.running.api import run
 from replay.running.settings import ReplaySettings
 from tests.benchmarks.measuring import describe_machine, parser, print_line, spread, use_one_core
@@ -29,15 +30,26 @@ def replay_rate(tape: Path, engine: Engine) -> float:
     return sum(tally.frames for tally in found.tallies.values()) / (time.process_time() - started)
 
 
-def compare_forms(title: str, source: Path, engine: Engine, runs: int) -> None:
-    """Measure and print pairs of a replay of a tape and of its prepared copy."""
+def size_ratio(made: Mapping[str, Prepared]) -> float:
+    """Return the size of what is prepared over that of the segments."""
+    return sum(each.bytes for each in made.values()) / sum(each.sealed_bytes for each in made.values())
+
+
+def once_ratio(capture: Path) -> float:
+    """Return the size ratio of a tape that holds a capture once: of repetitions a larger block has more."""
+    with tempfile.TemporaryDirectory() as directory:
+        return size_ratio(prepare(shutil.copytree(repeated_capture(capture, 1), Path(directory) / "tape")))
+
+
+def compare_forms(title: str, source: Path, engine: Engine, runs: int, ratio: float | None) -> None:
+    """Measure and print pairs of a replay of a tape and of its prepared copy, and a size ratio."""
     with tempfile.TemporaryDirectory() as directory:
         tape = Path(shutil.copytree(source, Path(directory) / "tape"))
         started = time.process_time()
         made = prepare(tape)
         seconds = time.process_time() - started
         pairs = [(replay_rate(source, engine), replay_rate(tape, engine)) for _ in range(runs)]
-    size = sum(each.bytes for each in made.values()) / sum(each.sealed_bytes for each in made.values())
+    size = size_ratio(made) if ratio is None else ratio
     print_line(f"{title}: {runs} pairs, prepared in {seconds:.2f} s, size / that of the segments {size:.2f}")
     print_line(f"  frames, frames/s: {spread([raw for raw, _ in pairs], ',.0f')}")
     print_line(f"  prepared, frames/s: {spread([prepared for _, prepared in pairs], ',.0f')}")
@@ -51,16 +63,16 @@ def main() -> None:
     engine = load_engine("compiled")
     load_packer()
     print_line(f"{describe_machine()}, one of them used, load {os.getloadavg()[0]:.1f}")
-    tapes = {
-        "synthetic level2_batch": synthetic_tape(options.frames, options.depth),
-        "the same with trades": traded_tape(options.frames, options.depth),
+    tapes: dict[str, tuple[Path, float | None]] = {
+        "synthetic level2_batch": (synthetic_tape(options.frames, options.depth), None),
+        "the same with trades": (traded_tape(options.frames, options.depth), None),
     }
     for capture, times in (("advanced-2026-08-btc-eth", 20), ("exchange-2018-04-btc", 10)):
         path = CAPTURES / f"{capture}.jsonl.gz"
         if path.exists():
-            tapes[f"{capture}, {times} times"] = repeated_capture(path, times)
-    for title, tape in tapes.items():
-        compare_forms(title, tape, engine, options.runs)
+            tapes[f"{capture}, {times} times"] = repeated_capture(path, times), once_ratio(path)
+    for title, (tape, ratio) in tapes.items():
+        compare_forms(title, tape, engine, options.runs, ratio)
 
 
 if __name__ == "__main__":

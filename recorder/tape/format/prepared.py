@@ -5,37 +5,28 @@ the SHA-256 of the segment and the version of what packed the rows; every block 
 anything else is treated as missing, and rows of which no block is right are read from the segment. Reading a
 tape needs no such file.
 
-A block is its length, rows and first seq (8 bytes each), then compressed: rows and first seq again, the first
-recv_time, and the bytes of a difference; the differences of the times, the connections and the lengths of the
-payloads (int32), the kinds (a byte each), the payloads.
+A block is its length, rows and first seq (8 bytes each), then what `prepared_block` packs.
 """
 
 import struct
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO, Final
 
 import msgspec
-import numpy as np
 import pyarrow as pa
-import zstandard
 
-from orderbook.schema import PACKED, PACKED_SCHEMA, TIME
 from recorder.tape.format.layout import prepared_file
+from recorder.tape.format.prepared_block import MAX_BYTES, pack_block, unpack_block
 from recorder.tape.format.segment import SealedSegment
 from recorder.tape.format.segment_entry import SegmentEntry
 from recorder.tape.row_batches import copy_rows
 from recorder.tape.store import local as store
 
-_MAGIC: Final = b"booktape rows 1\n"
+_MAGIC: Final = b"booktape rows 2\n"
 _LENGTH: Final = struct.Struct("<q")
 _BLOCK: Final = struct.Struct("<qqq")
-_HEAD: Final = struct.Struct("<qqqq")
-_MAX_BYTES: Final = 2**30  # of a block: more is not one
-_KINDS: Final = pa.array([PACKED, "frame", "connected", "disconnected"])
-_LEVEL: Final = 6
 
 
 class Header(msgspec.Struct, frozen=True):
@@ -88,14 +79,14 @@ class PreparedSegment:
         while next_seq < self.entry.next_seq:
             try:
                 length, rows, first_seq = _BLOCK.unpack(self.file.read(_BLOCK.size))
-                if first_seq != next_seq or rows < 1 or not 0 < length < _MAX_BYTES:
+                if first_seq != next_seq or rows < 1 or not 0 < length < MAX_BYTES:
                     return
                 next_seq += rows
                 if next_seq <= self.start:
                     self.file.seek(length, 1)
                     continue
-                block = _read(self.file.read(length), rows, first_seq)
-            except (OSError, ValueError, struct.error, zstandard.ZstdError, pa.ArrowException):
+                block = unpack_block(self.file.read(length), rows, first_seq)
+            except (OSError, ValueError, struct.error, pa.ArrowException):
                 return
             yield block if first_seq >= self.start else copy_rows(block.slice(self.start - first_seq))
 
@@ -138,11 +129,10 @@ def write_prepared(product_dir: Path, header: Header, batches: Iterable[pa.Recor
     store.make_directory(path.parent)
     aside = store.aside_path(path)
     store.create_empty(aside)
-    compressor = zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True)
     with store.arrow_sink(aside) as sink:
         sink.write(_MAGIC + _packed_header(header))
         for rows in batches:
-            block = compressor.compress(_content(rows))
+            block = pack_block(rows)
             sink.write(_BLOCK.pack(len(block), rows.num_rows, rows.column(0)[0].as_py()) + block)
     store.sync_file(aside)
     store.rename_file(aside, path)
@@ -164,71 +154,3 @@ def remove_other_prepared(product_dir: Path, first_seqs: Sequence[int]) -> None:
 def _packed_header(header: Header) -> bytes:
     encoded = msgspec.msgpack.encode(header)
     return _LENGTH.pack(len(encoded)) + encoded
-
-
-def _content(rows: pa.RecordBatch) -> bytes:
-    seq, recv_time, connection, kind, payload = rows.columns
-    times = recv_time.view(pa.int64()).to_numpy()
-    steps = np.diff(times, prepend=times[:1])
-    width = 4 if steps.max() < 2**32 and steps.min() >= 0 else 8
-    _, offsets, data = payload.buffers()
-    ends = np.frombuffer(offsets, np.int32)[payload.offset : payload.offset + len(payload) + 1]
-    import pyarrow.compute as pc  # noqa: PLC0415  takes 40 ms, and only writing needs it
-
-    codes = pc.index_in(kind, _KINDS)
-    if codes.null_count:
-        raise ValueError("a kind of row that no version knows")
-    return b"".join(
-        (
-            _HEAD.pack(rows.num_rows, seq[0].as_py(), int(times[0]), width),
-            steps.astype(f"<u{width}").tobytes(),
-            connection.to_numpy().astype("<i4").tobytes(),
-            np.diff(ends).astype("<i4").tobytes(),
-            codes.to_numpy().astype("u1").tobytes(),
-            (b"" if data is None else memoryview(data)[ends[0] : ends[-1]]),
-        )
-    )
-
-
-@lru_cache(4)
-def _all_packed(rows: int) -> pa.Array:
-    return pa.array([PACKED] * rows)
-
-
-def _read(block: bytes, rows: int, first_seq: int) -> pa.RecordBatch:
-    """Return the rows of a block.
-
-    Raises:
-        ValueError, ZstdError: if it is not what was written.
-    """
-    if zstandard.frame_content_size(block) > _MAX_BYTES:
-        raise ValueError("too large for a block")
-    content = zstandard.ZstdDecompressor().decompress(block)
-    *found, first_time, width = _HEAD.unpack_from(content)
-    if found != [rows, first_seq]:
-        raise ValueError("other rows than said before the block")
-    at = _HEAD.size
-    columns = []
-    for kind in (f"<u{width}", "<i4", "<i4", "<u1"):
-        columns.append(np.frombuffer(content, kind, rows, at))
-        at += columns[-1].nbytes
-    steps, connections, lengths, codes = columns
-    offsets = np.zeros(rows + 1, np.int32)
-    np.cumsum(lengths, out=offsets[1:])
-    if offsets[-1] != len(content) - at:
-        raise ValueError("the payloads have another length than their rows")
-    payload = pa.Array.from_buffers(
-        pa.binary(), rows, [None, pa.py_buffer(offsets), pa.py_buffer(content).slice(at)]
-    )
-    times = np.cumsum(steps, dtype=np.int64)
-    times += first_time
-    return pa.RecordBatch.from_arrays(
-        [
-            pa.array(np.arange(first_seq, first_seq + rows)),
-            pa.array(times).view(TIME),
-            pa.array(connections),
-            _KINDS.take(pa.array(codes)) if codes.any() else _all_packed(rows),
-            payload,
-        ],
-        schema=PACKED_SCHEMA,
-    )

@@ -3,7 +3,8 @@
 A fenced block of language `console` holds commands after `$ ` and, below each, what it prints on a terminal
 of 100 columns. A line `...` stands for any lines. Below the mark `<!-- numbers vary -->` a number stands for
 any number: what a real socket's timing is in. So it does below `<!-- needs booktape[search] -->`: what a
-search tries depends on the version of Optuna; without Optuna those commands are left out.
+search tries depends on the version of Optuna; without Optuna those commands are left out. So are those below
+`<!-- needs captures -->` without the real captures, which they find in their directory.
 """
 
 import re
@@ -13,14 +14,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.constants import ROOT
+from tests.support.constants import CAPTURES, ROOT
 from tests.support.shell import make_workspace, run_commands, run_on_terminal
 
 COLUMNS = 100
 PAGES = sorted((ROOT / "docs").glob("*.md"))
-NEEDS_SEARCH = "<!-- needs booktape[search] -->\n"
+NUMBERS_VARY = "numbers vary"
+NEEDS_SEARCH = "needs booktape[search]"
+NEEDS_CAPTURES = "needs captures"
 BLOCK = re.compile(
-    rf"(<!-- numbers vary -->\n|{re.escape(NEEDS_SEARCH)})?^```(console|python)\n(.*?)^```$",
+    r"((?:^<!-- [^\n]* -->\n)*)^```(console|python|py)\n(.*?)^```\n(?:\n```text\n(.*?)^```$)?",
     re.MULTILINE | re.DOTALL,
 )
 LINK = re.compile(r"\]\((?!https?:)([^)#]+)?(?:#([^)]+))?\)")
@@ -38,14 +41,18 @@ class Command:
 def commands(page: Path) -> list[Command]:
     """Return the commands of a page in order."""
     found = []
-    for mark, language, body in BLOCK.findall(page.read_text(encoding="utf-8")):
-        if language != "console" or (mark == NEEDS_SEARCH and find_spec("optuna") is None):
+    for marks, language, body, _ in BLOCK.findall(page.read_text(encoding="utf-8")):
+        is_missing = (NEEDS_SEARCH in marks and find_spec("optuna") is None) or (
+            NEEDS_CAPTURES in marks and not CAPTURES.exists()
+        )
+        if language != "console" or is_missing:
             continue
+        numbers_vary = NUMBERS_VARY in marks or NEEDS_SEARCH in marks
         for part in re.split(r"^\$ ", body, flags=re.MULTILINE)[1:]:
             text, *printed = part.rstrip("\n").split("\n")
             while text.endswith("\\"):
                 text = f"{text[:-1].rstrip()} {printed.pop(0).strip()}"
-            found.append(Command(text, printed, bool(mark)))
+            found.append(Command(text, printed, numbers_vary))
     return found
 
 
@@ -65,11 +72,20 @@ def matches(expected: list[str], printed: list[str]) -> bool:
     return bool(printed) and expected[0] == printed[0] and matches(expected[1:], printed[1:])
 
 
+def link_captures(place: Path) -> None:
+    """Put the real captures into a directory."""
+    for capture in CAPTURES.glob("*.jsonl.gz"):
+        (place / capture.name).symlink_to(capture)
+
+
 @pytest.mark.timeout(300)  # a dozen processes one after another, and the eight seconds of the demo
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_commands(page: Path, tmp_path: Path) -> None:
     """Every command of a page, one after another in one directory, prints what the page says."""
     place = make_workspace(tmp_path)
+    needs_captures = f"<!-- {NEEDS_CAPTURES} -->" in page.read_text(encoding="utf-8")
+    if needs_captures and CAPTURES.exists():
+        link_captures(place)
     for command in commands(page):
         printed = run_on_terminal(command.text, place, COLUMNS)
         found, expected = (
@@ -77,16 +93,19 @@ def test_commands(page: Path, tmp_path: Path) -> None:
             for lines in (printed, command.printed)
         )
         assert matches(expected, found), f"$ {command.text}\n" + "\n".join(printed)
+    if needs_captures and not CAPTURES.exists():
+        pytest.skip(f"the real captures are not in {CAPTURES}: their commands were left out")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_python(page: Path, tmp_path: Path) -> None:
-    """Every example in Python runs, and prints something."""
+    """Every example in Python runs, and prints what a block `text` right below it shows, or something."""
     place = make_workspace(tmp_path)
-    for number, (_, language, body) in enumerate(BLOCK.findall(page.read_text(encoding="utf-8"))):
+    for number, (_, language, body, shown) in enumerate(BLOCK.findall(page.read_text(encoding="utf-8"))):
         if language == "python":
             (place / f"example{number}.py").write_text(body, encoding="utf-8")
-            assert run_commands(f"python example{number}.py", place)
+            printed = run_commands(f"python example{number}.py", place)
+            assert printed == shown if shown else printed
 
 
 @pytest.mark.parametrize("page", [*PAGES, ROOT / "README.md"], ids=lambda page: page.name)

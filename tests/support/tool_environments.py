@@ -16,6 +16,7 @@ WANTED: Final = "BOOKTAPE_TOOLS"
 """Set this to 1 to install what is missing; else its tests skip."""
 
 HFTBACKTEST: Final = ("hftbacktest==2.4.4", "numpy<2.3", "orjson")  # it cannot be imported with a later NumPy
+CRYPTOFEED: Final = ("cryptofeed==2.4.1",)
 NAUTILUS: Final = (
     "nautilus_trader==1.221.0",
     # What our Python API needs beside it, to write the catalog in the same process.

@@ -51,6 +51,8 @@ def best_lines(result: Backtest) -> Iterator[str]:
 
 
 def _best(result: Backtest, best: BestRow) -> str:
+    if best.best_by == "net" and not best.fills:
+        return _idle(result, best)
     luck = "so some of it is luck" if best.fills else "and it was never filled"
     if best.best_by == "net" and best.fills and (best.net or 0.0) < 0:
         luck = "and not trading was better"
@@ -60,6 +62,30 @@ def _best(result: Backtest, best: BestRow) -> str:
     return (
         f"Best {best.best_by} of {best.product}: {found} with {_named(values)}, {best.queue}: the best of "
         f"{_tried(result, best.best_of)}{at}, {luck}"
+    )
+
+
+def _idle(result: Backtest, best: BestRow) -> str:
+    """Return that nothing is better than not to trade, and which setting that did is the best."""
+    compared = result.settings.numbers_at(result.settings.best_at)
+    rows = [
+        row
+        for row in result.totals
+        if (row.product, row.queue) == (best.product, best.queue) and row.setting in compared
+    ]
+    filled = [row for row in rows if row.fills and row.net is not None]
+    at = "" if best.best_at is None else f" at the largest latency, {best.best_at}"
+    if not filled:
+        return (
+            f"Best net of {best.product}: none of {_tried(result, best.best_of)} was filled{at}, {best.queue}"
+        )
+    first = max(filled, key=lambda row: row.net or 0.0)
+    values = {name: value for name, value in result.values(first).items() if not (at and name == LATENCY)}
+    unit = display.quote_of(best.product)
+    return (
+        f"Best net of {best.product}{at}: 0 {unit} without a fill ({len(rows) - len(filled):,} of"
+        f" {_tried(result, best.best_of)}); of those filled the best"
+        f" {display.profit(first.net or 0.0, unit)} with {_named(values)}, {best.queue}"
     )
 
 

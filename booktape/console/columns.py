@@ -71,9 +71,15 @@ def fitted_table(
         )
     for number, row in enumerate(rows):
         table.add_row(*(row[each] for each in shown), end_section=number in sections)
-    left_out = ", ".join(column.heading for number, column in enumerate(columns) if number not in shown)
-    note = f"Left out at {console.width} columns: {left_out}"
-    return Group(table, *([Text(note, style="dim")] if left_out else []))
+    missing = ", ".join(left_out(console, columns, rows))
+    note = f"Left out at {console.width} columns: {missing}"
+    return Group(table, *([Text(note, style="dim")] if missing else []))
+
+
+def left_out(console: Console, columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return the headings of the columns for which the console has no room."""
+    shown = _shown(console.width if console.is_terminal else None, columns, rows)
+    return [column.heading for number, column in enumerate(columns) if number not in shown]
 
 
 def _shown(width: int | None, columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> list[int]:
@@ -92,7 +98,7 @@ def _width(number: int, columns: Sequence[Column], rows: Sequence[Sequence[str]]
     """Return the widest cell of a column, its heading included."""
     column = columns[number]
     cells = (column.heading, column.unit, *(row[number] for row in rows))
-    return max(column.least, *map(cell_len, cells))
+    return max(column.least, *(cell_len(line) for cell in cells for line in cell.split("\n")))
 
 
 def money(value: float | None) -> str:

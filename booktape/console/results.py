@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 from rich.console import Console
 from rich.text import Text
 
-from booktape.console.columns import Column, fitted_table
+from booktape.console.columns import Column, fitted_table, left_out
 from booktape.console.tallies import absences, heading, quality, tally_table
 from orderbook import display
 from orderbook.display import printable
@@ -147,6 +147,11 @@ def print_inspection(console: Console, inspection: "Inspection") -> None:
         for product, found in products
         for view in (found.overview,)
     ]
+    if "from" in left_out(console, columns, rows):  # the two times share a column, one below the other
+        has_journal = any(found.overview.journal_bytes for _, found in products)
+        columns[1:3] = [Column("from", "to (UTC)", side="left")]
+        columns[-1] = Column("journal", drop=1 if has_journal else 9)
+        rows = [(product, f"{first}\n{last}", *rest) for product, first, last, *rest in rows]
     console.print(fitted_table(console, columns, rows))
     for product, found in products:
         verdicts, cuts = _verdict_lines(found.verdicts), _interruption_lines(found.interruptions)

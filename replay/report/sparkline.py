@@ -32,6 +32,9 @@ def sparkline(label: str, times: Ints, values: Floats) -> Sparkline | str:
         return "-"
     x = (times - times[0]) / (times[-1] - times[0]) * (WIDTH - 2) + 1
     low, high = values.min(), values.max()
-    y = (HEIGHT - 2) - (values - low) / ((high - low) or 1.0) * (HEIGHT - 4)
+    # A line that never moves is in the middle: at the lower edge it would look like a zero.
+    y = (HEIGHT - 2) - ((values - low) / (high - low) if high > low else 0.5 * np.ones_like(values)) * (
+        HEIGHT - 4
+    )
     points = dict.fromkeys(f"{at:.0f},{up:.1f}" for at, up in zip(x.tolist(), y.tolist(), strict=True))
     return Sparkline(label, " ".join(points))

@@ -60,7 +60,8 @@ def depth_chart(subject: TradedSubject) -> Chart | str | None:
         "depth",
         f"Depth over time, and the orders of {subject.who}",
         f"{_colours(evidence, height)} A line of an own order"
-        " tells what was ahead of it when it began and when it ended. Bubbles are trades of others.",
+        " tells what was ahead of it when it began and when it ended. Circles and squares:"
+        " trades of others.",
         _figure(subject, evidence, named(marks(subject), quotes=_QUOTES, **looks), grid, low, height),
         _largest(evidence, grid, low, height, subject),
         ZOOM,
@@ -83,7 +84,7 @@ def market_depth_chart(subject: Subject) -> Chart | None:
         "depth",
         f"Depth over time: {display.plural(evidence.trades.seen, 'trade')}, and the spread above {detail}",
         f"{_colours(evidence, height)} Orange bars at the top: the spread was above {detail}; bars less"
-        f" than {seconds_of(evidence.wide.joined_ns)} apart are one. Bubbles are trades.",
+        f" than {seconds_of(evidence.wide.joined_ns)} apart are one. Circles and squares are trades.",
         figure,
         _largest(evidence, grid, low, height, subject),
         ZOOM,

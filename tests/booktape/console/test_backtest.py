@@ -8,8 +8,9 @@ from rich.console import Console
 
 import booktape as bt
 from booktape.console.backtest import print_backtest
+from orderbook import display
 from replay.simulation.results import Backtest
-from tests.support.constants import ETH
+from tests.support.constants import BTC, ETH
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +61,18 @@ def test_the_best_says_of_how_many(result: Backtest) -> None:
     values = ", ".join(f"{name}={value}" for name, value in result.values(best).items())
     assert f"Best net of {ETH}: {best.net:.4g} USD with {values}, share: the best of 6 settings" in text
     assert best.best_of == 6
+
+
+def test_a_setting_without_a_fill_is_not_the_best() -> None:
+    """If not to trade was better, the line says so, and names the best setting that was filled."""
+    idle = bt.open("sample:").backtest(products=BTC, sweep={"threshold": ("0bps", "5bps")}, end="+5s")
+    (filled,) = (row for row in idle.rows if row.fills)
+    assert (filled.net or 0.0) < 0
+    lost = display.significant(-(filled.net or 0.0))
+    said = (
+        f"Best net of {BTC}: 0 USD without a fill (1 of 2 settings); of those filled the best lost {lost} USD"
+    )
+    assert f"{said} net of fees with threshold=0bps, share" in " ".join(printed(idle, 200))
 
 
 def test_no_table_of_dashes() -> None:

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 
-from booktape.console.results import print_run
+import booktape as bt
+from booktape.console.results import print_inspection, print_run
 from replay.running.lateness import Lateness, Timing
 from replay.running.results import RunResult
 from replay.running.settings import ReplaySettings
@@ -32,3 +33,17 @@ def test_pacing() -> None:
     assert "12 rows were more than 10 ms late, none was skipped" in behind
     assert "-0.5000 ms" in kept_up
     assert "behind" not in kept_up
+
+
+def test_a_narrow_terminal_keeps_both_times() -> None:
+    """At 80 columns the first and the last time of a product share a column, and no column is missing."""
+    text = io.StringIO()
+    print_inspection(
+        Console(file=text, width=80, force_terminal=True, color_system=None), bt.open("sample:").inspect()
+    )
+    lines = text.getvalue().splitlines()
+    assert max(map(len, lines)) <= 80
+    first = next(place for place, line in enumerate(lines) if line.startswith("BTC-USD "))
+    assert "2026-01-01 00:00:00.073" in lines[first]
+    assert lines[first].rstrip().endswith("KiB")
+    assert lines[first + 1].strip() == "2026-01-01 00:02:01.810"

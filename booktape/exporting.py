@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, get_args
@@ -9,15 +10,19 @@ from typing import TYPE_CHECKING, Any, TypeVar, get_args
 from booktape import arguments
 from booktape.arguments import PathLike, ProductsLike
 from booktape.windows import window
+from booktape.workers import workers_of
 from orderbook.errors import OptionError
 from orderbook.time_input import TimeLike
 from recorder.settings import EngineName
 
 if TYPE_CHECKING:
+    from booktape.workers import ClientLike
     from orderbook.engine import Engine, Step
     from replay.export.results import Exported
 
 T = TypeVar("T")
+
+log = logging.getLogger(__name__)
 
 
 def export(
@@ -32,6 +37,8 @@ def export(
     tables: str | Iterable[str] | None = None,
     depth: int | None = None,
     processes: int = 1,
+    cluster: str | None = None,
+    client: ClientLike | None = None,
     engine: Engine | EngineName = "auto",
     progress: Callable[[str, Step], None] | None = None,
 ) -> Exported:
@@ -51,7 +58,12 @@ def export(
             for all but `rows`.
         depth: best levels a side in a row of the table `depth`, or of `book_snapshot_N`, 1 to 1000; None
             for 10.
-        processes: number of processes that share the products.
+        processes: number of processes that share the work: pieces of the tables of Parquet, products of other
+            forms.
+        cluster: share the work on a cluster of Dask instead: the address of its scheduler, such as
+            `tcp://scheduler:8786`, or `local:4` for four processes here. It needs the tape and the output at
+            the same paths.
+        client: the same with a client of Dask that you have, or any `replay.pieces.cluster.Cluster`.
         engine: what runs the books; all give the same files.
         progress: called with the product and every step; only in one process.
 
@@ -70,7 +82,10 @@ def export(
     given = {"products": products, "start": start, "end": end, "tables": tables, "depth": depth}
     path = arguments.path_of(tape, "tape")
     if form == "duckdb" or _is_run(path):
-        _refuse(given, "there is no book to compute" if form == "duckdb" else "not of a RUN directory")
+        _refuse(
+            given | {"cluster": cluster, "client": client},
+            "there is no book to compute" if form == "duckdb" else "not of a RUN directory",
+        )
         return _of_files(tape, directory, form, unit)
     names = tuple(TABLES) if tables is None else _tables(tables, get_args(TableName))
     if tables is not None and form != "parquet":
@@ -83,27 +98,33 @@ def export(
     if depth is not None and not has_depth:
         raise OptionError("nothing of this export has so many levels", option="depth", value=depth)
 
-    from recorder.tape.reader import Tape as StoredTape
-    from replay.export.api import export_tape
+    processes = arguments.whole_number(processes, "processes", 1, 64)
+    engine = arguments.engine_of(engine)
+    with workers_of(processes, cluster, client, engine, "replay.export.pieces") as workers:
+        from recorder.tape.reader import Tape as StoredTape
+        from replay.export.api import export_tape
 
-    stored = StoredTape.open(arguments.tape_path(tape))
-    selected = stored.select(arguments.products_of(products))
-    settings = ExportSettings(
-        form,
-        selected,
-        window(stored, start, end, selected),
-        unit,
-        names,
-        DEPTH if depth is None else arguments.whole_number(depth, "depth", 1, 1000),
-        arguments.whole_number(processes, "processes", 1, 64),
-    )
-    return export_tape(
-        stored,
-        settings,
-        directory,
-        engine=arguments.engine_of(engine),
-        progress=arguments.optional_function(progress, "progress"),
-    )
+        stored = StoredTape.open(arguments.tape_path(tape))
+        selected = stored.select(arguments.products_of(products))
+        settings = ExportSettings(
+            form,
+            selected,
+            window(stored, start, end, selected),
+            unit,
+            names,
+            DEPTH if depth is None else arguments.whole_number(depth, "depth", 1, 1000),
+            processes,
+        )
+        if workers is not None and form != "parquet":
+            log.info("exporting each product in one process: its events are put in order together")
+        return export_tape(
+            stored,
+            settings,
+            directory,
+            engine=engine,
+            progress=arguments.optional_function(progress, "progress"),
+            workers=workers,
+        )
 
 
 def _of_files(tape: PathLike, output: Path, form: str, unit: Any) -> Exported:

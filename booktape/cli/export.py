@@ -8,6 +8,7 @@ import click
 import booktape
 from booktape.cli.options import (
     PATH,
+    cluster_option,
     command,
     engine_option,
     json_option,
@@ -72,6 +73,7 @@ from booktape.exporting import export as export_source
     help="Best levels a side in the table depth, and in book_snapshot_N.  [default: 10]",
 )
 @processes_option
+@cluster_option
 @engine_option
 @json_option
 def export(
@@ -92,7 +94,7 @@ def export(
             tape,
             products=products,
             tables=tables or None,
-            progress=advance if options["processes"] == 1 else None,
+            progress=advance if options["processes"] == 1 and options["cluster"] is None else None,
             **options,
         )
     print_result(exported, print_exported, as_json=as_json)

@@ -61,6 +61,19 @@ class Collector:
             kind = part.rows.column("kind")[row].as_py()
             self.marks.append(Mark(int(market.seq[row]), format_time(int(market.time[row])), kind))
 
+    def merge(self, later: "Collector") -> None:
+        """Add the piece that comes next, whose digest is that of a piece."""
+        for name in (
+            *("rows", "frames", "summaries", "trades", "history_trades"),
+            *("trade_gaps", "trades_malformed", "trades_repeated"),
+        ):
+            setattr(self, name, getattr(self, name) + getattr(later, name))
+        self.first_time = later.first_time if self.first_time is None else self.first_time
+        self.last_time = self.last_time if later.last_time is None else later.last_time
+        self.anomalies += later.anomalies
+        self.marks += later.marks
+        self.digest.merge(later.digest)
+
     def product(self, lag: int | None, shift: int) -> ExportedProduct:
         """Return what was added up."""
         return ExportedProduct.of(

@@ -73,7 +73,7 @@ class ParquetWriter:
             self._finish(table)
         if table not in self._open:
             folder = self._directory / table / f"product={self._product}" / f"date={day_text(day)}"
-            folder.mkdir(parents=True)
+            folder.mkdir(parents=True, exist_ok=True)  # another piece of the day may have made it
             schema = timed_schema(batch.schema, self._settings.time).with_metadata(self._metadata)
             path = folder / f"{batch.column('seq')[0].as_py():020d}.parquet"
             self._open[table] = day, StreamFile(path, schema, _GROUP_ROWS)

@@ -14,9 +14,11 @@ from orderbook.execution.market_rows import MarketRows
 from orderbook.times import NS
 from orderbook.trades import TradeReader
 from orderbook.venues.base import Venue
-from recorder.tape.format.sidecars import Start
+from orderbook.venues.registry import venue
 from recorder.tape.product_tape import ProductTape
 from recorder.tape.row_batches import copy_rows
+from replay.pieces.cutting import Piece
+from replay.pieces.reading import rows_of, start_of
 from replay.running.window import Window
 
 DAY_NS: Final = 86_400 * NS
@@ -57,7 +59,7 @@ class Part:
 
 def parts_of_product(
     tape: ProductTape,
-    venue: Venue,
+    piece: Piece,
     window: Window,
     engine: Engine,
     depth: int,
@@ -67,7 +69,7 @@ def parts_of_product(
 
     Args:
         tape: rows of the product.
-        venue: the venue that sent them.
+        piece: those of them to yield.
         window: the part to yield.
         engine: runs the book.
         depth: best levels a side to collect after every summary; 0 collects none.
@@ -76,21 +78,23 @@ def parts_of_product(
     Raises:
         DamagedTapeError: if a file is not what was written.
     """
-    start = Start() if window.start is None else tape.start_before(window.start)
+    start = start_of(tape, piece, window)
     state = engine.load(start.saved) if start.saved else engine.start(tape.product, tape.feed)
-    trades = TradeReader(tape.product, venue)
+    feed = venue(tape.feed)
+    trades = TradeReader(tape.product, feed)
     last_day = -1
-    for batch in window.cut(tape.batches(first_seq=start.seq)):
+    for batch in window.cut(rows_of(tape, piece, start)):
         for rows in _by_day(batch):
             first_time = int(rows.column("recv_time")[0].value)
-            is_reported = window.is_reported(first_time)
+            is_reported = window.is_reported(first_time) and rows.column("seq")[0].as_py() >= piece.first_seq
             day = first_time // DAY_NS
             book = engine.levels(state) if is_reported and day != last_day else None
             state, step = engine.step_with_trades(state, rows, trades, depth if is_reported else 0)
             watch(tape.product, step)
             if is_reported:
                 assert step.market is not None  # noqa: S101  trades were read
-                yield Part(tape.product, venue, rows, step, step.market, last_day < 0, book)
+                begins = piece.is_first and last_day < 0
+                yield Part(tape.product, feed, rows, step, step.market, begins, book)
                 last_day = day
 
 

@@ -53,13 +53,13 @@ def steps_of(
     Raises:
         DamagedTapeError: if a file is not what was written.
     """
-    start = _start(tape, piece, window)
+    start = start_of(tape, piece, window)
     state = engine.start(tape.product, tape.feed) if start.saved is None else engine.load(start.saved)
     reader = TradeReader(tape.product, state.venue) if trades else None
     watch = None if prepared is None else TradeWatch(tape.product, state.venue)
     if prepared is not None and (levels := engine.levels(state)) is not None:
         prepared.load(levels)
-    for rows in window.cut(_rows(tape, piece, start, batch_rows, engine.packed)):
+    for rows in window.cut(rows_of(tape, piece, start, batch_rows, engine.packed)):
         if reader is None:
             state, step = engine.step(state, rows, depth, watch)
         else:
@@ -71,14 +71,15 @@ def steps_of(
             prepared.prepare(step)
 
 
-def _start(tape: ProductTape, piece: Piece, window: Window) -> Start:
+def start_of(tape: ProductTape, piece: Piece, window: Window) -> Start:
+    """Return where to begin reading so that the book is right from the rows of a piece in a window on."""
     if piece.is_first:
         return Start() if window.start is None else tape.start_before(window.start)
     return tape.start_at(piece.first_seq)
 
 
-def _rows(
-    tape: ProductTape, piece: Piece, start: Start, batch_rows: int, packed: str
+def rows_of(
+    tape: ProductTape, piece: Piece, start: Start, batch_rows: int = BATCH_ROWS, packed: str = ""
 ) -> Iterator[pa.RecordBatch]:
     """Yield the rows from a start to the end of a piece, cut at both of its ends."""
     cuts = {piece.first_seq} if piece.next_seq is None else {piece.first_seq, piece.next_seq}

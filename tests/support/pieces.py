@@ -94,6 +94,21 @@ class ShuffledWorkers:
         return [merge_all([work(common, piece) for piece in each.each()], self._choose) for each in products]
 
 
+class CountingWorkers(ShuffledWorkers):
+    """Also count the pieces of each call."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__(width, width)
+        self.calls: list[int] = []
+
+    def merged(
+        self, work: Callable[[C, ProductPiece], M], common: C, products: Sequence[ProductPieces]
+    ) -> list[M]:
+        """Return the merged result of each product."""
+        self.calls.append(sum(len(each.pieces) for each in products))
+        return super().merged(work, common, products)
+
+
 def rows_of(run: Path, stream: str) -> dict[str, list[tuple[object, ...]]]:
     """Return the rows of a stream of a RUN by product, in an order that no file can change."""
     found = {}

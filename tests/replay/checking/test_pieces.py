@@ -1,37 +1,15 @@
 """A tape that is verified in pieces has the document of one pass; the tests of damage compare the same."""
 
 import gzip
-from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TypeVar
 
 import pytest
 
 from orderbook.document import to_json
 from replay.checking.verify import verify
-from replay.pieces.cutting import ProductPiece, ProductPieces
-from replay.pieces.merging import Mergeable
 from tests.support import tapes
 from tests.support.constants import BTC
-from tests.support.pieces import PRODUCTS, ShuffledWorkers, interrupted_tape, variants
-
-C = TypeVar("C")
-M = TypeVar("M", bound=Mergeable)
-
-
-class Counting(ShuffledWorkers):
-    """Counts the pieces of each call."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__(width, width)
-        self.calls: list[int] = []
-
-    def merged(
-        self, work: Callable[[C, ProductPiece], M], common: C, products: Sequence[ProductPieces]
-    ) -> list[M]:
-        """Return the merged result of each product."""
-        self.calls.append(sum(len(each.pieces) for each in products))
-        return super().merged(work, common, products)
+from tests.support.pieces import PRODUCTS, CountingWorkers, interrupted_tape, variants
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +26,7 @@ def few(captures: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, P
 @pytest.mark.parametrize(("name", "width"), [("compacted", 40), ("some", 40), ("damaged", 3)])
 def test_pieces_of_a_real_capture(few: dict[str, Path], name: str, width: int) -> None:
     """Whatever became of segments and sidecars, the document is that of one pass."""
-    workers = Counting(width)
+    workers = CountingWorkers(width)
     tape = few[name]
     found = verify(tape, "plain", workers=workers)
     assert to_json(found.document()) == to_json(verify(tape, "plain").document())
@@ -57,7 +35,7 @@ def test_pieces_of_a_real_capture(few: dict[str, Path], name: str, width: int) -
 
 def test_a_sound_tape_is_checked_once(imported: Path) -> None:
     """The pieces of a tape without damage tell all: no product is checked once more in one pass."""
-    workers = Counting(3)
+    workers = CountingWorkers(3)
     assert verify(imported, "plain", workers=workers).passes(strict=True)
     assert workers.calls == [6]
 
@@ -65,6 +43,6 @@ def test_a_sound_tape_is_checked_once(imported: Path) -> None:
 def test_damage_of_one_product(imported: Path) -> None:
     """A product whose files are damaged is one piece, which says what one pass says; the other is cut."""
     tapes.flip_byte(tapes.segment_paths(imported, BTC)[1], 200)
-    workers = Counting(3)
+    workers = CountingWorkers(3)
     assert not verify(imported, "plain", workers=workers).passes(strict=False)
     assert workers.calls == [4]

@@ -128,6 +128,8 @@ def _matched(paths: Sequence[Path]) -> list[Path]:
 @contextmanager
 def _piped_in(paths: Sequence[Path]) -> Iterator[list[Path]]:
     """Yield the paths, with a file of what is piped in for `-`: a capture is read twice."""
+    from recorder.captures.formats import CaptureError
+
     if Path("-") not in paths:
         yield list(paths)
         return
@@ -137,4 +139,7 @@ def _piped_in(paths: Sequence[Path]) -> Iterator[list[Path]]:
             shutil.copyfileobj(sys.stdin.buffer, file)
         if not piped.stat().st_size:
             raise OptionError("- is what is piped in, and nothing was", option="files", value="-")
-        yield [piped if path == Path("-") else path for path in paths]
+        try:
+            yield [piped if path == Path("-") else path for path in paths]
+        except CaptureError as error:
+            raise CaptureError(str(error).replace(str(piped), piped.name)) from None

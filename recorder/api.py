@@ -218,7 +218,7 @@ def import_captures(paths: Sequence[Path], tape: Path, settings: ImportSettings 
     found = survey(paths, settings)
     for each in found.captures:
         if each.unit:
-            log.info("%s: read %r as %s", printable(str(each.path)), settings.form.time_field, each.unit)
+            log.info("%s: read %r as %s", printable(each.name), settings.form.time_field, each.unit)
         if each.made_from:
             made = f"frames of the {found.feed} feed, made from {each.made_from}"
             log.info("%s: %s", printable(each.name), printable(made))

@@ -65,6 +65,9 @@ def json_texts(file: BufferedIOBase, limit: int) -> Iterator[JsonText]:
             if not is_cut or len(text) - place > limit:
                 yield JsonText(line, text[place:], is_torn=False)
                 return
+        except RecursionError:
+            yield JsonText(line, text[place:], is_torn=False)
+            return
         read = file.read(size)
         text, place = text[place:] + decode(read, final=not read), 0
         size *= 2  # or a long value is scanned as often as it has pieces

@@ -2,6 +2,8 @@
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
@@ -10,8 +12,11 @@ from recorder.captures.formats import CapturedFrame, OnTorn, read_capture
 from recorder.captures.tardis_frames import merged
 from recorder.settings import CaptureForm
 
-_PART = re.compile(r"(?P<stem>.+)\.(?P<number>[0-9]{1,6})(?P<packing>\.gz|\.zst)?")
+_PART = re.compile(r"(.+)\.([0-9]{1,6})(?:\.gz|\.zst)?")
 """The name of a file of cryptofeed: a connection's name, and a number that counts its files from 0."""
+
+_MINUTE = re.compile(r"([0-9]{4})/([0-9]{2})/([0-9]{2})/([0-9]{2})/([0-9]{2})(?:\.json)?(?:\.gz|\.zst)?")
+"""The end of the path of a raw file of Tardis: its minute."""
 
 
 def leave_out(_path: Path, _torn_bytes: int) -> None:
@@ -58,7 +63,7 @@ def read_files(
 
 
 def in_series(paths: Sequence[Path], form: CaptureForm) -> list[tuple[Path, ...]]:
-    """Return the files of each capture: files of cryptofeed whose numbers follow one another are one.
+    """Return the files of each capture: files of one series that follow one another are one.
 
     >>> names = map(Path, ("X.ws.1.10", "X.ws.1.9", "X.ws.1.12", "Y.0.gz", "x.txt"))
     >>> for files in in_series(list(names), CaptureForm("cryptofeed")):
@@ -67,13 +72,13 @@ def in_series(paths: Sequence[Path], form: CaptureForm) -> list[tuple[Path, ...]
     X.ws.1.12
     Y.0.gz
     x.txt
+    >>> names = map(Path, ("a/2019/06/01/23/59.json.gz", "a/2019/06/02/00/00.json.gz", "2019/06/02/00/01"))
+    >>> len(in_series(list(names), CaptureForm("tardis")))
+    2
     """
-    if form.name != "cryptofeed":
-        return [(path,) for path in paths]
-    numbered: dict[Path, list[tuple[int, Path]]] = {}
+    numbered: dict[tuple[Path, str], list[tuple[int, Path]]] = {}
     for path in paths:
-        found = _PART.fullmatch(path.name)
-        stem, number = (path.with_name(found["stem"]), int(found["number"])) if found else (path, 0)
+        stem, number = _place(path, form)
         numbered.setdefault(stem, []).append((number, path))
     series: list[list[Path]] = []
     for parts in numbered.values():
@@ -85,3 +90,14 @@ def in_series(paths: Sequence[Path], form: CaptureForm) -> list[tuple[Path, ...]
                 series.append([path])
             last = number
     return list(map(tuple, series))
+
+
+def _place(path: Path, form: CaptureForm) -> tuple[tuple[Path, str], int]:
+    """Return the series of a file and its number there; of a file alone a series of its own."""
+    if form.name == "cryptofeed" and (part := _PART.fullmatch(path.name)):
+        return (path.parent, part[1]), int(part[2])
+    if form.name == "tardis" and (minute := _MINUTE.fullmatch("/".join(path.parts[-5:]))):
+        with suppress(ValueError):  # no such day
+            since = datetime(*map(int, minute.groups()), tzinfo=UTC)  # type: ignore[misc,arg-type]  # 5 numbers
+            return (path.parents[4], ""), int(since.timestamp()) // 60
+    return (path, path.name), 0

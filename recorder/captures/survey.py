@@ -93,7 +93,8 @@ def _survey_frames(paths: Sequence[Path], settings: ImportSettings) -> tuple[str
                         feeds.setdefault(each.name, capture.path)
                         break
         if not capture.products:
-            raise CaptureError(f"{capture.path}: no frame names a product")
+            missing = "no frame names a product" if capture.first_time >= 0 else "holds no frame"
+            raise CaptureError(f"{capture.path}: {missing}")
         captures.append(capture)
     return settings.feed or _only_feed(feeds, paths), captures
 

@@ -11,7 +11,7 @@ from typing import Final
 
 from orderbook.times import NS, format_time
 from orderbook.venues.columns import ColumnWriter
-from recorder.captures.capture import Capture
+from recorder.captures.capture import Capture, frame_id
 from recorder.captures.formats import CaptureError
 from recorder.captures.tardis_frames import messages
 from recorder.captures.tardis_lines import BOOK, TRADES
@@ -43,11 +43,15 @@ def survey_columns(paths: Sequence[Path], writer: ColumnWriter, settings: Import
 def _surveyed(path: Path, writer: ColumnWriter, *, torn_end: bool) -> tuple[TardisFile, Capture]:
     file, capture = TardisFile(path), Capture((path,))
     file.read_header()
-    for message in messages(file, writer, capture.tear if torn_end else None):
-        if message.frame is not None:
-            capture.add(message.time, message.frame, (message.product,))
-    if not capture.products:
+    times, firsts = capture.times, capture.firsts
+    for time, product, frame, _ in messages(file, writer, capture.tear if torn_end else None):
+        if frame is not None:
+            times[product] = time  # rows are in order
+            if product not in firsts:
+                firsts[product] = frame_id(time, frame)
+    if not firsts:
         raise CaptureError(f"{path}: has no rows")
+    capture.first_time = capture.common_time = min(time for time, _ in firsts.values())
     return file, capture
 
 

@@ -1,5 +1,6 @@
 """The CSV files of Tardis: coinbase_<type>_YYYY-MM-DD_PRODUCT.csv.gz, a file a type and UTC day.
 
+A file of a book begins with the book as a snapshot, so that each can be read alone.
 Times are microseconds since 1970. A reader empties its book at a row of a snapshot that follows one of an
 update. So that it does for every snapshot, a removal stands between two of them; an interruption, or a
 snapshot without levels, is a snapshot with one level of size 0.
@@ -81,7 +82,7 @@ class TardisWriter:
 
     def add(self, part: Part) -> None:
         """Add the next rows. O(events + summaries x depth)."""
-        if part.begins and part.book is not None:
+        if part.book is not None:  # the first rows, or the first of a day: each file begins with its book
             self._levels(self._ordering.add(events_of_book(part.book, part.first_time)))
         self._levels(self._ordering.add(events_of(part, with_trades=False)))
         self._trades(part)

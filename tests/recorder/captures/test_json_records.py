@@ -117,6 +117,7 @@ def test_a_frame_that_is_an_object_keeps_its_text(tmp_path: Path) -> None:
         ('{"ts": 1, "msg": "a"}\n{"ts": 1786309548629008001, "msg": "a"}', ("line 2",)),  # another unit
         ('{"ts": 1, "msg": "a"}\nnonsense and more of it, which is no JSON', ("line 2", "nonsense")),
         ("[1, 2]", ("line 1", "'1'")),
+        ('{"ts":' * 100_000, ("line 1 is not of the json format", "...'")),
         ('{"ts": 1, "msg": "a"}\n{"ts": 2, "msg": "b', ("line 2", "is torn", "--torn-end")),
         ('[{"ts": 1, "msg": "a"}, {"ts": 2, ', ("line 1", "is torn", "--torn-end")),
     ],

@@ -55,7 +55,7 @@ def test_files_come_in_the_order_of_their_times(tmp_path: Path) -> None:
         ([[(0, snapshot(BTC))], [(1, ADVANCED % 0)]], "several feeds"),
         ([[(0, TICKER)]], "--feed"),
         ([[(0, snapshot(BTC))], [(0, "no JSON")]], "1.jsonl: no frame names a product"),
-        ([[]], "0.jsonl: no frame names a product"),
+        ([[]], "0.jsonl: holds no frame"),
     ],
 )
 def test_ambiguous_captures_are_refused(tmp_path: Path, captures: list[list[Timed]], reason: str) -> None:

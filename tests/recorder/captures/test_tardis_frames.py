@@ -1,9 +1,12 @@
 """Tapes made of CSV files of Tardis: books and trades are those of the files, and of the tape before them."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from itertools import groupby
 from pathlib import Path
+from typing import Any
 
+import pyarrow.compute as pc
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -20,7 +23,7 @@ from tests.support.rows import read_rows
 from tests.support.tardis import Level, Sides, books, later, read_csv, write_book, write_trades
 
 CSV = ImportSettings(CaptureForm("tardis-csv"))
-SIDES = {"buy": "bid", "sell": "ask"}
+SIDES = {"buy": "bid", "sell": "ask", "bid": "bid", "offer": "ask"}
 START = 1_700_000_000_000_000
 BEGIN: list[Level] = [(START, "true", "bid", "99", "1"), (START, "true", "ask", "101.50", "2")]
 
@@ -37,29 +40,64 @@ def told(rows: Iterable[Row]) -> list[tuple[int, str]]:
 
 
 class Follower:
-    """Follows frames; `book` is empty if it is not known."""
+    """Follows the book of a product by its frames; `book` is empty if it is not known."""
 
-    def __init__(self) -> None:
+    def __init__(self, product: str) -> None:
+        self.product = product
         self.book: Sides = {"bid": {}, "ask": {}}
 
     def follow(self, text: str | None) -> set[tuple[str, float]]:
         """Apply a frame, or None for an interruption; return the levels that it touches."""
-        frame = json.loads(text or "{}")
+        frame = json.loads(text or '{"type":"snapshot"}')
         touched: set[tuple[str, float]] = set()
-        if frame.get("type") in ("snapshot", None):
-            touched = {(side, price) for side, levels in self.book.items() for price in levels}
-            self.book = {"bid": {}, "ask": {}}
-        changes = [
-            *(("bid", *level) for level in frame.get("bids", ())),
-            *(("ask", *level) for level in frame.get("asks", ())),
-            *((SIDES[side], price, size) for side, price, size in frame.get("changes", ())),
-        ]
-        for side, price, size in changes:
-            touched.add((side, float(price)))
-            self.book[side].pop(float(price), None)
-            if float(size):
-                self.book[side][float(price)] = float(size)
+        for kind, changes in _events(frame, self.product):
+            if kind == "snapshot":
+                touched |= {(side, price) for side, levels in self.book.items() for price in levels}
+                self.book = {"bid": {}, "ask": {}}
+            for side, price, size in changes:
+                touched.add((side, float(price)))
+                self.book[side].pop(float(price), None)
+                if float(size):
+                    self.book[side][float(price)] = float(size)
         return touched
+
+
+def _events(frame: dict[str, Any], product: str) -> Iterator[tuple[str, list[tuple[str, str, str]]]]:
+    """Yield the kind and the changes of each event of a product's book, of either feed."""
+    if frame.get("channel") == "l2_data":
+        for event in frame["events"]:
+            if event["product_id"] == product:
+                updates = event["updates"]
+                yield (
+                    event["type"],
+                    [(SIDES[each["side"]], each["price_level"], each["new_quantity"]) for each in updates],
+                )
+    elif frame.get("type") in ("snapshot", "l2update"):
+        levels = [(side, *level) for side in ("bid", "ask") for level in frame.get(f"{side}s", ())]
+        changes = [(SIDES[side], price, size) for side, price, size in frame.get("changes", ())]
+        yield frame["type"], [*levels, *changes]
+
+
+def compare_books(before: list[Row], after: list[Row], product: str) -> int:
+    """Check that whole books are equal after every microsecond; return the number of those with a change."""
+    followers = Follower(product), Follower(product)
+    differing: set[tuple[str, float]] = set()
+    place = changed = 0
+    for time, rows in groupby(before, key=lambda row: row.recv_time // 1000):
+        found = [(followers[0], row) for row in rows]
+        while place < len(after) and after[place].recv_time // 1000 <= time:
+            found.append((followers[1], after[place]))
+            place += 1
+        touched = set()
+        for follower, row in found:
+            touched |= follower.follow(row.payload if row.kind == "frame" else None)
+        for side, price in touched:
+            is_equal = len({follower.book[side].get(price) for follower in followers}) == 1
+            (differing.discard if is_equal else differing.add)((side, price))
+        assert not differing, time
+        changed += bool(touched)
+    assert place == len(after)
+    return changed
 
 
 def test_the_frames_are_those_of_the_feed(tmp_path: Path) -> None:
@@ -137,6 +175,34 @@ def test_a_snapshot_without_levels(tmp_path: Path) -> None:
     assert bt.open(tape).summaries(BTC)["bid_price"].to_pylist() == [99, 99, None, 90]
 
 
+def exported(tape: Path, out: Path) -> list[Path]:
+    """Export a tape; return its files of books and trades."""
+    bt.open(tape).export(out, to="tardis")
+    return [*out.glob("*_incremental_book_L2_*"), *out.glob("*_trades_*")]
+
+
+@pytest.mark.parametrize("name", ["exchange-2021-04-ten-products", "advanced-2026-08-btc-eth"])
+def test_a_real_capture_comes_back(name: str, import_capture: Callable[[str], Path], tmp_path: Path) -> None:
+    """Its export and import give whole books at every microsecond and all trades; twice more, all digests."""
+    before = import_capture(name)
+    tape = importing(tmp_path / "tape", *exported(before, tmp_path / "first"))
+    for product in bt.open(before).products:
+        assert compare_books(read_rows(before, product), read_rows(tape, product), product) > 10
+        told, found = (bt.open(each).trades(product) for each in (before, tape))
+        told = told.filter(pc.invert(told["is_history"]))
+        columns = ["trade_id", "maker_side", "price", "size"]
+        assert found.select(columns).to_pylist() == told.select(columns).to_pylist()
+        told_us, found_us = (
+            pc.floor_temporal(each["recv_time"], unit="microsecond") for each in (told, found)
+        )
+        assert found_us.equals(told_us)
+    if not name.startswith("advanced"):
+        return
+    again = importing(tmp_path / "again", *exported(tape, tmp_path / "second"))
+    last = importing(tmp_path / "last", *exported(again, tmp_path / "third"))
+    assert bt.open(last).replay().digest == bt.open(again).replay().digest
+
+
 def test_an_unknown_start(tmp_path: Path) -> None:
     """A file without a snapshot is imported, its updates are early, and the result says so."""
     levels: list[Level] = [(START + n, "false", "bid", str(n + 1), "1") for n in range(3)]
@@ -193,7 +259,7 @@ def test_any_rows(
         patch.setattr(tardis_rows, "_BLOCK_BYTES", block)
         captured = list(merged([path], column_writer(None), None))
     for product in (BTC, ETH):
-        follower, found, ended = Follower(), {}, set()
+        follower, found, ended = Follower(product), {}, set()
         for at, text, named in captured:
             if named == product:
                 follower.follow(text)

@@ -357,7 +357,6 @@ TESTED_ELSEWHERE = {
     "replay/dataflow/sources.py": "tests/replay/dataflow/test_flows.py",
     "replay/run_dir/backtests.py": "tests/replay/checking/diff/test_backtests.py",
     "replay/report/backtest_": "tests/replay/report/test_backtest.py",
-    "replay/report/collect/lanes.py": "tests/replay/report/test_backtest.py",
     "replay/report/collect/market_trades.py": "tests/replay/report/test_backtest.py",
     "replay/report/collect/span.py": "tests/replay/report/test_api.py",
     "replay/report/collect/traded.py": "tests/replay/report/test_backtest.py",

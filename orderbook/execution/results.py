@@ -1,13 +1,10 @@
 """The rows of a lane's results, as exact values: orders, fills, samples of equity, log."""
 
-from collections.abc import Collection
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple, Protocol
-
-import numpy.typing as npt
+from typing import Any, Literal, NamedTuple
 
 from orderbook.execution.account import Account
-from orderbook.execution.codes import SIGN, QueueModel
+from orderbook.execution.codes import SIGN
 from orderbook.execution.events import Fill
 from orderbook.execution.market import Touch
 from orderbook.execution.orders import Order
@@ -98,32 +95,3 @@ class LaneRows:
         """Drop the rows: they have been taken."""
         for each in (self.orders, self.fills, self.samples, self.log, self.resting):
             each.clear()
-
-
-class TakeRecords(Protocol):
-    """Takes orders, fills and samples of all lanes as the kernel has written them, which cost little.
-
-    Those of a lane come in order. The arrays are used again: what is kept of them is copied.
-
-    Attributes:
-        bucket_shift: only the samples are wanted that have the smallest or largest position or equity so far
-            in a bucket of `2 ** bucket_shift` nanoseconds; None for all.
-        resting_of: queue models under whose lanes it is wanted how orders rested.
-    """
-
-    @property
-    def bucket_shift(self) -> int | None: ...  # noqa: D102
-    @property
-    def resting_of(self) -> Collection[QueueModel]: ...  # noqa: D102
-
-    def add_orders(self, orders: npt.NDArray[Any]) -> None:
-        """Take orders that are over, records of `ORDER`."""
-
-    def add_resting(self, rested: npt.NDArray[Any]) -> None:
-        """Take how orders rested, records of `RESTED`."""
-
-    def add_fills(self, fills: npt.NDArray[Any]) -> None:
-        """Take fills, records of `EVENT`."""
-
-    def add_samples(self, samples: npt.NDArray[Any]) -> None:
-        """Take samples, records of `SAMPLE`."""

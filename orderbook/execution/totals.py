@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from operator import mul
 from typing import Final, NamedTuple
 
-from orderbook.execution.codes import Code, QueueModel
+from orderbook.execution.codes import QUEUE_MODELS, Code, QueueModel
 from orderbook.execution.orders import Order
 from orderbook.execution.results import FillRow, Sample
 from orderbook.times import NS
@@ -122,6 +122,8 @@ class LaneTotals:
         fills_maker, fills_taker: number of fills.
         accepted: size of the accepted orders that are over, in units.
         done, filled: how much of them is filled, under the queue model of the lane and under each.
+        rested_orders: number of them that rested.
+        filled_orders: number of them that were filled, in part at least, under each model.
         exceeds_level: whether an order was above 5 % of the size ahead of it.
         position_max, position_min: at the samples.
         time_in_position: ns from marks of the grid with a position to the next ones.
@@ -139,7 +141,9 @@ class LaneTotals:
     fills_taker: int = 0
     accepted: int = 0
     done: int = 0
-    filled: dict[QueueModel, int] = field(default_factory=lambda: {"back": 0, "share": 0, "front": 0})
+    filled: dict[QueueModel, int] = field(default_factory=lambda: dict.fromkeys(QUEUE_MODELS, 0))
+    rested_orders: int = 0
+    filled_orders: dict[QueueModel, int] = field(default_factory=lambda: dict.fromkeys(QUEUE_MODELS, 0))
     exceeds_level: bool = False
     position_max: int = 0
     position_min: int = 0
@@ -164,8 +168,10 @@ class LaneTotals:
             return
         self.accepted += order.size
         self.done += order.done
+        self.rested_orders += order.rested is not None
         for model, size in order.filled.items():
             self.filled[model] += size
+            self.filled_orders[model] += size > 0
         if order.ahead_at_rest is not None and order.size * 20 > order.ahead_at_rest:
             self.exceeds_level = True
 
@@ -208,6 +214,10 @@ class LaneTotals:
         self.accepted += other.accepted
         self.done += other.done
         self.filled = {model: size + other.filled[model] for model, size in self.filled.items()}
+        self.rested_orders += other.rested_orders
+        self.filled_orders = {
+            model: number + other.filled_orders[model] for model, number in self.filled_orders.items()
+        }
         self.exceeds_level |= other.exceeds_level
         self.position_max = max(self.position_max, other.position_max)
         self.position_min = min(self.position_min, other.position_min)

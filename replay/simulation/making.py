@@ -12,7 +12,8 @@ from orderbook.execution.events import Event
 from orderbook.execution.lane import Lane
 from orderbook.execution.market import Market
 from orderbook.execution.product import ProductLanes
-from orderbook.execution.results import LogRow, TakeRecords
+from orderbook.execution.records import TakeRecords
+from orderbook.execution.results import LogRow
 from orderbook.execution.settings import LaneSettings, ProductRules
 from orderbook.execution.trader import Trader
 from orderbook.execution.wakes import WakeRules, Wakes

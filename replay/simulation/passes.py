@@ -7,7 +7,8 @@ import pyarrow as pa
 
 from orderbook.book import Levels
 from orderbook.engine import Engine, PlainEngine, State, Step, Watch
-from orderbook.execution.results import LaneRows, TakeRecords
+from orderbook.execution.records import TakeRecords
+from orderbook.execution.results import LaneRows
 from orderbook.tally import Tally
 from orderbook.thresholds import DEFAULT_THRESHOLD
 from recorder.tape.format.sidecars import Start

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from orderbook.execution.compiled.harvest import sample_rows
+from orderbook.execution.records import Wanted
 from replay.comparing.metrics import By
 from replay.comparing.sweep.parts import PERIODS_NS
 from replay.simulation.parts import LaneParts
@@ -24,8 +25,7 @@ class RecordParts:
         parts_of: returns the parts of a lane by its number.
     """
 
-    bucket_shift = None
-    resting_of = ()
+    wanted = Wanted()
 
     def __init__(self, by: By, parts_of: Callable[[int], LaneParts]) -> None:
         self._period = PERIODS_NS.get(by)

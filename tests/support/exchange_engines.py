@@ -21,6 +21,7 @@ from orderbook.execution.lanes import Lanes
 from orderbook.execution.latency import TableLatency, UniformLatency
 from orderbook.execution.market import Market
 from orderbook.execution.market_view import MarketView
+from orderbook.execution.records import TakeRecords
 from orderbook.execution.rows import BookRow, BreakRow, OtherRow, TapeRow
 from orderbook.execution.settings import LaneSettings, ProductRules
 from orderbook.execution.table import OrdersTable
@@ -143,18 +144,39 @@ def random_lanes(case: Case, seed: int) -> tuple[ProductRules, list[Made]]:
 
 def run_plain(case: Case, rules: ProductRules, made: Iterable[Made]) -> list[tuple[Any, ...]]:
     """Return what comes of lanes in the plain exchange."""
-    market = Market(OrderBookState(), rules.tick)
-    lanes = [Lane(BTC, market, make(), rules=rules, settings=each) for make, each in made]
-    feed(market, lanes, rows_of(case), Lanes)
+    market, lanes = plain_lanes(case, rules, made)
     steps = (market.tick, market.shown_tick, market.shown_lot)
     return [(*outcome(lane), steps) for lane in lanes]
 
 
+def plain_lanes(case: Case, rules: ProductRules, made: Iterable[Made]) -> tuple[Market, list[Lane]]:
+    """Return the market and lanes that have run in the plain exchange."""
+    market = Market(OrderBookState(), rules.tick)
+    lanes = [Lane(BTC, market, make(), rules=rules, settings=each) for make, each in made]
+    feed(market, lanes, rows_of(case), Lanes)
+    return market, lanes
+
+
 def run_compiled(case: Case, rules: ProductRules, made: Sequence[Made], cut: int) -> list[tuple[Any, ...]]:
     """Return what comes of lanes in the compiled exchange, in batches of so many rows."""
+    lanes = compiled_lanes(case, rules, made, cut)
+    steps = (lanes.tick, lanes.shown_tick, lanes.shown_lot)
+    return [(*outcome(lane), steps) for lane in lanes.lanes]
+
+
+def compiled_lanes(
+    case: Case, rules: ProductRules, made: Sequence[Made], cut: int, takes: Sequence[TakeRecords] = ()
+) -> CompiledLanes:
+    """Return lanes that have run in the compiled exchange; their rows are kept if nothing takes records."""
     shared = made[0][1]
     lanes = CompiledLanes(
-        kernel_entry(), BTC, rules, every=shared.equity_every, horizons=shared.markouts, keeps_rows=True
+        kernel_entry(),
+        BTC,
+        rules,
+        every=shared.equity_every,
+        horizons=shared.markouts,
+        keeps_rows=not takes,
+        takes=takes,
     )
     lanes.begin([(make(), each, "strategy") for make, each in made])
     book = CompiledBook(kernels())
@@ -171,8 +193,7 @@ def run_compiled(case: Case, rules: ProductRules, made: Sequence[Made], cut: int
             lanes.follow(columns, arrays.memory, book, number + 1)
         lanes.end_batch()
     lanes.finish()
-    steps = (lanes.tick, lanes.shown_tick, lanes.shown_lot)
-    return [(*outcome(lane), steps) for lane in lanes.lanes]
+    return lanes
 
 
 def _apply(book: CompiledBook, row: TapeRow) -> None:

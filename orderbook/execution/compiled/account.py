@@ -9,6 +9,7 @@ from orderbook.compiled.words import get_word, set_word
 from orderbook.execution.codes import Code
 from orderbook.execution.compiled import wide
 from orderbook.execution.compiled.addresses import account_ref
+from orderbook.execution.compiled.layout import UNKNOWN
 
 _1: Final[Any] = np.uint64(1)
 _UNSENT: Final = int(Code.UNSENT)
@@ -105,7 +106,12 @@ def add_order(account: Any, order: Any, queue: int) -> None:
     _add_size(account.accepted, 0, order.size)
     _add_size(account.done, 0, get_word(order.filled, queue))
     for model in range(3):
-        _add_size(account.filled, 2 * model, get_word(order.filled, model))
+        filled = get_word(order.filled, model)
+        _add_size(account.filled, 2 * model, filled)
+        if filled:
+            set_word(account.filled_orders, model, get_word(account.filled_orders, model) + 1)
+    if order.rested != UNKNOWN:
+        account.rested_orders += 1
     # Divided, as 20 times a size may be beyond an int64.
     if order.ahead_at_rest >= 0 and order.size > order.ahead_at_rest // 20:
         account.exceeds_level = 1

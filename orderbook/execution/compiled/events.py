@@ -10,7 +10,7 @@ from orderbook.execution.compiled.account import account_at, add_order, book_fil
 from orderbook.execution.compiled.addresses import copy_record, event_ref, lane_ref, load, store
 from orderbook.execution.compiled.digest import add_event
 from orderbook.execution.compiled.layout import FILL as FILL_SAMPLE
-from orderbook.execution.compiled.layout import MOST_RESTING, NO_ONE, PYTHON, TAKE
+from orderbook.execution.compiled.layout import MOST_RESTING, NO_ONE, PYTHON, TAKE, UNKNOWN
 from orderbook.execution.compiled.places import leave
 from orderbook.execution.compiled.pool import drop_order, new_report, order_at
 from orderbook.execution.compiled.samples import sample, take_marks
@@ -101,14 +101,27 @@ def tell_too_late(x: Any, number: int, now: int, order_number: int) -> None:
     _say(x, number)
 
 
+@inlined
+def _is_kept(x: Any, account: Any, order: Any) -> Any:
+    """Tell whether an order that has been counted is wanted: of those that rested evenly chosen ones."""
+    most = x.most_orders
+    if most <= 0 or order.rested == UNKNOWN:
+        return most < 0
+    if account.rested_orders > most << account.thinned:
+        account.thinned += 1
+    return order.rested_before & ((1 << account.thinned) - 1) == 0
+
+
 @inner
 def finish_order(x: Any, order_number: int) -> None:
     """Count an order, and keep it if it is wanted: nothing happens to it any more."""
     market, order = x, order_at(x, order_number)
     lane = lane_at(x, order.lane)
+    account = account_at(x, order.lane)
     leave(x, order)
-    add_order(account_at(x, order.lane), order, lane.queue)
-    if market.keeps_rows or lane.strategy == PYTHON:  # which asks for its name
+    order.rested_before = account.rested_orders
+    add_order(account, order, lane.queue)
+    if _is_kept(x, account, order) or lane.strategy == PYTHON:  # which asks for its name
         copy_record(x.done_at, market.done, order)
         market.done += 1
     order.is_over = 1

@@ -10,11 +10,13 @@ import numpy.typing as npt
 from orderbook.execution.account import Account
 from orderbook.execution.breaks import Broken
 from orderbook.execution.codes import CODES, QUEUE_MODELS, Code, FilledBy, QueueModel
-from orderbook.execution.compiled.layout import ORDER, RESTED, UNKNOWN, places_of
+from orderbook.execution.compiled.layout import ORDER, UNKNOWN, places_of
 from orderbook.execution.compiled.memory import Memory
 from orderbook.execution.digest import ExecutionDigest
 from orderbook.execution.events import Fill
 from orderbook.execution.orders import Kind, Order
+from orderbook.execution.records import as_words
+from orderbook.execution.resting import COLUMNS as RESTED_COLUMNS
 from orderbook.execution.results import FillRow, LaneRows, Sample, SampleWhy
 from orderbook.execution.settings import LaneSettings
 from orderbook.execution.totals import HOUR, KnownMid, LaneTotals, MarkoutSums, Moves
@@ -105,6 +107,8 @@ class CompiledLane:
         totals.accepted, totals.done = (_pair(*record[name]) for name in ("accepted", "done"))
         filled = record["filled"].reshape(-1, 2)
         totals.filled = {model: _pair(*words) for model, words in zip(QUEUE_MODELS, filled, strict=True)}
+        totals.rested_orders = int(record["rested_orders"])
+        totals.filled_orders = dict(zip(QUEUE_MODELS, record["filled_orders"].tolist(), strict=True))
         totals.exceeds_level = bool(record["exceeds_level"])
         totals.position_max, totals.position_min = int(record["position_max"]), int(record["position_min"])
         totals.time_in_position = int(record["time_in_position"])
@@ -122,11 +126,11 @@ class CompiledLane:
             return
         names = [self.name_of and self.name_of(number) for number in done["number"].tolist()]
         if keeps_rows:
-            self.rows.orders += order_rows(self._settings.queue, done, names)
+            self.rows.orders += order_rows(self._settings.queue, as_words(done), names)
 
     def add_rested(self, records: npt.NDArray[Any]) -> None:
-        """Take how orders rested, records of `RESTED`, which begin with the lane."""
-        self.rows.resting.add(records.view(np.int64).reshape(-1, RESTED.itemsize // 8)[:, 1:])
+        """Take how orders rested, records of `RESTED`, which begin with the lane, each row as it is."""
+        self.rows.resting.add(as_words(records)[:, 1 : 1 + len(RESTED_COLUMNS)])
 
 
 def _moves(record: Any, every: int) -> Moves:
@@ -156,10 +160,10 @@ def _known(value: int) -> int | None:
 
 
 def order_rows(
-    queue: QueueModel, done: npt.NDArray[Any], names: Sequence[str | None] | None = None
+    queue: QueueModel, done: npt.NDArray[np.int64], names: Sequence[str | None] | None = None
 ) -> list[Order]:
-    """Return orders of a lane that are over, records of `ORDER`, as rows."""
-    rows = done.view(np.int64).reshape(-1, ORDER.itemsize // 8).tolist()
+    """Return orders of a lane that are over, records of `ORDER` as words, as rows."""
+    rows = done.tolist()
     return [_order(queue, row, name) for row, name in zip(rows, names or [None] * len(rows), strict=True)]
 
 
@@ -250,4 +254,4 @@ def by_lane(records: npt.NDArray[Any]) -> Iterator[tuple[int, npt.NDArray[Any]]]
         of_lane = records["lane"]
         order = np.argsort(of_lane, kind="stable")
         numbers, first = np.unique(of_lane[order], return_index=True)
-        yield from zip(numbers.tolist(), np.split(records[order], first[1:]), strict=True)
+        yield from zip(numbers.tolist(), np.split(records.take(order), first[1:]), strict=True)

@@ -70,7 +70,7 @@ def _take_marks(x: Any) -> Any:
     while market.lane < market.lanes:
         account = account_at(x, market.lane)
         market.needed = market.marks - account.marks_taken
-        if market.keeps_rows and x.samples_at_room - market.samples < market.needed:
+        if market.keeps_samples and x.samples_at_room - market.samples < market.needed:
             return LACKS_ROOM
         take_marks(x, market.lane, NEVER)
         account.marks_taken = 0

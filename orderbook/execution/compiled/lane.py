@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from orderbook.compiled.jit import inlined, inner
-from orderbook.execution.compiled import breaks, exchange, requests, rows
+from orderbook.execution.compiled import breaks, exchange, requests, resting, rows
 from orderbook.execution.compiled.account import account_at, value_start
 from orderbook.execution.compiled.addresses import event_ref, load, load_int, store
 from orderbook.execution.compiled.called import call_strategy, lacks_room_to_call
@@ -271,5 +271,6 @@ def finish(x: Any, number: int) -> Any:
         else:
             rows.end_late(x, number)
         what, _ = requests.next_due(x, lane)
+    resting.close_boxes(x, number)
     _value_end(x, number)
     return DONE

@@ -1,4 +1,4 @@
-"""The settings of a lane as the kernel reads them."""
+"""The settings of a lane as the kernel reads them, and what is wanted of all."""
 
 from typing import Any, Final
 
@@ -13,6 +13,7 @@ from orderbook.execution.latency import (
     TableLatency,
     UniformLatency,
 )
+from orderbook.execution.records import Wanted
 from orderbook.execution.settings import LaneSettings
 from orderbook.execution.wakes import WakeRules, Wakes, Why
 
@@ -34,6 +35,15 @@ def set_wakes(lane: Any, wakes: Wakes) -> None:
         why |= each if is_wanted else Why(0)
     lane["wakes"], lane["every"] = why, rules.every
     lane["spread"] = rules.spread or 0.0
+
+
+def set_wanted(market: Any, wanted: Wanted) -> None:
+    """Write what is wanted beside sums; -1 is all."""
+    market["sample_shift"] = -1 if wanted.sample_shift is None else wanted.sample_shift
+    market["most_orders"] = -1 if wanted.orders is None else wanted.orders
+    market["keeps_rested"] = len(wanted.rested_of) > 0
+    market["most_rested"] = wanted.rested or 0
+    market["rested_shift"] = -1 if wanted.rested is None else wanted.rested_shift
 
 
 def set_lane(lane: Any, number: int, settings: LaneSettings, draws: Draws, latencies: list[int]) -> None:

@@ -16,7 +16,7 @@ from orderbook.execution.compiled import layout
 from orderbook.execution.compiled.callee import Callee
 from orderbook.execution.compiled.desk import Desk
 from orderbook.execution.compiled.harvest import CompiledLane, by_lane, fill_rows, sample_rows
-from orderbook.execution.compiled.lane_settings import set_account, set_lane, set_wakes, words
+from orderbook.execution.compiled.lane_settings import set_account, set_lane, set_wakes, set_wanted, words
 from orderbook.execution.compiled.layout import NO_ONE, SEE
 from orderbook.execution.compiled.loading import Kernel
 from orderbook.execution.compiled.markouts import add_markouts, markouts_bps
@@ -27,7 +27,7 @@ from orderbook.execution.latency import Draws
 from orderbook.execution.market import Touch
 from orderbook.execution.market_rows import TRADES
 from orderbook.execution.numbers import LARGEST_LEVEL, MONEY_UNITS, UNITS
-from orderbook.execution.results import TakeRecords
+from orderbook.execution.records import EVERYTHING, TakeRecords, wanted_by_any
 from orderbook.execution.settings import LaneSettings, ProductRules
 from orderbook.execution.table import OrdersTable
 from orderbook.execution.trader import ENDLESS, Trader
@@ -101,10 +101,10 @@ class CompiledLanes:
         market["min_funds_high"], market["min_funds_low"] = words(rules.min_funds)
         market["band"] = -1 if rules.band is None else rules.band
         market["every"] = every
-        market["keeps_rows"] = keeps_rows or len(takes) > 0
-        shifts = [None if keeps_rows else each.bucket_shift for each in takes]
-        market["bucket_shift"] = min((-1 if each is None else each for each in shifts), default=-1)
-        market["keeps_rested"] = keeps_rows or any(each.resting_of for each in takes)
+        wanted = [*(each.wanted for each in takes), *([EVERYTHING] if keeps_rows else [])]
+        market["keeps_samples"] = len(wanted) > 0
+        self._wanted = wanted_by_any(wanted)
+        set_wanted(market, self._wanted)
 
     def begin(self, traders: Sequence[tuple[Trader, LaneSettings, str]]) -> None:
         """Begin with the next row: of each lane its strategy, its settings, and what errors call it."""
@@ -115,9 +115,7 @@ class CompiledLanes:
             state = self._memory.lanes[number]
             set_lane(state, number, settings, Draws(settings.seed, self._product), latencies)
             set_wakes(state, trader.wakes)
-            state["keeps_rested"] = self._keeps_rows or any(
-                settings.queue in each.resting_of for each in self._takes
-            )
+            state["keeps_rested"] = settings.queue in self._wanted.rested_of
             set_account(self._memory.accounts[number], settings)
             lane = CompiledLane(self._memory, number, settings)
             self.lanes.append(lane)

@@ -56,9 +56,9 @@ TABLES: Final = (
     *("prints_at", "met"),
     # What each lane has come to, see `account`, and how its equity moved: from mark to mark, by the hour.
     *("accounts", "moves_at"),
-    # Fills, orders that are over, how orders rested and samples of equity, until Python takes them; marks of
-    # the grid; the words that are hashed.
-    *("fills_at", "done_at", "rested_at", "samples_at", "marks_at", "hashed"),
+    # Fills, orders that are over, how orders rested and samples of equity, until Python takes them; of each
+    # lane and side a box, see `resting`; marks of the grid; the words that are hashed.
+    *("fills_at", "done_at", "rested_at", "samples_at", "boxes_at", "marks_at", "hashed"),
     # Of the fills: their numbers by time; twice the mid at each horizon, 0 if it is not known; the horizons,
     # and of how many fills by time the mid has been told.
     *("fill_order", "mids_at", "horizons", "told"),
@@ -90,9 +90,8 @@ MARKET: Final = _record(
     *_words("first_mid first_mid_time"),  # twice the first mid that is known, since the lanes began
     *_words("every next_mark"),  # the grid of samples
     *_words("next_markout"),  # when the next mid after a fill is due
-    *_words("keeps_rows"),  # whether orders and samples are wanted, not their sums alone
-    *_words("keeps_rested"),  # whether it is wanted how orders rested, of some lanes at least
-    *_words("bucket_shift"),  # of samples the extremes of buckets of 2**this ns; -1: all samples
+    # What is wanted beside sums, see `results.Wanted`; -1 for all. `keeps_rested` is of some lanes at least.
+    *_words("keeps_samples sample_shift keeps_rested most_rested rested_shift most_orders"),
     *_words("next_due"),  # when the next lane has something to do
     # How much is used of what is filled.
     *_words("prints fills done rested samples marks inbox"),
@@ -121,7 +120,7 @@ LANE: Final = _record(
         "own_first own_last known_position known_cash_high known_cash_low known_fees_high known_fees_low"
     ),
     *_words("cash_whole cash_fraction fees_whole fees_fraction"),  # the same money, see `words.MarketWords`
-    *_words("was_above keeps_rested"),
+    *_words("was_above keeps_rested rested"),  # how often orders rested, see `resting`
     # Of a compiled strategy: the addresses of its function, its arrays and its room for requests; how many
     # open orders it has.
     *_words("function params state out own"),
@@ -136,6 +135,7 @@ ORDER: Final = _record(
         "has_place level since back share is_fresh waiting_first waiting_last waiting owed_first owed_last"
     ),
     *_words("rank arrived rested ahead_at_rest ended end amends"),
+    *_words("rested_before"),  # how many orders of the lane that rested were over before
     *_words("resting_since since_size since_back since_share"),  # see `resting`
     *_words("late_book_time late_number is_late is_over next"),
     # As the strategy knows it, see `own_orders.OwnOrder`.
@@ -144,8 +144,8 @@ ORDER: Final = _record(
     ),
 )
 
-RESTED: Final = _record(*_words(f"lane {' '.join(RESTED_COLUMNS)}"))
-"""A row of RUN/resting, see `resting.RestingRows`."""
+RESTED: Final = _record(*_words(f"lane {' '.join(RESTED_COLUMNS)} highest rows"))
+"""A row of RUN/resting, see `orderbook.execution.resting`; or some of a side, a box, see `resting`."""
 
 ACCOUNT: Final = _record(
     # Money as at the exchange, see `account.Account`.
@@ -155,7 +155,9 @@ ACCOUNT: Final = _record(
     # Sums, see `totals.LaneTotals`: of orders and refused amends by code, and of sizes in two words.
     ("counts", max(Code) + 1),
     *(("accepted", 2), ("done", 2), ("filled", 6)),
+    *(("rested_orders", 1), ("filled_orders", 3)),
     *_words("exceeds_level fills_maker fills_taker position_max position_min"),
+    *_words("thinned"),  # of orders that rested every 2**this is kept
     # Samples: marks that are taken, the last mark, the last book with a mid.
     *_words("marks_taken mark_time mark_connection mark_position time_in_position"),
     *_words("known_time known_bid known_ask highest_high highest_low fall_high fall_low"),
@@ -272,6 +274,7 @@ ITEMS: Final[dict[str, Any]] = dict.fromkeys(TABLES, np.dtype(np.int64)) | {
     "fills_at": EVENT,
     "done_at": ORDER,
     "rested_at": RESTED,
+    "boxes_at": RESTED,
     "samples_at": SAMPLE,
     "shown_at": MARKET_WORDS,
     "own_at": ORDER_WORDS,

@@ -12,6 +12,7 @@ from orderbook.execution.compiled.digest import HASHED
 from orderbook.execution.compiled.layout import ITEMS, MARK, MOST_RESTING, NO_ONE, NODE, REQUEST, UNKNOWN
 from orderbook.execution.compiled.loading import Kernel
 from orderbook.execution.compiled.places import PRINT
+from orderbook.execution.records import as_words
 from orderbook.execution.words import MOST_REQUESTS
 
 _FIRST_FILLS: Final = 1 << 11
@@ -87,6 +88,7 @@ class Memory:
         self.moves = self.set("moves_at", np.zeros(2 * number, layout.MOVES))
         self.moves["last"] = UNKNOWN
         self.set("resting", np.zeros(number * MOST_RESTING, np.int64))
+        self.set("boxes_at", np.zeros(2 * number, layout.RESTED))
         self.set("due", np.full(number, layout.NEVER))
         self.market["lanes"] = number
 
@@ -156,7 +158,7 @@ class Memory:
         for table, is_kept, least in (
             ("done_at", True, needed),
             ("rested_at", market["keeps_rested"], needed),
-            ("samples_at", market["keeps_rows"], samples),
+            ("samples_at", market["keeps_samples"], samples),
         ):  # each time more, as many lanes write much between two batches
             room = len(self.table(table))
             if is_kept and room < max(least, _MANY_ROWS):
@@ -184,9 +186,9 @@ class Memory:
         )
         count, mids = int(self.market["fills"]), mids.reshape(len(fills), len(told))
         whole, rest = np.split(order[:count], [int(told[-1]) if len(told) else count])
-        taken = fills[whole], mids[whole]
-        left = len(rest)
-        fills[:left], mids[:left], order[:left] = fills[rest], mids[rest], np.arange(left)
+        taken = fills.take(whole), mids.take(whole, 0)
+        left, words = len(rest), as_words(fills)
+        words[:left], mids[:left], order[:left] = words.take(rest, 0), mids.take(rest, 0), np.arange(left)
         told -= len(whole)
         self.market["fills"] = left
         return taken

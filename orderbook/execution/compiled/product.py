@@ -13,7 +13,7 @@ from orderbook.execution.compiled.harvest import CompiledLane
 from orderbook.execution.compiled.lanes import CompiledLanes
 from orderbook.execution.compiled.loading import Kernel
 from orderbook.execution.market import Touch
-from orderbook.execution.results import TakeRecords
+from orderbook.execution.records import TakeRecords
 from orderbook.execution.settings import LaneSettings, ProductRules
 from orderbook.execution.trader import Trader
 from orderbook.schema import PACKED

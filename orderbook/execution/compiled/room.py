@@ -22,7 +22,7 @@ def lacks_room(x: Any, number: int, times: int, levels: int) -> Any:
     orders = lane.resting + lane.late_count
     needed = 2 * ((times + 2) * orders + levels + 8) + market.prints
     room = min(x.fills_at_room - market.fills, x.done_at_room - market.done, market.free_nodes)
-    if market.keeps_rows:
+    if market.keeps_samples:
         room = min(room, x.samples_at_room - market.samples - market.marks)
     if market.keeps_rested:
         room = min(room, x.rested_at_room - market.rested)

@@ -57,16 +57,16 @@ def sample(x: Any, number: int, why: int, time: int, connection: int, bid: int, 
             _add_move(moves_ref(x.moves_at, 2 * number), x.every, time, connection, high, low)
             if time % HOUR == 0:
                 _add_move(moves_ref(x.moves_at, 2 * number + 1), HOUR, time, connection, high, low)
-    if x.keeps_rows and _is_extreme(x, account, why == GRID and is_known, time, high, low):
+    if x.keeps_samples and _is_extreme(x, account, why == GRID and is_known, time, high, low):
         _keep(x, number, why, time, connection, bid, ask, high, low)
 
 
 @inner
 def _is_extreme(x: Any, account: Any, is_equity: bool, time: int, high: int, low: int) -> Any:
     """Tell whether a sample is beyond all before it in its bucket, by position or equity; true if all are."""
-    if x.bucket_shift < 0:
+    if x.sample_shift < 0:
         return True
-    position, bucket = account.position, time >> x.bucket_shift
+    position, bucket = account.position, time >> x.sample_shift
     is_first = bucket != account.bucket
     if is_first:
         account.bucket, account.has_equity = bucket, 0

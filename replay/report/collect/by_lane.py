@@ -24,50 +24,49 @@ class Thinned:
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._seen = np.zeros(0, np.int64)
-        self._kept: list[tuple[Ints, Ints, npt.NDArray[Any]]] = []  # lanes, places among those seen, values
+        self._kept: list[tuple[Ints, Ints, npt.NDArray[Any]]] = []  # lanes, places, values
         self._waiting = 0
 
-    def add(self, lanes: Ints, values: npt.NDArray[Any], chosen: Ints) -> None:
-        """Add those values that are chosen, by their places; `lanes` are of all. O(values log values)."""
-        if not len(chosen):
+    def add(self, lanes: Ints, places: Ints, values: npt.NDArray[Any]) -> None:
+        """Add values (or rows of words) at their places among those of their lanes, which ascend.
+
+        Those may be left out that are not kept of as many as there are then.
+        """
+        if not len(lanes):
             return
-        lanes = lanes[chosen].astype(np.int16)
-        order = np.argsort(lanes, kind="stable")  # in linear time, as the numbers are short
-        lanes = lanes[order]
-        firsts = np.flatnonzero(np.diff(lanes, prepend=-1))
-        numbers, counts = lanes[firsts], np.diff(firsts, append=len(lanes))
-        self._seen = longer(self._seen, int(numbers[-1]) + 1)
-        places = self._seen[lanes] + np.arange(len(lanes)) - np.repeat(firsts, counts)
-        self._seen[numbers] += counts
+        seen = np.zeros(max(int(lanes.max()) + 1, len(self._seen)), np.int64)
+        seen[: len(self._seen)] = self._seen
+        np.maximum.at(seen, lanes, places + 1)
+        self._seen = seen
         is_kept = self._is_kept(lanes, places)
-        self._kept.append((lanes[is_kept], places[is_kept], values[chosen[order[is_kept]]]))
+        self._kept.append((lanes[is_kept], places[is_kept], values.compress(is_kept, 0)))
         self._waiting += int(np.count_nonzero(is_kept))
         if self._waiting > max(len(self._kept[0][0]), 4 * self._limit):
             self._reduce()
 
-    def of(self, lane: int) -> npt.NDArray[Any]:
-        """Return the values kept of a lane, in order."""
+    def of(self, lane: int, seen: int) -> npt.NDArray[Any]:
+        """Return the values kept of a lane, in order; `seen` is how many it has had."""
         self._reduce()
         if not self._kept:
             return np.zeros(0, object)
-        lanes, _, values = self._kept[0]
-        found: npt.NDArray[Any] = values[lanes == lane]
-        return found
+        lanes, places, values = self._kept[0]
+        is_kept = (lanes == lane) & (places % self._step(np.array(seen)) == 0)
+        return values.compress(is_kept, 0)
 
-    def seen(self, lane: int) -> int:
-        """Return the number of values added of a lane."""
-        return int(self._seen[lane]) if lane < len(self._seen) else 0
+    def _step(self, seen: Ints) -> Ints:
+        """Return of how many one is kept: a power of two, so that there are `limit` at most."""
+        step: Ints = 1 << np.ceil(np.log2(np.maximum(-(-seen // self._limit), 1))).astype(np.int64)
+        return step
 
     def _is_kept(self, lanes: Ints, places: Ints) -> npt.NDArray[np.bool_]:
-        rounds = np.ceil(np.log2(np.maximum(-(-self._seen // self._limit), 1))).astype(np.int64)
-        kept: npt.NDArray[np.bool_] = places % (1 << rounds)[lanes] == 0
+        kept: npt.NDArray[np.bool_] = places % self._step(self._seen)[lanes] == 0
         return kept
 
     def _reduce(self) -> None:
         if len(self._kept) > 1:
             lanes, places, values = (np.concatenate(each) for each in zip(*self._kept, strict=True))
             is_kept = self._is_kept(lanes, places)
-            self._kept = [(lanes[is_kept], places[is_kept], values[is_kept])]
+            self._kept = [(lanes[is_kept], places[is_kept], values.compress(is_kept, 0))]
         self._waiting = 0
 
 
@@ -161,9 +160,3 @@ def _equity(samples: Samples) -> Floats:
     """Return twice the equity, nearly; NaN if it is not to be shown."""
     nearly = samples.high * 2.0**64 + samples.low.view(np.uint64)
     return np.where(samples.high == NO_EQUITY, np.nan, nearly)
-
-
-def longer(values: Ints, length: int) -> Ints:
-    """Return an array with zeros at its end, if it is not so long."""
-    missing = max(length - len(values), 0)
-    return np.concatenate([values, np.zeros((missing, *values.shape[1:]), np.int64)])

@@ -3,6 +3,7 @@
 All lanes of a product are kept together, as arrays: which of them are the best is known only after the pass.
 """
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,19 +16,19 @@ from orderbook.execution.codes import QUEUE_MODELS, Code, QueueModel
 from orderbook.execution.market_rows import NO_TIME
 from orderbook.execution.numbers import MONEY_UNITS
 from orderbook.execution.orders import Order
+from orderbook.execution.records import Wanted, as_words
 from orderbook.execution.results import FillRow, LaneRows
+from orderbook.execution.totals import LaneTotals
 from replay.comparing.sweep.order_statistics import Floats, Ints
-from replay.report.collect.by_lane import NO_EQUITY, MoneySeries, Samples, Thinned, longer
-from replay.report.collect.resting import RestingOrders, joined_by_lane
+from replay.report.collect.by_lane import NO_EQUITY, MoneySeries, Samples, Thinned
+from replay.report.collect.resting import RestingOrders
 
 T = TypeVar("T")
-_Bools = npt.NDArray[np.bool_]
 
 _AT_ONCE: Final = 1 << 18
-"""Rows of resting orders, of 88 bytes, that wait to be divided among lanes: many at once cost little."""
+"""Rows of resting orders, of 104 bytes, that wait to be divided among lanes: many at once cost little."""
 _FIRST_SHIFT: Final = 20
 """Buckets are 2**20 ns wide at least, about a millisecond."""
-_REFUSED: Final = [int(code) for code in Code if code.is_refusal or code is Code.UNSENT]
 
 STAGES: Final = ("sent", "accepted", "rested", *(f"filled, {model}" for model in QUEUE_MODELS))
 """How far an order came; filled means in part at least, under that model of its queue."""
@@ -43,44 +44,36 @@ class LanesEvidence:
         main: queue model whose lanes are drawn with their orders.
 
     Attributes:
-        bucket_shift, resting_of: see `orderbook.execution.results.TakeRecords`.
-        money, orders, fills, stages: of all lanes; stages by lane and `STAGES`.
+        wanted: see `orderbook.execution.records.TakeRecords`.
+        money, orders, fills: of all lanes.
     """
 
     def __init__(
         self, points: int, orders: int, fills: int, rested: int, span_ns: int, main: QueueModel
     ) -> None:
-        self.resting_of = (main,)
-        self.bucket_shift = _shift(span_ns, points)
-        self.money = MoneySeries(points, self.bucket_shift)
+        self.wanted = Wanted(_shift(span_ns, points), orders, (main,), rested, _shift(span_ns, rested))
+        self.money = MoneySeries(points, _shift(span_ns, points))
         self.orders = Thinned(orders)
         self.fills = Thinned(fills)
-        self.stages = np.zeros((0, len(STAGES)), np.int64)
         self._most_rested = rested
-        self._rested_shift = _shift(span_ns, rested)
-        self._rested_seen = np.zeros(0, np.int64)
+        self._rested_orders = Counter[int]()  # of a lane that has rows
         self._resting: dict[int, RestingOrders] = {}
         self._rested: list[Ints] = []
 
     def add_orders(self, orders: npt.NDArray[Any]) -> None:
         """Take orders that are over, records of the compiled exchange."""
-        is_rested = orders["rested"] != NO_TIME
-        self.orders.add(orders["lane"], orders, np.flatnonzero(is_rested))
-        is_accepted = ~np.isin(orders["end"], _REFUSED)
-        self._count(orders["lane"], is_accepted, is_rested & is_accepted, orders["filled"].T > 0)
+        rested = orders.compress(orders["rested"] != NO_TIME)
+        self.orders.add(rested["lane"], rested["rested_before"], as_words(rested))
 
     def add_resting(self, rested: npt.NDArray[Any]) -> None:
         """Take how orders rested, records of the compiled exchange, which begin with the lane."""
         if not len(rested):
             return
-        self._rested.append(rested.view(np.int64).reshape(len(rested), -1).copy())
+        self._rested.append(as_words(rested).copy())
         if sum(map(len, self._rested)) < _AT_ONCE:
             return
         rows = np.concatenate(self._rested)
         self._rested = []
-        self._rested_seen = longer(self._rested_seen, int(rows[:, 0].max()) + 1)
-        self._rested_seen += np.bincount(rows[:, 0], minlength=len(self._rested_seen))
-        rows = joined_by_lane(rows, self._rested_shift, self._rested_seen > self._most_rested)
         rows = rows[np.argsort(rows[:, 0].astype(np.int16), kind="stable")]
         for own in np.split(rows, np.flatnonzero(np.diff(rows[:, 0])) + 1):
             self._resting_of(int(own[0, 0])).add_joined(own[:, 1:])
@@ -89,17 +82,17 @@ class LanesEvidence:
         """Return at which prices the orders of a lane rested; ask once, and when all is there."""
         found = self._resting_of(lane)
         for rows in self._rested:
-            found.add(rows[rows[:, 0] == lane, 1:])
+            found.add_joined(rows[rows[:, 0] == lane, 1:])
         return found
 
     def _resting_of(self, lane: int) -> RestingOrders:
         if lane not in self._resting:
-            self._resting[lane] = RestingOrders(self._most_rested, self._rested_shift)
+            self._resting[lane] = RestingOrders(self._most_rested, self.wanted.rested_shift)
         return self._resting[lane]
 
     def add_fills(self, fills: npt.NDArray[Any]) -> None:
         """Take fills, records of the compiled exchange."""
-        self.fills.add(fills["lane"], fills, np.arange(len(fills)))
+        self.fills.add(fills["lane"], fills["fill"], as_words(fills))
 
     def add_samples(self, samples: npt.NDArray[Any]) -> None:
         """Take samples of money, records of the compiled exchange."""
@@ -113,16 +106,16 @@ class LanesEvidence:
     def add_rows(self, lane: int, rows: LaneRows) -> None:
         """Take the rows of a lane."""
         rested = [order for order in rows.orders if order.rested is not None]
-        for kept, values in ((self.orders, rested), (self.fills, rows.fills)):
+        before = self._rested_orders[lane]
+        self._rested_orders[lane] += len(rested)
+        for kept, values, places in (
+            (self.orders, rested, range(before, before + len(rested))),
+            (self.fills, rows.fills, [fill.fill for fill in rows.fills]),
+        ):
             found = np.empty(len(values), object)
             found[:] = values
-            kept.add(np.full(len(values), lane), found, np.arange(len(values)))
+            kept.add(np.full(len(values), lane), np.array(places, np.int64), found)
         self._resting_of(lane).add(rows.resting.array())
-        codes = np.array([-1 if order.end is None else order.end for order in rows.orders], np.int64)
-        is_accepted = ~np.isin(codes, _REFUSED)
-        is_rested = np.array([order.rested is not None for order in rows.orders], bool)
-        filled = [[order.filled[model] > 0 for order in rows.orders] for model in QUEUE_MODELS]
-        self._count(np.full(len(codes), lane), is_accepted, is_rested & is_accepted, np.array(filled, bool))
         words = [
             (NO_EQUITY, 0)
             if each.equity_twice is None or each.why != "grid"
@@ -134,21 +127,6 @@ class LanesEvidence:
         positions = np.array([each.position for each in rows.samples], np.int64)
         lanes, low = np.full(len(times), lane, np.int16), low.astype(np.uint64).view(np.int64)
         self.money.add(Samples(lanes, times, high.astype(np.int64), low, positions))
-
-    def _count(self, lanes: Ints, is_accepted: _Bools, is_rested: _Bools, is_filled: _Bools) -> None:
-        """Count how far orders came."""
-        if not len(lanes):
-            return
-        number = int(lanes.max()) + 1
-        self.stages = longer(self.stages, number)
-        reached = (
-            np.ones(len(lanes), bool),
-            is_accepted,
-            is_rested,
-            *(is_accepted & each for each in is_filled),
-        )
-        for stage, each in enumerate(reached):
-            self.stages[:number, stage] += np.bincount(lanes[each], minlength=number)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,13 +147,18 @@ class LaneEvidence:
         start: equity at the start, in the quote currency.
     """
 
-    def __init__(self, lanes: LanesEvidence, number: int, queue: QueueModel, start: int) -> None:
+    def __init__(
+        self, lanes: LanesEvidence, number: int, queue: QueueModel, start: int, totals: LaneTotals
+    ) -> None:
         self._lanes = lanes
         self._number = number
         self.start = start / MONEY_UNITS
         self._queue: QueueModel = queue
-        counts = lanes.stages[number] if number < len(lanes.stages) else [0] * len(STAGES)
-        self.stages: Mapping[str, int] = dict(zip(STAGES, map(int, counts), strict=True))
+        self._fills = totals.fills_maker + totals.fills_taker
+        sent = sum(totals.ends.values())
+        refused = sum(count for code, count in totals.ends.items() if code.is_refusal or code is Code.UNSENT)
+        counts = sent, sent - refused, totals.rested_orders, *totals.filled_orders.values()
+        self.stages: Mapping[str, int] = dict(zip(STAGES, counts, strict=True))
 
     @cached_property
     def resting(self) -> RestingOrders:
@@ -185,24 +168,26 @@ class LaneEvidence:
     @cached_property
     def orders(self) -> Kept[Order]:
         """Orders that rested."""
-        found = self._lanes.orders.of(self._number)
+        seen = self.stages["rested"]
+        found = self._lanes.orders.of(self._number, seen)
         kept: list[Order] = found.tolist()
         if found.dtype != object:
             from orderbook.execution.compiled.harvest import order_rows  # noqa: PLC0415  numba may be absent
 
             kept = order_rows(self._queue, found)
-        return Kept(kept, self._lanes.orders.seen(self._number))
+        return Kept(kept, seen)
 
     @cached_property
     def fills(self) -> Kept[FillRow]:
         """Fills, without the mids after them."""
-        found = self._lanes.fills.of(self._number)
+        found = self._lanes.fills.of(self._number, self._fills)
         kept: list[FillRow] = found.tolist()
         if found.dtype != object:
             from orderbook.execution.compiled.harvest import fill_rows  # noqa: PLC0415  numba may be absent
+            from orderbook.execution.compiled.layout import EVENT  # noqa: PLC0415
 
-            kept = fill_rows(found, np.zeros((len(found), 0), np.int64))
-        return Kept(kept, self._lanes.fills.seen(self._number))
+            kept = fill_rows(found.view(EVENT).reshape(-1), np.zeros((len(found), 0), np.int64))
+        return Kept(kept, self._fills)
 
     def equity(self) -> tuple[Ints, Floats]:
         """Return times and equity on the grid of samples, in the quote currency."""

@@ -3,7 +3,6 @@
 from typing import Final, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from orderbook.execution.resting import COLUMNS
 from replay.comparing.sweep.order_statistics import Ints
@@ -44,7 +43,6 @@ class Rested(NamedTuple):
 
 _NUMBER, _SIDE, _LOW, _START, _END = range(5)
 _HIGH, _ROWS = len(COLUMNS), len(COLUMNS) + 1
-_KEYS: Final = (_SIDE, _LOW, _START, _END)
 
 
 class RestingOrders:
@@ -82,7 +80,7 @@ class RestingOrders:
         self.add_joined(np.column_stack([rows, rows[:, _LOW], np.ones(len(rows), np.int64)]))
 
     def add_joined(self, rows: Ints) -> None:
-        """Add rows as `joined_by_lane` returns them."""
+        """Add the same with the fields `high` and `rows` of `Rested`, some of them put together."""
         self.seen += int(rows[:, _ROWS].sum())
         self._rows += len(rows)
         self._pending.append(rows)
@@ -134,34 +132,3 @@ def _joined(rows: Ints, shift: int) -> Ints:
         joined[:, column] = extreme.reduceat(inside[:, column], firsts)
     joined[joined[:, _ROWS] > 1, _NUMBER] = 0
     return np.concatenate([rows[~is_inside], joined])
-
-
-def joined_by_lane(rows: Ints, shift: int, is_joined: npt.NDArray[np.bool_]) -> Ints:
-    """Return rows of all lanes, which begin with the lane, with those of a bucket and side put together.
-
-    That is what `RestingOrders` does with them, at once for all lanes.
-
-    Args:
-        rows: of lanes, each in order.
-        shift: buckets are 2**shift nanoseconds wide.
-        is_joined: of each lane whether its rows are put together.
-    """
-    lanes, sides, prices, starts, ends = (rows[:, column] for column in (0, *(1 + each for each in _KEYS)))
-    buckets = starts >> shift
-    is_inside = is_joined[lanes] & (buckets == ends >> shift)
-    inside, alone = np.flatnonzero(is_inside), np.flatnonzero(~is_inside)
-    alone_rows = np.column_stack([rows[alone], prices[alone], np.ones(len(alone), np.int64)])
-    if not len(inside):
-        return alone_rows
-    width = 2 * int(np.ptp(buckets) + 1)
-    keys = lanes[inside] * width + 2 * (buckets[inside] - buckets.min()) + sides[inside]
-    order = np.argsort(keys)
-    keys, inside = keys[order], inside[order]
-    firsts = np.flatnonzero(np.diff(keys, prepend=-1))
-    counts = np.diff(firsts, append=len(keys))
-    joined = np.column_stack([rows[inside[firsts]], np.maximum.reduceat(prices[inside], firsts), counts])
-    joined[:, 1 + _LOW] = np.minimum.reduceat(prices[inside], firsts)
-    joined[:, 1 + _START] = np.minimum.reduceat(starts[inside], firsts)
-    joined[:, 1 + _END] = np.maximum.reduceat(ends[inside], firsts)
-    joined[counts > 1, 1 + _NUMBER] = 0
-    return np.concatenate([alone_rows, joined])

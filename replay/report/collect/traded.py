@@ -97,6 +97,8 @@ class TradedProduct(LanesEvidence):
         """Take the lanes as they are at the end of the tape."""
         self.depth.finish()
         self.lanes = {
-            (run.setting, run.queue): LaneEvidence(self, number, run.queue, run.lane.account.start)
+            (run.setting, run.queue): LaneEvidence(
+                self, number, run.queue, run.lane.account.start, run.lane.totals
+            )
             for number, run in enumerate(runs)
         }

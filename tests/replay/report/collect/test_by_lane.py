@@ -1,5 +1,7 @@
 """What is kept of many lanes at once is what would be kept of each alone."""
 
+from typing import TypeVar
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
@@ -8,12 +10,13 @@ from replay.report.collect.by_lane import NO_EQUITY, MoneySeries, Samples, Thinn
 
 LIMIT = 4
 LANES = 3
+T = TypeVar("T")
 Batches = list[list[tuple[int, int]]]
 
 batches = st.lists(st.lists(st.tuples(st.integers(0, LANES - 1), st.integers(0, 9)), max_size=40), max_size=6)
 
 
-def thinned(values: list[int]) -> list[int]:
+def thinned(values: list[T]) -> list[T]:
     """Return every value, every second, every fourth...: the most that there is room for."""
     step = 1
     while len(values[::step]) > LIMIT:
@@ -21,17 +24,21 @@ def thinned(values: list[int]) -> list[int]:
     return values[::step]
 
 
-@given(batches)
-def test_thinned(found: Batches) -> None:
-    """Of each lane the evenly chosen ones are kept, those of the batches together."""
+@given(batches, st.booleans())
+def test_thinned(found: Batches, leaves_out: bool) -> None:
+    """Of each lane evenly chosen ones are kept, even if those that none would keep are not added."""
     kept = Thinned(LIMIT)
+    seen: list[list[int]] = [[] for _ in range(LANES)]
     for batch in found:
-        lanes, values = (np.array([each[place] for each in batch], np.int64) for place in (0, 1))
-        kept.add(lanes, values, np.flatnonzero(values > 0))
-    for lane in range(LANES):
-        own = [value for batch in found for each, value in batch if each == lane and value > 0]
-        assert kept.of(lane).tolist() == thinned(own)
-        assert kept.seen(lane) == len(own)
+        rows = []
+        for lane, value in batch:
+            place = len(seen[lane])
+            seen[lane].append(value)
+            if not leaves_out or (place, value) in thinned(list(enumerate(seen[lane]))):
+                rows.append((lane, place, value))
+        kept.add(*np.array(rows, np.int64).reshape(-1, 3).T)
+    for lane, own in enumerate(seen):
+        assert kept.of(lane, len(own)).tolist() == thinned(own)
 
 
 def extremes(values: list[tuple[int, float]], shift: int) -> list[tuple[int, float]]:

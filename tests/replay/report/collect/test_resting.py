@@ -6,10 +6,9 @@ from hypothesis import strategies as st
 
 from orderbook.execution.resting import COLUMNS
 from replay.comparing.sweep.order_statistics import Ints
-from replay.report.collect.resting import Rested, RestingOrders, joined_by_lane
+from replay.report.collect.resting import Rested, RestingOrders
 
 SECOND = 10**9
-SHIFT = 30
 ROWS = st.lists(
     st.tuples(
         st.integers(0, 1),  # side
@@ -63,29 +62,3 @@ def test_prices_stay(given_rows: list[tuple[int, int, int, int]], most: int, par
             each.side == side and each.low <= price <= each.high and each.start <= start and end <= each.end
             for each in found
         )
-
-
-@given(st.lists(ROWS, min_size=1, max_size=3), st.integers(4, 60), st.integers(1, 3))
-def test_lanes_at_once(lanes: list[list[tuple[int, int, int, int]]], most: int, parts: int) -> None:
-    """Rows of many lanes that are put together at once become what those of each lane become alone."""
-    rows = [array(of_lane) for of_lane in lanes]
-    is_joined = np.array([len(each) > most for each in rows])
-    kept = [RestingOrders(most, SHIFT) for _ in lanes]
-    for part in range(parts):
-        own = [np.array_split(each, parts)[part] for each in rows]
-        records = np.concatenate([np.insert(each, 0, lane, axis=1) for lane, each in enumerate(own)])
-        joined = joined_by_lane(records, SHIFT, is_joined)
-        for lane, each in enumerate(kept):
-            each.add_joined(joined[joined[:, 0] == lane, 1:])
-    for each, of_lane in zip(kept, rows, strict=True):
-        alone = RestingOrders(most, SHIFT)
-        alone.add(of_lane)
-        assert [shown(one) for one in each.found()] == [shown(one) for one in alone.found()]
-        assert (each.seen, each.width_ns) == (alone.seen, alone.width_ns)
-
-
-def shown(rested: Rested) -> tuple[int, ...]:
-    """Return what is shown of an order, or of several."""
-    if rested.rows == 1:
-        return tuple(rested)
-    return rested.side, rested.low, rested.high, rested.start, rested.end, rested.rows

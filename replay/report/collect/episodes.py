@@ -61,6 +61,7 @@ class Episode:
     """One episode.
 
     Attributes:
+        number: from 0, in the order in which they ended.
         start, end: time of its first summary and time up to which it counts, nanoseconds since 1970.
         connection: number of its connection.
         max_spread: largest relative spread of its summaries, a fraction of the best ask.
@@ -68,6 +69,7 @@ class Episode:
         quotes: the quotes around it within its connection, all or their extremes; None until complete.
     """
 
+    number: int
     start: int
     end: int
     connection: int
@@ -82,7 +84,7 @@ class Episode:
 
     def __lt__(self, other: "Episode") -> bool:
         """Return whether this one is dropped before another: shorter, or as long and later."""
-        return (self.duration_ns, -self.start) < (other.duration_ns, -other.start)
+        return (self.duration_ns, -self.number) < (other.duration_ns, -other.number)
 
 
 class LongestEpisodes:
@@ -115,7 +117,7 @@ class LongestEpisodes:
     def finish(self) -> list[Episode]:
         """End the open episode, and return the longest ones in order of time."""
         self._switch_to(None)
-        return sorted(self._kept, key=lambda episode: episode.start)
+        return sorted(self._kept, key=lambda episode: episode.number)
 
     def _switch_to(self, connection: int | None) -> None:
         """End the current connection if another one begins."""
@@ -147,7 +149,7 @@ class LongestEpisodes:
     def _close(self, end: int, *, is_cut: bool) -> None:
         start, self._open.start = self._open.start, None
         assert start is not None and self._connection is not None  # noqa: S101, PT018  for mypy
-        episode = Episode(start, end, self._connection, self._open.max_spread, is_cut)
+        episode = Episode(self.count, start, end, self._connection, self._open.max_spread, is_cut)
         self.count += 1
         self.durations[duration_bin(episode.duration_ns)] += 1
         if len(self._kept) < self._keep:

@@ -38,8 +38,10 @@ def test_longest_episodes(batches: list[list[Row]], keep: int) -> None:
                 every.append((open_since.time, after.time, highest, False))
                 open_since, highest = None, 0.0
     assert collected.count == len(every) == sum(collected.durations.values())
-    longest = sorted(every, key=lambda found: (found[0] - found[1], found[0]))[:keep]
-    assert [(each.start, each.end, each.max_spread, each.is_cut) for each in kept] == sorted(longest)
+    longest = sorted(range(len(every)), key=lambda number: every[number][0] - every[number][1])[:keep]
+    assert [(each.start, each.end, each.max_spread, each.is_cut) for each in kept] == [
+        every[number] for number in sorted(longest)
+    ]
     for each in kept:
         expected = [
             row.time

@@ -161,7 +161,7 @@ class DepthHistory:
         if len(keys):
             order = np.argsort(keys)  # not stable, which takes ten times as long
             keys, sizes_in_order = keys[order], sizes[order]
-            firsts = np.flatnonzero(np.diff(keys, prepend=-1))
+            firsts = _firsts(keys)
             places = self._show(keys[firsts], np.maximum.reduceat(sizes_in_order, firsts))
             self._sizes[places] = sizes[np.maximum.reduceat(order, firsts)]  # the last change of each
 
@@ -170,11 +170,14 @@ class DepthHistory:
         places = np.searchsorted(self._keys, keys)
         is_new = np.append(self._keys, -1)[places] != keys
         if is_new.any():
-            self._keys = np.insert(self._keys, places[is_new], keys[is_new])
-            self._sizes, self._largest = (
-                np.insert(each, places[is_new], 0) for each in (self._sizes, self._largest)
-            )
-            places = np.searchsorted(self._keys, keys)
+            places += np.cumsum(is_new) - is_new
+            stays = np.ones(len(self._keys) + np.count_nonzero(is_new), bool)
+            stays[places[is_new]] = False
+            for name in ("_keys", "_sizes", "_largest"):
+                wider = np.zeros(len(stays), np.int64)
+                wider[stays] = getattr(self, name)
+                setattr(self, name, wider)
+            self._keys[places] = keys
         self._largest[places] = np.maximum(self._largest[places], sizes)
         return places
 
@@ -241,5 +244,13 @@ def _of_each(prices: Ints, sizes: Ints) -> tuple[Ints, Ints]:
     """Return each of the prices, which ascend, once, with its largest size."""
     if not len(prices):
         return _NONE, _NONE
-    firsts = np.flatnonzero(np.diff(prices, prepend=-1))
+    firsts = _firsts(prices)
     return prices[firsts], np.maximum.reduceat(sizes, firsts)
+
+
+def _firsts(values: Ints) -> Ints:
+    """Return where each of some values, which ascend, is first."""
+    is_first = np.empty(len(values), bool)
+    is_first[:1] = True
+    np.not_equal(values[1:], values[:-1], out=is_first[1:])
+    return np.flatnonzero(is_first)

@@ -131,14 +131,13 @@ def _of_files(tape: PathLike, output: Path, form: str, unit: Any) -> Exported:
     """Export what needs no book: views of files, or the tables of a RUN."""
     path = arguments.local_path(tape, "tape")
     if form == "duckdb":
-        from replay.export.duckdb import write_views
+        from replay.export.duckdb import write_tape_view, write_views
 
         if _is_run(path) or (path / "export.json").is_file():
-            return write_views(path, output, is_tape=False, synthetic=False)
+            return write_views(path, output)
         from recorder.tape.reader import Tape as StoredTape
 
-        stored = StoredTape.open(arguments.tape_path(tape))
-        return write_views(stored.path, output, is_tape=True, synthetic=stored.manifest.synthetic)
+        return write_tape_view(StoredTape.open(arguments.tape_path(tape)), output)
     if form != "parquet":
         raise OptionError("a RUN directory has no frames: export its tape", option="to", value=form)
     if unit == "ns":

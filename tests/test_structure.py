@@ -267,6 +267,7 @@ def test_help_is_light() -> None:
 
 
 END_TO_END = {
+    "tests/replay/export/test_sources.py": "exports of a running recording and of an object store",
     "tests/replay/export/test_tools.py": "other tools on exports: their books are ours",
     "tests/booktape/cli/test_output.py": "all commands with a closed pipe, a full disk and no stdout",
     "tests/replay/running/test_digest_equality.py": "one digest: live, replayed and in a cluster",

@@ -24,6 +24,9 @@ def print_exported(console: Console, exported: Exported) -> None:
     for product, found in sorted(exported.products.items()):
         for line in _lines(found, has_history=exported.format == "parquet"):
             console.print(f"{product}: {line}")
+    if exported.unsealed_rows:
+        rows = plural(exported.unsealed_rows, "row")
+        console.print(f"not in the view: {rows} that are not sealed yet; it has them once they are")
     files = f"{plural(len(exported.files), 'file')}, {display.size(exported.bytes)}"
     path = str(exported.output)
     console.print(f"{files} in {printable(path, len(path))}")

@@ -119,6 +119,7 @@ class ExportDocument(Document, frozen=True):
         digest: digest of the run, as that of a replay; null if no frames were read.
         products: what was exported of each product.
         files: all files.
+        unsealed_rows: of a view for DuckDB, rows of the tape that it does not have, as they were not sealed.
         elapsed_s: wall time in seconds.
         frames_per_s: frames exported in a second of wall time.
     """
@@ -131,6 +132,7 @@ class ExportDocument(Document, frozen=True):
     digest: str | None
     products: dict[str, ExportedProduct]
     files: list[ExportedFile]
+    unsealed_rows: int
     elapsed_s: float
     frames_per_s: float
 
@@ -148,6 +150,7 @@ class Exported(Result):
         settings: the settings; None if it was not made of a tape's frames.
         products: what was exported of each product, and what was left out.
         files: all files.
+        unsealed_rows: rows of the tape that a view for DuckDB does not have, as they were not sealed.
         elapsed_s: wall time in seconds.
     """
 
@@ -159,6 +162,7 @@ class Exported(Result):
     settings: ExportSettings | None = None
     products: dict[str, ExportedProduct] = field(default_factory=dict)
     files: list[ExportedFile] = field(default_factory=list)
+    unsealed_rows: int = 0
     elapsed_s: float = 0.0
 
     @property

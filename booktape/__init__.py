@@ -63,6 +63,7 @@ if TYPE_CHECKING:
     from recorder.tape.errors import LockedTapeError as LockedTapeError
     from recorder.tape.errors import NewerTapeError as NewerTapeError
     from recorder.tape.errors import NotATapeError as NotATapeError
+    from recorder.tape.errors import RemovedRowsError as RemovedRowsError
     from recorder.tape.errors import ShippingError as ShippingError
     from recorder.tape.errors import StoreError as StoreError
     from recorder.tape.errors import TapeError as TapeError
@@ -124,7 +125,7 @@ _MODULES = {
     "recorder.runtime.signals": ("InterruptedRunError",),
     "recorder.tape.errors": (
         *("DamagedTapeError", "LockedTapeError", "NewerTapeError", "NotATapeError"),
-        *("ShippingError", "StoreError"),
+        *("RemovedRowsError", "ShippingError", "StoreError"),
         *("TapeError", "UnknownProductError"),
     ),
     "recorder.installed": ("sample",),

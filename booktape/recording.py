@@ -11,6 +11,7 @@ from booktape import arguments
 from booktape.arguments import PathLike, ProductsLike, SizeLike
 from booktape.execution import PAPER, Execution
 from booktape.feed_arguments import connection_settings, live_strategy, product_ids, seal_policy
+from booktape.shipping import kept_for
 from orderbook.errors import OptionError
 from orderbook.thresholds import ThresholdLike, format_threshold
 from orderbook.time_input import DurationLike, format_duration
@@ -66,6 +67,7 @@ def record(
     on_rows: Callable[[str, pa.RecordBatch], None] | None = None,
     observers: Sequence[Observer] = (),
     ship: PathLike | None = None,
+    keep: DurationLike | None = None,
 ) -> Recorded:
     """Record the order books of products to a tape, until Ctrl-C, SIGTERM, SIGHUP or the end of `duration`.
 
@@ -98,6 +100,8 @@ def record(
         observers: context managers that are given a view of the recording and entered while it runs.
         ship: where in an object store to copy the sealed segments, such as `s3://bucket/tape`; the recording
             does not wait for that, and goes on if the store fails.
+        keep: with `ship`, remove segments here that are older than this, such as `2d`, once the store was
+            seen to have them: from the first one on, back to a saved book. None removes nothing.
 
     Raises:
         OptionError: if an argument cannot be used.
@@ -111,6 +115,9 @@ def record(
     from recorder.dataflow.flows import SummaryOutput
 
     names = product_ids(products)
+    if keep is not None and ship is None:
+        reason = "only what is shipped is removed: say where to ship, such as s3://bucket/tape"
+        raise OptionError(reason, option="keep", value=keep)
     checked = record_settings(
         feed=feed,
         url=url,
@@ -146,6 +153,7 @@ def record(
         strategy=live_strategy(strategy, settings, execution, names, on_rows),
         observers=watching,
         ship=None if ship is None else _store(ship),
+        keep=kept_for(keep),
     )
 
 

@@ -8,10 +8,14 @@ from booktape import arguments
 from booktape.arguments import PathLike
 
 if TYPE_CHECKING:
+    from orderbook.time_input import DurationLike
+    from recorder.shipping.keeping import Keep
     from recorder.shipping.shipper import Arrived
 
 
-def ship(tape: PathLike, url: PathLike, *, follow: bool = False) -> dict[str, Arrived]:
+def ship(
+    tape: PathLike, url: PathLike, *, follow: bool = False, keep: DurationLike | None = None
+) -> dict[str, Arrived]:
     """Copy the sealed segments of the tape to an object store that does not have them yet.
 
     It goes on where an earlier call ended, wherever that was. A reader of the store sees a whole tape at any
@@ -21,9 +25,11 @@ def ship(tape: PathLike, url: PathLike, *, follow: bool = False) -> dict[str, Ar
         tape: the tape, which may be being recorded.
         url: the tape in the store, such as `s3://bucket/tape`.
         follow: go on shipping what is sealed, until Ctrl-C or SIGTERM.
+        keep: remove segments here that are older than this, once the store was seen to have them: from the
+            first one on, back to a saved book. None removes nothing.
 
     Returns:
-        By product, what was shipped now, and the number of rows that the store has.
+        By product, what was shipped now, the number of rows that the store has, and of segments removed here.
 
     Raises:
         OptionError: if the URL is of no object store.
@@ -35,4 +41,16 @@ def ship(tape: PathLike, url: PathLike, *, follow: bool = False) -> dict[str, Ar
     from recorder.shipping.api import ship as run
 
     remote = arguments.shipping_url(url, "url")
-    return run(arguments.written_tape(tape), remote, follow=arguments.flag(follow, "follow"))
+    return run(
+        arguments.written_tape(tape),
+        remote,
+        follow=arguments.flag(follow, "follow"),
+        keep=kept_for(keep),
+    )
+
+
+def kept_for(keep: DurationLike | None) -> Keep | None:
+    """Return how long segments are kept on the local disk; None for all time."""
+    from recorder.shipping.keeping import Keep
+
+    return None if keep is None else Keep(arguments.seconds(keep, "keep"))

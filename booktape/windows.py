@@ -55,6 +55,7 @@ def window(
     if low is not None and high is not None and low >= high:
         raise EmptyWindowError(f"{start!r} is not before {end!r}, the end", option="start", value=start)
     found = Window(low, high)
+    tape.require_rows(products, low)
     if found != Window() and not may_be_empty:
         _refuse_empty(tape, products, found, "end" if start is None else "start", start or end)
     return found

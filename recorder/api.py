@@ -31,6 +31,7 @@ from recorder.runtime.loading import load_engine
 from recorder.runtime.signals import deferred_signals, interruptible, until_stopped
 from recorder.runtime.strategy_thread import LiveStrategy, Outlets, StrategyThread
 from recorder.settings import IMPORT, LIVE, RECORD, ImportSettings, LiveSettings, RecordSettings
+from recorder.shipping.keeping import Keep
 from recorder.shipping.shipper import shipping
 from recorder.tape.reader import Tape
 from recorder.tape.row_batches import Position
@@ -49,6 +50,7 @@ def record(
     strategy: LiveStrategy | None = None,
     observers: Sequence[Observer] = (),
     ship: RemotePath | None = None,
+    keep: Keep | None = None,
 ) -> Recorded:
     """Record products to a tape until Ctrl-C, SIGTERM, SIGHUP or `settings.duration`; then drain and seal.
 
@@ -61,6 +63,7 @@ def record(
             with the first row of this recording, also on an existing tape.
         observers: entered before the first connection, left after the last.
         ship: where the sealed segments are shipped to meanwhile; nothing waits for that.
+        keep: how long they are kept here once they are there; None to keep them all.
 
     Raises:
         FeedError: if the feed's address is invalid, an API key is missing, or no product is left, as each was
@@ -97,7 +100,7 @@ def record(
                 recording.mark_synthetic()
 
         with ExitStack() as stack:
-            shipper = stack.enter_context(shipping(tape, ship))
+            shipper = stack.enter_context(shipping(tape, ship, keep))
             for observer in observers:
                 view = RecordingView(
                     status=status, reader=reader, writer=writer, strategy=strategy, shipper=shipper

@@ -25,6 +25,7 @@ from recorder.runtime.strategy_thread import LiveStrategy, StrategyThread
 from recorder.tape.errors import TapeError
 from recorder.tape.format.layout import MANIFEST
 from recorder.tape.format.manifest import mark_synthetic
+from recorder.tape.product_tape import ProductTape
 from recorder.tape.reader import Tape
 from recorder.tape.recovery import resume
 from recorder.tape.row_batches import Position
@@ -56,9 +57,8 @@ def _other_kind(tape: Path, url: str) -> str:
     if opened.manifest.synthetic and not is_local:
         return "a tape of a synthetic market"
     for product in opened.select(()):
-        rows = next(opened.product(product).batches(1), None)
-        if rows is not None and rows.column("kind")[0].as_py() == "connected":
-            opened_by = read_connected(rows.column("payload")[0].as_py())
+        if payload := _first_mark(opened.product(product)):
+            opened_by = read_connected(payload)
             begun = opened_by.url
             if opened_by.origins is not UNSET:
                 return "a merged tape, not a recording"
@@ -68,6 +68,16 @@ def _other_kind(tape: Path, url: str) -> str:
                 where = "this machine" if begun.startswith("ws://") else printable(without_secrets(begun), 80)
                 return f"a recording from {where}, not from {printable(url, 80)}"
     return ""
+
+
+def _first_mark(tape: ProductTape) -> str:
+    """Return the payload of the `connected` row that begins a product; an empty text if none does."""
+    if (removed := tape.removed) is not None:
+        return removed.begun
+    rows = next(tape.batches(1), None)
+    if rows is None or rows.column("kind")[0].as_py() != "connected":
+        return ""
+    return str(rows.column("payload")[0].as_py())
 
 
 class Recording:

@@ -326,6 +326,8 @@ TESTED_ELSEWHERE = {
     "recorder/tape/format/prepared_block.py": "tests/replay/checking/test_prepare.py",
     "recorder/tape/listing.py": "tests/recorder/tape/format/test_list_files.py",
     "recorder/tape/sealed_rows.py": "tests/replay/merging/test_api.py",
+    "recorder/shipping/read_back.py": "tests/recorder/shipping/test_keeping.py",
+    "recorder/tape/format/removed.py": "tests/recorder/shipping/test_keeping.py",
     "recorder/tape/format/shipped.py": "tests/recorder/shipping/test_shipper.py",
     "recorder/shipping/": "tests/recorder/shipping/test_shipper.py",
     "booktape/shipping.py": "tests/recorder/shipping/test_shipper.py",

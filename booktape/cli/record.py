@@ -88,6 +88,13 @@ class _LongRunning(click.Command):
 )
 @option(
     record_feed,
+    "keep",
+    "--keep",
+    metavar="DURATION",
+    help="With --ship, remove older segments here once the store has them.  [default: keep all]",
+)
+@option(
+    record_feed,
     "metrics_port",
     "--metrics-port",
     type=click.IntRange(0, 65535),

@@ -154,8 +154,9 @@ def print_inspection(console: Console, inspection: "Inspection") -> None:
         rows = [(product, f"{first}\n{last}", *rest) for product, first, last, *rest in rows]
     console.print(fitted_table(console, columns, rows))
     for product, found in products:
+        removed = (each.line() for each in (found.overview.removed,) if each is not None)
         verdicts, cuts = _verdict_lines(found.verdicts), _interruption_lines(found.interruptions)
-        for line in (*verdicts, *cuts, *found.origin_lines()):
+        for line in (*removed, *verdicts, *cuts, *found.origin_lines()):
             console.print(f"{product}: {line}")
         if found.trades is not None:
             console.print(f"{product}: {found.trades.summary()}")
@@ -195,7 +196,11 @@ def print_verification(console: Console, found: "Verification", *, strict: bool)
     damage = (f"damage: {line}" for line in found.damage)
     faults = (f"feed: {line}" for line in found.feed_faults)
     empty = (f"{product}: no snapshot of its book is on the tape" for product in found.without_book)
-    for line in (*damage, *faults, *empty):
+    removed = (
+        f"{product}: {each.line()}: `booktape verify {each.url}` checks them"
+        for product, each in found.removed.items()
+    )
+    for line in (*damage, *faults, *empty, *removed):
         console.print(line)
     for product, verdicts in found.verdicts.items():
         for text in _verdict_lines(verdicts):

@@ -15,6 +15,7 @@ from typing import Final
 
 from orderbook.venues.rawjson import UNREADABLE
 from recorder.shipping.conditional import ChangedError, Stored, create, overwrite, read, swap
+from recorder.shipping.keeping import Keep, ProductKeeping
 from recorder.shipping.lease import Lease
 from recorder.shipping.manifest import name_product
 from recorder.tape.errors import DamagedTapeError, ShippingError
@@ -28,8 +29,9 @@ from recorder.tape.format.layout import (
     product_dir,
 )
 from recorder.tape.format.list_files import list_files, list_versions
+from recorder.tape.format.removed import read_removed
 from recorder.tape.format.segment_entry import SegmentEntry, decode_entry, encode_entry, parts_of
-from recorder.tape.format.segment_list import entry_before, read_list_file
+from recorder.tape.format.segment_list import entries_from
 from recorder.tape.format.shipped import Shipped, claim_lock, write_shipped
 from recorder.tape.store import files as store
 from recorder.tape.store.paths import RemotePath
@@ -63,13 +65,18 @@ class ProductShipping:
         remote: the tape in the store.
         product: product id.
         lease: the right to write there.
+        keep: how long segments are kept here; None to keep them all.
 
     Attributes:
         shipped: what was listed there so far.
         unshipped: what is sealed, and not listed there yet.
+        removed: number of segments that were removed here.
+        keeping_trouble: why nothing is removed any more; empty if it is.
     """
 
-    def __init__(self, tape: Path, remote: RemotePath, product: str, lease: Lease) -> None:
+    def __init__(
+        self, tape: Path, remote: RemotePath, product: str, lease: Lease, keep: Keep | None = None
+    ) -> None:
         self._tape, self._remote, self._product, self._lease = tape, remote, product, lease
         self._local, self._there = product_dir(tape, product), product_dir(remote, product)
         self._list: Stored | None = None  # the list of the last day in the store
@@ -79,11 +86,18 @@ class ProductShipping:
         self._executions: object = None
         self._noted: Shipped | None = None
         self.shipped = self.unshipped = Amount()
+        self._keeping = None if keep is None else ProductKeeping(tape, remote, product, lease, keep)
+        self.keeping_trouble = ""
 
     @property
     def rows(self) -> int:
         """The number of rows that are listed in the store."""
         return self._last.next_seq if self._last else 0
+
+    @property
+    def removed(self) -> int:
+        """The number of segments that were removed here."""
+        return 0 if self._keeping is None else self._keeping.removed
 
     def count(self) -> None:
         """Count what is not shipped, without asking the store.
@@ -92,6 +106,24 @@ class ProductShipping:
             DamagedTapeError: if the list of segments cannot be read.
         """
         self.unshipped = Amount.of([entry for entry in self._entries() if entry.first_seq >= self.rows])
+
+    def advance(self) -> bool:
+        """Ship the next batch, or remove what is old once all is shipped; return whether more is left.
+
+        If the store does not have what was sealed, removing ends for good, and shipping goes on.
+
+        Raises:
+            TapeError: as `ship` does.
+        """
+        if self.ship():
+            return True
+        if self._keeping is None or self.keeping_trouble:
+            return False
+        try:
+            return self._keeping.remove(self.rows, self._version)
+        except ShippingError as error:
+            self.keeping_trouble = str(error)
+            return False
 
     def ship(self) -> bool:
         """Ship the next batch of segments; return whether more may be left.
@@ -139,6 +171,10 @@ class ProductShipping:
             if self._last is None or not files[-1].day:
                 raise ShippingError(f"{path}: not a list that was shipped: ship to another URL", path)
         self._check_rows()
+        removed = read_removed(self._local)
+        if removed is not None and removed.rows > self.rows:
+            reason = f"{self._product}: {removed.line()}: ship to that tape, or copy it to another URL first"
+            raise ShippingError(f"{self._tape}: {reason}", self._remote)
         self._is_known = True
 
     def _check_rows(self) -> None:
@@ -160,13 +196,7 @@ class ProductShipping:
 
     def _entries(self) -> list[SegmentEntry]:
         """Return the local segments from the day on at which the list in the store ends."""
-        day = day_of(self._last.file) if self._last else ""
-        files = [file for file in list_files(self._local) if not file.day or file.day >= day]
-        found: list[SegmentEntry] = []
-        for file in files:
-            before = found[-1] if found else entry_before(self._local, file)
-            found += read_list_file(self._local, file, before, is_last=file is files[-1])
-        return found
+        return entries_from(self._local, day_of(self._last.file) if self._last else "")
 
     def _claim(self) -> list[SegmentEntry] | None:
         """Choose the next segments, so that no compaction merges them; None if one is at work."""

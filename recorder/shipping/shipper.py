@@ -9,7 +9,7 @@ import os
 import secrets
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -18,6 +18,7 @@ from typing import Final
 
 from orderbook import display
 from orderbook.errors import reason_of
+from recorder.shipping.keeping import Keep
 from recorder.shipping.lease import LEASE_S, Lease
 from recorder.shipping.manifest import check_manifest, note_shipped_rows
 from recorder.shipping.product import Amount, ProductShipping
@@ -47,11 +48,13 @@ class Arrived:
     Attributes:
         segments, bytes: number of segments, and their bytes.
         rows: number of rows that the store has now.
+        removed: number of segments that were removed here.
     """
 
     segments: int
     bytes: int
     rows: int
+    removed: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +83,14 @@ class Shipper:
     Args:
         tape: the local tape.
         remote: the tape in the store.
+        keep: how long segments are kept here once they are in the store; None to keep them all.
         lease_s: seconds for which its lease lasts.
     """
 
-    def __init__(self, tape: Path, remote: RemotePath, lease_s: float = LEASE_S) -> None:
-        self._tape, self._remote, self._lease_s = tape, remote, lease_s
+    def __init__(
+        self, tape: Path, remote: RemotePath, keep: Keep | None = None, lease_s: float = LEASE_S
+    ) -> None:
+        self._tape, self._remote, self._keep, self._lease_s = tape, remote, keep, lease_s
         self._products: dict[str, ProductShipping] = {}
         self._stop = threading.Event()
         self._trouble = ""
@@ -92,13 +98,14 @@ class Shipper:
     @property
     def status(self) -> ShippingStatus:
         """How it stands now; any thread may ask."""
-        unshipped = {name: each.unshipped for name, each in self._products.copy().items()}
-        return ShippingStatus(unshipped, self._trouble)
+        products = self._products.copy()
+        unshipped = {name: each.unshipped for name, each in products.items()}
+        return ShippingStatus(unshipped, self._trouble or _keeping_trouble(products))
 
     def arrived(self) -> dict[str, "Arrived"]:
         """Return by product what was shipped, and the number of rows that the store has."""
         return {
-            name: Arrived(each.shipped.segments, each.shipped.bytes, each.rows)
+            name: Arrived(each.shipped.segments, each.shipped.bytes, each.rows, each.removed)
             for name, each in sorted(self._products.items())
         }
 
@@ -135,7 +142,7 @@ class Shipper:
                 log.error("%s; the recording goes on, and is not shipped", error)  # noqa: TRY400  one line
 
     def _run(self, lease: Lease, *, follow: bool) -> None:
-        pause_s = _POLL_S
+        pause_s, has_said = _POLL_S, False
         while True:
             is_last = not follow or self._stop.is_set()  # before the round, which sees all that was sealed
             try:
@@ -151,6 +158,9 @@ class Shipper:
                 pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
                 continue
             self._say("")
+            if follow and not has_said and (trouble := _keeping_trouble(self._products)):
+                log.error("%s; shipping goes on", trouble)
+                has_said = True
             pause_s = _POLL_S
             if not has_more and is_last:
                 break
@@ -158,18 +168,22 @@ class Shipper:
                 self._stop.wait(_POLL_S)
         rows = {name: each.rows for name, each in self._products.items() if each.rows}
         note_shipped_rows(self._tape, self._remote, rows)
+        if trouble := _keeping_trouble(self._products):
+            raise ShippingError(trouble, self._tape)
 
     def _round(self, lease: Lease) -> bool:
-        """Ship a batch of each product; return whether there is more."""
+        """Ship a batch of each product, or remove what is old; return whether there is more."""
         for product in read_manifest(self._tape).products:
             if product not in self._products:
-                self._products[product] = ProductShipping(self._tape, self._remote, product, lease)
+                self._products[product] = ProductShipping(
+                    self._tape, self._remote, product, lease, self._keep
+                )
         if not lease.epoch:
             check_manifest(self._tape, self._remote)
             lease.acquire(self._pause)
         lease.check()
         with ThreadPoolExecutor(_AT_ONCE, "shipping") as threads:
-            begun = [threads.submit(each.ship) for each in self._products.values()]
+            begun = [threads.submit(each.advance) for each in self._products.values()]
         failures = [error for each in begun if (error := each.exception()) is not None]
         for error in sorted(failures, key=lambda each: not isinstance(each, ShippingError | LockedTapeError)):
             raise error
@@ -195,8 +209,13 @@ class Shipper:
         return TapeError(f"{self._tape}: cannot be read or written ({reason_of(error)})", self._tape)
 
 
+def _keeping_trouble(products: Mapping[str, ProductShipping]) -> str:
+    """Return why nothing is removed of a product any more; empty if it is."""
+    return next((each.keeping_trouble for each in products.values() if each.keeping_trouble), "")
+
+
 @contextmanager
-def shipping(tape: Path, remote: RemotePath | None) -> Iterator[Shipper | None]:
+def shipping(tape: Path, remote: RemotePath | None, keep: Keep | None = None) -> Iterator[Shipper | None]:
     """Ship a tape on a thread of its own while the block runs, if there is a place for it in a store.
 
     It ends within seconds after the block, and says so if something is left.
@@ -204,7 +223,7 @@ def shipping(tape: Path, remote: RemotePath | None) -> Iterator[Shipper | None]:
     if remote is None:
         yield None
         return
-    shipper = Shipper(tape, remote)
+    shipper = Shipper(tape, remote, keep)
     thread = threading.Thread(target=shipper.follow, name="shipping", daemon=True)
     thread.start()
     try:

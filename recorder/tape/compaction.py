@@ -36,7 +36,7 @@ from recorder.tape.format.layout import (
     product_dir,
 )
 from recorder.tape.format.list_files import ListFile, changed_lists, list_files
-from recorder.tape.format.manifest import FORMAT, read_manifest, write_manifest
+from recorder.tape.format.manifest import FORMAT, change_manifest, read_manifest
 from recorder.tape.format.migration import migrate_list
 from recorder.tape.format.segment_entry import Part, SegmentEntry, listed_facts, parts_of, with_books
 from recorder.tape.format.segment_list import (
@@ -113,7 +113,7 @@ def _migrate(tape: Path) -> None:
     """
     manifest = read_manifest(tape)
     directories = [product_dir(tape, product) for product in manifest.products]
-    if manifest.format == FORMAT and not any(store.exists(each / SEGMENT_LIST) for each in directories):
+    if manifest.format >= FORMAT and not any(store.exists(each / SEGMENT_LIST) for each in directories):
         return
     try:
         lock = store.acquire_lock(tape / LOCK, wait=False)
@@ -123,7 +123,7 @@ def _migrate(tape: Path) -> None:
     with lock:
         manifest = read_manifest(tape)  # its recorder may have added a product
         if manifest.format < FORMAT:
-            write_manifest(tape, replace(manifest, format=FORMAT))
+            change_manifest(tape, lambda found: replace(found, format=FORMAT))
             log.info("%s: now of format %d, which earlier versions of booktape refuse", tape, FORMAT)
         for product in manifest.products:
             directory = product_dir(tape, product)
@@ -169,8 +169,8 @@ def _compact_product(tape: ProductTape) -> Compacted:
         files = list_files(tape.directory)
         for file in files:
             entries = read_list_file(tape.directory, file, last, is_last=file is files[-1])
-            before += len(entries)
-            after += _compact_file(tape, file, entries, last, shipped)
+            found = _compact_file(tape, file, entries, last, shipped)
+            before, after = before + found.before, after + found.after
             last = entries[-1] if entries else last
     return Compacted(before, after)
 
@@ -181,8 +181,8 @@ def _compact_file(
     entries: Sequence[SegmentEntry],
     last: SegmentEntry | None,
     shipped: Shipped | None,
-) -> int:
-    """Merge the segments of each day in a file of the list; return how many segments it has then.
+) -> Compacted:
+    """Merge the segments of each day in a file of the list, of those that are here.
 
     Args:
         tape: the part of the product.
@@ -191,7 +191,9 @@ def _compact_file(
         last: the segment before them.
         shipped: what of the product is in a store.
     """
-    days = [[entries[number] for number in day] for day in _days(entries, shipped)]
+    first = tape.first_seq
+    here = [entry for entry in entries if entry.first_seq >= first]
+    days = [[here[number] for number in day] for day in _days(here, shipped)]
     several = [day for day in days if len(day) > 1]
     parts = parts_of(entries, last)
     merged = [_merge(tape, day, parts) for day in several]
@@ -204,7 +206,7 @@ def _compact_file(
         for entry, known in zip(merged, checks, strict=True):
             if known is not None:
                 write_checks(tape.directory, entry, known)
-    return len(days)
+    return Compacted(len(here), len(days))
 
 
 def _merge(tape: ProductTape, day: Sequence[SegmentEntry], parts: Sequence[Part]) -> SegmentEntry:

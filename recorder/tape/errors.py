@@ -49,6 +49,10 @@ class DamagedTapeError(TapeError):
     """A file of the tape is not what was written."""
 
 
+class RemovedRowsError(TapeError):
+    """Rows are asked for that were removed here; the message names the store in which they are."""
+
+
 class ShippingError(TapeError):
     """A tape cannot be shipped to this place: another one, or something else, is there."""
 

@@ -4,7 +4,7 @@ A tape of a year has a file a day. What needs its end, or a window of it, reads 
 them alone with the files that are there.
 """
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +14,7 @@ from orderbook.times import format_time, parse_time
 from recorder.tape.errors import DamagedTapeError
 from recorder.tape.format.complete_list import complete_day, complete_end, complete_list
 from recorder.tape.format.list_files import ListFile, list_versions
+from recorder.tape.format.removed import read_removed, removed_rows
 from recorder.tape.format.segment_entry import Part, SegmentEntry, parts_of
 from recorder.tape.format.segment_list import end_of_file, fetched, read_list_file, require_directory
 
@@ -47,7 +48,7 @@ class Listing:
     _compared: set[str] = field(default_factory=set)
 
     def segments(self, problems: list[str] | None = None) -> list[SegmentEntry]:
-        """Return all sealed segments, in order; the first time, compare them with the files.
+        """Return the sealed segments that are here, in order; the first time, compare them with the files.
 
         Args:
             problems: takes a line for each file that is missing or not listed; None raises an error.
@@ -65,7 +66,23 @@ class Listing:
                 entries = self._read_whole()
             self._note(entries[-1] if entries else None)
             self._whole = files, entries
-        return self._whole[1]
+        return self._whole[1][self._removed_segments() :]
+
+    def parts(self) -> list[Part]:
+        """Return the original segments of `segments`, in order.
+
+        Raises:
+            DamagedTapeError: as `segments` does.
+        """
+        self.segments()
+        assert self._whole is not None  # noqa: S101  just read
+        entries, number = self._whole[1], self._removed_segments()
+        return parts_of(entries[number:], entries[number - 1] if number else None)
+
+    def _removed_segments(self) -> int:
+        """Return how many of the listed segments were removed here."""
+        gone = removed_rows(self.directory)
+        return bisect_left(self._whole[1], gone, key=lambda entry: entry.first_seq) if self._whole else 0
 
     def last(self) -> SegmentEntry | None:
         """Return the last sealed segment; None if there is none. Reads the last file.
@@ -96,11 +113,23 @@ class Listing:
         """Yield the segments with rows from a seq on, in order, reading each day as it comes.
 
         Raises:
+            RemovedRowsError: if the first of these rows were removed here.
             DamagedTapeError: if what is read of the list is not what was written, or was changed meanwhile.
         """
+        self.require(seq)
         files = self._look(list_versions(self.directory))
         for number in range(self._with_row(files, seq), len(files)):
             yield from (entry for entry in self._entries(files, number) if entry.next_seq > seq)
+
+    def require(self, seq: int) -> None:
+        """Check that a row was not removed here.
+
+        Raises:
+            RemovedRowsError: if it was.
+        """
+        removed = read_removed(self.directory)
+        if removed is not None and seq < removed.rows:
+            raise removed.error(self.directory)
 
     def _settled(self, find: Callable[[list[ListFile]], T]) -> T:
         while True:
@@ -200,6 +229,8 @@ class Listing:
         return max(bisect_right(range(len(files)), seq, key=first_seq) - 1, 0)
 
     def _parts(self, files: Sequence[ListFile], time: int | None, seq: int | None) -> Iterator[Part]:
+        removed = read_removed(self.directory)
+        least = 0 if removed is None else removed.rows
         last = len(files) - 1
         if time is not None:
             last = bisect_right(files, format_time(time)[:10], key=lambda file: file.day) - 1
@@ -207,6 +238,10 @@ class Listing:
             last = min(last, self._with_row(files, seq))
         for number in range(last, -1, -1):
             for part in reversed(parts_of(self._entries(files, number), self._end(files, number - 1))):
+                if part.first_seq < least:
+                    return
                 begins = parse_time(part.first_recv_time) or 0
+                if part.first_seq == least and removed is not None:
+                    begins -= 1  # what was removed is before it, never of the same time
                 if (time is None or begins < time) and (seq is None or part.first_seq <= seq):
                     yield part

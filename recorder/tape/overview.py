@@ -11,8 +11,9 @@ import pyarrow as pa
 
 from orderbook.facts import all_facts
 from recorder.tape.connections import Connection, ConnectionCollector
-from recorder.tape.errors import DamagedTapeError
+from recorder.tape.errors import DamagedTapeError, RemovedRowsError
 from recorder.tape.format.journal import damaged_copies
+from recorder.tape.format.removed import Removed
 from recorder.tape.format.segment import SealedSegment, naming_damage
 from recorder.tape.format.segment_entry import SegmentEntry, sealed_rows
 from recorder.tape.product_tape import ProductTape
@@ -26,13 +27,14 @@ class Overview:
     """The rows of a product; times in nanoseconds since 1970, None if there is no row.
 
     Attributes:
-        rows: number of rows, sealed or not.
+        rows: number of rows that are here, sealed or not.
         first_time, last_time: recv_time of the first and last row.
         segments, sealed_bytes: number of sealed files, and their size.
         journal_rows, journal_bytes: rows that are not sealed, and their size.
         torn_bytes: bytes at the ends of journals that are no complete record.
         damaged: journals in which a record went bad before intact ones, and the copies kept of such.
         connections: in order; their facts are known of the sealed rows only.
+        removed: which of the first rows were removed here; None if all are here.
     """
 
     rows: int
@@ -45,6 +47,12 @@ class Overview:
     torn_bytes: int
     damaged: tuple[Path, ...]
     connections: tuple[Connection, ...]
+    removed: Removed | None = None
+
+    @property
+    def next_seq(self) -> int:
+        """The seq of the row that comes next."""
+        return self.rows + (self.removed.rows if self.removed else 0)
 
 
 def overview(tape: ProductTape) -> Overview:
@@ -68,7 +76,7 @@ def _read(tape: ProductTape) -> Overview:
     with ExitStack() as stack:
         # Journals first: a row that leaves one meanwhile is in a segment that is listed by then.
         journals = [stack.enter_context(journal) for journal in tape.open_journals()]
-        entries, collector = _read_segments(tape)
+        removed, entries, collector = _read_segments(tape)
         sealed = sealed_rows(entries)
         journal_rows = 0
         unsealed_from: int | None = None
@@ -81,7 +89,7 @@ def _read(tape: ProductTape) -> Overview:
         read = zip(journals, extents, strict=True)
         damaged = [journal.path for journal, extent in read if extent.is_damaged]
     return Overview(
-        rows=sealed + journal_rows,
+        rows=sealed + journal_rows - (removed.rows if removed else 0),
         first_time=collector.first_time,
         last_time=collector.last_time,
         segments=len(entries),
@@ -91,13 +99,18 @@ def _read(tape: ProductTape) -> Overview:
         torn_bytes=sum(extent.torn for extent in extents if not extent.is_damaged),
         damaged=(*damaged, *damaged_copies(tape.journals)),
         connections=collector.connections(all_facts(entry.facts for entry in entries), unsealed_from),
+        removed=removed,
     )
 
 
-def _read_segments(tape: ProductTape) -> tuple[list[SegmentEntry], ConnectionCollector]:
-    """Return the sealed segments and their connections."""
+def _read_segments(
+    tape: ProductTape,
+) -> tuple[Removed | None, list[SegmentEntry], ConnectionCollector]:
+    """Return what was removed, the sealed segments that are here, and their connections."""
     while True:
-        collector, entries = ConnectionCollector(), tape.segments()
+        collector, removed, entries = ConnectionCollector(), tape.removed, tape.segments()
+        if tape.removed != removed:
+            continue  # in between
         inside = _inside_connections(entries)
         sizes = tape.file_sizes() if inside else {}
         try:
@@ -110,11 +123,11 @@ def _read_segments(tape: ProductTape) -> tuple[list[SegmentEntry], ConnectionCol
                 with segment.file:
                     for group in range(segment.file.num_row_groups):
                         _add_row_group(segment, group, collector)
-        except DamagedTapeError:
+        except (DamagedTapeError, RemovedRowsError):
             if tape.segments() == entries:
                 raise
         else:
-            return entries, collector  # else it was merged since it was listed: once more
+            return removed, entries, collector  # else it was merged or removed since it was listed: once more
 
 
 def _inside_connections(listed: list[SegmentEntry]) -> set[int]:

@@ -16,6 +16,7 @@ from recorder.tape.format.journal import JournalReader, journal_paths
 from recorder.tape.format.layout import DAY, JOURNALS, merged_file
 from recorder.tape.format.list_files import list_files, list_versions
 from recorder.tape.format.prepared import Header, PreparedSegment, open_prepared
+from recorder.tape.format.removed import Removed, read_removed, removed_rows
 from recorder.tape.format.segment import SealedSegment, open_segment
 from recorder.tape.format.segment_entry import Part, SegmentEntry
 from recorder.tape.format.segment_list import require_directory
@@ -62,7 +63,7 @@ class ProductTape:
         return paths
 
     def segments(self, problems: list[str] | None = None) -> list[SegmentEntry]:
-        """Return all sealed segments, in order; the first time, compare their list with the files.
+        """Return the sealed segments that are here, in order; the first time, compare list and files.
 
         Args:
             problems: takes a line for each file that is missing or not listed; None raises an error.
@@ -72,6 +73,28 @@ class ProductTape:
                 missing or not listed and `problems` is None.
         """
         return self.listing.segments(problems)
+
+    def parts(self) -> list[Part]:
+        """Return the original segments of `segments`, in order."""
+        return self.listing.parts()
+
+    @property
+    def removed(self) -> Removed | None:
+        """Which of its first rows were removed here; None if none were."""
+        return read_removed(self.directory)
+
+    @property
+    def first_seq(self) -> int:
+        """The first row that is here: 0 unless rows were removed."""
+        return removed_rows(self.directory)
+
+    def first_proven(self) -> SegmentEntry | None:
+        """Return the first segment whose digest follows from rows that are here; None if all are here.
+
+        Rows were removed only as far as there is one.
+        """
+        first = self.first_seq
+        return next((entry for entry in self.segments() if entry.chain_seq >= first), None) if first else None
 
     def last_segment(self) -> SegmentEntry | None:
         """Return the last sealed segment; None if there is none. Reads the list of its day alone.
@@ -237,6 +260,7 @@ class ProductTape:
 
         Raises:
             DamagedTapeError: if the file is missing or not what was sealed.
+            RemovedRowsError: if it was removed since it was listed, as a store has it.
         """
         path = self.directory / entry.file
         aside = merged_file(path)
@@ -244,7 +268,11 @@ class ProductTape:
             with suppress(DamagedTapeError):  # of a compaction that is not decided yet, or over by now
                 file = open_segment(aside, self.product, entry, dictionaries=dictionaries)
                 return SealedSegment(entry, start, aside, file)
-        file = open_segment(path, self.product, entry, dictionaries=dictionaries)
+        try:
+            file = open_segment(path, self.product, entry, dictionaries=dictionaries)
+        except DamagedTapeError:
+            self.listing.require(entry.first_seq)
+            raise
         return SealedSegment(entry, start, path, file)
 
     def file_sizes(self) -> dict[str, int]:

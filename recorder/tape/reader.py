@@ -9,9 +9,9 @@ import pyarrow as pa
 from orderbook.venues.base import Venue
 from orderbook.venues.registry import venue
 from recorder.installed import tapes_title
-from recorder.tape.errors import UnknownProductError
+from recorder.tape.errors import NotATapeError, UnknownProductError
 from recorder.tape.format.layout import product_dir
-from recorder.tape.format.manifest import Manifest
+from recorder.tape.format.manifest import FORMAT_WITHOUT_FIRST_ROWS, Manifest
 from recorder.tape.format.presence import complete_manifest
 from recorder.tape.listing import Listing
 from recorder.tape.product_tape import ProductTape
@@ -51,7 +51,11 @@ class Tape:
         if isinstance(tape, Tape):
             return tape
         path = tape if isinstance(tape, Path) else Path(tape)
-        return cls(path, complete_manifest(path, problems))
+        manifest = complete_manifest(path, problems)
+        if manifest.format == FORMAT_WITHOUT_FIRST_ROWS and store.is_remote(path):
+            reason = "a copy of a tape whose first rows were removed: copy it to a directory to read it"
+            raise NotATapeError(f"{path}: {reason}", path)
+        return cls(path, manifest)
 
     def to_send(self) -> "Tape":
         """Return the tape for a process that may be in another directory, without its long lists."""
@@ -120,12 +124,38 @@ class Tape:
     def first_time(self) -> int | None:
         """Return recv_time of the first row of any product, nanoseconds since 1970; None without rows.
 
+        That of a row that was removed here is known, too: offsets are the same as on the tape in the store.
+
         Raises:
             DamagedTapeError: if a file is not what was written.
         """
-        batches = (next(self.product(product).batches(1), None) for product in self.select(()))
-        times = [rows.column("recv_time").cast(pa.int64())[0].as_py() for rows in batches if rows]
+        times = []
+        for tape in map(self.product, self.select(())):
+            if (removed := tape.removed) is not None:
+                times.append(removed.first_time_ns)
+            elif (rows := next(tape.batches(1), None)) is not None:
+                times.append(rows.column("recv_time").cast(pa.int64())[0].as_py())
         return min(times, default=None)
+
+    def require_rows(self, products: tuple[str, ...] = (), start: int | None = None) -> None:
+        """Check that the rows of some products, or of all, are here from a time on.
+
+        Args:
+            products: the products; empty for all.
+            start: nanoseconds since 1970; None for the first row.
+
+        Raises:
+            RemovedRowsError: if rows were removed, and are in a store.
+            UnknownProductError: if the tape does not have one of them.
+        """
+        gone = [
+            (removed.kept_from_ns, tape.directory, removed)
+            for tape in map(self.product, self.select(products))
+            if (removed := tape.removed) is not None and (start is None or start < removed.kept_from_ns)
+        ]
+        if gone:
+            _, directory, last = max(gone, key=lambda each: each[0])  # from then on all are here
+            raise last.error(directory)
 
 
 TapeLike = Tape | store.PathLike

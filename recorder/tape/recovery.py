@@ -25,13 +25,14 @@ def resume(tape: ProductTape, feed: str, writer: ProductWriter, engine: Engine) 
     """Return how a product's tape ends, and seal the segments that a dead recorder left unsealed.
 
     Replays the end of the tape, from the segment from which its digest can continue; all of it if that does
-    not give the digest that was sealed last.
+    not give the digest that was sealed last, and all of it is here.
 
     Raises:
         DamagedTapeError: if the end is not what was written.
     """
     last = tape.last_segment()
-    for start in (tape.start_at(last.chain_seq if last else 0), Start()):
+    beginning = () if tape.removed else (Start(),)
+    for start in (tape.start_at(last.chain_seq if last else 0), *beginning):
         resumed = _resume_from(start, tape, feed, writer, engine)
         if resumed is not None:
             return resumed

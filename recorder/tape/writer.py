@@ -14,7 +14,7 @@ from orderbook.times import format_time
 from recorder.settings import SEAL, SealPolicy
 from recorder.tape.errors import LockedTapeError, NotATapeError, TapeError
 from recorder.tape.format.layout import JOURNALS, LOCK, MANIFEST, product_dir
-from recorder.tape.format.manifest import FORMAT, Manifest, write_manifest
+from recorder.tape.format.manifest import FORMAT, Manifest, change_manifest, write_manifest
 from recorder.tape.format.presence import complete_manifest, note_sealed_rows, require_no_rows
 from recorder.tape.product_writer import ProductWriter
 from recorder.tape.store import files as store
@@ -186,8 +186,7 @@ def _add_to_manifest(
     if new:
         _require_other_names(path, manifest.products, new)
         _make_directories(path, new)
-        manifest = replace(manifest, products=manifest.products + new)
-        write_manifest(path, manifest)
+        return change_manifest(path, lambda found: replace(found, products=found.products + new))
     return manifest
 
 

@@ -70,6 +70,8 @@ def check_executions(tape: Tape, product: str, trader: NamedTrader | None) -> li
         session = traded.session
         if not traded.checkpoints:
             found = _Found("unchecked", 0, "nothing is noted: no row came, or a kill in its first segment")
+        elif (removed := tape.product(product).removed) and traded.session.first_seq < removed.rows:
+            found = _Found("unchecked", 0, f"its first rows are in {removed.url}: verify that tape")
         elif trader is None or trader.name != session.strategy:
             name = quote(printable(session.strategy))  # the tape may come from anyone
             found = _Found("unchecked", 0, f"`verify --strategy {name}` runs it again")

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from orderbook.engine import Engine
 from recorder.runtime.loading import engine_for, load_engine
 from recorder.tape.compaction import Compacted, compact
-from recorder.tape.errors import DamagedTapeError
+from recorder.tape.errors import DamagedTapeError, RemovedRowsError
 from recorder.tape.format.journal import damaged_copies
 from recorder.tape.format.segment_entry import SegmentEntry
 from recorder.tape.product_tape import ProductTape
@@ -38,6 +38,8 @@ def problem_of(tape: ProductTape, entry: SegmentEntry) -> str:
         digest = store.sha256(segment.path)
     except DamagedTapeError as error:
         return str(error)
+    except RemovedRowsError:
+        return ""  # since it was listed: a store has it
     except OSError as error:
         return f"{tape.directory / entry.file}: {error.strerror}"
     return "" if digest == entry.sha256 else f"{segment.path}: the SHA-256 is not the one that was sealed"
@@ -81,11 +83,14 @@ def _check_day(tape: ProductTape, entries: Sequence[SegmentEntry], day: range, e
     chosen = [entries[number] for number in day]
     found.damage += filter(None, (problem_of(tape, entry) for entry in chosen))
     if not found.damage:
-        before = entries[day[0] - 1] if day[0] else None
+        before, proven = entries[day[0] - 1] if day[0] else None, tape.first_proven()
+        if proven is not None and (before is None or before.next_seq < proven.next_seq):
+            before = proven
         check = ReplayCheck(tape, engine, found, None)
         # A book that the list does not know may be wrong, so nothing is judged by it.
         check.begin(tape.start_at(before.chain_seq if before else 0, believes_unlisted=False), before)
-        check.check_sealed(chosen[-1].next_seq)
+        if before is None or before.next_seq < chosen[-1].next_seq:
+            check.check_sealed(chosen[-1].next_seq)
     if found.damage:
         more = f" (and {len(found.damage) - 1:,} more)" if len(found.damage) > 1 else ""
         raise DamagedTapeError(

@@ -10,7 +10,7 @@ from recorder.settings import EngineName
 from recorder.tape.compaction import list_books, maintenance_lock
 from recorder.tape.errors import DamagedTapeError
 from recorder.tape.format.book_spacing import parts_with_books
-from recorder.tape.format.segment_entry import Part, parts_of
+from recorder.tape.format.segment_entry import Part
 from recorder.tape.format.sidecars import Start, has_book, read_book, start_in, write_book
 from recorder.tape.product_tape import ProductTape
 from recorder.tape.reader import Tape, TapeLike
@@ -50,7 +50,7 @@ def index(
 
 
 def _index_product(tape: ProductTape, feed: str, engine: Engine, rebuild: bool) -> Indexed:
-    listed = parts_of(tape.segments())
+    listed = tape.parts()
     needed = {part.first_seq for part in parts_with_books(listed)}
     parts = [part for part in listed if part.first_seq in needed or has_book(tape.directory, part)]
     missing = [

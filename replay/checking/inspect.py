@@ -54,6 +54,24 @@ class InspectedTrades(Document, frozen=True):
     repeated: int
 
 
+class RemovedRows(Document, frozen=True):
+    """The first rows of a product, which are in a store alone.
+
+    Attributes:
+        url: the tape in the store.
+        rows: number of rows; those that are here begin with this seq.
+        first_time: ISO time of the first of them.
+        kept_from: ISO time from which all rows are here.
+        removed: when they were removed last, ISO time.
+    """
+
+    url: str
+    rows: int
+    first_time: str
+    kept_from: str
+    removed: str
+
+
 class InspectedProduct(Document, frozen=True):
     """What a tape holds of a product.
 
@@ -72,6 +90,7 @@ class InspectedProduct(Document, frozen=True):
         origins: of a merged tape, what each recorder gave to it.
         made_from: numbers of connections whose frames are not those that were received, by what they were
             made from.
+        removed: which of its first rows were removed here, and in which store they are; null if all are here.
     """
 
     rows: int
@@ -92,6 +111,7 @@ class InspectedProduct(Document, frozen=True):
     strategies: list[str]
     origins: list[OriginTotal]
     made_from: dict[str, int]
+    removed: RemovedRows | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +161,7 @@ class ProductInspection:
             strategies=list(self.strategies),
             origins=list(self.origins),
             made_from=dict(self.made_from),
+            removed=None if found.removed is None else RemovedRows.of(found.removed),
         )
 
 

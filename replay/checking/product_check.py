@@ -34,13 +34,15 @@ class ProductCheck:
 
 
 def check_product(tape: Tape, product: str, engine: Engine) -> ProductCheck:
-    """Check the files and the rows of a product; all segment files before any row."""
+    """Check the files and the rows of a product that are here; all segment files before any row."""
     rows, found = tape.product(product), Findings()
     sequences = SharedSequences(tape.venue) if tape.venue.is_numbered else None
     check = ReplayCheck(rows, engine, found, sequences)
     connections = None
     try:
         check_segment_files(rows, found)
+        if (proven := rows.first_proven()) is not None:
+            check.begin(rows.start_at(proven.chain_seq), proven)
         check.check_unsealed(check.check_sealed())
         check_journals(rows, found)
         connections = check.connections()

@@ -13,6 +13,7 @@ from orderbook.result import Result
 from orderbook.tally import Tally, TallyDocument, tally_documents
 from recorder.installed import tape_name
 from recorder.tape.connections import Outage, OutageDocument
+from recorder.tape.format.removed import Removed
 from recorder.tape.reader import Tape
 from replay.checking.divergence import ReplayDivergence
 from replay.checking.executions import ExecutionVerdict
@@ -51,6 +52,7 @@ class VerificationDocument(Document, frozen=True):
         tape: directory of the tape.
         ok: whether nothing is damaged.
         executions: whether what strategies traded is what their replay trades.
+        removed: by product, which first rows are in a store alone, and were not checked.
         products: counts, recomputed digest, verdicts and audits by product.
     """
 
@@ -66,6 +68,7 @@ class VerificationDocument(Document, frozen=True):
     kept: list[str]
     torn_bytes: int
     executions: list[ExecutionVerdict]
+    removed: dict[str, str]
     products: dict[str, VerifiedProduct]
 
 
@@ -115,6 +118,7 @@ class Verification(Findings, Result):
         verdicts: the verdict on each connection, by product.
         outages: since when nothing was observed, by product, where the tape ends without a book.
         executions: a verdict on each session of a strategy that traded.
+        removed: by product, which first rows are in a store alone: nothing is said of those.
     """
 
     tape: Tape
@@ -125,6 +129,7 @@ class Verification(Findings, Result):
     verdicts: dict[str, list[ConnectionVerdict]] = field(default_factory=dict)
     outages: dict[str, Outage] = field(default_factory=dict)
     executions: list[ExecutionVerdict] = field(default_factory=list)
+    removed: dict[str, Removed] = field(default_factory=dict)
 
     def passes(self, *, strict: bool) -> bool:
         """Return whether the tape is whole; if `strict`, also without faults and broken connections."""
@@ -168,6 +173,7 @@ class Verification(Findings, Result):
             tape=str(self.tape.path),
             ok=not self.damage,
             kept=[str(path) for path in self.kept],
+            removed={product: each.line() for product, each in self.removed.items()},
             products={
                 product: VerifiedProduct.of(
                     counts,

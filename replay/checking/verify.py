@@ -54,6 +54,7 @@ def verify(
         sent = workers.ready_engine(engine)
         name, checks = engine_name(sent), _in_pieces(opened, products, sent, workers)
     found = Verification(opened, name, damage=damage)
+    found.removed = {each: removed for each in products if (removed := opened.product(each).removed)}
     sequences = SharedSequences(opened.venue)
     for product, check in checks.items():
         found.add(check.findings)
@@ -109,13 +110,14 @@ def _in_pieces(
 
 
 def _pieces(tape: Tape, products: Sequence[str], workers: int) -> list[ProductPieces]:
-    """Cut the products; a product whose list or files are damaged is one piece."""
+    """Cut the products; one whose list or files are damaged, or without its first rows, is one piece."""
     sound, is_shared = [], False
     for product in products:
         with suppress(DamagedTapeError):
             seen = overview(tape.product(product))
             is_shared |= tape.venue.is_numbered and any(each.opened.is_shared for each in seen.connections)
-            sound.append(product)
+            if seen.removed is None:
+                sound.append(product)
     # The numbers of a shared connection are counted by its id, which its first row has.
     pieces = cut_for_workers(
         [(tape, sound)], WHOLE, workers, at_connections=is_shared, believes_unlisted=False

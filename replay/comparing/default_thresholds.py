@@ -16,7 +16,6 @@ from orderbook.thresholds import format_threshold
 from orderbook.times import parse_time
 from recorder.settings import EngineName
 from recorder.tape.format.book_spacing import parts_with_books
-from recorder.tape.format.segment_entry import parts_of
 from recorder.tape.overview import overview
 from recorder.tape.product_tape import ProductTape
 from recorder.tape.reader import Tape
@@ -152,7 +151,7 @@ def slices_of(tape: ProductTape, window: Window) -> Iterator[Window]:
         yield window
         return
     length = max((high - low) * SAMPLED_ROWS // (rows * _SLICES), 1)
-    saved = parts_with_books(parts_of(tape.segments()))
+    saved = parts_with_books(tape.parts())
     begins = sorted(parse_time(part.first_recv_time) or 0 for part in saved)
     earliest = low
     for number in range(_SLICES):

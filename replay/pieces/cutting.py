@@ -12,7 +12,7 @@ from itertools import pairwise
 from typing import Final
 
 from orderbook.times import parse_time
-from recorder.tape.format.segment_entry import Part, SegmentEntry, parts_of
+from recorder.tape.format.segment_entry import Part, SegmentEntry
 from recorder.tape.format.sidecars import has_book
 from recorder.tape.product_tape import ProductTape
 from recorder.tape.reader import Tape
@@ -142,7 +142,7 @@ def pieces_of(
     if number < 2:
         return (WHOLE_PRODUCT,)
     entries = tape.segments()
-    parts = parts_of(entries)
+    parts = tape.parts()
     begins = [parse_time(part.first_recv_time) or 0 for part in parts]
     first = 0 if window.start is None else max(bisect_right(begins, window.start) - 1, 0)
     last = len(parts) if window.end is None else bisect_right(begins, window.end - 1)

@@ -8,7 +8,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from orderbook.trades import TradeWatch
-from recorder.tape.format.segment_entry import parts_of
 from recorder.tape.product_tape import ProductTape
 from recorder.tape.reader import Tape
 from replay.serving.merging import ServedFrame, StoredFrame, merged
@@ -75,9 +74,10 @@ def _stored_frames(tape: ProductTape, connection: TapeConnection, end: int) -> I
 
 def _batches(tape: ProductTape, connection: TapeConnection, end: int) -> Iterator[pa.RecordBatch]:
     """Yield the frames of a connection up to a time (inclusive), in seq order."""
-    entries = tape.segments()
-    first_seq = entries[-1].next_seq if entries else 0
-    for part in parts_of(entries):
+    first_seq, parts = tape.sealed_rows(), tape.parts()
+    if (removed := tape.removed) is not None and parts[0].connections[0] >= connection.number:
+        raise removed.error(tape.directory)  # a client needs the snapshot that began it
+    for part in parts:
         if part.connections[1] >= connection.number:
             first_seq = part.first_seq
             break

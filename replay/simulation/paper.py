@@ -76,9 +76,10 @@ class PaperRun:
         for product, position in positions.items():
             noted = None
             if tape is not None:
-                directory = tape.product(product).directory
+                stored = tape.product(product)
+                directory, session = stored.directory, session_of(self._settings, product, position.seq)
                 try:
-                    noted = ExecutionLog(directory, session_of(self._settings, product, position.seq))
+                    noted = ExecutionLog(directory, session, stored.first_seq)
                 except OSError as error:
                     raise TapeError(f"{directory}: cannot write ({error.strerror})", directory) from None
             passing = ProductPass(

@@ -10,7 +10,7 @@ from orderbook.decimals import PRICE_UNITS
 from orderbook.times import parse_time
 from orderbook.tracker import saved_touch
 from recorder.tape.format.book_spacing import parts_with_books
-from recorder.tape.format.segment_entry import Part, parts_of
+from recorder.tape.format.segment_entry import Part
 from recorder.tape.format.sidecars import stored_book
 from recorder.tape.product_tape import ProductTape
 
@@ -61,7 +61,7 @@ class TapeOverview:
         return len(parts) < 2 or stored_book(self._tape.directory, parts[-1]) is not None
 
     def _parts(self) -> list[Part]:
-        return list(parts_with_books(parts_of(self._tape.segments())))
+        return list(parts_with_books(self._tape.parts()))
 
     def _mid(self, part: Part) -> float:
         """Return the mid price before a part; NaN if its sidecar does not tell."""

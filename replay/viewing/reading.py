@@ -120,7 +120,7 @@ class ProductReader:
             least: a seq that it is not below.
         """
         before = self.tape.part_before(time)
-        first = max(least, before.first_seq if before else 0)
+        first = max(least, before.first_seq if before else self.tape.first_seq)
         for seq, times in self._times(first):
             place = int(np.searchsorted(times, time))
             first = seq + place

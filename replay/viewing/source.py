@@ -55,8 +55,8 @@ class Source:
         self.segments = TapeOverview(self._product)
         self.mids = MidPrices(self._product, engine)
         self._seen: Overview = overview(self._product)
-        self._last = (self._seen.rows - 1, self._seen.last_time)
-        self._rows: Iterator[pa.RecordBatch | None] = follow(self._product, self._seen.rows)
+        self._last = (self._seen.next_seq - 1, self._seen.last_time)
+        self._rows: Iterator[pa.RecordBatch | None] = follow(self._product, self._seen.next_seq)
         self._polled_at = time.monotonic()
         self._look_at = 0.0
 
@@ -124,7 +124,9 @@ class Source:
     def _last_frame(self) -> tuple[int, int] | None:
         """Return seq and time of the last frame, if it is near the end: what follows ends a connection."""
         found = None
-        for rows in self._product.batches(first_seq=max(0, self._last[0] + 1 - _MOST_MARKS)):
+        for rows in self._product.batches(
+            first_seq=max(self._product.first_seq, self._last[0] + 1 - _MOST_MARKS)
+        ):
             frames = np.flatnonzero(rows.column("kind").to_numpy(zero_copy_only=False) == "frame")
             if len(frames):
                 last = int(frames[-1])

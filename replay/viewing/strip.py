@@ -24,7 +24,7 @@ _BATCH_ROWS: Final = 2048
 class MidPrices:
     """The mid price of a product at points spread over its time, no more than `MOST_POINTS`.
 
-    A tape in a store is not read: it would be fetched as a whole.
+    A tape in a store is not read, as it would be fetched as a whole, nor one without its first rows.
 
     Args:
         tape: the part of the product.
@@ -33,7 +33,8 @@ class MidPrices:
 
     def __init__(self, tape: ProductTape, engine: Engine) -> None:
         self._tape, self._engine = tape, engine
-        self._most = 0 if isinstance(tape.directory, RemotePath) else MOST_ROWS.get(engine.name, _PLAIN_ROWS)
+        is_partly_remote = isinstance(tape.directory, RemotePath) or tape.first_seq > 0
+        self._most = 0 if is_partly_remote else MOST_ROWS.get(engine.name, _PLAIN_ROWS)
         self._state: State | None = None
         self._next_seq = 0
         self._batches: Iterator[pa.RecordBatch] | None = None

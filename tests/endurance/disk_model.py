@@ -54,6 +54,17 @@ class Trace:
         """Declare how many rows must survive a power cut from now on."""
         self.ops.append(Op("promise", number=rows))
 
+    def begin_with_files(self) -> None:
+        """Begin with what is there, durable."""
+        paths = sorted(self.root.rglob("*"))
+        for path in paths:
+            name = str(path.relative_to(self.root))
+            self.ops.append(Op("create", name, -1 if path.is_dir() else self._fresh(path)))
+            if not path.is_dir():
+                self.ops.append(Op("fsync", name, self._reconcile(path)))
+        directories = [self.root, *(path for path in paths if path.is_dir())]
+        self.ops += [Op("dirsync", str(path.relative_to(self.root))) for path in directories]
+
     def _number(self, inode: int) -> int:
         if inode not in self._files:
             self._files[inode] = self._made

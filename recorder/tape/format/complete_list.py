@@ -1,8 +1,9 @@
 """What a product must hold: its list of segments against its files.
 
 Absent is not empty. What is listed and missing, or there and not listed, is damage, for every command that
-reads that day. Files are looked up first, then journals, then lines, so that a recorder, a shipping or a
-compaction at work is no problem. No segment is opened.
+reads that day, unless it is noted as removed, as a store has it (`removed`). Files are looked up first, then
+journals, then lines, so that a recorder, a shipping or a compaction at work is no problem. No segment is
+opened.
 """
 
 from bisect import bisect_left
@@ -17,6 +18,7 @@ from recorder.tape.format.journal import journal_paths
 from recorder.tape.format.layout import DAY, JOURNALS, SIDECARS, merged_file
 from recorder.tape.format.list_files import ListFile, changed_lists
 from recorder.tape.format.presence import names_in, report_problems
+from recorder.tape.format.removed import removed_rows
 from recorder.tape.format.segment_entry import SegmentEntry
 from recorder.tape.format.segment_list import entry_before, parse_segment_list, read_segment_list
 from recorder.tape.store import files as store
@@ -163,11 +165,13 @@ class _Seen:
         ]
 
     def missing(self, entries: Iterable[SegmentEntry]) -> list[str]:
-        """Return a line for each entry whose segment is missing."""
+        """Return a line for each entry whose segment is missing, and was not removed for being in a store."""
+        missing = [entry for entry in entries if entry.file not in self.files]
+        gone = removed_rows(self.product_dir) if missing else 0  # noted before a file is removed
         return [
             f"{self.product_dir / entry.file}: a sealed segment is missing"
-            for entry in entries
-            if entry.file not in self.files and _is_missing(self.product_dir, entry)
+            for entry in missing
+            if entry.first_seq >= gone and _is_missing(self.product_dir, entry)
         ]
 
 

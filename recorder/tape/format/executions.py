@@ -140,6 +140,7 @@ class ExecutionLog:
     Args:
         product_dir: directory of the product.
         session: what runs from now on, `first_seq` the row after the tape's last.
+        least: the first row that is here; a session from before cannot be run again, so another one begins.
 
     Attributes:
         traded: the session that is running, with its checkpoints so far.
@@ -149,12 +150,12 @@ class ExecutionLog:
         OSError: if the session cannot be noted.
     """
 
-    def __init__(self, product_dir: Path, session: Session) -> None:
+    def __init__(self, product_dir: Path, session: Session, least: int = 0) -> None:
         self._path = product_dir / EXECUTIONS
         kept = [each for each in _lines(self._path) if _place(each[0]) <= session.first_seq]
         self._end = kept[-1][1] if kept else 0
         found = _sessions(line for line, _ in kept)
-        if found and found[-1].session.is_continued_by(session):
+        if found and found[-1].session.first_seq >= least and found[-1].session.is_continued_by(session):
             self.traded = found[-1]
         else:
             self._append(session)

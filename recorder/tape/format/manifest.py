@@ -1,5 +1,6 @@
 """`_tape.json`: format, feed and products of a tape."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Final
@@ -15,7 +16,13 @@ from recorder.tape.format.layout import MANIFEST
 from recorder.tape.store import files as store
 
 FORMAT: Final = 2
-"""The tape format of this version; one of format 1 is read and recorded to as it is, see `migration`."""
+"""The format of a new tape; one of format 1 is read and recorded to as it is, see `migration`."""
+
+FORMAT_WITHOUT_FIRST_ROWS: Final = 3
+"""The format of a tape of which first rows were removed (`removed`): earlier versions would say that it is
+damaged, so they are to refuse it. All else is as in format 2."""
+
+_MANIFEST_LOCK: Final = "_manifest.lock"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +57,24 @@ def write_manifest(tape: Path, manifest: Manifest) -> None:
     store.replace_file(tape / MANIFEST, to_json(manifest))
 
 
+def change_manifest(tape: Path, change: Callable[[Manifest], Manifest]) -> Manifest:
+    """Change the manifest of a tape as it is now, and return it: a recorder and a shipper both may.
+
+    Raises:
+        TapeError: if it cannot be read.
+        OSError: if it cannot be written.
+    """
+    with store.acquire_lock(tape / _MANIFEST_LOCK, wait=True):
+        before = read_manifest(tape)
+        changed = change(before)
+        if changed != before:
+            write_manifest(tape, changed)
+        return changed
+
+
 def mark_synthetic(tape: Path) -> None:
     """Say in the manifest of a tape that its frames are synthetic; for its writer."""
-    write_manifest(tape, replace(read_manifest(tape), synthetic=True))
+    change_manifest(tape, lambda manifest: replace(manifest, synthetic=True))
 
 
 def read_manifest(tape: Path) -> Manifest:
@@ -72,9 +94,10 @@ def read_manifest(tape: Path) -> Manifest:
         raise NotATapeError(f"{path}: {error.strerror}", tape) from None
     try:
         version = msgspec.json.decode(text, type=_Version).format
-        if version > FORMAT:
+        if version > FORMAT_WITHOUT_FIRST_ROWS:
+            known = FORMAT_WITHOUT_FIRST_ROWS
             raise NewerTapeError(
-                f"{tape}: tape format {version} is newer than format {FORMAT}, update booktape", tape
+                f"{tape}: tape format {version} is newer than format {known}, update booktape", tape
             )
         manifest = msgspec.json.decode(text, type=Manifest)
     except UNREADABLE as error:

@@ -18,7 +18,7 @@ from recorder.tape.format.layout import (
     product_of,
 )
 from recorder.tape.format.list_files import list_files
-from recorder.tape.format.manifest import Manifest, read_manifest, write_manifest
+from recorder.tape.format.manifest import Manifest, change_manifest, read_manifest
 from recorder.tape.format.segment_list import (
     last_entry,
     require_directory,
@@ -91,12 +91,10 @@ def note_sealed_rows(tape: Path, products: Collection[str]) -> None:
         last = last_entry(directory)
         return last.next_seq if last else 0
 
-    manifest = read_manifest(tape)
     with ThreadPoolExecutor(DISK_THREADS) as threads:
         rows = dict(zip(products, threads.map(durable_rows, products), strict=True))
-    noted = {**manifest.sealed_rows, **{each: number for each, number in rows.items() if number}}
-    if noted != manifest.sealed_rows:
-        write_manifest(tape, replace(manifest, sealed_rows=noted))
+    sealed = {each: number for each, number in rows.items() if number}
+    change_manifest(tape, lambda found: replace(found, sealed_rows={**found.sealed_rows, **sealed}))
 
 
 def _unnamed(tape: Path, names: Iterable[str], products: Iterable[str]) -> list[Path]:

@@ -57,6 +57,20 @@ def read_segment_list(product_dir: Path) -> list[SegmentEntry]:
         return entries
 
 
+def entries_from(product_dir: Path, day: str) -> list[SegmentEntry]:
+    """Return the segments of a day and of those after it; of all days if the list is one file.
+
+    Raises:
+        DamagedTapeError: if a list is not what was written.
+    """
+    files = [file for file in list_files(product_dir) if not file.day or file.day >= day]
+    found: list[SegmentEntry] = []
+    for file in files:
+        before = found[-1] if found else entry_before(product_dir, file)
+        found += read_list_file(product_dir, file, before, is_last=file is files[-1])
+    return found
+
+
 def fetched(product_dir: Path, files: Sequence[ListFile]) -> dict[ListFile, bytes]:
     """Return the contents of files in a store, fetched beside one another; none of local files."""
     if not store.is_remote(product_dir):

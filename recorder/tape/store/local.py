@@ -269,6 +269,12 @@ def remove_file(path: Path) -> None:
     path.unlink(missing_ok=True)
 
 
+def remove_directory(path: Path) -> None:
+    """Remove a directory if it is empty."""
+    with suppress(OSError):
+        path.rmdir()
+
+
 def replace_end(path: Path, offset: int, data: bytes = b"") -> None:
     """Replace all bytes of a file from an offset on, durably; create the file if it is missing.
 

@@ -30,9 +30,9 @@ def test_the_manifest(tmp_path: Path) -> None:
 
 def test_a_newer_format_is_refused(half_sealed: Path) -> None:
     """A tape of a later format is refused with its path, whatever else its manifest says."""
-    for manifest in ({"format": 3}, {"format": 3, "feed": "else", "products": {"a": 1}}):
+    for manifest in ({"format": 4}, {"format": 4, "feed": "else", "products": {"a": 1}}):
         (half_sealed / "_tape.json").write_text(json.dumps(manifest))
-        with pytest.raises(NewerTapeError, match=f"{half_sealed}.*format 3 is newer"):
+        with pytest.raises(NewerTapeError, match=f"{half_sealed}.*format 4 is newer"):
             Tape.open(half_sealed)
         with pytest.raises(NewerTapeError):
             open_writer(half_sealed)

@@ -14,6 +14,7 @@ from typing import Any, Final
 from booktape import arguments
 from booktape.feed_arguments import product_ids
 from booktape.recording import record, record_settings
+from booktape.shipping import kept_for
 from orderbook.errors import OptionError
 from recorder.fleet.plan import Fleet, FleetError, Recorder, refuse_contradictions
 from recorder.settings import METRICS_HOST
@@ -23,7 +24,11 @@ _DEFAULT_TAPE: Final = "/var/lib/booktape/{recorder}"
 
 _ARGUMENTS: Final = signature(record).parameters
 _CHECKED: Final = tuple(signature(record_settings).parameters)
-_OPTIONS: Final = (*(each for each in _CHECKED if each not in ("duration", "threshold")), "metrics_host")
+_OPTIONS: Final = (
+    *(each for each in _CHECKED if each not in ("duration", "threshold")),
+    "metrics_host",
+    "keep",
+)
 """Options of `record` that a service can have: it has no end, and prints no summaries."""
 
 _KEYS: Final = (
@@ -46,7 +51,7 @@ def read_fleet(path: Path) -> Fleet:
         FleetError: if it cannot be read, has what no plan has, or contradicts itself; it names table and key.
     """
     try:
-        found = tomllib.loads(path.read_text(encoding="utf-8"))
+        found = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise FleetError(f"{path}: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -95,6 +100,7 @@ def _recorder(
     with _naming(where):
         if ship is not None:
             arguments.shipping_url(ship)
+        kept_for(given.get("keep"), ship)
         products = product_ids(table.get("products", ()))
         if port is not None:
             # One that is said for all recorders is that of the first on a host; the next have the next ones.

@@ -115,9 +115,6 @@ def record(
     from recorder.dataflow.flows import SummaryOutput
 
     names = product_ids(products)
-    if keep is not None and ship is None:
-        reason = "only what is shipped is removed: say where to ship, such as s3://bucket/tape"
-        raise OptionError(reason, option="keep", value=keep)
     checked = record_settings(
         feed=feed,
         url=url,
@@ -153,7 +150,7 @@ def record(
         strategy=live_strategy(strategy, settings, execution, names, on_rows),
         observers=watching,
         ship=None if ship is None else _store(ship),
-        keep=kept_for(keep),
+        keep=kept_for(keep, ship),
     )
 
 

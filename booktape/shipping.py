@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from booktape import arguments
 from booktape.arguments import PathLike
+from orderbook.errors import OptionError
 
 if TYPE_CHECKING:
     from orderbook.time_input import DurationLike
@@ -45,12 +46,17 @@ def ship(
         arguments.written_tape(tape),
         remote,
         follow=arguments.flag(follow, "follow"),
-        keep=kept_for(keep),
+        keep=kept_for(keep, url),
     )
 
 
-def kept_for(keep: DurationLike | None) -> Keep | None:
-    """Return how long segments are kept on the local disk; None for all time."""
+def kept_for(keep: DurationLike | None, ship: PathLike | None) -> Keep | None:
+    """Return how long segments are kept on the local disk once they are shipped; None for all time."""
     from recorder.shipping.keeping import Keep
 
-    return None if keep is None else Keep(arguments.seconds(keep, "keep"))
+    if keep is None:
+        return None
+    if ship is None:
+        reason = "only what is shipped is removed: say where to ship, such as s3://bucket/tape"
+        raise OptionError(reason, option="keep", value=keep)
+    return Keep(arguments.seconds(keep, "keep"))

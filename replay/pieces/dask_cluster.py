@@ -1,9 +1,11 @@
 """Dask as the engine of a cluster: `booktape[cluster]`."""
 
 import logging
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
+from multiprocessing import resource_tracker
 from typing import Any, Final
 
 from orderbook.errors import BooktapeError, OptionError, reason_of
@@ -90,8 +92,13 @@ def dask_cluster(address: str) -> Iterator[DaskCluster]:
         yield DaskCluster(client)
 
 
-def _local(address: str) -> Any:
-    """Return a cluster of processes of this machine, on loopback and without a dashboard."""
+@contextmanager
+def _local(address: str) -> Iterator[Any]:
+    """Yield a cluster of processes of this machine, on loopback and without a dashboard.
+
+    Ctrl-C goes to all processes of a terminal. It is blocked while they are started, which they inherit, so
+    it ends this process alone, once that can end the others.
+    """
     import distributed  # noqa: PLC0415  an extra, and heavy
 
     number = address.removeprefix(LOCAL)
@@ -101,4 +108,11 @@ def _local(address: str) -> Any:
     make: Any = distributed.LocalCluster
     # without an address its web server takes 8787, and warns if that of another run has it
     web = {"dashboard_address": "127.0.0.1:0", "scheduler_kwargs": {"dashboard": False}}
-    return make(n_workers=int(number), threads_per_worker=1, host="127.0.0.1", **web)
+    resource_tracker.ensure_running()  # it unblocks Ctrl-C in the thread that first needs it
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        with make(n_workers=int(number), threads_per_worker=1, host="127.0.0.1", **web) as local:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+            yield local
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -33,6 +33,8 @@ GOOD = '[recorder.btc]\nproducts = ["BTC-USD"]\n'
         (GOOD + "trades = 1", ("[recorder.btc] trades", "1")),
         (GOOD + "metrics-port = 70000", ("[recorder.btc] metrics-port", "70000")),
         (GOOD + 'ship = "bucket"', ("[recorder.btc] ship", "s3://")),
+        (GOOD + 'keep = "2d"', ("[recorder.btc] keep", "only what is shipped")),
+        (GOOD + 'ship = "s3://bucket/x"\nkeep = "soon"', ("[recorder.btc] keep", "soon")),
         (
             GOOD + 'hosts = ["a", "b"]\nship = "s3://bucket/{recorder}"',
             ("[recorder.btc]", "s3://bucket/btc", "{host}"),
@@ -89,11 +91,11 @@ def test_a_plan(tmp_path: Path) -> None:
     """A pair of hosts is two processes; options of all hold where a recorder has none; ports count up."""
     (tmp_path / "fleet.toml").write_text(
         '[all]\nfeed = "advanced"\nhosts = ["a", "b"]\nmetrics-port = 9400\ntrades = false\n'
-        'ship = "s3://desk/{host}/{recorder}"\n'
+        'ship = "s3://desk/{host}/{recorder}"\nkeep = "2d"\n'
         '[recorder.majors]\nproducts = ["BTC-USD", "ETH-USD"]\n'
         '[recorder.sol]\nproducts = ["SOL-USD"]\nhosts = "a"\nfeed = "exchange"\n'
         'tape = "/x/{host}/{recorder}"\n',
-        encoding="utf-8",
+        encoding="utf-8-sig",  # as an editor of Windows may write it
     )
     plan = bt.fleet(tmp_path / "fleet.toml")
     found = [(each.host, each.name, str(each.tape), each.metrics_port) for each in plan.recorders]
@@ -104,7 +106,7 @@ def test_a_plan(tmp_path: Path) -> None:
     ]
     assert plan.once == ("SOL-USD",)
     assert plan.standby(plan.recorders[0]) == ("b",)
-    words = ["record", "SOL-USD", "-o", "/x/a/sol", "--log-json", "--no-trades"]
+    words = ["record", "SOL-USD", "-o", "/x/a/sol", "--log-json", "--no-trades", "--keep", "2d"]
     words += ["--ship", "s3://desk/a/sol", "--metrics-port", "9401"]
     assert list(plan.recorders[2].arguments()) == words  # `exchange` is what `record` takes without an option
     assert bt.fleet(tmp_path / "fleet.toml", host="b").recorders == (plan.recorders[1],)

@@ -91,6 +91,7 @@ def running_booktape(
     file_size: int | None = None,
     descriptors: int | None = None,
     env: Mapping[str, str] | None = None,
+    start_new_session: bool = False,
 ) -> Iterator[subprocess.Popen[str]]:
     """Run a `booktape` process while the block runs; kill it if it is still running at the end.
 
@@ -101,6 +102,7 @@ def running_booktape(
             module then, as it would not notice that it wrote a part of it.
         descriptors: most files and sockets that it can have open.
         env: environment of the process; `clean_environment()` by default.
+        start_new_session: whether a signal to its group reaches its children, too, and nobody else.
     """
     flags = [] if file_size is None else ["-B"]
     command = [sys.executable, *flags, "-m", "booktape", *map(str, arguments)]
@@ -118,6 +120,7 @@ def running_booktape(
         stderr=subprocess.PIPE,
         text=True,
         bufsize=1,
+        start_new_session=start_new_session,
     )
     with process:
         try:

@@ -11,6 +11,7 @@ listed book, or no book at all. Reading a tape needs none of them.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -21,7 +22,7 @@ import zstandard
 from orderbook.digest import Checks
 from orderbook.tracker import is_saved_state
 from orderbook.venues.rawjson import UNREADABLE
-from recorder.tape.format.layout import book_file, checks_file, product_of
+from recorder.tape.format.layout import SIDECARS, book_file, checks_file, product_of
 from recorder.tape.format.segment_entry import Part, SegmentEntry
 from recorder.tape.store import files as store
 
@@ -98,7 +99,8 @@ def start_in(product_dir: Path, feed: str, parts: Iterable[Part], *, believes_un
     """Return where to begin reading so that the book is right from the first row of a part on.
 
     That is the first of the parts with a valid book whose checksum is listed. If none has, it is the first
-    one with a book that is valid by itself, of an earlier version. Reads one sidecar if none is missing.
+    one with a book that is valid by itself, of an earlier version. Reads one sidecar if none is missing, and
+    looks up which there are if one is: in a store, a request for each missing one would take long.
 
     Args:
         product_dir: the product's directory.
@@ -106,15 +108,24 @@ def start_in(product_dir: Path, feed: str, parts: Iterable[Part], *, believes_un
         parts: that part, and those before it, backwards.
         believes_unlisted: whether a book without a listed checksum may be taken.
     """
-    unlisted = []
+
+    @cache
+    def names() -> frozenset[str]:
+        return frozenset(store.names_in(product_dir / SIDECARS))
+
+    has_missed, unlisted = False, []
     for part in parts:
         if not part.book_sha256:
             unlisted.append(part)
-        elif (saved := read_book(product_dir, part, feed)) is not None:
-            return Start(part.first_seq, saved)
+        elif not has_missed or book_file(product_dir, part.first_seq).name in names():
+            if (saved := read_book(product_dir, part, feed)) is not None:
+                return Start(part.first_seq, saved)
+            has_missed = True
     for part in unlisted if believes_unlisted else ():
-        if (saved := read_book(product_dir, part, feed)) is not None:
-            return Start(part.first_seq, saved)
+        if book_file(product_dir, part.first_seq).name in names():
+            saved = read_book(product_dir, part, feed)
+            if saved is not None:
+                return Start(part.first_seq, saved)
     return Start()
 
 

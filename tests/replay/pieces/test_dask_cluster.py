@@ -4,6 +4,7 @@ import os
 import signal
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,8 @@ from replay.pieces.cutting import WHOLE_PRODUCT, ProductPiece, ProductPieces, cu
 from replay.pieces.dask_cluster import DaskCluster, dask_cluster
 from replay.processes import LostProcessError
 from replay.running.window import WHOLE
-from tests.support.commands import booktape, json_of
+from tests.support.commands import booktape, json_of, running_booktape
+from tests.support.constants import TIMEOUT_S
 from tests.support.dask import DaskProcesses, dask_processes, marked, run_piece_or_wait
 from tests.support.pieces import PRODUCTS, rows_of
 
@@ -144,6 +146,31 @@ def test_no_cluster(address: str, why: str) -> None:
     assert (done.returncode, done.stdout) == (2, "")
     assert why in done.stderr
     assert "--cluster" in done.stderr
+
+
+def test_ctrl_c_while_local_workers_start() -> None:
+    """Ctrl-C goes to each process of a terminal: one line and exit code 1, and no process is left."""
+    command = ("compare", "sample:", "--threshold", "1bps", "--cluster", "local:2")
+    with running_booktape(*command, start_new_session=True) as process:
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+        threads = children.parent.parent
+        while not any((thread / "children").read_text() for thread in threads.iterdir()):
+            assert process.poll() is None
+        os.killpg(process.pid, signal.SIGINT)
+        _, said = process.communicate(timeout=TIMEOUT_S)
+    assert (process.returncode, said) == (1, "Error: interrupted\n")
+    assert not [each for each in _session(process.pid) if each != process.pid]
+
+
+def _session(number: int) -> list[int]:
+    """Return the live processes of a session."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(FileNotFoundError, ProcessLookupError):
+            state, _, _, session, *_ = path.read_text().rpartition(")")[2].split()
+            if int(session) == number and state != "Z":
+                found.append(int(path.parent.name))
+    return found
 
 
 def test_two_local_clusters_at_once(recwarn: pytest.WarningsRecorder) -> None:

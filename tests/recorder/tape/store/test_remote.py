@@ -18,7 +18,7 @@ from recorder.tape.store.paths import path_of
 from tests.support.commands import booktape_process, invoke, json_of, python
 from tests.support.constants import BTC, ETH, SAMPLE
 from tests.support.object_store import BUCKET, KEY, SECRET, Fault, FaultyProxy, ObjectStore, enter
-from tests.support.tapes import Recording
+from tests.support.tapes import Recording, catalog, import_frames, snapshot
 
 NAME = "recorded"
 
@@ -97,6 +97,22 @@ def test_what_is_ahead_stays_within_its_bytes(remote: str, monkeypatch: pytest.M
         batches.close()
     assert budget._left == 100_000  # noqa: SLF001
     assert 0 <= min(least) < 100_000
+
+
+def test_missing_sidecars_are_not_asked_for_one_by_one(
+    object_store: ObjectStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without sidecars, reading from a time asks for one, lists which there are, and begins at row 0."""
+    tape = import_frames(tmp_path, [(n, snapshot(BTC)) for n in range(9)], segment_rows=1)
+    assert all(entry["book_sha256"] for entry in catalog(tape, BTC)[:9])
+    shutil.rmtree(tape / f"product={BTC}/_index")
+    url = object_store.put_tree(tape, tmp_path.name)
+    with FaultyProxy(object_store) as proxy:
+        enter(object_store.environment(proxy.url), monkeypatch)
+        start = Tape.open(path_of(url)).product(BTC).start_before(2**62)
+        asked = [path for _, path in proxy.requests if "_index" in path]
+    objects.client.cache_clear()
+    assert (start.seq, start.saved, len(asked)) == (0, None, 2)
 
 
 def test_a_run_is_compared_from_the_store(

@@ -129,7 +129,7 @@ def export(
 
 def _of_files(tape: PathLike, output: Path, form: str, unit: Any) -> Exported:
     """Export what needs no book: views of files, or the tables of a RUN."""
-    path = arguments.local_path(tape, "tape")
+    path = arguments.local_path(tape, "tape", "export its tables (--to parquet) to this machine, or copy it")
     if form == "duckdb":
         from replay.export.duckdb import write_tape_view, write_views
 

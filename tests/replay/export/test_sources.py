@@ -59,6 +59,8 @@ def test_a_running_recording(tmp_path: Path) -> None:
     done = invoke("export", tape, "--to", "duckdb", "-o", tmp_path / "tape.sql")
     assert f"not in the view: {unsealed} row" in done.stdout
     assert f"-- {unsealed} row" in (tmp_path / "tape.sql").read_text(encoding="utf-8")
+    refused = invoke("export", "s3://bucket/tape", "--to", "duckdb", "-o", tmp_path / "other.sql")
+    assert (refused.exit_code, "--to parquet" in refused.stderr) == (2, True)
 
 
 @pytest.mark.parametrize("form", FORMATS)

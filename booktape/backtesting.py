@@ -21,12 +21,13 @@ from booktape.execution import (
     with_execution,
 )
 from booktape.latencies import latency_models
+from booktape.preparing import prepare_for
 from booktape.traders import check_settings, combined_settings, settings_by_name, trader_factory
 from booktape.windows import refuse_offsets, window_of_all
 from booktape.workers import workers_of
 from orderbook.errors import OptionError
 from orderbook.time_input import DurationLike, TimeLike
-from recorder.settings import EngineName
+from recorder.settings import EngineName, PrepareName
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -71,6 +72,7 @@ def backtest(  # noqa: D417  `with_execution` adds those of Execution
     by: By | None = None,
     sort: str = "product",
     engine: Engine | EngineName = "auto",
+    prepare: PrepareName = "off",
     processes: int = 1,
     cluster: str | None = None,
     client: ClientLike | None = None,
@@ -106,6 +108,7 @@ def backtest(  # noqa: D417  `with_execution` adds those of Execution
         sort: column of the table: `product`, `setting`, `queue` and `setting_...` ascending, others largest
             first.
         engine: what runs the books and the orders; all give the same results.
+        prepare: `auto` first prepares what is read, see `Tape.prepare`, unless something hinders it.
         processes: number of processes that share the products of the tapes; no result depends on it.
         cluster: share the work on a cluster of Dask instead: the address of its scheduler, such as
             `tcp://scheduler:8786`, or `local:4` for four processes here. Workers need the tapes at the same
@@ -161,6 +164,7 @@ def backtest(  # noqa: D417  `with_execution` adds those of Execution
             page = BacktestReport(report_path, stored, run_settings)
         if workers is not None:
             log.info("running each product of a tape in one process: a lane needs all its rows")
+        prepare_for(stored, run_settings.products, run_settings.window, prepare, engine, runs=len(values))
         result = run(
             stored,
             run_settings,

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 from booktape import arguments
 from booktape.arguments import PathLike, ProductsLike
 from booktape.execution import PAPER, Execution
+from booktape.preparing import prepare_for
 from booktape.threshold_trades import trades_by_threshold
 from booktape.windows import refuse_offsets, window_of_all
 from booktape.workers import workers_of
 from orderbook.errors import OptionError
 from orderbook.thresholds import ThresholdLike
 from orderbook.time_input import DurationLike, TimeLike
-from recorder.settings import EngineName
+from recorder.settings import EngineName, PrepareName
 from replay.comparing import DEFAULT_MARKOUTS
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ def compare(
     html: PathLike | None = None,
     detail: ThresholdLike | None = None,
     engine: Engine | EngineName = "auto",
+    prepare: PrepareName = "off",
     progress: Callable[[str, Step], None] | None = None,
     command: str | None = None,
 ) -> Comparison:
@@ -84,6 +86,7 @@ def compare(
         html: report to write, one HTML file; must not exist.
         detail: threshold whose episodes the report shows; None for 10 bps, or the middle one.
         engine: what runs the books; all give the same results.
+        prepare: `auto` first prepares what is read, see `Tape.prepare`, unless something hinders it.
         progress: called with the product and every step; only in one process.
         command: command line to name in the results.
 
@@ -127,6 +130,7 @@ def compare(
         chosen = arguments.products_of(products)
         part = window_of_all(stored, start, end, chosen)
         details: Mapping[str, float] = {}
+        prepare_for(stored, chosen, part, prepare, engine)
         if named is None:
             wanted, details = choose_thresholds(stored, chosen, part, engine)
         trades = trades_by_threshold(

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 
 from booktape import arguments
 from booktape.arguments import PathLike, ProductsLike, SpeedLike
+from booktape.preparing import prepare_for
 from booktape.windows import window
 from booktape.workers import refuse_cluster, workers_of
 from orderbook.errors import OptionError
 from orderbook.thresholds import ThresholdLike, format_threshold
 from orderbook.time_input import DurationLike, TimeLike
-from recorder.settings import EngineName
+from recorder.settings import EngineName, PrepareName
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -49,6 +50,7 @@ def replay(
     html: PathLike | None = None,
     keep: bool = True,
     engine: Engine | EngineName = "auto",
+    prepare: PrepareName = "off",
     on_signals: Callable[[str, pa.RecordBatch], None] | None = None,
     progress: Callable[[str, Step], None] | None = None,
     command: str | None = None,
@@ -76,6 +78,7 @@ def replay(
         html: report to write, one HTML file; must not exist.
         keep: keep the tables in the result; False for memory that does not grow with the tape.
         engine: what runs the books; all give the same results.
+        prepare: `auto` first prepares what is read, see `prepare`, unless something hinders it.
         on_signals: called with the product and each batch of signals as they happen.
         progress: called with the product and every step; only in one process.
         command: command line to name in the report.
@@ -137,6 +140,7 @@ def replay(
             log.info("replaying %s at speed %g%s", tape_name(stored.path), settings.speed, shared)
         elif settings.processes > 1 and not is_divisible(settings, has_strategy=strategy is not None):
             log.info("replaying each product in one process: a strategy needs all its rows")
+        prepare_for([stored], settings.products, settings.window, prepare, engine)
         result = run(
             stored,
             settings,

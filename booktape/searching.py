@@ -11,10 +11,11 @@ from booktape.arguments import PathLike, ProductsLike
 from booktape.backtesting import backtest_settings, open_tapes
 from booktape.execution import MARKOUTS, PAPER, Execution
 from booktape.latencies import one_latency
+from booktape.preparing import prepare_for
 from booktape.traders import settings_by_name, spaces_by_name
 from orderbook.errors import OptionError
 from orderbook.time_input import DurationLike, TimeLike
-from recorder.settings import EngineName
+from recorder.settings import EngineName, PrepareName
 
 if TYPE_CHECKING:
     from orderbook.engine import Engine
@@ -40,6 +41,7 @@ def search(
     markouts: DurationLike | Sequence[DurationLike] = MARKOUTS,
     by: By | None = None,
     engine: Engine | EngineName = "auto",
+    prepare: PrepareName = "off",
     progress: Callable[[int, int], None] | None = None,
 ) -> Backtest:
     """Search settings of a strategy with Optuna, and return all trials as one backtest.
@@ -66,6 +68,7 @@ def search(
         by: also split profit, fills and turnover by `hour`, `day` (both UTC) or `connection`; by hour or day
             the best is judged against luck.
         engine: what runs the books and the orders; all give the same results.
+        prepare: `auto` first prepares what is read, see `Tape.prepare`, unless something hinders it.
         progress: called before each batch with the trials so far, and the number of trials.
 
     Raises:
@@ -110,6 +113,7 @@ def search(
     if study is not None:
         with arguments.naming("study", study, "'sqlite:///study.db', or the path of a journal file"):
             place = StudyPlace.of(study)
+    prepare_for(stored, found.products, found.window, prepare, engine, runs=number)
     return run(
         stored,
         replace(found, settings=(fixed,)),

@@ -10,10 +10,11 @@ from booktape.arguments import PathLike, ProductsLike
 from booktape.backtesting import backtest_settings
 from booktape.execution import PAPER, Execution
 from booktape.latencies import one_latency
+from booktape.preparing import prepare_for
 from booktape.workers import workers_of
 from orderbook.errors import OptionError
 from orderbook.time_input import DurationLike, TimeLike
-from recorder.settings import EngineName
+from recorder.settings import EngineName, PrepareName
 
 if TYPE_CHECKING:
     from booktape.workers import ClientLike
@@ -37,6 +38,7 @@ def walk_forward(
     execution: Execution = PAPER,
     equity_every: DurationLike = "1s",
     engine: Engine | EngineName = "auto",
+    prepare: PrepareName = "off",
     processes: int = 1,
     cluster: str | None = None,
     client: ClientLike | None = None,
@@ -62,6 +64,7 @@ def walk_forward(
         execution: how the orders are simulated: fees, latency, queue model and so on.
         equity_every: how often equity is sampled.
         engine: what runs the books and the orders; all give the same results.
+        prepare: `auto` first prepares what is read, see `Tape.prepare`, unless something hinders it.
         processes: number of processes that share the steps; no result depends on it.
         cluster: share the work on a cluster of Dask instead: the address of its scheduler, such as
             `tcp://scheduler:8786`, or `local:4` for four processes here. Workers need the tape at the same
@@ -104,6 +107,7 @@ def walk_forward(
                 "there is nothing to choose among: sweep a setting", option="sweep", value=sweep
             )
         arguments.choice(choose, "choose", number_columns(found.lane.markouts))
+        prepare_for([stored], found.products, found.window, prepare, engine, runs=len(found.settings))
         return run(
             stored,
             found,

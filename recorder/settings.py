@@ -19,6 +19,7 @@ if TYPE_CHECKING:  # the command line takes its defaults from here, and must not
     from recorder.live.credentials import Credentials
 
 EngineName = Literal["auto", "compiled", "plain"]
+PrepareName = Literal["off", "auto"]
 """`auto` is `compiled` if numba is installed, else `plain`; both give the same results to the last bit."""
 
 

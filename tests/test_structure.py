@@ -293,6 +293,7 @@ TESTED_ELSEWHERE = {
     "booktape/importing.py": "tests/api/test_usage.py",
     "booktape/merging.py": "tests/replay/merging/test_api.py",
     "booktape/recording.py": "tests/api/test_usage.py",
+    "booktape/preparing.py": "tests/replay/checking/test_prepare_ahead.py",
     "booktape/replaying.py": "tests/api/test_usage.py",
     "booktape/serving.py": "tests/booktape/cli/test_serve.py",
     "booktape/strategy_check.py": "tests/replay/simulation/test_twins.py",

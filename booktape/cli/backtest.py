@@ -26,6 +26,7 @@ from booktape.cli.options import (
     option,
     output_option,
     paths,
+    prepare_option,
     processes_option,
     products_option,
     refuse_both,
@@ -125,6 +126,7 @@ _OF_WHOLE = ("orders", "sort", "output", "html")
 )
 @output_option
 @engine_option
+@prepare_option
 @processes_option
 @cluster_option
 @html_option

@@ -25,6 +25,7 @@ from booktape.cli.options import (
     option,
     output_option,
     paths,
+    prepare_option,
     processes_option,
     products_option,
     refuse_both,
@@ -112,6 +113,7 @@ from booktape.execution import Execution
 )
 @output_option
 @engine_option
+@prepare_option
 @processes_option
 @cluster_option
 @html_option

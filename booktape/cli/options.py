@@ -19,7 +19,7 @@ from booktape.execution import Execution
 from booktape.recording import record
 from booktape.replaying import replay
 from orderbook.venues.registry import VENUE_NAMES
-from recorder.settings import EngineName
+from recorder.settings import EngineName, PrepareName
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -131,6 +131,14 @@ engine_option = option(
     show_envvar=True,
     help="Engine that runs the books; results are the same. auto: compiled if numba is installed and the tape"
     " to read is large enough to be worth loading it.",
+)
+prepare_option = option(
+    replay,
+    "prepare",
+    "--prepare",
+    type=click.Choice(get_args(PrepareName)),
+    help="auto: first write the rows to be read once more as integers, if they are not yet, as the command"
+    " prepare does: later runs are faster.",
 )
 strategy_option = option(
     replay,

@@ -23,6 +23,7 @@ from booktape.cli.options import (
     open_report,
     option,
     output_option,
+    prepare_option,
     processes_option,
     products_option,
     refuse_open,
@@ -93,6 +94,7 @@ from booktape.replaying import replay as replay_tape
     help="Read the trades too: counts, digest and, with -o, RUN/trades.",
 )
 @engine_option
+@prepare_option
 @html_option
 @open_option
 @json_option

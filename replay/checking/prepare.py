@@ -59,16 +59,26 @@ def _prepare_product(tape: ProductTape, packer: "Packer", rebuild: bool) -> Prep
     remove_other_prepared(tape.directory, [entry.first_seq for entry in entries])
     missing = [entry for entry in entries if rebuild or not _is_whole(tape, entry, packer.version)]
     for entry in missing:
-        segment = tape.open_segment(entry, entry.first_seq)
-        with segment.file:
-            blocks = evenly(map(packer.pack, segment.batches()), BATCH_ROWS)
-            write_prepared(tape.directory, tape.prepared_header(entry, packer.version), blocks)
+        prepare_segment(tape, entry, packer)
     return Prepared(
         len(entries) - len(missing),
         len(missing),
         sum(prepared_bytes(tape.directory, entry.first_seq) for entry in entries),
         sum(entry.bytes for entry in entries),
     )
+
+
+def prepare_segment(tape: ProductTape, entry: SegmentEntry, packer: "Packer") -> None:
+    """Write the prepared form of a segment; the tape must be locked, see `maintenance_lock`.
+
+    Raises:
+        DamagedTapeError: if the segment is not what was sealed.
+        OSError: if the file cannot be written.
+    """
+    segment = tape.open_segment(entry, entry.first_seq)
+    with segment.file:
+        blocks = evenly(map(packer.pack, segment.batches()), BATCH_ROWS)
+        write_prepared(tape.directory, tape.prepared_header(entry, packer.version), blocks)
 
 
 def _is_whole(tape: ProductTape, entry: SegmentEntry, version: str) -> bool:

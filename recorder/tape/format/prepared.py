@@ -10,6 +10,7 @@ A block is its length, rows and first seq (8 bytes each), then what `prepared_bl
 
 import struct
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -129,13 +130,18 @@ def write_prepared(product_dir: Path, header: Header, batches: Iterable[pa.Recor
     store.make_directory(path.parent)
     aside = store.aside_path(path)
     store.create_empty(aside)
-    with store.arrow_sink(aside) as sink:
-        sink.write(_MAGIC + _packed_header(header))
-        for rows in batches:
-            block = pack_block(rows)
-            sink.write(_BLOCK.pack(len(block), rows.num_rows, rows.column(0)[0].as_py()) + block)
-    store.sync_file(aside)
-    store.rename_file(aside, path)
+    try:
+        with store.arrow_sink(aside) as sink:
+            sink.write(_MAGIC + _packed_header(header))
+            for rows in batches:
+                block = pack_block(rows)
+                sink.write(_BLOCK.pack(len(block), rows.num_rows, rows.column(0)[0].as_py()) + block)
+        store.sync_file(aside)
+        store.rename_file(aside, path)
+    except BaseException:
+        with suppress(OSError):
+            store.remove_file(aside)  # a full disk has no use for half a file
+        raise
 
 
 def prepared_bytes(product_dir: Path, first_seq: int) -> int:

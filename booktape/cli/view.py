@@ -10,7 +10,7 @@ import click
 import booktape
 from booktape.cli.options import PATH, command, engine_option, option
 
-_NICENESS = 10
+_NICENESS = 5  # a recording goes first, and a backtest on all cores leaves enough for a page
 
 
 @command("booktape view sample:")

@@ -15,6 +15,7 @@ from markupsafe import Markup, escape
 from orderbook import display
 from orderbook.errors import BooktapeError
 from recorder.tape.store.durable import sync_content
+from replay import palette
 from replay.run_dir.unfinished import aside
 from replay.run_dir.writer import refuse_existing
 
@@ -62,7 +63,7 @@ def render(content: object, template: Literal["report.html", "backtest.html"] = 
     return environment.get_template(template).render(
         content=content,
         policy=policy,
-        style=_template_file("report.css"),
+        style=f"{palette.css()}\n{_template_file('report.css')}",
         plotly=plotly,
         script=script,
     )

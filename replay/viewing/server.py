@@ -19,6 +19,7 @@ from urllib.parse import parse_qsl
 
 from orderbook.errors import BooktapeError, explain
 from recorder.runtime.local_server import LocalHandler, LocalServer
+from replay import palette
 from replay.viewing.library import Library, Span
 from replay.viewing.reading import ViewError
 
@@ -79,7 +80,8 @@ def _static_files() -> dict[str, bytes]:
     folder = resources.files(__package__) / "static"
     found = {each.name: each for each in folder.iterdir()}
     found |= {f"vendor/{each.name}": each for each in (folder / "vendor").iterdir()}
-    return {name: each.read_bytes() for name, each in found.items() if name.endswith(tuple(_KINDS))}
+    files = {name: each.read_bytes() for name, each in found.items() if name.endswith(tuple(_KINDS))}
+    return files | {"palette.css": palette.css().encode()}
 
 
 class _GoneError(Exception):

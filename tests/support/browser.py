@@ -51,7 +51,9 @@ class Page:
                 return result
             self._note(answer)
 
-    def _wait_for_load(self) -> None:
+    def _load(self, url: str) -> None:
+        self._is_loaded = False
+        self.call("Page.navigate", url=url)
         while not self._is_loaded:
             self._note(json.loads(self._socket.recv(timeout=TIMEOUT_S)))
 
@@ -112,11 +114,10 @@ class Page:
             mobile=width < 600,
         )
         self.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+        self._load("about:blank")  # the page before may still ask a server that is gone
         self.complaints.clear()
         self.requests.clear()
-        self._is_loaded = False
-        self.call("Page.navigate", url=url)
-        self._wait_for_load()
+        self._load(url)
         self.until("document.documentElement.dataset.ready === 'true'")
         return self
 

@@ -8,8 +8,9 @@ import numpy as np
 
 from orderbook import display
 from orderbook.execution.numbers import UNITS
+from replay.palette import BLUE, ORANGE
 from replay.report.collect.heatmap import BookLevels
-from replay.report.figures.chart import BLUE, ORANGE, Chart, Figure, Subject
+from replay.report.figures.chart import Chart, Figure, Subject
 from replay.report.figures.depth import Seen
 from replay.report.figures.trading import TradedSubject, plain, size_text
 from replay.report.tables import Table

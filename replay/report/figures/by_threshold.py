@@ -6,9 +6,10 @@ from typing import Any, Final
 from orderbook import display
 from orderbook.thresholds import format_threshold
 from replay.comparing.sweep.statistics import MarkOut, ThresholdStatistics
+from replay.palette import BLUE
 from replay.report.collect.episodes import BINS_PER_DECADE, LongestEpisodes
 from replay.report.collect.evidence import evenly_chosen
-from replay.report.figures.chart import BLUE, NO_LEGEND, STYLES, Chart, Figure, Subject
+from replay.report.figures.chart import NO_LEGEND, STYLES, Chart, Figure, Subject
 from replay.report.tables import duration_table, markout_table
 
 _MAX_BARS: Final = 40

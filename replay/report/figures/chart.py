@@ -10,18 +10,13 @@ from typing import Any, Final
 
 from replay.comparing.profits import Profit
 from replay.comparing.sweep.statistics import ThresholdStatistics
+from replay.palette import BLUE, GREEN, GREY, ORANGE, VIOLET
 from replay.report.collect.episodes import Episode
 from replay.report.collect.evidence import Evidence
 from replay.report.tables import Table
 
 Figure = dict[str, Any]
 
-# A contrast of at least 3 to 1 on white and on near black.
-BLUE: Final = "#2f7ed8"
-ORANGE: Final = "#d9730d"
-GREEN: Final = "#2a9d5c"
-VIOLET: Final = "#9b6dd6"
-GREY: Final = "#7d8894"
 STYLES: Final = (
     (BLUE, "solid", "circle"),
     (ORANGE, "dash", "square"),

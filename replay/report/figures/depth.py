@@ -9,13 +9,14 @@ from orderbook import display
 from orderbook.execution.numbers import UNITS
 from orderbook.thresholds import format_threshold
 from replay.comparing.sweep.order_statistics import Floats, Ints
+from replay.palette import HEAT, NOTHING, ORANGE
 from replay.report.collect.evidence import Evidence, Limits
 from replay.report.collect.gaps import Gaps
 from replay.report.collect.heatmap import BookLevels, DepthHistory
 from replay.report.collect.market_trades import LargestTrades
 from replay.report.collect.quotes import QuoteBand
 from replay.report.collect.traded import TradedLimits
-from replay.report.figures.chart import ORANGE, Chart, Figure, Subject
+from replay.report.figures.chart import Chart, Figure, Subject
 from replay.report.figures.marks import marks, named, orders_table, seen_marks
 from replay.report.figures.series import ZOOM, milliseconds, seconds_of, shaded, time_axis
 from replay.report.figures.trading import TradedSubject, plain, size_text
@@ -26,10 +27,6 @@ _MARGIN: Final = 0.3
 """Part of the range of the best prices that is shown above and below it."""
 _BRIGHT: Final = 0.98
 """Quantile of the sizes that has the last colour: one wall must not darken all the rest."""
-_COLOURS: Final = ("#1b2a49", "#22527c", "#1f8390", "#5bb06a", "#c9cf4a", "#fff3a0")
-_NOTHING: Final = "#0d1322"
-_OWN: Final = {"bid": "#d77bff", "ask": "#ff6a3d"}
-"""Colours of own orders, which no size has."""
 _QUOTES: Final = {"fillcolor": "rgba(159,197,255,0.25)", "line": {"color": "#9fc5ff", "width": 1}}
 _LARGEST: Final = 20
 
@@ -54,7 +51,6 @@ def depth_chart(subject: TradedSubject) -> Chart | str | None:
     if not len(evidence.quotes.points()[0]):
         return "No book with both sides was known, so there is no depth to draw."
     grid, low, height = _grid(evidence, round((subject.best[0].main.tick or 0) * UNITS) or 1)
-    looks = {f"{side}s": {"line": {"color": colour, "width": 2}} for side, colour in _OWN.items()}
     own = orders_table(lane.orders.kept, subject.base) if lane.orders.kept else None
     return Chart(
         "depth",
@@ -62,7 +58,7 @@ def depth_chart(subject: TradedSubject) -> Chart | str | None:
         f"{_colours(evidence, height)} A line of an own order"
         " tells what was ahead of it when it began and when it ended. Circles and squares:"
         " trades of others.",
-        _figure(subject, evidence, named(marks(subject), quotes=_QUOTES, **looks), grid, low, height),
+        _figure(subject, evidence, named(marks(subject), quotes=_QUOTES), grid, low, height),
         _largest(evidence, grid, low, height, subject),
         ZOOM,
         below=own,
@@ -160,8 +156,8 @@ def _figure(
     shown = grid[grid > 0]
     brightest = float(np.quantile(shown, _BRIGHT)) / UNITS if len(shown) else 1.0
     # Stops at squares: a level of a quarter of the size is half as bright.
-    last = len(_COLOURS) - 1
-    scale = [[(place / last) ** 2, colour] for place, colour in enumerate(_COLOURS)]
+    last = len(HEAT) - 1
+    scale = [[(place / last) ** 2, colour] for place, colour in enumerate(HEAT)]
     cells = {
         "type": "heatmap",
         "x0": milliseconds(depth.start + depth.width_ns // 2),
@@ -186,7 +182,7 @@ def _figure(
                 "showgrid": False,
             },
             "shapes": shaded(gaps),
-            "plot_bgcolor": _NOTHING,
+            "plot_bgcolor": NOTHING,
             "showlegend": True,
         },
     }

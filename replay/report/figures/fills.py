@@ -4,8 +4,9 @@ from math import floor, log10, sqrt
 from typing import Final
 
 from orderbook import display
+from replay.palette import BLUE, GREY
 from replay.report.collect.lanes import STAGES
-from replay.report.figures.chart import BLUE, GREY, NO_LEGEND, STYLES, Chart, Figure
+from replay.report.figures.chart import NO_LEGEND, STYLES, Chart, Figure
 from replay.report.figures.settings import COLOURS
 from replay.report.figures.trading import TradedSubject
 from replay.report.tables import Table

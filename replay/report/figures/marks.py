@@ -13,12 +13,13 @@ from orderbook.execution.codes import QUEUE_MODELS
 from orderbook.execution.numbers import UNITS
 from orderbook.execution.orders import Order
 from orderbook.execution.results import FillRow
+from replay.palette import BLUE, ORANGE, VIOLET
 from replay.report.collect.gaps import Gap
 from replay.report.collect.lanes import LaneEvidence
 from replay.report.collect.market_trades import LargestTrades
 from replay.report.collect.quotes import QuoteBand
 from replay.report.collect.resting import Rested
-from replay.report.figures.chart import BLUE, GREEN, ORANGE, Figure, Subject
+from replay.report.figures.chart import Figure, Subject
 from replay.report.figures.series import band, line, milliseconds, seconds_of
 from replay.report.figures.trading import TradedSubject, size_text
 from replay.report.tables import Table
@@ -26,7 +27,6 @@ from replay.report.tables import Table
 _MOST_ROWS: Final = 100
 _LARGEST: Final = 18
 """Diameter of the largest trade in pixels."""
-_PINK: Final = "#d6579b"
 
 
 def marks(subject: TradedSubject) -> dict[str, Figure]:
@@ -79,7 +79,10 @@ def _trades(trades: LargestTrades) -> dict[str, Figure]:
     kept = trades.trades()
     largest = max(kept[:, 3].max(initial=0), 1)
     traces = {}
-    for maker, what, symbol in ((1, "bought", "circle-open"), (0, "sold", "square-open")):
+    for maker, what, symbol, colour in (
+        (1, "bought", "circle-open", BLUE),
+        (0, "sold", "square-open", ORANGE),
+    ):
         found = kept[kept[:, 1] == maker]
         if not len(found):
             continue
@@ -93,7 +96,7 @@ def _trades(trades: LargestTrades) -> dict[str, Figure]:
             "customdata": sizes,
             "marker": {
                 "symbol": symbol,
-                "color": _PINK,
+                "color": colour,
                 "size": (4 + np.sqrt(found[:, 3] / largest) * (_LARGEST - 4)).round(1).tolist(),
             },
             "hovertemplate": f"%{{x}}: %{{customdata}} at %{{y:,.8~f}}<extra>taker {what}</extra>",
@@ -107,7 +110,7 @@ def _orders(rested: Sequence[Rested]) -> dict[str, Figure]:
     A line ends where the order did not rest. Many short ones in a short time are a box.
     """
     traces = {}
-    for side, name, colour in ((0, "own bids", GREEN), (1, "own asks", ORANGE)):
+    for side, name in ((0, "own bids"), (1, "own asks")):
         x: list[float | None] = []
         y: list[float | None] = []
         texts: list[str] = []
@@ -127,7 +130,7 @@ def _orders(rested: Sequence[Rested]) -> dict[str, Figure]:
             y += [price for _, price in outline]
             texts += [_told(each)] * len(outline)
         if x:
-            trace = line(name, x, y, colour, "solid")
+            trace = line(name, x, y, VIOLET, "dot" if side else "solid")
             trace["line"]["shape"] = "linear"
             traces[name.removeprefix("own ")] = trace | {
                 "text": texts,
@@ -156,10 +159,7 @@ def _goes_on(before: Rested, after: Rested) -> bool:
 def _fills(fills: Sequence[FillRow]) -> dict[str, Figure]:
     """Return own fills as triangles."""
     traces = {}
-    for side, name, colour, symbol in (
-        ("bid", "own buys", GREEN, "triangle-up"),
-        ("ask", "own sells", ORANGE, "triangle-down"),
-    ):
+    for side, name, symbol in (("bid", "own buys", "triangle-up"), ("ask", "own sells", "triangle-down")):
         found = [each for each in fills if each.side == side]
         if found:
             traces[name.removeprefix("own ")] = {
@@ -169,7 +169,12 @@ def _fills(fills: Sequence[FillRow]) -> dict[str, Figure]:
                 "x": [milliseconds(each.time) for each in found],
                 "y": [each.price / UNITS for each in found],
                 "text": [f"{size_text(each.size)}, by {each.how.by}" for each in found],
-                "marker": {"symbol": symbol, "color": colour, "size": 9, "line": {"width": 1}},
+                "marker": {
+                    "symbol": symbol,
+                    "color": VIOLET,
+                    "size": 9,
+                    "line": {"width": 1, "color": "#ffffff"},
+                },
                 "hovertemplate": f"%{{x}}: %{{text}} at %{{y:,.8~f}}<extra>{name}</extra>",
             }
     return traces

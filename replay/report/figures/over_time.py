@@ -4,9 +4,10 @@ from typing import Any, Final
 
 from orderbook import display
 from orderbook.thresholds import format_threshold
+from replay.palette import BLUE
 from replay.report.collect.episodes import AROUND_NS, Episode
 from replay.report.collect.hours import HOURS, HourShares
-from replay.report.figures.chart import BLUE, NO_LEGEND, Chart, Figure, Subject
+from replay.report.figures.chart import NO_LEGEND, Chart, Figure, Subject
 from replay.report.figures.series import milliseconds, number
 from replay.report.figures.trading import plain
 from replay.report.tables import episodes_table, hours_table, quotes_table

@@ -4,8 +4,9 @@ from typing import Final
 
 from orderbook import display
 from orderbook.execution.numbers import UNITS
+from replay.palette import BLUE, ORANGE
 from replay.report.collect.evidence import Evidence, evenly_chosen
-from replay.report.figures.chart import BLUE, ORANGE, Chart, Figure, Subject
+from replay.report.figures.chart import Chart, Figure, Subject
 from replay.report.figures.marks import named, seen_marks
 from replay.report.figures.series import ZOOM, interrupted, line, price_axis, seconds_of, shaded, time_axis
 from replay.report.figures.trading import plain

@@ -9,8 +9,9 @@ import numpy as np
 
 from orderbook.times import NS
 from replay.comparing.sweep.order_statistics import Floats, Ints
+from replay.palette import GREY
 from replay.report.collect.gaps import Gap
-from replay.report.figures.chart import GREY, Figure
+from replay.report.figures.chart import Figure
 
 _FEW_TICKS: Final = 6
 TIME_AXIS: Final = {"type": "date", "title": {"text": "time (UTC)"}}

@@ -7,8 +7,9 @@ from typing import Any, Final
 from orderbook import display
 from orderbook.execution.codes import QUEUE_MODELS, QueueModel
 from orderbook.time_input import parse_duration
+from replay.palette import BLUE, GREEN, ORANGE
 from replay.report.collect.evidence import evenly_chosen
-from replay.report.figures.chart import BLUE, GREEN, NO_LEGEND, ORANGE, Chart, Figure
+from replay.report.figures.chart import NO_LEGEND, Chart, Figure
 from replay.report.figures.trading import Setting, TradedSubject, plain
 from replay.report.tables import Table
 from replay.simulation.settings import LATENCY

@@ -6,9 +6,10 @@ from typing import Any, Final
 from orderbook import display
 from orderbook.execution.numbers import MONEY_UNITS, UNITS
 from orderbook.execution.results import FillRow
+from replay.palette import GREEN, VIOLET
 from replay.report.collect.lanes import LaneEvidence
 from replay.report.collect.traded import TradedProduct
-from replay.report.figures.chart import GREEN, VIOLET, Chart, Figure
+from replay.report.figures.chart import Chart, Figure
 from replay.report.figures.marks import marks, named, rested_sentence
 from replay.report.figures.series import ZOOM, interrupted, line, price_axis, seconds_of, shaded, time_axis
 from replay.report.figures.trading import TradedSubject, plain, size_text

@@ -58,6 +58,11 @@ export class Canvas {
 /** The colours of the page, by the names of its CSS variables. */
 export function readColours() {
   const style = getComputedStyle(document.documentElement);
-  const names = ["page", "panel", "ink", "muted", "line", "link", "bid", "ask", "own", "cold", "warm", "hot"];
-  return Object.fromEntries(names.map((name) => [name, style.getPropertyValue(`--${name}`).trim()]));
+  const value = (name) => style.getPropertyValue(`--${name}`).trim();
+  const names = ["page", "panel", "ink", "muted", "line", "link", "bid", "ask"];
+  const colours = Object.fromEntries(names.map((name) => [name, value(name)]));
+  // The depth is on a dark ground in both schemes.
+  const [ground, over] = [value("nothing"), value("over-heat")];
+  const depth = { page: ground, ink: over, muted: over, bid: value("blue"), ask: value("orange"), own: value("violet") };
+  return { ...colours, depth, heat: [0, 1, 2, 3, 4, 5].map((place) => value(`heat-${place}`)) };
 }

@@ -31,24 +31,27 @@ export function priceRange(tiles, view, before) {
 export function drawChart(context, width, height, scene) {
   const plot = { width: width - GUTTER, height: height - AXIS };
   const { view, range, colours } = scene;
+  const inside = { ...scene, colours: colours.depth };
   const x = (time) => ((time - view.start) / (view.end - view.start)) * plot.width;
+  context.fillStyle = colours.depth.page;
+  context.fillRect(0, 0, plot.width, plot.height);
   if (range) {
     const y = (price) => ((range.high - price) / (range.high - range.low)) * plot.height;
     context.save();
     context.beginPath();
     context.rect(0, 0, plot.width, plot.height);
     context.clip();
-    for (const tile of scene.tiles) drawDepth(context, tile, scene, x, y);
-    for (const tile of scene.tiles) drawUnknown(context, tile, scene, plot, x, y);
-    for (const tile of scene.tiles) drawTouch(context, tile, scene, x, y);
-    for (const tile of scene.tiles) drawTrades(context, tile, scene, x, y);
-    for (const own of scene.own) drawOwn(context, own, scene, x, y);
-    drawGaps(context, plot, scene, x);
+    for (const tile of scene.tiles) drawDepth(context, tile, inside, x, y);
+    for (const tile of scene.tiles) drawUnknown(context, tile, inside, plot, x, y);
+    for (const tile of scene.tiles) drawTouch(context, tile, inside, x, y);
+    for (const tile of scene.tiles) drawTrades(context, tile, inside, x, y);
+    for (const own of scene.own) drawOwn(context, own, inside, x, y);
+    drawGaps(context, plot, inside, x);
     context.restore();
     drawPrices(context, plot, range, colours, y);
   }
   drawTimes(context, plot, scene, x);
-  drawCursor(context, plot, scene, x);
+  drawCursor(context, plot, inside, x);
 }
 
 function drawDepth(context, tile, { shades, scale }, x, y) {

@@ -5,7 +5,7 @@ const SHADES = 256;
 /** The colours of sizes from none to the largest; the steps are of the logarithm. */
 export class Shades {
   constructor(colours) {
-    const stops = [colours.cold, colours.warm, colours.hot].map(channels);
+    const stops = colours.heat.map(channels);
     this.table = new Uint32Array(SHADES);
     const bytes = new Uint8ClampedArray(this.table.buffer);
     for (let shade = 0; shade < SHADES; shade += 1) {

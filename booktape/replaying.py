@@ -122,9 +122,8 @@ def replay(
             processes=processes,
         )
         has_output = directory is not None or arguments.flag(keep, "keep")
-        _check(settings, has_output=has_output, has_report=report_path is not None)
-        if report_path is not None:
-            refuse_cluster(cluster, client, "not with html")
+        has_watch = report_path is not None and not divisible
+        _check(settings, has_output=has_output, has_watch=has_watch)
         arguments.optional_function(progress, "progress")
         arguments.optional_function(on_signals, "on_signals")
         report = None
@@ -140,23 +139,26 @@ def replay(
             log.info("replaying %s at speed %g%s", tape_name(stored.path), settings.speed, shared)
         elif settings.processes > 1 and not is_divisible(settings, has_strategy=strategy is not None):
             log.info("replaying each product in one process: a strategy needs all its rows")
+        elif report is not None and workers is not None:
+            log.info("replaying each product in one process: its report is collected over all its rows")
         prepare_for([stored], settings.products, settings.window, prepare, engine)
         result = run(
             stored,
             settings,
             output=directory,
             keep=arguments.flag(keep, "keep"),
-            progress=both(both(progress, report), _signals(settings.threshold, on_signals)),
+            progress=both(progress, _signals(settings.threshold, on_signals)),
             engine=engine,
             workers=workers,
             strategy=arguments.strategy_of(strategy),
+            watch=report,
         )
         if report is not None:
             report.write(result, command)
         return result
 
 
-def _check(settings: ReplaySettings, *, has_output: bool, has_report: bool) -> None:
+def _check(settings: ReplaySettings, *, has_output: bool, has_watch: bool) -> None:
     """Refuse settings that do not go together.
 
     Raises:
@@ -168,8 +170,11 @@ def _check(settings: ReplaySettings, *, has_output: bool, has_report: bool) -> N
     if settings.depth and not has_output:
         reason = "needs an output (-o RUN): the levels go to RUN/depth"
         raise OptionError(reason, option="depth", value=settings.depth)
-    if settings.processes > 1 and (settings.follow or has_report or settings.idle_limit is not None):
-        raise OptionError("not with follow, html or idle_limit", option="processes", value=settings.processes)
+    if settings.processes > 1 and (settings.follow or has_watch or settings.idle_limit is not None):
+        reason = (
+            "not with follow or idle_limit, and with html only as fast as possible and without a strategy"
+        )
+        raise OptionError(reason, option="processes", value=settings.processes)
 
 
 def _signals(

@@ -1,6 +1,7 @@
 """The report of a comparison or a replay: created before a pass, shown every step, written after it."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -12,7 +13,7 @@ from replay.comparing.groups import Pass, groups_of
 from replay.comparing.results import Comparison, TapePass
 from replay.comparing.settings import DEFAULT_HORIZONS_NS, CompareSettings
 from replay.comparing.sweep.threshold_sweep import ThresholdSweep
-from replay.report.collect.evidence import EvidenceCollector, Limits
+from replay.report.collect.evidence import Evidence, EvidenceCollector, Limits
 from replay.report.collect.span import span
 from replay.report.comparison_page import page_of
 from replay.report.page import Page
@@ -95,6 +96,33 @@ class Report:
         return page_of(comparison, evidence, sort)
 
 
+@dataclass(slots=True)
+class _Collected:
+    """What the report of a replay shows of a product; picklable."""
+
+    evidence: Evidence
+    sweep: ThresholdSweep
+
+    def add(self, step: Step) -> None:
+        """Add the next step."""
+        self.evidence.add(step)
+        self.sweep.add(step.summaries)
+
+
+@dataclass(frozen=True, slots=True)
+class _ReplayCollector:
+    """Makes what collects the steps of a product; picklable."""
+
+    collector: EvidenceCollector
+    threshold: float
+
+    def begin(self, product: str) -> _Collected:
+        """Return what collects the steps of a product, empty."""
+        return _Collected(
+            self.collector.begin(product), ThresholdSweep([self.threshold], DEFAULT_HORIZONS_NS)
+        )
+
+
 class ReplayReport:
     """The report of a replay: a comparison of its one threshold, computed by the same sweep.
 
@@ -114,14 +142,25 @@ class ReplayReport:
         self._report = Report(path, [threshold], products, threshold)
         self._tape = tape
         self._collector = self._report.watch(tape.path)
-        self._sweeps: dict[str, ThresholdSweep] = {}
+        self._found: dict[str, _Collected] = {}
 
     def __call__(self, product: str, step: Step) -> None:
         """Add a step of a product, in seq order."""
-        self._collector(product, step)
-        if product not in self._sweeps:
-            self._sweeps[product] = ThresholdSweep([self._threshold], DEFAULT_HORIZONS_NS)
-        self._sweeps[product].add(step.summaries)
+        if product not in self._found:
+            self._found[product] = self.begin(product)
+        self._found[product].add(step)
+
+    def begin(self, product: str) -> _Collected:
+        """Return what collects the steps of a product, empty."""
+        return self.to_send().begin(product)
+
+    def to_send(self) -> _ReplayCollector:
+        """Return what workers need to collect the steps of a product."""
+        return _ReplayCollector(self._collector, self._threshold)
+
+    def put(self, product: str, collected: _Collected) -> None:
+        """Take what a worker has collected of a product."""
+        self._found[product] = collected
 
     def write(self, result: RunResult, command: str | None) -> None:
         """Write the file.
@@ -135,12 +174,15 @@ class ReplayReport:
             ReportError: if the file cannot be written.
         """
         settings = CompareSettings((self._threshold,), result.settings.products, result.settings.window)
-        tallies = {product: result.tallies[product] for product in self._sweeps}
+        for product, each in self._found.items():
+            self._collector.put(product, each.evidence)
+        sweeps = {product: each.sweep for product, each in self._found.items()}
+        tallies = {product: result.tallies[product] for product in self._found}
         comparison = Comparison(
             settings,
             result.engine,
             [TapePass(result.tape, tallies, result.synthetic)],
-            groups_of([Pass(self._tape, self._sweeps, tallies)], None),
+            groups_of([Pass(self._tape, sweeps, tallies)], None),
             command=command,
             elapsed_s=result.elapsed_s,
         )

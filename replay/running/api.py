@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from orderbook.engine import Engine, Watch
+from orderbook.engine import Engine, Watch, both
 from orderbook.errors import reason_of
 from orderbook.strategy import StrategyFactory, reads_trades
 from orderbook.tally import Tally
@@ -26,7 +26,7 @@ from replay.pieces.workers import LocalWorkers, Workers
 from replay.processes import WaitForStart, WorkerPool, balanced, check_picklable
 from replay.run_dir.writer import RunError, RunWriter, run_directory
 from replay.running.output import RunOutput
-from replay.running.pieces import PieceWork, is_divisible, run_piece
+from replay.running.pieces import PieceWork, Watcher, is_divisible, run_piece, run_watched
 from replay.running.results import RunResult
 from replay.running.settings import REPLAY, ReplaySettings
 
@@ -41,6 +41,7 @@ def run(
     engine: Engine | EngineName = "auto",
     strategy: StrategyFactory | None = None,
     workers: Workers | None = None,
+    watch: Watcher | None = None,
 ) -> RunResult:
     """Replay a tape through the same book and filter as a live feed.
 
@@ -53,6 +54,7 @@ def run(
         engine: `auto`, `compiled`, `plain` or your own; it runs the books.
         strategy: makes a strategy for each product, see `orderbook.strategy`.
         workers: who work on the pieces of the tape, if the settings allow pieces; None for `processes`.
+        watch: takes the steps for a report, here or by workers, who then share whole products.
 
     Raises:
         TapeError: if the tape cannot be read or has no such product.
@@ -73,13 +75,14 @@ def run(
         if divisible and workers is None and settings.processes > 1:
             workers = stack.enter_context(LocalWorkers(settings.processes, engine, run_piece.__module__))
         if workers is not None:
-            result = _in_pieces(whole, workers)
+            result = _in_pieces(whole, workers, watch)
         elif settings.processes > 1:
             result = _by_product(whole)
         else:
             if not settings.follow:
                 engine = engine_for(opened.sealed_work(settings.products), engine)
-            result = _replay(replace(whole, engine=load_engine(engine)), progress=progress)
+            whole = replace(whole, engine=load_engine(engine))
+            result = _replay(whole, progress=both(progress, watch))
         result.settings = settings
         if writer:
             writer.write_document(result.document())
@@ -99,19 +102,26 @@ class _Part:
     first_time: int | None = None
 
 
-def _in_pieces(whole: _Part, workers: Workers) -> RunResult:
+def _in_pieces(whole: _Part, workers: Workers, watch: Watcher | None) -> RunResult:
     """Replay runs of segments apart; what came of them is merged in order."""
     settings = whole.settings
     pieces = cut_for_workers(
         [(whole.tape, settings.products)],
         settings.window,
-        workers.width,
+        workers.width if watch is None else 0,  # what a report shows is collected over all rows of a product
         at_connections=settings.trades,
     )
     engine = workers.ready_engine(whole.engine)
     work = PieceWork(whole.tape.to_send(), settings, whole.writer, whole.keep, engine)
     started = time.perf_counter()
-    found = workers.merged(run_piece, work, pieces)
+    if watch is None:
+        found = workers.merged(run_piece, work, pieces)
+    else:
+        watched = workers.merged(run_watched, replace(work, collector=watch.to_send()), pieces)
+        for piece, each in zip(pieces, watched, strict=True):
+            if each.result.tallies[piece.product].rows:
+                watch.put(piece.product, each.collected)
+        found = [each.result for each in watched]
     return _whole(whole, found, engine_name(engine), started)
 
 

@@ -358,3 +358,13 @@ def test_a_report_of_several_processes(interrupted: dict[str, Path], tmp_path: P
         html = tmp_path / f"{number}.html"
         bt.compare(interrupted["some"], ["1bps", "20bps"], processes=number, html=html)
     assert (tmp_path / "1.html").read_bytes() == (tmp_path / "2.html").read_bytes()
+
+
+def test_a_report_of_a_replay_by_several_processes(tmp_path: Path) -> None:
+    """Its file is that of one process, to the last byte, and so is the result."""
+    found = [
+        bt.open(SAMPLE).replay(html=tmp_path / f"{number}.html", processes=number, trades=True, keep=False)
+        for number in (1, 2)
+    ]
+    assert found[0].table() == found[1].table()
+    assert (tmp_path / "1.html").read_bytes() == (tmp_path / "2.html").read_bytes()

@@ -2,9 +2,10 @@
 
 A block `py` below the mark `<!-- tool: NAME -->` runs in the environment of that tool; `booktape` is ours,
 for a program that needs the real captures. A block `text` right below is what it prints. The commands that
-export to a tool run before.
+export to a tool run before. BOOKTAPE_TOOLS=1 runs the programs of other tools.
 """
 
+import os
 import re
 import subprocess
 import sys
@@ -17,7 +18,13 @@ from tests.docs.test_docs import BLOCK, commands, link_captures
 from tests.support.commands import clean_environment
 from tests.support.constants import CAPTURES, ROOT
 from tests.support.shell import make_workspace, run_commands
-from tests.support.tool_environments import CRYPTOFEED, HFTBACKTEST, NAUTILUS, interpreter_or_skip
+from tests.support.tool_environments import (
+    CRYPTOFEED,
+    HFTBACKTEST,
+    NAUTILUS,
+    WANTED,
+    interpreter_or_skip,
+)
 
 TOOLS: dict[str, tuple[str, ...]] = {
     "booktape": (),
@@ -52,7 +59,9 @@ PROGRAMS = [
 def test_programs(program: Program, tmp_path: Path) -> None:
     """A program of another tool reads what the page exports, and prints what the page shows."""
     tool = TOOLS[program.tool]
-    python = interpreter_or_skip(tool, is_large=tool == NAUTILUS) if tool else sys.executable
+    if tool and not os.environ.get(WANTED):
+        pytest.skip(f"programs of other tools take half a minute: set {WANTED}=1")
+    python = interpreter_or_skip(tool) if tool else sys.executable
     place = make_workspace(tmp_path)
     if ".jsonl.gz" in program.text:
         if not CAPTURES.exists():

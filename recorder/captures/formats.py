@@ -145,6 +145,8 @@ class _Lines(CaptureFile):
 
     def _hint(self, text: bytes) -> str:
         """Return what else the file could be."""
+        if text.startswith(_CSV):
+            return "; --format tardis-csv reads the CSV files of Tardis"
         is_json = self._form.name == "jsonl" and text.lstrip()[:1] in (b"{", b"[")
         return f"; {_OTHER_JSON}" if is_json else ""
 
@@ -198,7 +200,7 @@ class _Records(_Lines):
         try:
             names = list(_FIELDS.decode(text))
         except UNREADABLE:
-            return ""
+            return super()._hint(text)
         time, frame = self._form.time_field, self._form.frame_field
         if {time, frame} <= set(names):
             times = "an ISO time, or s, ms, us or ns since 1970, all of one kind"
@@ -209,6 +211,7 @@ class _Records(_Lines):
 _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _SHOWN: Final = 10_000
 _TORN_END: Final = "--torn-end leaves that end out"
+_CSV: Final = b"exchange,symbol,"
 _OTHER_JSON: Final = "--format json reads other JSON, with --time-field and --frame-field"
 
 

@@ -135,8 +135,11 @@ class _Book:
             rows.size,
         )
         updates = self._writer.updates(levels).to_pylist()
-        snapshots = self._writer.snapshots(levels).to_pylist() if any(is_snapshot) else updates
         times = _nanoseconds(rows.local.take(pa.array(first)))
+        if not any(is_snapshot) and all(self._was_snapshot.get(each) is False for each in set(products)):
+            yield from map(Message, times[:count], products, updates)  # of most blocks
+            return
+        snapshots = self._writer.snapshots(levels).to_pylist() if any(is_snapshot) else updates
         for place in range(count):
             time, product = times[place], products[place]
             was_snapshot = self._was_snapshot.get(product)

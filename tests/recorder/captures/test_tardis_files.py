@@ -58,6 +58,10 @@ def test_files_that_do_not_fit(tmp_path: Path) -> None:
 def test_a_refused_import_leaves_nothing(tmp_path: Path) -> None:
     """A bad last line ends it with one line and no tape; a tape that has the file already is not changed."""
     book, tape = write_book(tmp_path / "book.csv", [*BEGIN, UPDATE]), tmp_path / "tape"
+    for name in ("jsonl", "cryptofeed", "tardis", "json"):
+        other = invoke("import", book, "-o", tape, "--format", name)
+        assert other.exit_code == 1
+        assert other.stderr.splitlines()[-1].endswith("--format tardis-csv reads the CSV files of Tardis")
     bad = tmp_path / "bad.csv"
     bad.write_bytes(book.read_bytes() + b"coinbase\n")
     failed = invoke("import", bad, "-o", tape, "--format", "tardis-csv")

@@ -71,9 +71,9 @@ def import_(files: tuple[Path, ...], tape: Path, as_json: bool, **options: Any) 
     """Import captures into a tape: plain, gzip or zstd files of received frames.
 
     FILE may be a pattern, or - for what is piped in. Every file starts a connection, but for those that go on
-    with a series of cryptofeed. Of tardis-csv, which has no frames, the book and the trades of a day are
-    merged. All lines are checked before anything is written; captures that overlap, or that the tape has
-    already, are refused.
+    with a series of cryptofeed or of raw minutes of Tardis. The CSV of Tardis has no frames: they are made of
+    its book and its trades. All lines are checked before anything is written; captures that overlap, or that
+    the tape has already, are refused.
     """
     from booktape.console.results import print_recorded
     from booktape.console.terminal import log_to_stderr, print_result

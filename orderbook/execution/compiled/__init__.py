@@ -38,6 +38,7 @@ says of which one it is the twin. Prices, sizes and money are integers here too.
     lane_settings  a lane's settings as the kernel reads them
     harvest        the sums of a lane, and its rows if they are wanted
     markouts       the mark-outs of fills, added up
+    written        who takes what the kernel has written
     lanes          all of it for a batch
     product        all of it for a product
 """

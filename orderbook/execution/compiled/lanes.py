@@ -15,19 +15,19 @@ from orderbook.events import Trade
 from orderbook.execution.compiled import layout
 from orderbook.execution.compiled.callee import Callee
 from orderbook.execution.compiled.desk import Desk
-from orderbook.execution.compiled.harvest import CompiledLane, by_lane, fill_rows, sample_rows
-from orderbook.execution.compiled.lane_settings import set_account, set_lane, set_wakes, set_wanted, words
+from orderbook.execution.compiled.harvest import CompiledLane
+from orderbook.execution.compiled.lane_settings import set_account, set_lane, set_wakes, words
 from orderbook.execution.compiled.layout import NO_ONE, SEE
 from orderbook.execution.compiled.loading import Kernel
-from orderbook.execution.compiled.markouts import add_markouts, markouts_bps
 from orderbook.execution.compiled.memory import Memory
 from orderbook.execution.compiled.strategies import table_words
+from orderbook.execution.compiled.written import Written
 from orderbook.execution.compiled_strategy import CompiledTrader
 from orderbook.execution.latency import Draws
 from orderbook.execution.market import Touch
 from orderbook.execution.market_rows import TRADES
 from orderbook.execution.numbers import LARGEST_LEVEL, MONEY_UNITS, UNITS
-from orderbook.execution.records import EVERYTHING, TakeRecords, wanted_by_any
+from orderbook.execution.records import TakeRecords
 from orderbook.execution.settings import LaneSettings, ProductRules
 from orderbook.execution.table import OrdersTable
 from orderbook.execution.trader import ENDLESS, Trader
@@ -86,10 +86,8 @@ class CompiledLanes:
         self._lot = rules.lot
         self._memory = Memory(kernel, horizons)
         self.memory = self._memory.address
-        self._keeps_rows = keeps_rows
-        self._takes = takes
+        self._written = Written(self._memory, self.lanes, takes, keeps_rows=keeps_rows)
         self._desks: list[Desk | None] = []
-        self._has_names = False  # of orders, which strategies forget
         self._callees: dict[int, Callee] = {}
         self._make: Callable[[], None] | None = None
         self._book: CompiledBook | None = None
@@ -101,10 +99,6 @@ class CompiledLanes:
         market["min_funds_high"], market["min_funds_low"] = words(rules.min_funds)
         market["band"] = -1 if rules.band is None else rules.band
         market["every"] = every
-        wanted = [*(each.wanted for each in takes), *([EVERYTHING] if keeps_rows else [])]
-        market["keeps_samples"] = len(wanted) > 0
-        self._wanted = wanted_by_any(wanted)
-        set_wanted(market, self._wanted)
 
     def begin(self, traders: Sequence[tuple[Trader, LaneSettings, str]]) -> None:
         """Begin with the next row: of each lane its strategy, its settings, and what errors call it."""
@@ -115,7 +109,7 @@ class CompiledLanes:
             state = self._memory.lanes[number]
             set_lane(state, number, settings, Draws(settings.seed, self._product), latencies)
             set_wakes(state, trader.wakes)
-            state["keeps_rested"] = settings.queue in self._wanted.rested_of
+            state["keeps_rested"] = settings.queue in self._written.wanted.rested_of
             set_account(self._memory.accounts[number], settings)
             lane = CompiledLane(self._memory, number, settings)
             self.lanes.append(lane)
@@ -138,7 +132,6 @@ class CompiledLanes:
                 desk = Desk(trader, self._lot, settings, self._memory, log, place)
                 lane.name_of = desk.name_of
             self._desks.append(desk)
-            self._has_names |= lane.name_of is not None
         self._memory.set("table", np.concatenate(rows).reshape(-1))
         self._memory.set("latencies", np.array(latencies, np.int64))
         self._memory.market["begins"] = layout.WITH_ROW
@@ -182,7 +175,7 @@ class CompiledLanes:
     def end_batch(self) -> None:
         """Take what the lanes have come to by the last row of a batch; another one follows."""
         self._memory.market["row"] = 0
-        self._take()
+        self._written.take()
         self._forget()
 
     def finish(self) -> None:
@@ -190,8 +183,8 @@ class CompiledLanes:
         market = self._memory.market
         market["task"], market["lane"] = layout.END_TAPE, 0
         self._run_rows(0)
-        self._take()
-        self._take_fills()
+        self._written.take()
+        self._written.take_fills()
 
     def _run_rows(self, applied: int) -> None:
         """Call the kernel until it needs Python no more, see `kernel.run`."""
@@ -199,8 +192,8 @@ class CompiledLanes:
         why = memory.words[_ENDED] or run(self.memory, applied)  # it may be the engine that has called it
         while why != layout.DONE:
             if why == layout.LACKS_ROOM:
-                self._take()
-                self._take_fills()
+                self._written.take()
+                self._written.take_fills()
                 memory.make_room()
             elif why == layout.LACKS_MARKS:
                 memory.make_room_for_marks()
@@ -259,41 +252,6 @@ class CompiledLanes:
         if self._memory.table("kind_of")[row] != TRADES:
             return ()
         return [trade for trade in self.read_trades(row) if not trade.is_history]
-
-    def _take(self) -> None:
-        """Take away the rows that the kernel has written; fills are summed up when they are many."""
-        memory, market = self._memory, self._memory.market
-        done, rested, samples = (
-            memory.table(f"{name}_at")[: market[name]] for name in ("done", "rested", "samples")
-        )
-        for each in self._takes:
-            each.add_orders(done)
-            each.add_resting(rested)
-            each.add_samples(samples)
-        if self._keeps_rows or self._has_names:
-            for number, orders in by_lane(done):
-                self.lanes[number].add_orders(orders, keeps_rows=self._keeps_rows)
-        if self._keeps_rows:
-            for number, rows in by_lane(rested):
-                self.lanes[number].add_rested(rows)
-            for number, sample in zip(samples["lane"].tolist(), sample_rows(samples), strict=True):
-                self.lanes[number].rows.samples.append(sample)
-        market["done"] = market["rested"] = market["samples"] = 0
-        if self._keeps_rows:
-            self._take_fills()
-
-    def _take_fills(self) -> None:
-        """Take away the fills whose mark-outs are known, and count them."""
-        fills, later_mids = self._memory.take_fills()
-        if not len(fills):
-            return
-        sums = [list(lane.markouts.values()) for lane in self.lanes]
-        add_markouts(sums, fills, markouts_bps(fills, later_mids))
-        for each in self._takes:
-            each.add_fills(fills)
-        if self._keeps_rows:
-            for number, fill in zip(fills["lane"].tolist(), fill_rows(fills, later_mids), strict=True):
-                self.lanes[number].rows.fills.append(fill)
 
     def _forget(self) -> None:
         """Let strategies in Python forget what is over."""

@@ -9,7 +9,7 @@ from orderbook.execution.numbers import MONEY_UNITS, UNITS
 from replay.comparing.sweep.order_statistics import Floats, Ints
 from replay.report.collect.reduction import extremes
 
-_AT_ONCE: Final = 1 << 16
+_AT_ONCE: Final = 1 << 18
 """Samples reduced together, at least."""
 NO_EQUITY: Final = -(2**63)
 

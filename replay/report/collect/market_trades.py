@@ -8,6 +8,8 @@ from orderbook.execution.market_rows import MarketRows
 from replay.comparing.sweep.order_statistics import Ints
 
 _FIRST_SHIFT: Final = 20
+_AT_ONCE: Final = 1 << 13
+"""Trades that are sorted together, at least."""
 _NO_TRADES: Final = np.empty((0, 4), np.int64)
 
 
@@ -24,11 +26,13 @@ class LargestTrades:
         self._buckets = buckets
         self._shift = _FIRST_SHIFT
         self._kept: Ints = _NO_TRADES
+        self._waiting: list[Ints] = []
         self.seen = 0
 
     @property
     def width_ns(self) -> int:
         """Current width of a bucket in nanoseconds."""
+        self._reduce()
         return 1 << self._shift
 
     def add(self, rows: MarketRows) -> None:
@@ -39,7 +43,19 @@ class LargestTrades:
         if not len(found):
             return
         self.seen += len(found)
-        kept = np.concatenate([self._kept, found])
+        self._waiting.append(found)
+        if sum(map(len, self._waiting)) >= _AT_ONCE:
+            self._reduce()
+
+    def trades(self) -> Ints:
+        """Return the trades kept [n, 4]: time, side of the maker (0 bid, 1 ask), price and size in 1e-8."""
+        self._reduce()
+        return self._kept
+
+    def _reduce(self) -> None:
+        if not self._waiting:
+            return
+        kept, self._waiting = np.concatenate([self._kept, *self._waiting]), []
         while np.count_nonzero(np.diff(kept[:, 0] >> self._shift)) >= self._buckets:
             self._shift += 1
         buckets = kept[:, 0] >> self._shift
@@ -48,7 +64,3 @@ class LargestTrades:
         is_first = np.append(True, np.any(np.diff(places, axis=0) != 0, axis=1))
         kept = kept[order[is_first]]
         self._kept = kept[np.argsort(kept[:, 0], kind="stable")]
-
-    def trades(self) -> Ints:
-        """Return the trades kept [n, 4]: time, side of the maker (0 bid, 1 ask), price and size in 1e-8."""
-        return self._kept

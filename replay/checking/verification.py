@@ -72,7 +72,7 @@ class VerificationDocument(Document, frozen=True):
     products: dict[str, VerifiedProduct]
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, repr=False)  # a verification has the repr of a result
 class Findings:
     """What a check has found so far; picklable.
 

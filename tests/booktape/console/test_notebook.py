@@ -46,6 +46,7 @@ def test_the_words_of_the_terminal() -> None:
         shown = result._repr_html_()
         assert shown is not None
         assert words(shown) == words(html.escape(file.getvalue())), name
+        assert repr(result).startswith(f"<{name}: ")  # a sentence, no list of fields
         assert shown.count("<table ") == shown.count("</table>") >= (name not in {"Verification", "Diff"})
     assert bt.open(SAMPLE)._repr_html_() == found["Inspection"]._repr_html_()
 

@@ -13,13 +13,15 @@ replay by our plain engine.
 The exit code is 1 if a result differs.
 
 The work of `backtest`: run `QuoteWhenWide` over frames and trades, for one setting and for 20. Its peer is
-hftbacktest with the same rule in numba, from the raw frames, and from its prepared file alone. Orders and
-fills are printed and not compared: the two exchanges have other rules.
+hftbacktest with the same rule in numba, from the raw frames, and from its prepared file alone; booktape runs
+from raw frames, and from the prepared form of the same tape. Orders and fills are printed and compared for
+booktape alone: the two exchanges have other rules.
 """
 
 import argparse
 import json
 import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -36,6 +38,7 @@ import numpy as np
 import pyarrow as pa
 
 from recorder.tape.reader import Tape
+from replay.checking.prepare import prepare
 from replay.running.api import run
 from tests.benchmarks.measuring import ENVIRONMENT, describe_machine, parser, print_line, spread, use_one_core
 from tests.benchmarks.peers.work import WIDE
@@ -46,6 +49,7 @@ from tests.support.tool_environments import HFTBACKTEST, UnavailableError, inter
 PRODUCT: Final = "BTC-USD"
 OURS: Final = "booktape, compiled"
 OURS_MAKER: Final = "booktape"
+OURS_PREPARED: Final = "booktape, prepared"
 MAX_MB: Final = 300
 BARE = "from tests.benchmarks.peers.work import resident_mb; print(resident_mb())"
 
@@ -101,6 +105,7 @@ PEERS: Final = (
 MAKERS: Final = {
     settings: (
         Peer(OURS_MAKER, "ours_maker", (), ("{tape}", str(settings))),
+        Peer(OURS_PREPARED, "ours_maker", (), ("{prepared}", str(settings))),
         Peer(
             "hftbacktest 2.4.4, from raw",
             "hft_maker",
@@ -212,24 +217,34 @@ def measured(runners: Sequence[Runner], rounds: int) -> dict[str, list[float]]:
 
 
 def compare_makers(asked: argparse.Namespace) -> int:
-    """Measure and print backtests."""
+    """Measure and print backtests; return 1 if ours differ."""
     tape = traded_tape(asked.frames, asked.depth)
+    differ = False
     with tempfile.TemporaryDirectory() as directory:
         raw = Path(directory) / "frames.jsonl"
         write_frames(tape, raw)
+        prepared = Path(shutil.copytree(tape, Path(directory) / "tape"))
+        prepare(prepared)
+        places = {"raw": raw, "tape": tape, "prepared": prepared, "directory": directory}
         for settings, peers in MAKERS.items():
             with ExitStack() as stack:
-                runners = started(stack, peers, {"raw": raw, "tape": tape, "directory": directory})
+                runners = started(stack, peers, places)
                 costs = measured(runners, asked.runs)
-                print_line(f"settings: {settings}, {asked.runs} rounds")
-                for runner in runners:
-                    name, answer = runner.peer.name, runner.answers[-1]
-                    seconds = [cost * answer["messages"] for cost in costs[name]]
-                    ratios = [cost / our for cost, our in zip(costs[name], costs[OURS_MAKER], strict=True)]
-                    print_line(f"{name}: {answer['orders']:,} orders, {answer['fills']:,} fills")
-                    print_line(f"  seconds: {spread(seconds, '.3f')}")
-                    print_line(f"  its time / ours: {spread(ratios, '.2f')}")
-    return 0
+            print_line(f"settings: {settings}, {asked.runs} rounds")
+            made = {}
+            for runner in runners:
+                name, answer = runner.peer.name, runner.answers[-1]
+                made[name] = answer["orders"], answer["fills"]
+                seconds = [cost * answer["messages"] for cost in costs[name]]
+                print_line(f"{name}: {answer['orders']:,} orders, {answer['fills']:,} fills")
+                print_line(f"  seconds: {spread(seconds, '.3f')}")
+                each = [second / settings for second in seconds]
+                print_line(f"  seconds for each setting: {spread(each, '.4f')}")
+                for ours in (OURS_MAKER, OURS_PREPARED):
+                    ratios = [cost / our for cost, our in zip(costs[name], costs[ours], strict=True)]
+                    print_line(f"  its time / that of {ours}: {spread(ratios, '.2f')}")
+            differ |= made[OURS_MAKER] != made[OURS_PREPARED]
+    return int(differ)
 
 
 def main() -> int:

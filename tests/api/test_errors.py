@@ -135,7 +135,7 @@ MISTAKES: dict[str, tuple[Callable[[], object], str]] = {
     "open None": (lambda: bt.open(None), "sample:"),  # type: ignore[arg-type]
     "record to the sample": (lambda: bt.record("BTC-USD", "sample:"), "name a directory"),
     "import to the sample": (lambda: bt.import_("x", "sample:"), "name a directory"),
-    "merge one": (lambda: bt.merge(["sample:"], "x"), "two tapes"),
+    "merge one": (lambda: bt.merge(["sample:"], "x"), "name two or more"),
     "merge one twice": (lambda: bt.merge(["sample:", "sample:"], "x"), "each once"),
     "replay to the sample": (lambda: TAPE.replay(output="sample:"), "name a directory"),
 }

@@ -132,7 +132,7 @@ def import_capture(captures: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 
 @pytest.fixture(scope="session")
 def interrupted(captures: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Return a tape of a real capture of ten products, interrupted twice, and copies of it by `variants`."""
+    """Return a tape of three products of a real capture, interrupted twice, and copies by `variants`."""
     directory = tmp_path_factory.mktemp("interrupted")
     tape = interrupted_tape(captures / "exchange-2021-04-ten-products.jsonl.gz", directory, 100)
     return {"as recorded": tape, **variants(tape, directory)}

@@ -7,7 +7,7 @@
     bt.open("tape").compare("1bps:20bps:1bps", client=RayCluster())
 
 Any other engine is adapted in the same way: `map` begins pure tasks whose arguments may be other tasks, and
-`results` waits for some of them. booktape tests the adapter of Dask, `--cluster`.
+`results` waits for some of them. This one was run with Ray 2.60.0; booktape tests that of Dask, `--cluster`.
 """
 
 from __future__ import annotations

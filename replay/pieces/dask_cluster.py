@@ -2,17 +2,20 @@
 
 import logging
 import signal
+import socket
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from multiprocessing import resource_tracker
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from orderbook.errors import BooktapeError, OptionError, reason_of
 from replay.processes import LostProcessError
 
 LOCAL: Final = "local:"
-_TIMEOUT: Final = "5s"
+_TIMEOUT: Final = "30s"  # for a scheduler that is there, on a machine that is busy
+_REACHED_S: Final = 5.0
 
 
 class DaskCluster:
@@ -79,17 +82,29 @@ def dask_cluster(address: str) -> Iterator[DaskCluster]:
             yield DaskCluster(client)
         return
     try:
+        _check_reachable(address)
         client = connect(address, timeout=_TIMEOUT)
     except (OSError, TimeoutError, ValueError) as error:
         reason = f"no scheduler answers at {address} ({reason_of(error)})"
         raise OptionError(reason, option="cluster", value=address) from None
     with client:
         try:
-            client.wait_for_workers(1, timeout=_TIMEOUT)
+            client.wait_for_workers(1, timeout=_REACHED_S)
         except TimeoutError:
             reason = f"the scheduler at {address} has no workers"
             raise OptionError(reason, option="cluster", value=address) from None
         yield DaskCluster(client)
+
+
+def _check_reachable(address: str) -> None:
+    """Check that something listens at an address of TCP: a client of Dask would try it again and again.
+
+    Raises:
+        OSError, ValueError: if nothing does, or it is no address.
+    """
+    place = urlsplit(address)
+    if place.hostname is not None and place.port is not None:
+        socket.create_connection((place.hostname, place.port), _REACHED_S).close()
 
 
 @contextmanager

@@ -44,9 +44,12 @@ def at_random(seed: int) -> Callable[[int], int]:
 
 
 def interrupted_tape(capture: Path, directory: Path, segment_rows: int) -> Path:
-    """Return a tape of a capture that is interrupted twice: once without a new snapshot, once with one."""
+    """Return a tape of a capture that is interrupted twice: once without a new snapshot, once with one.
+
+    Frames that name none of `PRODUCTS` are left out.
+    """
     with gzip.open(capture, "rt", encoding="utf-8") as lines:
-        records = [json.loads(line) for line in lines]
+        records = [json.loads(line) for line in lines if any(product in line for product in PRODUCTS)]
     later = [{**each, "recv_ns": each["recv_ns"] + APART_NS} for each in records]
     middle = len(records) // 2
     paths = []

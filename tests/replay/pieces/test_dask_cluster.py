@@ -24,7 +24,7 @@ from replay.pieces.cutting import WHOLE_PRODUCT, ProductPiece, ProductPieces, cu
 from replay.pieces.dask_cluster import DaskCluster, dask_cluster
 from replay.processes import LostProcessError
 from replay.running.window import WHOLE
-from tests.support.commands import booktape, json_of, running_booktape
+from tests.support.commands import invoke, json_of, running_booktape
 from tests.support.constants import TIMEOUT_S
 from tests.support.dask import DaskProcesses, dask_processes, marked, run_piece_or_wait
 from tests.support.pieces import PRODUCTS, rows_of
@@ -60,14 +60,15 @@ def work_on(tape: Path, mark: Path) -> tuple[Work, list[ProductPieces]]:
 def test_a_command_on_a_cluster(dask: DaskProcesses, interrupted: dict[str, Path], tmp_path: Path) -> None:
     """Numbers, episodes and rows of a RUN are those of one process."""
     tape = interrupted["some"]
-    options = [each for threshold in THRESHOLDS for each in ("--threshold", threshold)]
+    few = ("-p", PRODUCTS[1], "-p", PRODUCTS[2])
+    options = [*few, *(each for threshold in THRESHOLDS for each in ("--threshold", threshold))]
     found = json_of("compare", tape, *options, "--cluster", dask.address, "-o", tmp_path / "shared")
     alone = json_of("compare", tape, *options, "-o", tmp_path / "alone")
     for name in ("rows", "spread", "quality", "digest", "tapes"):
         assert found[name] == alone[name]
     assert rows_of(tmp_path / "shared", "episodes") == rows_of(tmp_path / "alone", "episodes")
-    replayed = json_of("replay", tape, "--cluster", dask.address)
-    assert replayed["products"] == json_of("replay", tape)["products"]
+    replayed = json_of("replay", tape, *few, "--cluster", dask.address)
+    assert replayed["products"] == json_of("replay", tape, *few)["products"]
 
 
 def test_a_client_of_yours(dask: DaskProcesses, interrupted: dict[str, Path]) -> None:
@@ -142,8 +143,8 @@ def test_a_killed_scheduler(
 )
 def test_no_cluster(address: str, why: str) -> None:
     """A scheduler that cannot be reached is one line and exit code 2."""
-    done = booktape("compare", "sample:", "--threshold", "1bps", "--cluster", address)
-    assert (done.returncode, done.stdout) == (2, "")
+    done = invoke("compare", "sample:", "--threshold", "1bps", "--cluster", address)
+    assert (done.exit_code, done.stdout) == (2, "")
     assert why in done.stderr
     assert "--cluster" in done.stderr
 

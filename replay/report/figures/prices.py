@@ -29,7 +29,8 @@ def spread_chart(subject: Subject) -> Chart | str | None:
     largest = f": up to {display.bps(float(values.max()))} bps"
     kept, trades = len(evidence.trades.trades()), evidence.trades.seen
     part = "" if kept == trades else f"{kept:,} of "
-    drawn = f" Circles and squares: {part}{display.plural(trades, 'trade')}." if trades else ""
+    said = f" {part}{display.plural(trades, 'trade')}: a circle if the taker bought, a square if it sold."
+    drawn = said if trades else ""
     return Chart(
         "spread",
         f"Prices and spread{largest}",

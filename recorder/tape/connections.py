@@ -120,6 +120,11 @@ class ConnectionCollector:
         self._with_frames: set[int | None] = set()
         self._end_before: tuple[int | None, Disconnected | None] | None = None  # of one that began earlier
 
+    def begin_inside(self, number: int, time: int) -> None:
+        """Begin with rows of a connection whose first row is not here: it is not known how it began."""
+        self._found.append(Connection(number, Connected(), time, time))
+        self._number, self.first_time = number, time
+
     def add(self, rows: pa.RecordBatch) -> None:
         """Add the next rows, at least one. O(1) if they are frames of the same connection as the row before.
 

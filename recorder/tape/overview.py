@@ -121,6 +121,8 @@ def _read_segments(
                     continue
                 segment = tape.open_segment(entry, dictionaries=["kind"])
                 with segment.file:
+                    if removed is not None and entry is entries[0]:
+                        _begin(collector, segment)
                     for group in range(segment.file.num_row_groups):
                         _add_row_group(segment, group, collector)
         except (DamagedTapeError, RemovedRowsError):
@@ -128,6 +130,15 @@ def _read_segments(
                 raise
         else:
             return removed, entries, collector  # else it was merged or removed since it was listed: once more
+
+
+def _begin(collector: ConnectionCollector, segment: SealedSegment) -> None:
+    """Begin with the first row that is here."""
+    columns = ["recv_time", "connection", "kind"]
+    with naming_damage(segment.path):
+        first = next(segment.file.iter_batches(1, [0], columns, use_threads=False))
+    if first.column("kind")[0].as_py() != "connected":
+        collector.begin_inside(first.column("connection")[0].as_py(), first.column("recv_time")[0].value)
 
 
 def _inside_connections(listed: list[SegmentEntry]) -> set[int]:

@@ -43,6 +43,7 @@ def check_product(tape: Tape, product: str, engine: Engine) -> ProductCheck:
         check_segment_files(rows, found)
         if (proven := rows.first_proven()) is not None:
             check.begin(rows.start_at(proven.chain_seq), proven)
+            check.pass_over(part for part in rows.parts() if part.first_seq < proven.next_seq)
         check.check_unsealed(check.check_sealed())
         check_journals(rows, found)
         connections = check.connections()

@@ -1,6 +1,6 @@
 """The check of a product by replay: the order of its rows, digests, sidecars and the list of segments."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from orderbook.engine import Engine
 from orderbook.facts import Facts, no_facts
 from orderbook.tally import Tally
 from orderbook.thresholds import DEFAULT_THRESHOLD
-from orderbook.times import format_time
+from orderbook.times import format_time, parse_time
 from orderbook.trades import TradeReader, TradeTally
 from orderbook.venues.registry import venue
 from recorder.tape.connections import Connection, ConnectionCollector
@@ -97,6 +97,14 @@ class ReplayCheck:
                 f"{before.next_seq} is not the listed one",
                 self._tape.directory,
             )
+
+    def pass_over(self, parts: Iterable[Part]) -> None:
+        """Note the books of the parts before where it began, and the connection that goes on there."""
+        for part in parts:
+            time = parse_time(part.first_recv_time) or 0
+            self._books.needs_book(part.first_seq, time, has_book=part.book_sha256 != "")
+        if self._last is not None:
+            self._collector.begin_inside(*self._last)
 
     def check_sealed(self, end: int | None = None) -> int:
         """Check all sealed rows, from where it began; return the seq after them.

@@ -124,6 +124,8 @@ def test_what_is_old_goes_and_the_rest_is_whole(local: Path, place: RemotePath, 
     verified = bt.open(local).verify()
     assert verified.removed[BTC].url == str(place)
     assert verified.checked_digests > 10
+    assert verified.unindexed == 0
+    assert [each.verdict for each in verified.verdicts[BTC]] == ["unverifiable"]
 
     start = kept_from(local)
     whole = bt.open(place)
@@ -183,6 +185,7 @@ def test_inspect_tells_where_they_are(removed: Path, url: str) -> None:
     last = catalog(removed, BTC)[-1]
     assert found["products"][BTC]["rows"] == last["first_seq"] + last["rows"] - rows
     assert found["products"][BTC]["removed"]["rows"] == rows
+    assert found["products"][BTC]["connections"] == 1
     assert found["products"][ETH]["removed"] is None
     assert (
         f"{BTC}: rows 0 to {rows - 1:,} are in {url} (removed here on " in invoke("inspect", removed).stdout

@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from booktape.fleets import run_fleet as run_fleet
     from booktape.fleets import write_services as write_services
     from booktape.importing import import_ as import_
+    from booktape.live_feed import flow as flow
+    from booktape.live_feed import live as live
     from booktape.merging import merge as merge
-    from booktape.recording import flow as flow
-    from booktape.recording import live as live
     from booktape.recording import record as record
     from booktape.searching import search as search
     from booktape.strategy_check import check as check
@@ -98,7 +98,8 @@ _MODULES = {
     "booktape.fleets": ("fleet", "run_fleet", "write_services"),
     "booktape.importing": ("import_",),
     "booktape.merging": ("merge",),
-    "booktape.recording": ("flow", "live", "record"),
+    "booktape.live_feed": ("flow", "live"),
+    "booktape.recording": ("record",),
     "booktape.searching": ("search",),
     "booktape.strategy_check": ("check",),
     "booktape.tape": ("Tape", "open"),

@@ -292,6 +292,7 @@ TESTED_ELSEWHERE = {
     "booktape/feed_arguments.py": "tests/api/test_usage.py",
     "booktape/importing.py": "tests/api/test_usage.py",
     "booktape/merging.py": "tests/replay/merging/test_api.py",
+    "booktape/live_feed.py": "tests/api/test_usage.py",
     "booktape/recording.py": "tests/api/test_usage.py",
     "booktape/preparing.py": "tests/replay/checking/test_prepare_ahead.py",
     "booktape/replaying.py": "tests/api/test_usage.py",

@@ -13,7 +13,7 @@ from recorder.runtime.loading import engine_for, load_engine
 from recorder.runtime.signals import interruptible
 from recorder.settings import EngineName
 from recorder.tape.reader import Tape, TapeLike
-from recorder.tape.store.local import replace_file
+from recorder.tape.store.writing import replace_file
 from replay.export.pieces import ExportWork, Outcome, Progress, export_pieces, export_product
 from replay.export.results import Exported
 from replay.export.settings import ExportSettings

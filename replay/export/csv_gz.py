@@ -7,7 +7,7 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.csv as pcsv
 
-from recorder.tape.store.local import sync_file
+from recorder.tape.store.writing import sync_file
 
 _LEVEL: Final = 4  # a tenth larger than 6, in half the time
 _OPTIONS: Final = pcsv.WriteOptions(include_header=False, quoting_style="none")

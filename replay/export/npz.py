@@ -14,7 +14,7 @@ import numpy as np
 import numpy.lib.format as npy
 import numpy.typing as npt
 
-from recorder.tape.store.local import sync_file
+from recorder.tape.store.writing import sync_file
 
 _HEADER_BYTES: Final = 256
 """Bytes of the array's header, a multiple of 64 so that the array is aligned."""

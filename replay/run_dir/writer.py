@@ -14,7 +14,7 @@ from orderbook.errors import BooktapeError, reason_of
 from recorder.tape.format.segment_writer import ROW_GROUP_ROWS
 from recorder.tape.store.durable import sync_directory
 from recorder.tape.store.files import ParquetFile, rename_file, replace_file, sync_file
-from recorder.tape.store.local import arrow_sink
+from recorder.tape.store.writing import arrow_sink
 from replay.run_dir.unfinished import aside, release, remove_asides, unfinished_directory
 
 _MAX_SMALL: Final = 256

@@ -16,7 +16,7 @@ from recorder.settings import SealPolicy
 from recorder.tape.format.manifest import Manifest, write_manifest
 from recorder.tape.reader import Tape
 from recorder.tape.recovery import resume
-from recorder.tape.store import local as store
+from recorder.tape.store import files as store
 from tests.support.constants import BTC, START
 from tests.support.oracle import Row
 from tests.support.rows import open_writer, to_batch

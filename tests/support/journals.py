@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from recorder.tape.format.journal import JournalExtent, JournalReader, encode_rows
-from recorder.tape.store.local import AppendedFile
+from recorder.tape.store.writing import AppendedFile
 from tests.support.constants import START
 from tests.support.oracle import Row
 from tests.support.rows import to_rows

@@ -23,7 +23,8 @@ from recorder.tape.format.prepared_block import MAX_BYTES, pack_block, unpack_bl
 from recorder.tape.format.segment import SealedSegment
 from recorder.tape.format.segment_entry import SegmentEntry
 from recorder.tape.row_batches import copy_rows
-from recorder.tape.store import local as store
+from recorder.tape.store import files as store
+from recorder.tape.store.writing import arrow_sink
 
 _MAGIC: Final = b"booktape rows 2\n"
 _LENGTH: Final = struct.Struct("<q")
@@ -131,7 +132,7 @@ def write_prepared(product_dir: Path, header: Header, batches: Iterable[pa.Recor
     aside = store.aside_path(path)
     store.create_empty(aside)
     try:
-        with store.arrow_sink(aside) as sink:
+        with arrow_sink(aside) as sink:
             sink.write(_MAGIC + _packed_header(header))
             for rows in batches:
                 block = pack_block(rows)

@@ -11,7 +11,8 @@ import pyarrow.parquet as pq
 from orderbook.schema import TAPE_SCHEMA
 from recorder.tape.errors import DamagedTapeError
 from recorder.tape.format.segment import open_parquet
-from recorder.tape.store import local as store
+from recorder.tape.store import files as store
+from recorder.tape.store.writing import arrow_sink
 
 ROW_GROUP_ROWS: Final = 16_384
 ROW_GROUP_BYTES: Final = 32 * 2**20
@@ -77,7 +78,7 @@ def write_aside(
     schema = TAPE_SCHEMA.with_metadata({f"booktape.{name}": str(value) for name, value in facts.items()})
     store.create_empty(aside)
     options = {**WRITER_OPTIONS, "compression_level": level}
-    with store.arrow_sink(aside) as sink, pq.ParquetWriter(sink, schema, **options) as writer:
+    with arrow_sink(aside) as sink, pq.ParquetWriter(sink, schema, **options) as writer:
         for table in _row_groups(batches):
             fitting = max(1, table.num_rows * ROW_GROUP_BYTES // table.nbytes)
             writer.write_table(table, row_group_size=min(ROW_GROUP_ROWS, fitting))

@@ -1,7 +1,7 @@
 """The files of a tape wherever it is: each function asks `local` or `remote`, by the kind of the path.
 
-What only a local tape has, journals and all that is written, is in `local` alone. Whoever writes locks first,
-and `acquire_lock` refuses a tape in a store.
+What only a local tape has, journals and all that is written, is in `local` and `writing` alone. Whoever
+writes locks first, and `acquire_lock` refuses a tape in a store.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,23 +14,20 @@ from pyarrow import NativeFile
 
 from recorder.tape.store import local, remote
 from recorder.tape.store.fetching import AHEAD
-from recorder.tape.store.local import (
+from recorder.tape.store.local import PathLike, free_bytes, leads_to, sha256_of
+from recorder.tape.store.paths import RemotePath
+from recorder.tape.store.writing import (
     AppendedFile,
-    PathLike,
     aside_path,
     create_empty,
-    free_bytes,
-    leads_to,
     make_directory,
     remove_directory,
     remove_file,
     rename_file,
     replace_end,
     replace_file,
-    sha256_of,
     sync_file,
 )
-from recorder.tape.store.paths import RemotePath
 
 __all__ = [
     "AHEAD",

@@ -71,7 +71,7 @@ def check_reader(remote: RemotePath, local: Path) -> None:
         found = bt.open(remote)
     except bt.NotATapeError:
         return
-    verified = found.verify()
+    verified = found.verify(engine="plain")  # it is ready at once
     assert verified.damage == []
     assert verified.passes(strict=False) or not found.products
     for product in found.products:
@@ -85,6 +85,23 @@ def check_equal(remote: RemotePath, local: Path) -> None:
     assert invoke("diff", remote, local).exit_code == 0
     there, here = bt.open(remote).inspect().document(), bt.open(local).inspect().document()
     assert there["products"] == here["products"]
+
+
+def files_of(local: Path) -> dict[str, bytes]:
+    """Return the segments, lists and sidecars of a tape, by their names in it."""
+    found = (path for path in local.glob("product=*/*/*") if path.parent.name != "_journal")
+    return {str(path.relative_to(local)): path.read_bytes() for path in found}
+
+
+def files_in(object_store: ObjectStore, remote: RemotePath) -> dict[str, bytes]:
+    """Return the same of a tape in a store."""
+    bucket, start = object_store.bucket(), f"{remote.key}/"
+    names = (each["path"] for each in obstore.list(bucket, start).collect())
+    return {
+        name.removeprefix(start): bytes(obstore.get(bucket, name).bytes())
+        for name in names
+        if name.startswith(f"{start}product=")
+    }
 
 
 def test_a_shipping_that_is_cut_off_at_any_request(
@@ -113,7 +130,7 @@ def test_a_shipping_that_is_cut_off_at_any_request(
             enter(object_store.environment(), monkeypatch, retries=0)
             check_reader(remote, local)
             Shipper(local, remote).ship()
-            assert invoke("diff", remote, local).exit_code == 0
+            assert files_in(object_store, remote) == files_of(local)
             if not is_cut.is_set():
                 check_equal(remote, local)
                 return
@@ -303,7 +320,7 @@ def test_a_recording_goes_on_without_the_store(
 ) -> None:
     """A store that answers 503, and a server that is killed, delay the shipping and nothing else."""
     tape, market = tmp_path / "tape", MarketSettings(BTC, depth=20)
-    settings = ExchangeSettings(rate=400.0, frames=1200, keep_sent=False)
+    settings = ExchangeSettings(rate=400.0, frames=600, keep_sent=False)
     refused, arrived = threading.Event(), threading.Event()
     with SyntheticExchange([market], settings) as exchange, FaultyProxy(object_store) as proxy:
 
@@ -317,7 +334,7 @@ def test_a_recording_goes_on_without_the_store(
 
         proxy.fault = fault
         env = {**clean_environment(), **object_store.environment(proxy.url), "AWS_MAX_ATTEMPTS": "1"}
-        options = ("--segment-rows", "100", "--log-every", "100ms", "--metrics-port", "0")
+        options = ("--segment-rows", "50", "--log-every", "100ms", "--metrics-port", "0")
         command = ("record", BTC, "-o", tape, "--url", exchange.url, "--ship", place, *options)
         with running_booktape(*command, env=env) as process:
             assert refused.wait(TIMEOUT_S)
@@ -334,4 +351,3 @@ def test_a_recording_goes_on_without_the_store(
     check_reader(place, tape)
     Shipper(tape, place).ship()
     check_equal(place, tape)
-    assert bt.open(place).verify().passes(strict=False)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from recorder.tape.errors import DamagedTapeError
 from recorder.tape.format.journal import BODY, JournalExtent, JournalReader, cut_torn_tail
-from recorder.tape.store.local import AppendedFile
+from recorder.tape.store.writing import AppendedFile
 from tests.support.constants import START
 from tests.support.fork import FORK
 from tests.support.journals import MIXED, RECORD_BYTES, encoded, ends_of, read_journal, write_journal

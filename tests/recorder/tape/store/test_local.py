@@ -9,7 +9,8 @@ import pytest
 from click.testing import Result
 
 from recorder.settings import SealPolicy
-from recorder.tape.store.local import acquire_lock, file_version, replace_end, replace_file
+from recorder.tape.store.local import acquire_lock, file_version
+from recorder.tape.store.writing import replace_end, replace_file
 from tests.support.commands import invoke
 from tests.support.constants import BTC, ETH, MS
 from tests.support.rows import file_size_limit, frames, open_writer, tally, to_batch

@@ -55,12 +55,12 @@ def test_missing_directory(tmp_path: Path, command: str) -> None:
 def test_newer_format(small_tape: Path, tmp_path: Path, command: str) -> None:
     """A tape of a newer format is refused, whatever else its manifest holds, and the format is named."""
     tape = tapes.copy_of(small_tape, tmp_path)
-    newer = {"format": 3, "feeds": ["another"], "anything": None}
+    newer = {"format": 4, "feeds": ["another"], "anything": None}
     (tape / "_tape.json").write_text(json.dumps(newer), encoding="utf-8")
     line = told(command, tape)
     assert str(tape) in line
     assert "newer" in line
-    assert "3" in line.replace(str(tape), "")
+    assert "format 4" in line.replace(str(tape), "")
 
 
 @pytest.mark.parametrize("command", ["replay", "verify"])
@@ -453,7 +453,7 @@ def test_sigterm_is_told(recording: Recording) -> None:
     code = (
         "import os, signal, sys, replay.checking.verify as v;"
         "from booktape.__main__ import main;"
-        "v.verify = lambda *_: os.kill(os.getpid(), signal.SIGTERM);"
+        "v.verify = lambda *_, **__: os.kill(os.getpid(), signal.SIGTERM);"
         f"sys.argv = ['booktape', 'verify', {str(recording.tape)!r}]; main()"
     )
     done = python(code)

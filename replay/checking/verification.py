@@ -104,6 +104,16 @@ class Findings:
         self.kept += other.kept
         self.torn_bytes += other.torn_bytes
 
+    def name_as(self, tape: Path, known: Path) -> None:
+        """Name the tape as whoever asked did, where its path is named as a worker knows it."""
+        inside = str(tape / "_").removesuffix("_")  # of the tape "." nothing stands before a file
+
+        def named(text: str) -> str:
+            return text.replace(f"{known}/", inside).replace(str(known), str(tape))
+
+        self.damage = list(dict.fromkeys(map(named, self.damage)))
+        self.kept = [Path(named(str(path))) for path in self.kept]
+
 
 @dataclass(slots=True, repr=False)
 class Verification(Findings, Result):

@@ -106,7 +106,11 @@ def _in_pieces(
     again = [whole_product(0, product) for product, check in checks.items() if check is None]
     for each, found in zip(again, workers.merged(check_piece, work, again) if again else (), strict=True):
         checks[each.product] = found.whole
-    return {product: check for product in products if (check := checks[product]) is not None}
+    done = {product: check for product in products if (check := checks[product]) is not None}
+    if work.tape.path != tape.path:
+        for check in done.values():
+            check.findings.name_as(tape.path, work.tape.path)
+    return done
 
 
 def _pieces(tape: Tape, products: Sequence[str], workers: int) -> list[ProductPieces]:

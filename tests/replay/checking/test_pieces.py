@@ -46,3 +46,14 @@ def test_damage_of_one_product(imported: Path) -> None:
     workers = CountingWorkers(3)
     assert not verify(imported, "plain", workers=workers).passes(strict=False)
     assert workers.calls == [4]
+
+
+@pytest.mark.parametrize("inside", [True, False])
+def test_a_relative_path(imported: Path, monkeypatch: pytest.MonkeyPatch, *, inside: bool) -> None:
+    """Damage is named as in one pass if the tape is named by a relative path, which workers do not know."""
+    tapes.flip_byte(tapes.segment_paths(imported, BTC)[1], 200)
+    tapes.segment_paths(imported, BTC)[0].unlink()
+    monkeypatch.chdir(imported if inside else imported.parent)
+    tape = Path() if inside else Path(imported.name)
+    found = verify(tape, "plain", workers=CountingWorkers(3))
+    assert found.damage == verify(tape, "plain").damage != []

@@ -33,6 +33,7 @@ from recorder.runtime.strategy_thread import LiveStrategy, Outlets, StrategyThre
 from recorder.settings import IMPORT, LIVE, RECORD, ImportSettings, LiveSettings, RecordSettings
 from recorder.shipping.keeping import Keep
 from recorder.shipping.shipper import shipping
+from recorder.tape.format.manifest import note_import
 from recorder.tape.reader import Tape
 from recorder.tape.row_batches import Position
 from recorder.tape.store.paths import RemotePath
@@ -241,8 +242,11 @@ def import_captures(paths: Sequence[Path], tape: Path, settings: ImportSettings 
             if (lag := last_lag(step.summaries)) is not None:
                 lags[product] = wider(lags.get(product), (lag, lag))
 
+        names = [each.name for each in found.captures]
+        note_import(tape, names, ended=False)
         with interruptible(rows.stop, f"{tape} holds what was imported so far, sealed"):
             source = CaptureSource(rows, writer, failure)
             recording.run(source, failure, Syncing(writer, failure.report), watch)
+        note_import(tape, names, ended=True)
         oddities = {product: dict(odd) for product, odd in sorted(rows.oddities.items())}
         return replace(recording.result(rows.clamped, rows.gaps, found.torn()), lags=lags, oddities=oddities)

@@ -152,6 +152,7 @@ def print_inspection(console: Console, inspection: "Inspection") -> None:
         columns[1:3] = [Column("from", "to (UTC)", side="left")]
         columns[-1] = Column("journal", drop=1 if has_journal else 9)
         rows = [(product, f"{first}\n{last}", *rest) for product, first, last, *rest in rows]
+    console.print("\n".join(manifest.unfinished_lines()), end="\n" if manifest.unfinished else "")
     console.print(fitted_table(console, columns, rows))
     for product, found in products:
         removed = (each.line() for each in (found.overview.removed,) if each is not None)

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from orderbook.display import printable
 from orderbook.times import NS, format_time
 from recorder.captures.capture import Capture, FrameId, frame_id
 from recorder.captures.formats import CaptureError
@@ -14,6 +15,7 @@ from recorder.captures.reading import leave_out, read_files
 from recorder.captures.survey import Survey
 from recorder.settings import MAX_CLAMP_S, ImportSettings
 from recorder.tape.format.layout import MANIFEST
+from recorder.tape.format.manifest import read_manifest
 from recorder.tape.product_tape import ProductTape
 from recorder.tape.reader import Tape
 from recorder.tape.store import files as store
@@ -39,9 +41,11 @@ def check_order(survey: Survey, tape: Path, settings: ImportSettings) -> None:
             if product in ends and capture.first_time <= ends[product].last_time
         }
         for product in _repeated(capture, overlapping, survey, settings):
+            where = overlapping[product].where
+            begun = "; its import has not ended" if printable(capture.name) in _unfinished(tape) else ""
             raise CaptureError(
-                f"{capture.path}: its first frame of {product} is {overlapping[product].where} already: a "
-                "capture is imported once, to a tape that does not have it"
+                f"{capture.path}: its first frame of {product} is {where} already{begun}: a capture is "
+                "imported once, to a tape that does not have it"
             )
         for product, before in overlapping.items():
             _check_gap(capture, product, before, settings)
@@ -119,6 +123,10 @@ def _ends_on(tape: Path, products: tuple[str, ...]) -> Iterator[tuple[str, _End]
             time = batch.column("recv_time").view(pa.int64())[-1].as_py()
         if time is not None:
             yield product, _End(tape, time, rows)
+
+
+def _unfinished(tape: Path) -> tuple[str, ...]:
+    return read_manifest(tape).unfinished if store.exists(tape / MANIFEST) else ()
 
 
 def _texts_at(tape: ProductTape, time: int) -> Iterator[str]:

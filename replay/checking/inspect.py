@@ -174,6 +174,7 @@ class InspectionDocument(Document, frozen=True):
         feed: name of its venue.
         synthetic: whether a synthetic exchange sent the frames: no price was ever quoted.
         created, software: when the tape was created (ISO time), and by which program.
+        unfinished: captures whose import began and has not ended: their last rows are missing.
         products: what the tape holds of each product.
     """
 
@@ -183,6 +184,7 @@ class InspectionDocument(Document, frozen=True):
     synthetic: bool
     created: str
     software: str
+    unfinished: tuple[str, ...]
     products: dict[str, InspectedProduct]
 
 

@@ -46,6 +46,7 @@ def verify(
     """
     damage: list[str] = []
     opened = Tape.open(tape, damage)
+    damage += opened.manifest.unfinished_lines()
     products = opened.select(())
     if workers is None:
         running = load_engine(engine_for(_sealed_rows(opened, products), engine))

@@ -1,17 +1,19 @@
 """`_tape.json`: format, feed and products of a tape."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Final
 
 import msgspec
 
+from orderbook.display import printable
 from orderbook.document import to_json
+from orderbook.errors import reason_of
 from orderbook.venues.base import is_product_id
 from orderbook.venues.rawjson import UNREADABLE
 from orderbook.venues.registry import VENUE_NAMES
-from recorder.tape.errors import NewerTapeError, NotATapeError
+from recorder.tape.errors import NewerTapeError, NotATapeError, TapeError
 from recorder.tape.format.layout import MANIFEST
 from recorder.tape.store import files as store
 
@@ -37,6 +39,7 @@ class Manifest:
         software: the program that created the tape, e.g. `booktape 0.1.0`.
         synthetic: whether a synthetic exchange sent its frames: no price on it was ever quoted.
         sealed_rows: how many rows each product had sealed when its last recorder ended; never fewer are left.
+        unfinished: captures whose import began and has not ended: their last rows are missing.
     """
 
     format: int
@@ -46,6 +49,14 @@ class Manifest:
     software: str
     synthetic: bool = False
     sealed_rows: dict[str, Annotated[int, msgspec.Meta(ge=0, lt=2**62)]] = field(default_factory=dict)
+    unfinished: tuple[str, ...] = ()
+
+    def unfinished_lines(self) -> list[str]:
+        """Return a line for each capture of which a part is missing."""
+        return [
+            f"the import of {each} has not ended; if it died, import it to another tape"
+            for each in self.unfinished
+        ]
 
 
 class _Version(msgspec.Struct):
@@ -75,6 +86,24 @@ def change_manifest(tape: Path, change: Callable[[Manifest], Manifest]) -> Manif
 def mark_synthetic(tape: Path) -> None:
     """Say in the manifest of a tape that its frames are synthetic; for its writer."""
     change_manifest(tape, lambda manifest: replace(manifest, synthetic=True))
+
+
+def note_import(tape: Path, captures: Iterable[str], *, ended: bool) -> None:
+    """Say in the manifest of a tape that an import of captures begins, or that it has ended; for its writer.
+
+    Raises:
+        TapeError: if it cannot be read or written.
+    """
+    named = tuple(map(printable, captures))
+
+    def change(found: Manifest) -> Manifest:
+        others = tuple(each for each in found.unfinished if each not in named)
+        return replace(found, unfinished=others if ended else (*others, *named))
+
+    try:
+        change_manifest(tape, change)
+    except OSError as error:
+        raise TapeError(f"{tape}: cannot write ({reason_of(error)})", tape) from None
 
 
 def read_manifest(tape: Path) -> Manifest:

@@ -1,5 +1,6 @@
 """Captures that repeat what was imported, or whose rows would lose their times, are refused."""
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,8 @@ import pytest
 from recorder.api import import_captures
 from recorder.captures.formats import CaptureError
 from recorder.settings import ImportSettings, SealPolicy
-from tests.support.commands import json_of
+from replay.checking.verify import verify
+from tests.support.commands import invoke, json_of, python
 from tests.support.constants import BTC, ETH, SECOND
 from tests.support.rows import read_rows
 from tests.support.tapes import Timed, snapshot, update, write_capture
@@ -105,3 +107,32 @@ def test_other_products_do_not_overlap(tmp_path: Path) -> None:
     paths = files(tmp_path, minute(0), minute(0, ETH), minute(70))
     import_captures(paths[:1], tmp_path / "tape")
     assert import_captures(paths[1:], tmp_path / "tape").clamped == 0
+
+
+DIES = """
+import sys
+from pathlib import Path
+from recorder.api import import_captures
+from recorder.settings import ImportSettings, SealPolicy
+from tests.endurance.faults import dying_at, intercepted
+with intercepted(dying_at(int(sys.argv[3]))):
+    import_captures([Path(sys.argv[1])], Path(sys.argv[2]), ImportSettings(seal=SealPolicy(rows=7)))
+"""
+
+
+def test_a_killed_import_is_told(tmp_path: Path) -> None:
+    """What a killed import left is not called whole, and a second import of it says why it is refused."""
+    (path, later) = files(tmp_path, minute(0), minute(100))
+    tape = tmp_path / "tape"
+    done = python(DIES, str(path), str(tape), "40")
+    assert done.returncode == -signal.SIGKILL
+    assert 0 < len(read_rows(tape)) < 60
+    line = "the import of 0.jsonl has not ended; if it died, import it to another tape"
+    assert verify(tape).damage == [line]
+    assert json_of("inspect", tape)["unfinished"] == ["0.jsonl"]
+    assert line in invoke("inspect", tape).stdout
+    refused([path], tape, r"is on .* already; its import has not ended")
+    import_captures([later], tape)
+    assert verify(tape).damage == [line]
+    import_captures([path], tmp_path / "other")
+    assert verify(tmp_path / "other").damage == []

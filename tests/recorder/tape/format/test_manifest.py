@@ -25,6 +25,7 @@ def test_the_manifest(tmp_path: Path) -> None:
         "software": "test 0",
         "synthetic": False,
         "sealed_rows": {BTC: 1},
+        "unfinished": [],
     }
 
 

@@ -232,6 +232,7 @@ class _Worker(Generic[P, R]):
         self._pipe, self._theirs = _SPAWN.Pipe()
         arguments = (self._theirs, work, engine, module)
         self._process = _SPAWN.Process(target=_run_in_process, args=arguments, daemon=True)
+        self._has_loaded: bool | None = None
 
     def start(self) -> None:
         self._process.start()
@@ -239,9 +240,11 @@ class _Worker(Generic[P, R]):
 
     def has_loaded(self) -> bool:
         """Block until the process has loaded the engine, or could not."""
-        with suppress(EOFError, OSError):  # it died: `run` will say so
-            return self._pipe.recv() is True
-        return False
+        if self._has_loaded is None:  # it says so once
+            self._has_loaded = False
+            with suppress(EOFError, OSError):  # it died: `run` will say so
+                self._has_loaded = self._pipe.recv() is True
+        return self._has_loaded
 
     def send(self, part: P) -> None:
         with suppress(OSError):  # it died: `receive` will say so

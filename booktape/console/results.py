@@ -18,7 +18,7 @@ from recorder.installed import tape_name
 if TYPE_CHECKING:  # imported by the caller anyway: `inspect` must not wait for bytewax
     from orderbook.tally import Tally
     from recorder.results import Recorded
-    from replay.checking.inspect import Inspection
+    from replay.checking.inspect import Inspection, ProductInspection
     from replay.checking.interruptions import Interruption
     from replay.checking.ladder import Ladder
     from replay.checking.verdicts import ConnectionVerdict
@@ -152,29 +152,33 @@ def print_inspection(console: Console, inspection: "Inspection") -> None:
         columns[1:3] = [Column("from", "to (UTC)", side="left")]
         columns[-1] = Column("journal", drop=1 if has_journal else 9)
         rows = [(product, f"{first}\n{last}", *rest) for product, first, last, *rest in rows]
-    console.print("\n".join(manifest.unfinished_lines()), end="\n" if manifest.unfinished else "")
+    for line in manifest.unfinished_lines():
+        console.print(line)
     console.print(fitted_table(console, columns, rows))
     for product, found in products:
-        removed = (each.line() for each in (found.overview.removed,) if each is not None)
-        verdicts, cuts = _verdict_lines(found.verdicts), _interruption_lines(found.interruptions)
-        for line in (*removed, *verdicts, *cuts, *found.origin_lines()):
-            console.print(f"{product}: {line}")
-        if found.trades is not None:
-            console.print(f"{product}: {found.trades.summary()}")
-        if found.without_trades:
-            connections = f"{found.without_trades:,} of {display.plural(found.connections, 'connection')}"
-            console.print(f"{product}: {connections} without trades: they were not subscribed to")
-        for source, number in found.made_from.items():
-            connections = f"{number:,} of {display.plural(found.connections, 'connection')}"
-            console.print(f"{product}: {connections} with frames made from {printable(source)}, not received")
-        for strategy in found.strategies:
-            console.print(
-                f"{product}: {printable(strategy)} traded on paper; `verify --strategy` compares it"
-            )
-        for path in found.overview.damaged:
-            console.print(f"{product}: {path}: a bad record with intact records after it")
-        if found.overview.torn_bytes:
-            console.print(f"{product}: {found.overview.torn_bytes:,} torn bytes at the end of the journal")
+        _print_product(console, product, found)
+
+
+def _print_product(console: Console, product: str, found: "ProductInspection") -> None:
+    """Print what is to be said of a product, a line each."""
+    removed = (each.line() for each in (found.overview.removed,) if each is not None)
+    verdicts, cuts = _verdict_lines(found.verdicts), _interruption_lines(found.interruptions)
+    for line in (*removed, *verdicts, *cuts, *found.origin_lines()):
+        console.print(f"{product}: {line}")
+    if found.trades is not None:
+        console.print(f"{product}: {found.trades.summary()}")
+    if found.without_trades:
+        connections = f"{found.without_trades:,} of {display.plural(found.connections, 'connection')}"
+        console.print(f"{product}: {connections} without trades: they were not subscribed to")
+    for source, number in found.made_from.items():
+        connections = f"{number:,} of {display.plural(found.connections, 'connection')}"
+        console.print(f"{product}: {connections} with frames made from {printable(source)}, not received")
+    for strategy in found.strategies:
+        console.print(f"{product}: {printable(strategy)} traded on paper; `verify --strategy` compares it")
+    for path in found.overview.damaged:
+        console.print(f"{product}: {path}: a bad record with intact records after it")
+    if found.overview.torn_bytes:
+        console.print(f"{product}: {found.overview.torn_bytes:,} torn bytes at the end of the journal")
 
 
 def _interruption_lines(found: "Sequence[Interruption]") -> Iterator[str]:

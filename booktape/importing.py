@@ -54,8 +54,8 @@ def import_(
 
     Args:
         files: plain, gzip or zstd files, or patterns such as `day-*.jsonl.gz`; each file starts a connection,
-            but those of a series (of cryptofeed, or raw minutes of Tardis) go on with it. `-` is what is
-            piped in.
+            except the later files of a series (of cryptofeed, or raw minutes of Tardis), which continue that
+            of the file before. `-` is what is piped in.
         tape: the tape's directory.
         format: `jsonl`, `cryptofeed`, `tardis`, `json` or `tardis-csv`. The last has no frames: they are made
             of the rows of `incremental_book_L2` and `trades` files, which are merged by their times.

@@ -26,7 +26,7 @@ def prepare_for(
     """Prepare what a run is going to read, if that is wanted, see `replay.checking.prepare_ahead`.
 
     Raises:
-        OptionError: if `prepare` is none of its values.
+        OptionError: if `prepare` is not one of its values.
     """
     if arguments.choice(prepare, "prepare", get_args(PrepareName)) == "auto":
         from replay.checking.prepare_ahead import prepare_ahead

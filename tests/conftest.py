@@ -24,6 +24,7 @@ from replay.synthetic.market import SyntheticMarket
 from replay.synthetic.settings import ExchangeSettings, MarketSettings
 from tests.endurance.forms import IS_LONG
 from tests.support import oracle, tapes
+from tests.support.collecting import Collecting
 from tests.support.commands import record_process
 from tests.support.constants import CAPTURES, MS, ROOT, START, TIMEOUT_S
 from tests.support.pieces import interrupted_tape, variants
@@ -67,17 +68,24 @@ load(KernelCache(), lambda: None)
 """
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Have less to collect, also in the packages, for which hooks of this file are not called."""
+    config.pluginmanager.register(Collecting())
+
+
 def pytest_sessionstart(session: pytest.Session) -> None:
     """Enable Ctrl-C, and load the engine before any test.
 
     A shell starts background processes with Ctrl-C ignored, and their children inherit that. The first
     process compiles the engine, if it must be, and the others find it in the cache. Meanwhile a child of it
-    compiles the exchange, which takes as long.
+    compiles the exchange, which takes as long. If other processes run the tests, the first does no more.
     """
     signal.signal(signal.SIGINT, signal.default_int_handler)
     if not hasattr(session.config, "workerinput"):
         with subprocess.Popen([sys.executable, "-c", _COMPILE_EXCHANGE], cwd=ROOT):
             load_engine("compiled")
+        if session.config.getoption("dist", "no") != "no":
+            return
     load_engine("compiled", executes=True)
 
 

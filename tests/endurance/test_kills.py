@@ -26,7 +26,7 @@ from tests.support.tapes import segment_paths
 
 pytestmark = pytest.mark.timeout(TIMEOUT_S)
 
-KILLS = cases(1_000, 60)
+KILLS = cases(1_000, 20)
 KILLS_A_TAPE = 10
 BATCHES = 12
 
@@ -108,7 +108,7 @@ def test_kills_lose_nothing(tmp_path: Path) -> None:
 
 def test_a_kill_at_every_call_loses_nothing(tmp_path: Path) -> None:
     """A writer that dies at its n-th call leaves a valid tape, for every n until it ends by itself."""
-    for number in range(1, 1_000, cases(1, 9)):
+    for number in range(1, 1_000, cases(1, 17)):
         tape = tmp_path / f"tape-{number}"
         if number % 2 == 0:
             begin_format_1(tape)

@@ -7,7 +7,7 @@ reader, continued by the next writer and verified.
 
 import shutil
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import cache
 from hashlib import sha256
@@ -33,8 +33,8 @@ from tests.support.rows import read_rows
 pytestmark = pytest.mark.timeout(TIMEOUT_S)
 
 PRODUCT = f"product={BTC}"
-STATES = cases(1_000_000, 20_000)
-SAMPLED_STATES = cases(20_000, 150)
+STATES = cases(1_000_000, 8_400)
+SAMPLED_STATES = cases(20_000, 63)
 MUTATED_STATES = cases(100_000, 4_000)
 
 
@@ -241,20 +241,18 @@ def surviving(state: State) -> int:
     return next_seq
 
 
-def losses(disk: Disk, states: int, rng: Random) -> list[str]:
-    """Return the faults of states after random power cuts."""
-    wrong: dict[str, int] = {}
+def losses(disk: Disk, states: int, rng: Random) -> Iterator[str]:
+    """Yield the faults of states after random power cuts."""
     for _ in range(states):
         cut = rng.randrange(disk.length + 1)
         promised, state = disk.state(cut, rng)
         try:
             left = surviving(state)
         except LostError as error:
-            wrong.setdefault(f"after operation {cut}: {error}", cut)
+            yield f"after operation {cut}: {error}"
         else:
             if left < promised:
-                wrong.setdefault(f"after operation {cut}: {left} rows of {promised} that were synced", cut)
-    return sorted(wrong, key=lambda text: wrong[text])
+                yield f"after operation {cut}: {left} rows of {promised} that were synced"
 
 
 @pytest.fixture(scope="module", params=PROGRAMS, ids=lambda program: program.__name__)
@@ -267,7 +265,7 @@ def test_a_power_cut_loses_nothing_that_was_synced(traced: list[Op]) -> None:
     """After a power cut at any operation all rows that were synced are there, once and in order."""
     disk = Disk(traced)
     states = STATES // len(PROGRAMS)
-    wrong = losses(disk, states, Random(1))
+    wrong = list(losses(disk, states, Random(1)))
     report("power cuts, on the model", states=states, operations=disk.length, lost=len(wrong))
     assert not wrong, "\n".join(wrong[:10])
 
@@ -365,10 +363,11 @@ def _is_product_sync(op: Op) -> bool:
 def test_leaving_out_a_sync_is_found(
     tmp_path: Path, program: Callable[[Trace, Path], None], leave_out: Callable[[Op], bool]
 ) -> None:
-    """Without the fsync of a segment, the journal, a list or their directories, power cuts lose rows."""
+    """Without the fsync of a segment, the journal, a list or their directories, power cuts lose rows.
+
+    With them they lose none, see above.
+    """
     traced = trace_of(program, tmp_path / "disk")
     lazy = without(traced, leave_out)
     assert len(lazy) < len(traced)
-    assert set(losses(Disk(lazy), MUTATED_STATES, Random(3))) - set(
-        losses(Disk(traced), MUTATED_STATES, Random(3))
-    )
+    assert next(losses(Disk(lazy), MUTATED_STATES, Random(3)), None)

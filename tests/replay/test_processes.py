@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import signal
-import subprocess
 from collections.abc import Iterator
 from multiprocessing.resource_tracker import ensure_running
 from pathlib import Path
@@ -18,7 +17,7 @@ from recorder.tape.reader import Tape
 from replay.processes import LostProcessError, WaitForStart, WorkerPool, balanced
 from replay.running.api import run
 from replay.running.settings import ReplaySettings
-from tests.support.commands import booktape, invoke, json_of, python, running_booktape
+from tests.support.commands import Running, booktape, invoke, json_of, python, running_booktape
 from tests.support.constants import MS
 from tests.support.pieces import rows_of
 from tests.support.tapes import digests_of, import_frames, snapshot, update
@@ -133,7 +132,7 @@ def is_running(pid: int) -> bool:
 
 
 @pytest.fixture
-def slow_replay(tape: Path, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+def slow_replay(tape: Path, tmp_path: Path) -> Iterator[Running]:
     """Run a replay of minutes in two processes, and return once both write."""
     options = ("--speed", "0.001", "--processes", "2", "-o", tmp_path / "run")
     with running_booktape("replay", tape, *options) as process:
@@ -143,9 +142,7 @@ def slow_replay(tape: Path, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_stops_all(
-    slow_replay: subprocess.Popen[str], tmp_path: Path, number: signal.Signals
-) -> None:
+def test_a_signal_stops_all(slow_replay: Running, tmp_path: Path, number: signal.Signals) -> None:
     """A signal ends all processes with one line and exit code 1, and nothing of the RUN is left."""
     children = running_children(slow_replay.pid)
     slow_replay.send_signal(number)
@@ -156,7 +153,7 @@ def test_a_signal_stops_all(
     assert not list(tmp_path.iterdir())
 
 
-def test_a_killed_process_is_reported(slow_replay: subprocess.Popen[str], tmp_path: Path) -> None:
+def test_a_killed_process_is_reported(slow_replay: Running, tmp_path: Path) -> None:
     """If the system kills one process, the others end too and no RUN is published."""
     os.kill(max(running_children(slow_replay.pid)), signal.SIGKILL)
     stdout, stderr = slow_replay.communicate(timeout=60)
@@ -165,7 +162,7 @@ def test_a_killed_process_is_reported(slow_replay: subprocess.Popen[str], tmp_pa
     assert not list(tmp_path.iterdir())
 
 
-def test_processes_end_with_the_one_that_started_them(slow_replay: subprocess.Popen[str]) -> None:
+def test_processes_end_with_the_one_that_started_them(slow_replay: Running) -> None:
     """If the parent is killed, its worker processes end."""
     children = running_children(slow_replay.pid)
     slow_replay.kill()

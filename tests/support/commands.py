@@ -17,8 +17,10 @@ from click.testing import CliRunner, Result
 from booktape.cli.main import cli
 from tests.support.constants import ROOT, TIMEOUT_S
 from tests.support.fork import run_command
+from tests.support.running_command import RunningCommand
 
 Json = dict[str, Any]
+Running = subprocess.Popen[str] | RunningCommand
 
 _GIVEN_OUT: Final = Path("/proc/sys/net/ipv4/ip_local_port_range")
 
@@ -92,8 +94,11 @@ def running_booktape(
     descriptors: int | None = None,
     env: Mapping[str, str] | None = None,
     start_new_session: bool = False,
-) -> Iterator[subprocess.Popen[str]]:
+    as_user: bool = False,
+) -> Iterator[Running]:
     """Run a `booktape` process while the block runs; kill it if it is still running at the end.
+
+    It is a fork, which saves all imports, if nothing needs a Python of its own.
 
     Args:
         arguments: of the command line.
@@ -103,25 +108,26 @@ def running_booktape(
         descriptors: most files and sockets that it can have open.
         env: environment of the process; `clean_environment()` by default.
         start_new_session: whether a signal to its group reaches its children, too, and nobody else.
+        as_user: whether Python is started, and ended, as its user does it.
     """
-    flags = [] if file_size is None else ["-B"]
-    command = [sys.executable, *flags, "-m", "booktape", *map(str, arguments)]
-    for name, soft in (("RLIMIT_FSIZE", file_size), ("RLIMIT_NOFILE", descriptors)):
-        if soft is None:
-            continue
-        limit = f"resource.setrlimit(resource.{name}, ({soft}, resource.getrlimit(resource.{name})[1]))"
-        code = f"import os, resource, sys; {limit}; os.execv(sys.executable, sys.argv[1:])"
-        command = [sys.executable, "-c", code, *command]
-    process = subprocess.Popen(
-        command,
-        cwd=cwd,
-        env=clean_environment() if env is None else env,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        bufsize=1,
-        start_new_session=start_new_session,
-    )
+    environment = clean_environment() if env is None else env
+    words = list(map(str, arguments))
+    is_fork = not as_user and file_size is descriptors is None and environment.get("PYTHONPATH") == str(ROOT)
+    process: Running
+    if is_fork:
+        process = RunningCommand(words, cwd=cwd, env=environment, start_new_session=start_new_session)
+    else:
+        command = _limited(words, file_size, descriptors)
+        process = subprocess.Popen(
+            command,
+            cwd=cwd,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            bufsize=1,
+            start_new_session=start_new_session,
+        )
     with process:
         try:
             yield process
@@ -129,8 +135,21 @@ def running_booktape(
             process.kill()
 
 
+def _limited(words: Sequence[str], file_size: int | None, descriptors: int | None) -> list[str]:
+    """Return the command of a process with limits."""
+    flags = [] if file_size is None else ["-B"]
+    command = [sys.executable, *flags, "-m", "booktape", *words]
+    for name, soft in (("RLIMIT_FSIZE", file_size), ("RLIMIT_NOFILE", descriptors)):
+        if soft is None:
+            continue
+        limit = f"resource.setrlimit(resource.{name}, ({soft}, resource.getrlimit(resource.{name})[1]))"
+        code = f"import os, resource, sys; {limit}; os.execv(sys.executable, sys.argv[1:])"
+        command = [sys.executable, "-c", code, *command]
+    return command
+
+
 def end(
-    process: subprocess.Popen[str], by: signal.Signals | None = signal.SIGTERM, code: int | None = 0
+    process: Running, by: signal.Signals | None = signal.SIGTERM, code: int | None = 0
 ) -> tuple[str, str]:
     """Send a process a signal, if any, and return its output when it has ended; None is exit code 0 or 1."""
     if by is not None:

@@ -58,7 +58,7 @@ def run_command(
     if stdout is not None:
         printing.close()
         printing = Connection(stdout, readable=False)
-    process = FORK.Process(target=_command, args=(words, cwd, dict(env), printing, failing))
+    process = FORK.Process(target=run_words, args=(words, cwd, dict(env), printing, failing))
     with output, errors, ThreadPoolExecutor(2) as pool:
         try:
             process.start()
@@ -81,10 +81,17 @@ def _read(descriptor: int) -> str:
     return data.decode()
 
 
-def _command(
-    words: Sequence[str], cwd: Path | None, env: Mapping[str, str], stdout: Connection, stderr: Connection
+def run_words(
+    words: Sequence[str],
+    cwd: Path | None,
+    env: Mapping[str, str],
+    stdout: Connection,
+    stderr: Connection,
+    start_new_session: bool = False,
 ) -> None:
-    """Do what `python -m booktape` does."""
+    """Do what `python -m booktape` does, in a fork."""
+    if start_new_session:
+        os.setsid()
     os.environ.clear()
     os.environ.update(env)
     if cwd is not None:

@@ -3,7 +3,6 @@
 import json
 import signal
 import socket
-import subprocess
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -11,13 +10,13 @@ import click
 import pytest
 
 from booktape.cli.main import cli
-from tests.support.commands import booktape, end, invoke, running_booktape
+from tests.support.commands import Running, booktape, end, invoke, running_booktape
 from tests.support.constants import BTC, MS, SAMPLE
 from tests.support.tape_server import WAIT_S, client, subscribe, until_closed
 from tests.support.tapes import import_frames, snapshot, update
 
 
-def address(process: subprocess.Popen[str]) -> str:
+def address(process: Running) -> str:
     """Wait for the line that tells the address and return it."""
     assert process.stdout is not None
     line = process.stdout.readline()

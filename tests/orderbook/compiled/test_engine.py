@@ -20,6 +20,7 @@ from orderbook.compiled.loading import compiled
 from orderbook.venues.registry import VENUE_NAMES
 from recorder.runtime.loading import load_engine
 from recorder.tape.reader import Tape
+from tests.endurance.forms import cases
 from tests.endurance.test_mutated_frames import SEEDS, mutated
 from tests.orderbook.test_tracker import (
     BAD_TEXTS,
@@ -49,7 +50,7 @@ def frames_on_one_connection(feed: str, texts: list[str]) -> list[Row]:
 
 @pytest.mark.parametrize("feed", VENUE_NAMES)
 @pytest.mark.timeout(600)  # shrinking a failure takes its time
-@settings(SETTINGS, max_examples=70)
+@settings(SETTINGS, max_examples=cases(2_000, 30))
 @given(data=st.data())
 def test_any_rows(feed: str, data: st.DataObject) -> None:
     """Good and bad rows in any batches, with the engines switched in between, give the same steps."""
@@ -65,7 +66,7 @@ def test_captures(capture_tape: Path, batch_rows: int) -> None:
     """Every product of every real capture, at any batch size."""
     tape = Tape.open(capture_tape)
     for product in tape.select(()):
-        batches = list(islice(tape.product(product).batches(batch_rows), 250))
+        batches = list(islice(tape.product(product).batches(batch_rows), 100))
         switches = [place == 3 for place in range(len(batches))]  # a book of 46,000 levels is saved slowly
         assert_engines_agree(batches, tape.feed, product, switches=switches)
 
@@ -75,7 +76,7 @@ def test_sample(batch_rows: int) -> None:
     """The sample tape, with its interruptions, and the best levels after every frame."""
     tape = Tape.open(SAMPLE)
     for product in tape.select(()):
-        batches = list(islice(tape.product(product).batches(batch_rows), 250))
+        batches = list(islice(tape.product(product).batches(batch_rows), 100))
         assert_engines_agree(batches, tape.feed, product, depth=10)
 
 
@@ -151,7 +152,7 @@ def test_good_texts(feed: str) -> None:
 def test_mutations(feed: str) -> None:
     """Mutated frames; `tests/endurance/test_engines.py` has the long form."""
     rng = Random(11)
-    texts = [mutated(rng.choice(SEEDS[feed]), SEEDS[feed], rng) for _ in range(3000)]
+    texts = [mutated(rng.choice(SEEDS[feed]), SEEDS[feed], rng) for _ in range(1200)]
     frames = [SEEDS[feed][0] if place % 50 == 5 else text for place, text in enumerate(texts)]
     assert_engines_agree(cut(on_one_connection(*frames), range(0, len(frames), 500)), feed)
 
@@ -225,19 +226,20 @@ def test_halves(to_float: list[Callable[..., float]]) -> None:
 IN_PYTHON = """
 from random import Random
 from orderbook.compiled import levels, near
-levels._PATIENCE, near.FEWEST_PLACES, near.MOST_PLACES = 2, 64, 512  # the array follows, grows and is left
+levels._PATIENCE, near.FEWEST_PLACES, near.MOST_PLACES = 2, 64, 256  # the array follows, grows and is left
 from tests.orderbook.compiled.test_book import moving_touch
+from tests.endurance.forms import cases
 from tests.endurance.test_mutated_frames import SEEDS, mutated
 from tests.support.engines import assert_engines_agree
 from tests.orderbook.test_tracker import on_one_connection
 from tests.support.rows import cut
 for feed, seeds in SEEDS.items():
     rng = Random(5)
-    texts = [rng.choice(seeds) if n % 3 else mutated(rng.choice(seeds), seeds, rng) for n in range(400)]
-    assert_engines_agree(cut(on_one_connection(seeds[0], *texts), range(0, 400, 40)), feed, depth=2)
+    texts = [rng.choice(seeds) if n % 3 else mutated(rng.choice(seeds), seeds, rng) for n in range(150)]
+    assert_engines_agree(cut(on_one_connection(seeds[0], *texts), range(0, 150, 15)), feed, depth=2)
 for step in (1, -1):
-    rows = on_one_connection(*moving_touch(step, 600))
-    assert_engines_agree(cut(rows, range(0, 600, 60)), "exchange", depth=9)
+    rows = on_one_connection(*moving_touch(step, 300))
+    assert_engines_agree(cut(rows, range(0, 300, 30)), "exchange", depth=9)
 """
 
 

@@ -2,7 +2,6 @@
 
 import json
 import signal
-import subprocess
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,14 +10,14 @@ from orderbook.times import format_time
 from replay.checking.verify import verify
 from replay.synthetic.exchange import SyntheticExchange
 from replay.synthetic.settings import ExchangeSettings, MarketSettings
-from tests.support.commands import booktape, end, json_of, running_booktape
+from tests.support.commands import Running, booktape, end, json_of, running_booktape
 from tests.support.constants import BTC, ETH, MS, START
 from tests.support.tapes import import_frames, snapshot, update
 
 EVERYTHING = ("--threshold", "0")  # every summary of a book that is neither crossed nor locked
 
 
-def read_signals(process: subprocess.Popen[str], seen: Counter[str], wanted: Mapping[str, int]) -> None:
+def read_signals(process: Running, seen: Counter[str], wanted: Mapping[str, int]) -> None:
     """Read a follower's stderr until it has printed a number of signals of each product."""
     assert process.stderr is not None
     while any(seen[product] < number for product, number in wanted.items()):

@@ -1,14 +1,16 @@
 """Fixtures of several packages' tests: the real captures, and tapes that are created once a session."""
 
+import json
 import logging
 import os
+import pickle
 import shutil
 import signal
 import subprocess
 import sys
 import sysconfig
 from collections.abc import Callable, Iterator
-from functools import cache
+from fcntl import LOCK_EX, flock
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,7 +29,7 @@ from tests.support import oracle, tapes
 from tests.support.collecting import Collecting
 from tests.support.commands import record_process
 from tests.support.constants import CAPTURES, MS, ROOT, START, TIMEOUT_S
-from tests.support.pieces import interrupted_tape, variants
+from tests.support.pieces import interrupted_tape, paths_of_variants, variants
 from tests.support.tapes import Recording
 
 if TYPE_CHECKING:
@@ -43,9 +45,11 @@ CAPTURE_NAMES = (
     "exchange-2021-04-ten-products",
 )
 
-UPDATES = 4300  # on the last connection: more than a block of the digest
+UPDATES = 1600  # on the last connection
 DROP_AFTER = 400
-RATE = 2500.0
+RATE = 800.0
+Once = Callable[[str, Callable[[Path], object]], Path]
+OracleRuns = dict[str, oracle.OracleRun]
 _PROGRAMS = f"{sysconfig.get_path('scripts')}{os.pathsep}{os.environ['PATH']}"
 MEMORY = Path("/dev/shm")  # noqa: S108  pytest makes a directory of its own there
 MEMORY_BYTES = 2 * 2**30
@@ -126,24 +130,61 @@ def captures() -> Path:
 
 
 @pytest.fixture(scope="session")
-def import_capture(captures: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+def once(tmp_path_factory: pytest.TempPathFactory) -> Once:
+    """Return a function that fills a directory once for all processes of the tests; do not change it."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+    def filled(name: str, fill: Callable[[Path], object]) -> Path:
+        directory, is_whole = shared / f"once-{name}", shared / f"once-{name}.whole"
+        with (shared / f"once-{name}.lock").open("w") as lock:
+            flock(lock, LOCK_EX)
+            if not is_whole.exists():
+                shutil.rmtree(directory, ignore_errors=True)  # of a process that failed
+                directory.mkdir()
+                fill(directory)
+                is_whole.touch()
+        return directory
+
+    return filled
+
+
+@pytest.fixture(scope="session")
+def import_capture(captures: Path, once: Once) -> Callable[[str], Path]:
     """Return a function from the name of a capture to its tape, imported once. Do not change the tapes."""
 
-    @cache
     def imported(name: str) -> Path:
-        tape = tmp_path_factory.mktemp("capture") / "tape"
-        import_captures([captures / f"{name}.jsonl.gz"], tape)
-        return tape
+        def fill(directory: Path) -> None:
+            import_captures([captures / f"{name}.jsonl.gz"], directory / "tape")
+
+        return once(name, fill) / "tape"
 
     return imported
 
 
 @pytest.fixture(scope="session")
-def interrupted(captures: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+def capture_oracle(import_capture: Callable[[str], Path], once: Once) -> Callable[[str], OracleRuns]:
+    """Return a function from the name of a capture to the oracle's result for each product of its tape."""
+    return lambda name: _oracle_runs(once, f"oracle-{name}", import_capture(name))
+
+
+def _oracle_runs(once: Once, name: str, tape: Path) -> OracleRuns:
+    def fill(directory: Path) -> None:
+        (directory / "runs").write_bytes(pickle.dumps(tapes.oracle_runs(tape)))
+
+    runs: OracleRuns = pickle.loads((once(name, fill) / "runs").read_bytes())  # noqa: S301  our own
+    return runs
+
+
+@pytest.fixture(scope="session")
+def interrupted(captures: Path, once: Once) -> dict[str, Path]:
     """Return a tape of three products of a real capture, interrupted twice, and copies by `variants`."""
-    directory = tmp_path_factory.mktemp("interrupted")
-    tape = interrupted_tape(captures / "exchange-2021-04-ten-products.jsonl.gz", directory, 100)
-    return {"as recorded": tape, **variants(tape, directory)}
+
+    def fill(directory: Path) -> None:
+        capture = captures / "exchange-2021-04-ten-products.jsonl.gz"
+        variants(interrupted_tape(capture, directory, 100), directory)
+
+    return paths_of_variants(once("interrupted", fill))
 
 
 @pytest.fixture(scope="session", params=CAPTURE_NAMES)
@@ -153,12 +194,16 @@ def capture_tape(request: pytest.FixtureRequest, import_capture: Callable[[str],
 
 
 @pytest.fixture(scope="session")
-def recording(tmp_path_factory: pytest.TempPathFactory) -> Recording:
+def recording(once: Once) -> Recording:
     """Return a tape of two products, recorded from the synthetic exchange with one interruption each.
 
     A real process records it over a real socket, and is stopped by SIGTERM. Do not change the tape.
     """
-    tape = tmp_path_factory.mktemp("recording") / "tape"
+    directory = once("recording", _record)
+    return Recording(directory / "tape", json.loads((directory / "document.json").read_bytes()))
+
+
+def _record(directory: Path) -> None:
     markets = [
         MarketSettings("BTC-USD", depth=60, thin_every=300),
         MarketSettings("ETH-USD", depth=60, mid="1800.00", tick="0.01", thin_every=300),
@@ -171,8 +216,9 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Recording:
         def until() -> None:
             exchange.wait_for_done(2, timeout=TIMEOUT_S)
 
-        document = record_process(tape, ("BTC-USD", "ETH-USD"), exchange.url, until, "--segment-rows", "1500")
-    return Recording(tape, document)
+        products = ("BTC-USD", "ETH-USD")
+        document = record_process(directory / "tape", products, exchange.url, until, "--segment-rows", "600")
+    (directory / "document.json").write_text(json.dumps(document), encoding="utf-8")
 
 
 @pytest.fixture(scope="session")
@@ -189,18 +235,22 @@ def object_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator["ObjectSt
 
 
 @pytest.fixture(scope="session")
-def short_tape(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def short_tape(once: Once) -> Path:
     """Return a tape of three products that lasts one second, for tests at speed 1."""
+    return once("short", _import_short) / "tape"
+
+
+def _import_short(directory: Path) -> None:
     frames: list[tapes.Timed] = []
     server = ExchangeServer()
     for number, product in enumerate(("BTC-USD", "ETH-USD", "SOL-USD")):
         market = SyntheticMarket(MarketSettings(product, seed=number + 1, depth=20, thin_every=100))
         frames.append((0, server.snapshot(product, *market.snapshot(), START)))
-        frames += [(n * MS, server.update(product, market.update(), START)) for n in range(1000)]
-    return tapes.import_frames(tmp_path_factory.mktemp("short"), sorted(frames, key=lambda frame: frame[0]))
+        frames += [(n * MS, server.update(product, market.update(), START)) for n in range(0, 1000, 2)]
+    tapes.import_frames(directory, sorted(frames, key=lambda frame: frame[0]))
 
 
 @pytest.fixture(scope="session")
-def recorded_oracle(recording: Recording) -> dict[str, oracle.OracleRun]:
+def recorded_oracle(recording: Recording, once: Once) -> OracleRuns:
     """Return the result of the oracle for each product of the recording."""
-    return tapes.oracle_runs(recording.tape)
+    return _oracle_runs(once, "oracle-recording", recording.tape)

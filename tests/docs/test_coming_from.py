@@ -5,7 +5,6 @@ for a program that needs the real captures. A block `text` right below is what i
 export to a tool run before. BOOKTAPE_TOOLS=1 runs the programs of other tools.
 """
 
-import os
 import re
 import subprocess
 import sys
@@ -22,7 +21,6 @@ from tests.support.tool_environments import (
     CRYPTOFEED,
     HFTBACKTEST,
     NAUTILUS,
-    WANTED,
     interpreter_or_skip,
 )
 
@@ -59,8 +57,6 @@ PROGRAMS = [
 def test_programs(program: Program, tmp_path: Path) -> None:
     """A program of another tool reads what the page exports, and prints what the page shows."""
     tool = TOOLS[program.tool]
-    if tool and not os.environ.get(WANTED):
-        pytest.skip(f"programs of other tools take half a minute: set {WANTED}=1")
     python = interpreter_or_skip(tool) if tool else sys.executable
     place = make_workspace(tmp_path)
     if ".jsonl.gz" in program.text:

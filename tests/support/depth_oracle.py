@@ -1,7 +1,8 @@
-"""The best levels by the naive oracle, which sorts all levels at every summary."""
+"""The best levels by the naive oracle, which looks at all levels at every summary."""
 
 from collections.abc import Iterable
 from fractions import Fraction
+from heapq import nlargest, nsmallest
 from typing import Any
 
 from orderbook.book import Levels
@@ -29,8 +30,8 @@ class DepthOracle(oracle.Oracle):
     def _summary(self, row: Row, exchange_time: int | None) -> None:
         super()._summary(row, exchange_time)
         assert self.book is not None
-        bids = sorted(self.book["bid"].levels.items(), reverse=True)
-        asks = sorted(self.book["ask"].levels.items())
+        bids = nlargest(self.depth, self.book["bid"].levels.items())
+        asks = nsmallest(self.depth, self.book["ask"].levels.items())
         values: list[Any] = [row.seq, row.recv_time]
         for level in range(self.depth):
             for side in (bids, asks):

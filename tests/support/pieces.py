@@ -26,6 +26,7 @@ M = TypeVar("M", bound=Mergeable)
 APART_NS = 3600 * SECOND
 PRODUCTS = ("DASH-BTC", "NU-GBP", "SKL-USD")
 """Of those on the capture: two large ones and a small one."""
+VARIANTS = ("compacted", "some", "damaged", "none")
 
 
 def merge_all(results: Sequence[M], choose: Callable[[int], int]) -> M:
@@ -61,10 +62,10 @@ def interrupted_tape(capture: Path, directory: Path, segment_rows: int) -> Path:
     return directory / "tape"
 
 
-def variants(tape: Path, directory: Path) -> dict[str, Path]:
-    """Return copies of a tape: compacted, without some sidecars, with a damaged one, without any."""
+def variants(tape: Path, directory: Path) -> None:
+    """Copy a tape: compacted, without some sidecars, with a damaged one, without any."""
     copies = {}
-    for name in ("compacted", "some", "damaged", "none"):
+    for name in VARIANTS:
         (directory / name).mkdir()
         copies[name] = copy_of(tape, directory / name)
     compact(copies["compacted"])
@@ -75,7 +76,11 @@ def variants(tape: Path, directory: Path) -> dict[str, Path]:
         path.write_bytes(path.read_bytes()[:-3])
     for path in copies["none"].rglob("*.book"):
         path.unlink()
-    return copies
+
+
+def paths_of_variants(directory: Path) -> dict[str, Path]:
+    """Return the tape of `interrupted_tape`, as recorded, and its copies by `variants`, of one directory."""
+    return {"as recorded": directory / "tape", **{name: directory / name / "copied" for name in VARIANTS}}
 
 
 class ShuffledWorkers:

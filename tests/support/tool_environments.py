@@ -13,7 +13,7 @@ from tests.endurance.forms import IS_LONG
 
 INSTALL_S: Final = 900
 WANTED: Final = "BOOKTAPE_TOOLS"
-"""Set this to 1 to install what is missing; else its tests skip."""
+"""Set this to 1, as in CI, to run the tests of other programs, and to install what is missing."""
 
 HFTBACKTEST: Final = ("hftbacktest==2.4.4", "numpy<2.3", "orjson")  # it cannot be imported with a later NumPy
 CRYPTOFEED: Final = ("cryptofeed==2.4.1",)
@@ -64,15 +64,14 @@ def interpreter(requirements: tuple[str, ...]) -> str:
 
 
 def interpreter_or_skip(requirements: tuple[str, ...], *, is_large: bool = False) -> str:
-    """Return the same for a test; skip it if nothing may be installed, or it cannot be.
+    """Return the same for a test; skip it if such tests are not wanted, or it cannot be installed.
 
     What takes minutes to install is installed only in the long form of the tests.
     """
-    if not (_directory(requirements) / "ready").exists():
-        if not os.environ.get(WANTED):
-            pytest.skip(f"{requirements[0]} is not installed: set {WANTED}=1")
-        if is_large and not IS_LONG:
-            pytest.skip(f"{requirements[0]} is not installed: set {WANTED}=1 and BOOKTAPE_ENDURANCE=long")
+    if not os.environ.get(WANTED):
+        pytest.skip(f"tests of {requirements[0]} take half a minute: set {WANTED}=1")
+    if is_large and not IS_LONG and not (_directory(requirements) / "ready").exists():
+        pytest.skip(f"{requirements[0]} is not installed: set BOOKTAPE_ENDURANCE=long too")
     try:
         return interpreter(requirements)
     except UnavailableError as error:

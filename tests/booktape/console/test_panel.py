@@ -240,13 +240,13 @@ def test_the_panel_of_a_replay(short_tape: Path, options: tuple[str, ...]) -> No
     assert not {"fills", "position"} & set(found)
     text = " ".join(shown[-2])
     assert "disk" not in text
-    assert re.search(r"row [0-9,]+" + ("" if "--follow" in options else " of 3,00[0-9]"), text)
+    assert re.search(r"row [0-9,]+" + ("" if "--follow" in options else " of 1,50[0-9]"), text)
     assert sum(line.startswith(("BTC-USD", "ETH-USD", "SOL-USD")) for line in shown[-2]) == 3
 
 
 def test_a_narrow_panel_has_its_foot_whole(short_tape: Path) -> None:
     """How far a replay has come, and how to end it, is on several lines if one is too short."""
-    foot = re.compile(r"row [0-9,]+ of 3,00[0-9] at \S+ \S+ UTC Ctrl-C ends")
+    foot = re.compile(r"row [0-9,]+ of 1,50[0-9] at \S+ \S+ UTC Ctrl-C ends")
     with on_terminal(40, "replay", short_tape, "--speed", "0.5") as terminal:
         terminal.until(
             lambda output: foot.search(" ".join(" ".join(plain_lines(output)).split())) is not None

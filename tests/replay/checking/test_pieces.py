@@ -9,7 +9,7 @@ from orderbook.document import to_json
 from replay.checking.verify import verify
 from tests.support import tapes
 from tests.support.constants import BTC
-from tests.support.pieces import PRODUCTS, CountingWorkers, interrupted_tape, variants
+from tests.support.pieces import PRODUCTS, CountingWorkers, interrupted_tape, paths_of_variants, variants
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +20,8 @@ def few(captures: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, P
         kept = [line for line in lines if any(product in line for product in PRODUCTS[1:])]
     capture = directory / "capture.jsonl.gz"
     capture.write_bytes(gzip.compress("".join(kept).encode()))
-    return variants(interrupted_tape(capture, directory, 300), directory)
+    variants(interrupted_tape(capture, directory, 300), directory)
+    return paths_of_variants(directory)
 
 
 @pytest.mark.parametrize(("name", "width"), [("compacted", 40), ("some", 40), ("damaged", 3)])

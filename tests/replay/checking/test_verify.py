@@ -43,19 +43,19 @@ def test_imported(imported: Path) -> None:
 @pytest.mark.parametrize("segment_rows", [1, 7, 1024, BLOCK - 1, BLOCK, BLOCK + 1])
 def test_segments_of_any_length(tmp_path: Path, segment_rows: int) -> None:
     """Segments of any length are sealed with the digest after their last row."""
-    number = 40 if segment_rows < 10 else 2 * BLOCK + 100
+    number = 40 if segment_rows < 10 else BLOCK + 100
     frames = [(0, tapes.snapshot(BTC)), *((n * MS, tapes.update(BTC)) for n in range(1, number))]
     assert_whole(tapes.import_frames(tmp_path, frames, segment_rows=segment_rows))
 
 
 @pytest.mark.parametrize(
     "options",
-    [("--segment-rows", "50"), ("--segment-bytes", "10000"), ("--segment-time", "100ms")],
+    [("--segment-bytes", "5000"), ("--segment-time", "100ms")],  # by rows: `recording`
     ids=lambda options: options[0],
 )
 def test_live_segments(tmp_path: Path, options: tuple[str, ...]) -> None:
     """A live segment is sealed with the digest after its last row, whatever ended it."""
-    settings = ExchangeSettings(rate=300.0, frames=500, keep_sent=False)
+    settings = ExchangeSettings(rate=300.0, frames=250, keep_sent=False)
     tape = tmp_path / "tape"
     with SyntheticExchange([MarketSettings(BTC, depth=20)], settings) as exchange:
 

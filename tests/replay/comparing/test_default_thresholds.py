@@ -22,7 +22,7 @@ from replay.comparing.sweep.spread_times import SpreadStatistics
 from replay.running.window import WHOLE, Window
 from tests.support import tapes
 from tests.support.commands import invoke
-from tests.support.constants import BTC, SAMPLE, SECOND
+from tests.support.constants import BTC, ETH, SAMPLE, SECOND
 
 
 def spread(*quantiles: float | None, largest: float | None = None) -> SpreadStatistics:
@@ -80,7 +80,6 @@ def test_slices_of_a_long_tape(monkeypatch: pytest.MonkeyPatch) -> None:
     rows = sum(bt.open(SAMPLE).rows(BTC, start=part.start, end=part.end).num_rows for part in parts)
     assert 500 < rows < 700
     estimated = choose_thresholds([tape], (), WHOLE, "plain").thresholds
-    assert estimated == choose_thresholds([tape], (), WHOLE, "plain").thresholds
     assert 0.5 < estimated[-1] / whole[-1] < 1.1
 
 
@@ -107,5 +106,5 @@ def test_each_product_shows_its_own(tmp_path: Path) -> None:
         own = sorted(set(quantile_thresholds(spread)))
         assert threshold == format_threshold(own[len(own) // 2])
     named = tmp_path / "named.html"
-    bt.open(SAMPLE).compare(html=named, detail="2bps")
+    bt.open(SAMPLE).compare(html=named, detail="2bps", products=ETH)
     assert len(set(re.findall(r"Episodes above ([0-9.,]+ bps):", named.read_text(encoding="utf-8")))) == 1

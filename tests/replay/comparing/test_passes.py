@@ -15,7 +15,8 @@ from tests.support.tapes import Recording
 def test_episodes_of_a_run(recording: Recording, tmp_path: Path) -> None:
     """RUN/episodes has a row for each episode that is counted, with the mark-outs whose mean is told."""
     run = tmp_path / "run"
-    rows = json_of("compare", recording.tape, "--threshold=5bps", "--threshold=10bps", "-o", run)["rows"]
+    options = ("--threshold=5bps", "--threshold=10bps", "--markout=50ms", "-o", run)
+    rows = json_of("compare", recording.tape, *options)["rows"]
     assert json.loads((run / "run.json").read_bytes())["episodes_of"] == [0.0005, 0.001]
     for row in rows:
         table = pq.read_table(run / "episodes" / f"product={row['product']}")
@@ -24,9 +25,9 @@ def test_episodes_of_a_run(recording: Recording, tmp_path: Path) -> None:
         assert sum(table["signals"].to_pylist()) == row["signals"]
         assert sum(table["duration_s"].to_pylist()) == pytest.approx(row["time_above_s"])
         assert max(table["max_relative_spread"].to_pylist()) == row["max_relative_spread"]
-        known = [value for value in table["markout_1s_bps"].to_pylist() if value is not None]
-        assert len(known) == row["markout_1s_episodes"]
-        assert sum(known) / len(known) == pytest.approx(row["markout_1s_mean_bps"])
+        known = [value for value in table["markout_50ms_bps"].to_pylist() if value is not None]
+        assert len(known) == row["markout_50ms_episodes"]
+        assert sum(known) / len(known) == pytest.approx(row["markout_50ms_mean_bps"])
 
 
 def test_run_of_many_thresholds(recording: Recording, tmp_path: Path) -> None:

@@ -91,7 +91,7 @@ def test_a_resumed_clock(recording: Recording) -> None:
     tape = Tape.open(recording.tape)
     settings = ReplaySettings(products=("BTC-USD", "ETH-USD"), speed=0.001)
     source = paced_source(tape, settings)
-    resumed = {"BTC-USD": 3000, "ETH-USD": 2000}
+    resumed = {"BTC-USD": 1500, "ETH-USD": 1000}
     parts = {product: source.build_part("tape", product, seq) for product, seq in resumed.items()}
     first = {product: tapes.tape_rows(recording.tape, product)[seq] for product, seq in resumed.items()}
     earliest = min(first, key=lambda product: first[product].recv_time)

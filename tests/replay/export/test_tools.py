@@ -1,4 +1,4 @@
-"""Other tools on our exports, each in its own environment; BOOKTAPE_TOOLS=1 installs what is missing."""
+"""Other tools on our exports, each in its own environment; BOOKTAPE_TOOLS=1 runs them, as CI does."""
 
 import json
 import os

@@ -25,6 +25,7 @@ from orderbook.venues.registry import venue
 from recorder.tape.reader import Tape
 from recorder.tape.row_batches import RowTuple
 from replay.merging.api import merge
+from tests.endurance.forms import cases
 from tests.support.commands import invoke, json_of
 from tests.support.constants import BTC, CAPTURES, MS, SECOND, START
 from tests.support.oracle import Row
@@ -59,7 +60,7 @@ def recorders(rng: random.Random, number: int, jitter: int) -> list[Recorder]:
     ]
 
 
-@settings(max_examples=10)
+@settings(max_examples=cases(30, 4))
 @given(seed=st.integers(0, 2**32), number=st.integers(2, 3), jitter=st.sampled_from((1, 5, 60)))
 @example(seed=578, number=3, jitter=60)  # a state of two moments, each of which one connection has
 def test_any_recorders(tmp_path_factory: pytest.TempPathFactory, seed: int, number: int, jitter: int) -> None:

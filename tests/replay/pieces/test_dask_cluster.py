@@ -26,7 +26,7 @@ from replay.processes import LostProcessError
 from replay.running.window import WHOLE
 from tests.support.commands import invoke, json_of, running_booktape
 from tests.support.constants import TIMEOUT_S
-from tests.support.dask import DaskProcesses, dask_processes, marked, run_piece_or_wait
+from tests.support.dask import DaskProcesses, dask_processes, marked, run_piece_or_wait, wait_for
 from tests.support.pieces import PRODUCTS, rows_of
 
 THRESHOLDS = ("1bps", "10bps")
@@ -108,11 +108,11 @@ def test_a_worker_without_the_tape(dask: DaskProcesses, interrupted: dict[str, P
     assert "\n" not in str(caught.value)
 
 
-def test_a_killed_worker(
+def test_what_is_killed(
     doomed: tuple[DaskProcesses, Any], interrupted: dict[str, Path], tmp_path: Path
 ) -> None:
-    """If a worker is killed while it works on a piece, the results are those of one process."""
-    _, client = doomed
+    """A worker that is killed while it works on a piece changes no result; without a scheduler all ends."""
+    processes, client = doomed
     work, pieces = work_on(interrupted["as recorded"], tmp_path / "mark")
     with ThreadPoolExecutor(1) as thread:
         waiting = thread.submit(ClusterWorkers(DaskCluster(client)).merged, run_piece_or_wait, work, pieces)
@@ -122,17 +122,10 @@ def test_a_killed_worker(
         alone = run_piece(work, ProductPiece(each.tape, each.product, WHOLE_PRODUCT))
         assert total.total.tally.document() == alone.total.tally.document()
         assert total.total.sweep.finish() == alone.total.sweep.finish()
-
-
-def test_a_killed_scheduler(
-    doomed: tuple[DaskProcesses, Any], interrupted: dict[str, Path], tmp_path: Path
-) -> None:
-    """If the scheduler is killed, the command ends with one line."""
-    processes, client = doomed
-    work, pieces = work_on(interrupted["as recorded"], tmp_path / "mark")
+    work, pieces = work_on(interrupted["as recorded"], tmp_path / "other mark")
     with ThreadPoolExecutor(1) as thread:
         waiting = thread.submit(ClusterWorkers(DaskCluster(client)).merged, run_piece_or_wait, work, pieces)
-        marked(tmp_path / "mark")
+        marked(tmp_path / "other mark")
         processes.scheduler.kill()
         with pytest.raises(LostProcessError, match="cluster is lost"):
             waiting.result()
@@ -155,8 +148,13 @@ def test_ctrl_c_while_local_workers_start() -> None:
     with running_booktape(*command, start_new_session=True) as process:
         children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
         threads = children.parent.parent
-        while not any((thread / "children").read_text() for thread in threads.iterdir()):
-            assert process.poll() is None
+        wait_for(
+            lambda: (
+                process.poll() is not None
+                or any((thread / "children").read_text() for thread in threads.iterdir())
+            )
+        )
+        assert process.poll() is None
         os.killpg(process.pid, signal.SIGINT)
         _, said = process.communicate(timeout=TIMEOUT_S)
     assert (process.returncode, said) == (1, "Error: interrupted\n")

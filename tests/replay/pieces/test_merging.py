@@ -18,6 +18,7 @@ from replay.comparing.settings import CompareSettings
 from replay.comparing.sweep.episode_rows import EpisodeRows
 from replay.comparing.totals import ProductTotal
 from replay.pieces.merging import ChainMerge
+from tests.endurance.forms import cases
 from tests.support.constants import BTC, SECOND
 from tests.support.oracle import Row
 from tests.support.pieces import merge_all
@@ -74,7 +75,7 @@ def everything(found: PieceTotal, written: Sequence[pa.RecordBatch]) -> dict[str
 
 
 @pytest.mark.parametrize("feed", ["exchange", "advanced"])
-@settings(max_examples=30)
+@settings(max_examples=cases(100, 12))
 @given(st.data())
 def test_pieces_of_random_tapes(feed: str, data: st.DataObject) -> None:
     """Counts, facts, digests, sweep and episodes are those of one pass, also where blocks of digests end."""

@@ -49,11 +49,10 @@ def short_digests(short_tape: Path) -> tuple[dict[str, str], Any]:
 def test_live_equals_oracle(recording: Recording, recorded_oracle: dict[str, oracle.OracleRun]) -> None:
     """The digests that a live recording prints are the oracle's of the rows on its tape."""
     assert digests_of(recording.document) == oracle_digests(recorded_oracle)
-    assert all(len(run.summaries) > oracle.BLOCK for run in recorded_oracle.values())
 
 
 @pytest.mark.parametrize(
-    ("speed", "batch_rows"), [(MAX_SPEED, 1), (MAX_SPEED, 7), (MAX_SPEED, 10_000), (50.0, 7), (50.0, 8192)]
+    ("speed", "batch_rows"), [(MAX_SPEED, 7), (MAX_SPEED, 10_000), (50.0, 7), (50.0, 8192)]
 )
 def test_replay_equals_live(recording: Recording, speed: float, batch_rows: int) -> None:
     """The digests are those of the live recording at any speed and batch size."""
@@ -81,10 +80,14 @@ def test_captures(capture_tape: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["advanced-2026-08-btc-eth", "exchange-2021-04-ten-products"])
-def test_captures_equal_oracle(import_capture: Callable[[str], Path], name: str) -> None:
+def test_captures_equal_oracle(
+    import_capture: Callable[[str], Path],
+    capture_oracle: Callable[[str], dict[str, oracle.OracleRun]],
+    name: str,
+) -> None:
     """A many-product capture has the digests that the oracle computes from the rows of its tape."""
-    tape = import_capture(name)
-    assert digests_of(running.run(tape, keep=False).document()) == oracle_digests(tapes.oracle_runs(tape))
+    document = running.run(import_capture(name), keep=False).document()
+    assert digests_of(document) == oracle_digests(capture_oracle(name))
 
 
 @pytest.mark.parametrize(
@@ -212,7 +215,7 @@ def replay_until_aborted(tape: Path, store: Path, abort_after: int | None) -> di
     return found
 
 
-@pytest.mark.parametrize("aborts", [[60], [0, 0, 50, 0, 1, 0], [70, 3, 3]])
+@pytest.mark.parametrize("aborts", [[20], [0, 0, 20, 0, 1, 0], [25, 3, 3]])
 def test_recovery_equals_live(recording: Recording, tmp_path: Path, aborts: list[int]) -> None:
     """A replay that is aborted, once or often, resumes and ends with the live digests and counts."""
     store = new_store(tmp_path)

@@ -221,9 +221,13 @@ def test_batches_and_speed_do_not_matter(recording: Recording, run: Path, tmp_pa
 
 
 @pytest.mark.parametrize(
-    "change", [lambda value: math.nextafter(value, math.inf), lambda _: None, lambda _: math.nan]
+    ("stream", "column", "change"),
+    [
+        ("summaries", "bid_size", lambda value: math.nextafter(value, math.inf)),
+        ("summaries", "bid_size", lambda _: math.nan),
+        ("depth", "ask_price_2", lambda _: None),
+    ],
 )
-@pytest.mark.parametrize(("stream", "column"), [("summaries", "bid_size"), ("depth", "ask_price_2")])
 def test_one_changed_float(
     recording: Recording, run: Path, tmp_path: Path, stream: str, column: str, change: Callable[[float], Any]
 ) -> None:

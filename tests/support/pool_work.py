@@ -1,0 +1,20 @@
+"""What the processes of a pool do in tests: a module that imports little, as each of them imports it."""
+
+import os
+
+from orderbook.errors import BooktapeError
+from replay.processes import WaitForStart
+
+
+def number_and_start(number: int, wait_for_start: WaitForStart) -> tuple[int, int]:
+    """Return the number of a part and its start."""
+    return number, wait_for_start()
+
+
+def fail_or_die(number: int, wait_for_start: WaitForStart) -> int:
+    """Fail, die, or wait for the others."""
+    if number == 1:
+        raise BooktapeError("the first")
+    if number == 2:
+        os._exit(7)
+    return wait_for_start()

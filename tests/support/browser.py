@@ -93,6 +93,10 @@ class Page:
         self.until_drawn()
         return self
 
+    def leave(self) -> None:
+        """Show nothing."""
+        self._load("about:blank")
+
     def _offline(self, *, is_offline: bool) -> None:
         self.call(
             "Network.emulateNetworkConditions",
@@ -114,7 +118,7 @@ class Page:
             mobile=width < 600,
         )
         self.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
-        self._load("about:blank")  # the page before may still ask a server that is gone
+        self.leave()  # the page before may still ask a server that is gone
         self.complaints.clear()
         self.requests.clear()
         self._load(url)

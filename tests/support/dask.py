@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from replay.comparing.pieces import PieceTotal, run_piece
 from replay.comparing.totals import Work
@@ -28,6 +29,13 @@ class DaskProcesses:
     address: str
     scheduler: "subprocess.Popen[bytes]"
     workers: "list[subprocess.Popen[bytes]]"
+
+
+def client_of(processes: DaskProcesses) -> Any:
+    """Return a client; it closes itself at the end of a block."""
+    from distributed import Client  # noqa: PLC0415  takes a second, in each process of a test run
+
+    return Client(processes.address, timeout="5s")  # type: ignore[no-untyped-call]  # of Dask
 
 
 @contextmanager

@@ -158,23 +158,35 @@ def first_time_of(tape: Path) -> int:
         ("diff", "."),
     ],
 )
-def test_rows_that_are_gone(removed: Path, url: str, command: tuple[str, ...]) -> None:
+def test_rows_that_are_gone(without_first: Path, tape: Path, url: str, command: tuple[str, ...]) -> None:
     """A command that needs them says in one line in which store they are, and from when on they are here."""
     name, *options = command
-    done = invoke(name, removed, *(removed.with_name("other") if each == "." else each for each in options))
+    done = invoke(name, without_first, *(tape if each == "." else each for each in options))
     assert done.exit_code == 1
     (line,) = done.stderr.splitlines()
     assert f"are in {url} (removed here on " in line
-    assert kept_from(removed) in line
+    assert kept_from(without_first) in line
     assert "damage" not in line
 
 
-@pytest.fixture
-def removed(local: Path, place: RemotePath, tape: Path) -> Path:
-    """Return a tape without its first segments, beside a whole one."""
-    shutil.copytree(tape, local.with_name("other"))
-    Shipper(local, place, ALL).ship()
+@pytest.fixture(scope="module")
+def without_first(
+    tape: Path, url: str, object_store: ObjectStore, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """Return a tape without its first segments. Do not change it."""
+    local = shutil.copytree(tape, tmp_path_factory.mktemp("removed") / "tape")
+    with pytest.MonkeyPatch.context() as environment:
+        enter(object_store.environment(), environment)
+        Shipper(local, RemotePath(url), ALL).ship()
+    objects.client.cache_clear()
     return local
+
+
+@pytest.fixture
+def removed(without_first: Path, place: RemotePath, tmp_path: Path) -> Path:
+    """Return a copy of it, from which the store is found."""
+    assert place
+    return shutil.copytree(without_first, tmp_path / "tape")
 
 
 def test_inspect_tells_where_they_are(removed: Path, url: str) -> None:
@@ -207,7 +219,7 @@ def test_it_is_recorded_on_compacted_and_removed_again(
     more = [(n * EVERY, update(BTC, ("sell", "101", str(1 + n % 5)))) for n in later]
     capture = write_capture(tmp_path / "more.jsonl", [((FRAMES + 9) * EVERY, snapshot(BTC)), *more])
     for each in (local, tape_and_more := shutil.copytree(tape, tmp_path / "all")):
-        import_captures([capture], each, ImportSettings(seal=SealPolicy(rows=100, seconds=3600)))
+        import_captures([capture], each, ImportSettings(seal=SealPolicy(rows=400, seconds=7200)))
     assert invoke("compact", local).exit_code == 0
     assert invoke("index", local).exit_code == 0
     check_local(local, tape_and_more)

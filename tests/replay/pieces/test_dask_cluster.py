@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from distributed import Client
 
 import booktape as bt
 from orderbook.document import to_json
@@ -26,7 +25,14 @@ from replay.processes import LostProcessError
 from replay.running.window import WHOLE
 from tests.support.commands import invoke, json_of, running_booktape
 from tests.support.constants import TIMEOUT_S
-from tests.support.dask import DaskProcesses, dask_processes, marked, run_piece_or_wait, wait_for
+from tests.support.dask import (
+    DaskProcesses,
+    client_of,
+    dask_processes,
+    marked,
+    run_piece_or_wait,
+    wait_for,
+)
 from tests.support.pieces import PRODUCTS, rows_of
 
 THRESHOLDS = ("1bps", "10bps")
@@ -43,7 +49,7 @@ def dask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DaskProcesses]:
 def doomed(tmp_path: Path) -> Iterator[tuple[DaskProcesses, Any]]:
     """Return a scheduler with two workers, and its client."""
     with dask_processes(tmp_path, 2) as processes:
-        client: Any = Client(processes.address, timeout="5s")  # type: ignore[no-untyped-call]  # of Dask
+        client: Any = client_of(processes)
         client.wait_for_workers(2)
         yield processes, client
         client.close()
@@ -74,7 +80,7 @@ def test_a_command_on_a_cluster(dask: DaskProcesses, interrupted: dict[str, Path
 def test_a_client_of_yours(dask: DaskProcesses, interrupted: dict[str, Path]) -> None:
     """From Python a client shares the work, and stays open; a tape without sidecars is verified as well."""
     tape = bt.open(interrupted["as recorded"])
-    with Client(dask.address) as client:  # type: ignore[no-untyped-call]  # of Dask
+    with client_of(dask) as client:
         found = tape.compare(THRESHOLDS, products=PRODUCTS, client=client)
         assert to_json(found.rows()) == to_json(tape.compare(THRESHOLDS, products=PRODUCTS).rows())
         assert client.status == "running"
@@ -90,7 +96,7 @@ def test_a_backtest_on_a_cluster(dask: DaskProcesses, tmp_path: Path) -> None:
     options: dict[str, Any] = {"sweep": {"threshold": [0.0, 0.001]}, "engine": "plain"}
     walk: dict[str, Any] = {**options, "walk": "2s:1s", "end": "+5s"}
     alone = tape.backtest(output=runs[0], end="+5s", **options)
-    with Client(dask.address) as client:  # type: ignore[no-untyped-call]  # of Dask
+    with client_of(dask) as client:
         found = tape.backtest(client=client, output=runs[1], end="+5s", **options)
         assert tape.walk_forward(client=client, **walk).steps == tape.walk_forward(**walk).steps
     assert (found.rows, found.execution_digest) == (alone.rows, alone.execution_digest)
@@ -103,7 +109,7 @@ def test_a_worker_without_the_tape(dask: DaskProcesses, interrupted: dict[str, P
     """One line says which worker, and what it needs."""
     work, pieces = work_on(interrupted["as recorded"], tmp_path / "mark")
     work = replace(work, tapes=[replace(work.tapes[0], path=tmp_path / "nowhere")])
-    with Client(dask.address) as client, pytest.raises(TapeError, match=r"nowhere.*on the worker") as caught:  # type: ignore[no-untyped-call]  # of Dask
+    with client_of(dask) as client, pytest.raises(TapeError, match=r"nowhere.*on the worker") as caught:
         ClusterWorkers(DaskCluster(client)).merged(run_piece, work, pieces)
     assert "\n" not in str(caught.value)
 

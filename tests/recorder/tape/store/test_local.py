@@ -1,6 +1,7 @@
 """The local file system: modes of files, atomic replacement, and one holder of a lock."""
 
 import os
+import shutil
 import stat
 from pathlib import Path
 from typing import Final
@@ -99,11 +100,17 @@ NAMES: Final = (
 )
 
 
-@pytest.fixture
-def tape(tmp_path: Path) -> Path:
-    """Return a tape of a book with three segments."""
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a tape of a book with three segments. Do not change it."""
     sent = [(0, snapshot(BTC)), *((number * MS, update(BTC)) for number in range(1, 59))]
-    return import_frames(tmp_path, sent, segment_rows=20)
+    return import_frames(tmp_path_factory.mktemp("whole"), sent, segment_rows=20)
+
+
+@pytest.fixture
+def tape(whole: Path, tmp_path: Path) -> Path:
+    """Return a copy of the tape, to be damaged."""
+    return shutil.copytree(whole, tmp_path / "tape")
 
 
 def use(tape: Path) -> list[Result]:
@@ -144,19 +151,20 @@ def test_nothing_is_written_through_a_symbolic_link(tape: Path, tmp_path: Path, 
         assert outside.read_bytes() == before
 
 
-@pytest.mark.parametrize("suffix", [".jsonl", ".next.jsonl"])
-@pytest.mark.parametrize("form", [1, 2])
 @pytest.mark.parametrize(
-    "file",
+    ("file", "suffix", "form"),
     [
-        "../../outside.parquet",
-        "{tmp}/outside.parquet",
-        "date=2026-08-09/../../../outside.parquet",
-        "date=2026-08-09/{first:020d}.parquet/../../../../outside.parquet",
-        "date=2026-08-09/{first}.parquet",
-        "date=2026-08-10/{first:020d}.parquet",
-        "_index/{first:020d}.book",
-        "\x1b[2J.parquet",
+        ("../../outside.parquet", ".jsonl", 1),
+        ("../../outside.parquet", ".jsonl", 2),
+        ("../../outside.parquet", ".next.jsonl", 1),
+        ("../../outside.parquet", ".next.jsonl", 2),
+        ("{tmp}/outside.parquet", ".jsonl", 2),
+        ("date=2026-08-09/../../../outside.parquet", ".next.jsonl", 1),
+        ("date=2026-08-09/{first:020d}.parquet/../../../../outside.parquet", ".jsonl", 2),
+        ("date=2026-08-09/{first}.parquet", ".jsonl", 1),
+        ("date=2026-08-10/{first:020d}.parquet", ".jsonl", 2),
+        ("_index/{first:020d}.book", ".next.jsonl", 2),
+        ("\x1b[2J.parquet", ".jsonl", 2),
     ],
 )
 def test_a_list_names_no_other_file(tape: Path, tmp_path: Path, file: str, suffix: str, form: int) -> None:

@@ -86,6 +86,7 @@ class QuoteWhenWide:
         "inside": Setting("int", 1),
         "limit": Setting("amount", "0.05"),
     },
+    idle_below="threshold",
 )
 def _quote_when_wide(
     m: MarketWords,

@@ -17,7 +17,7 @@ from orderbook.execution.orders import Kind
 from orderbook.execution.own_orders import OwnOrder
 from orderbook.execution.own_side import OwnSide
 from orderbook.execution.params import Setting, State, plain_record, record_array
-from orderbook.execution.wakes import WakeRules, Wakes
+from orderbook.execution.wakes import WakeRules, Wakes, Why
 from orderbook.execution.words import (
     AMEND,
     AMENDING,
@@ -52,16 +52,23 @@ class CompiledStrategy:
         wakes: what wakes it.
         settings: its settings, by name.
         state: what it keeps between calls, by name, with the values at the start.
+        idle_below: see `compiled`.
 
     Attributes:
-        function, wakes: as given.
+        function, wakes, idle_below: as given.
     """
 
     def __init__(
-        self, function: Function, wakes: Wakes, settings: Mapping[str, Setting], state: State
+        self,
+        function: Function,
+        wakes: Wakes,
+        settings: Mapping[str, Setting],
+        state: State,
+        idle_below: str | None = None,
     ) -> None:
         self.function = function
         self.wakes = wakes
+        self.idle_below = idle_below
         self.__name__ = function.__name__
         self.__qualname__ = function.__qualname__
         self.__module__ = function.__module__
@@ -107,6 +114,7 @@ def compiled(
     wakes: Wakes,
     settings: Mapping[str, Setting] | None = None,
     state: State | None = None,
+    idle_below: str | None = None,
 ) -> Callable[[Function], CompiledStrategy]:
     """Make a strategy of a function that the compiled exchange calls without Python.
 
@@ -120,18 +128,25 @@ def compiled(
         settings: its settings, by name; `params` has an attribute for each.
         state: what it keeps, by name, with the values at the start: ints, floats, and lists of either;
             `state` has an attribute for each.
+        idle_below: the setting of a relative spread. While the spread is not above it and no own order is
+            open, a change at the top of the book does not call the function, so that many settings cost
+            little; it must be one that would ask for nothing then, and keep nothing of it.
 
     Raises:
         OptionError: if a setting or a value of the state cannot be used.
     """
     WakeRules(wakes)
+    kinds = {name: each.kind for name, each in (settings or {}).items()}
+    if idle_below is not None and kinds.get(idle_below) != "threshold":
+        reason = f'{idle_below!r} is no setting of a threshold: name one, such as "threshold"'
+        raise OptionError(reason, option="idle_below")
 
     def decorate(function: Function) -> CompiledStrategy:
         taken = len(signature(function).parameters)
         if taken != 5:
             reason = f"{function.__name__} takes {taken} arguments: write (m, orders, params, state, out)"
             raise OptionError(reason, option="function")
-        return CompiledStrategy(function, wakes, settings or {}, state or {})
+        return CompiledStrategy(function, wakes, settings or {}, state or {}, idle_below)
 
     return decorate
 
@@ -143,6 +158,7 @@ class CompiledTrader:
         strategy: what it was made by.
         params, state: its settings and what it keeps, arrays of one record, as compiled code reads them.
         wakes: what wakes it.
+        idle_below: the spread below which it is idle, see `compiled`; None if it never is.
     """
 
     def __init__(self, strategy: CompiledStrategy, params: npt.NDArray[Any], state: npt.NDArray[Any]) -> None:
@@ -150,6 +166,8 @@ class CompiledTrader:
         self.params = params
         self.state = state
         self.wakes = strategy.wakes
+        idle_below = strategy.idle_below
+        self.idle_below: float | None = None if idle_below is None else float(params[0][idle_below])
         self._plain: tuple[Any, Any, MarketWords, list[RequestWords]] | None = None
 
     @property
@@ -159,12 +177,20 @@ class CompiledTrader:
 
     def on_event(self, m: MarketView) -> None:
         """Call the function in Python, and send what it asks for."""
+        orders = shown_orders(m)
+        if not orders and self.is_idle(m):
+            return
         if self._plain is None:  # not made for compiled code: it takes longer than a thousand calls of that
             out = [RequestWords() for _ in range(MOST_REQUESTS)]
             self._plain = plain_record(self.params), plain_record(self.state), MarketWords(), out
         params, state, market, out = self._plain
         show_market(m, market)
-        send_requests(m, self.strategy.function(market, shown_orders(m), params, state, out), out)
+        send_requests(m, self.strategy.function(market, orders, params, state, out), out)
+
+    def is_idle(self, m: MarketView) -> bool:
+        """Tell whether nothing wakes the strategy if it has no open order, see `compiled`."""
+        idle_below = self.idle_below
+        return idle_below is not None and m.why == Why.TOP and m.relative_spread <= idle_below
 
 
 def show_market(m: MarketView, words: MarketWords) -> None:

@@ -22,7 +22,7 @@ from booktape.words import (
     wake_at,
 )
 from orderbook.execution.compiled_strategy import CompiledStrategy, compiled
-from orderbook.execution.params import Setting
+from orderbook.execution.params import Setting, State
 from orderbook.execution.wakes import Wakes
 
 PRIME: Final = 2_147_483_647
@@ -88,10 +88,11 @@ def ask_for_anything(  # noqa: C901  of every kind one
     return count
 
 
-def curious(wakes: Wakes) -> CompiledStrategy:
-    """Return the strategy that looks at everything and asks for anything."""
-    decorate = compiled(wakes, settings={"seed": Setting("int", 1)}, state={"seed": 1, "woken": [0] * 4})
-    return decorate(ask_for_anything)
+def curious(wakes: Wakes, *, can_idle: bool = False) -> CompiledStrategy:
+    """Return the strategy that looks at everything and asks for anything, if it is called."""
+    settings = {"seed": Setting("int", 1), "idle_below": Setting("threshold", "0bps")}
+    state: State = {"seed": 1, "woken": [0] * 4}
+    return compiled(wakes, settings, state, "idle_below" if can_idle else None)(ask_for_anything)
 
 
 def nonsense(

@@ -135,10 +135,11 @@ def random_lanes(case: Case, seed: int) -> tuple[ProductRules, list[Made]]:
         made.append((lambda values=values: Derived(BTC, **values), of_lane))  # type: ignore[misc]
     for number in range(2):
         wakes, queue = random_wakes(rng), rng.choice(QUEUE_MODELS)
-        curious = lambda number=number, wakes=wakes: Curious(seed + number, wakes)  # noqa: E731
-        made.append((curious, dataclasses.replace(shared, queue=queue)))
-        called = compiled_strategies.curious(wakes)
-        made.append((lambda called=called: called(BTC, seed=seed), dataclasses.replace(shared, queue=queue)))  # type: ignore[misc]
+        of_lane = dataclasses.replace(shared, queue=queue)
+        made.append((lambda number=number, wakes=wakes: Curious(seed + number, wakes), of_lane))  # type: ignore[misc]
+        called = compiled_strategies.curious(wakes, can_idle=rng.random() < 0.7)
+        values = {"seed": seed, "idle_below": rng.choice(("1bps", "2bps", "4bps", "90%"))}
+        made.append((lambda called=called, values=values: called(BTC, **values), of_lane))  # type: ignore[misc]
     return rules, made
 
 

@@ -17,6 +17,7 @@ says of which one it is the twin. Prices, sizes and money are integers here too.
     account        the money of a lane, and the sums of its orders
     digest         the execution digest
     later_mids     the mid after each fill
+    markouts       the mark-outs of fills, added up
     samples        what a lane is worth, and when
     events         what the exchange says
     latency        how long a request travels
@@ -26,6 +27,7 @@ says of which one it is the twin. Prices, sizes and money are integers here too.
     woken          calls of strategies in Python
     reports        what is reported, and what a compiled strategy knows
     room           whether there is room for what may happen
+    stirring       which lanes a row concerns
     lane           the order of events
     market         what the tape shows
     kernel         rows through market and lanes
@@ -37,7 +39,6 @@ says of which one it is the twin. Prices, sizes and money are integers here too.
     callee         a compiled strategy and its memory
     lane_settings  a lane's settings as the kernel reads them
     harvest        the sums of a lane, and its rows if they are wanted
-    markouts       the mark-outs of fills, added up
     written        who takes what the kernel has written
     lanes          all of it for a batch
     product        all of it for a product

@@ -32,17 +32,17 @@ def record_at(dtype: Any) -> Any:
     return record
 
 
-def _item_at(item: Any) -> Any:
-    """Return the compiled function (address, number) that returns an item of a table as an int64."""
+def _item_at(item: Any, of: Any = types.int64) -> Any:
+    """Return the compiled function (address, number) that returns an item of a table as of a type."""
 
     @intrinsic
     def item_at(_typing: Any, _address: Any, _number: Any) -> Any:
         def generate(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
             place = builder.inttoptr(arguments[0], context.get_value_type(item).as_pointer())
             found = builder.load(builder.gep(place, [arguments[1]]))
-            return context.cast(builder, found, item, types.int64)
+            return context.cast(builder, found, item, of)
 
-        return types.int64(types.int64, types.int64), generate
+        return of(types.int64, types.int64), generate
 
     return item_at
 
@@ -98,6 +98,7 @@ copy_record: Final[Any] = intrinsic(_copy_record)
 load: Final = _item_at(types.int64)
 load_int: Final = _item_at(types.int32)
 load_byte: Final = _item_at(types.uint8)
+load_float: Final = _item_at(types.float64, types.float64)
 market_at: Final = record_at(layout.MARKET)
 book_at: Final = record_at(book_layout.BOOK_REGISTERS)
 lane_ref: Final = record_at(layout.LANE)
@@ -108,5 +109,6 @@ own_ref: Final = record_at(ORDER_WORDS)
 request_ref: Final = record_at(REQUEST_WORDS)
 account_ref: Final = record_at(layout.ACCOUNT)
 moves_ref: Final = record_at(layout.MOVES)
+markouts_ref: Final = record_at(layout.MARKOUTS)
 sample_ref: Final = record_at(layout.SAMPLE)
 rested_ref: Final = record_at(layout.RESTED)

@@ -97,6 +97,8 @@ class Caller:
             ValueError: if it raises, or asks for what makes no sense.
         """
         market, orders = MarketWords(), shown_orders(m)
+        if not orders and self._trader.is_idle(m):
+            return
         show_market(m, market)
         self._market[0] = astuple(market)
         own = np.array([astuple(each) for each in orders], ORDER_WORDS)

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from orderbook.events import Trade
 from orderbook.execution.codes import CODES, Code, QueueModel
-from orderbook.execution.compiled.harvest import FILLED_BY, SIDES, wide
+from orderbook.execution.compiled.harvest import FILLED_BY, SIDES
 from orderbook.execution.compiled.layout import (
     AMEND,
     CANCEL,
@@ -23,6 +23,7 @@ from orderbook.execution.compiled.layout import (
     places_of,
 )
 from orderbook.execution.compiled.memory import Memory
+from orderbook.execution.compiled.wide import joined
 from orderbook.execution.events import Event, Fill
 from orderbook.execution.market import Touch
 from orderbook.execution.market_view import MarketView
@@ -203,7 +204,7 @@ class Desk:
                 FILLED_BY[report["by"]],
                 bool(report["is_maker"]),
                 price * size,
-                wide(int(report["fee_high"]), int(report["fee_low"])),
+                joined(report["fee_high"], report["fee_low"]),
                 *(int(report[name]) for name in ("seq", "connection", "ahead_back", "ahead_share")),
             )
         event = Event(int(report["time"]), CODES[code], number, side, price, size, fill, order)

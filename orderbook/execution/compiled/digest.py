@@ -217,7 +217,10 @@ def _put(hashed: int, place: int, value: Any) -> None:
 def add_event(x: Any, account: Any, event: Any) -> None:
     """Add the next event of a lane to its digest."""
     hashed = x.hashed
-    whole, part = wide.whole_and_part(event.fee_high, event.fee_low, MONEY_UNITS)
+    whole: Any = np.int64(0)
+    part: Any = np.int64(0)
+    if event.fee_high | event.fee_low:
+        whole, part = wide.whole_and_part(event.fee_high, event.fee_low, MONEY_UNITS)
     for place in range(4):
         store(hashed, HASH + place, get_word(FIRST, place))
         store(hashed, place, get_word(account.chain, place))

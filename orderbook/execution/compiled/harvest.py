@@ -11,7 +11,9 @@ from orderbook.execution.account import Account
 from orderbook.execution.breaks import Broken
 from orderbook.execution.codes import CODES, QUEUE_MODELS, Code, FilledBy, QueueModel
 from orderbook.execution.compiled.layout import ORDER, UNKNOWN, places_of
+from orderbook.execution.compiled.markouts import sums_of
 from orderbook.execution.compiled.memory import Memory
+from orderbook.execution.compiled.wide import joined, joined_words
 from orderbook.execution.digest import ExecutionDigest
 from orderbook.execution.events import Fill
 from orderbook.execution.orders import Kind, Order
@@ -26,9 +28,6 @@ SIDES: Final[tuple[Side, ...]] = ("bid", "ask")
 KINDS: Final[tuple[Kind, ...]] = ("limit", "ioc", "market")
 FILLED_BY: Final[tuple[FilledBy, ...]] = ("take", "take", "trade", "through", "cross", "late")
 SAMPLED: Final[tuple[SampleWhy, ...]] = ("grid", "fill", "break", "end")
-_WORD: Final = 2**64
-
-
 _NUMBER, _SIDE, _KIND, _POST_ONLY, _PRICE, _SIZE, _SENT, _FILLED = places_of(
     ORDER, *("number", "side", "kind", "post_only", "price", "size", "sent", "filled")
 )
@@ -56,13 +55,13 @@ class CompiledLane:
 
     Attributes:
         rows: results that are whole; the caller takes them away.
-        markouts: sums of its mark-outs by horizon, as maker and as taker.
+        odd_markouts: sums of the mark-outs by horizon that the kernel has left, as maker and as taker.
         name_of: returns the name of an order that is over, by its number; None if no order has one.
     """
 
     def __init__(self, memory: Memory, number: int, settings: LaneSettings) -> None:
         self.rows = LaneRows()
-        self.markouts = {each: (MarkoutSums(), MarkoutSums()) for each in settings.markouts}
+        self.odd_markouts = [(MarkoutSums(), MarkoutSums()) for _ in settings.markouts]
         self.name_of: Callable[[int], str | None] | None = None
         self._memory = memory
         self._number = number
@@ -104,9 +103,9 @@ class CompiledLane:
         totals.ends = Counter({code: counts[code] for code in counts if code.ends_order})
         totals.refused_amends = Counter({code: counts[code] for code in counts if code.refuses_amend})
         totals.fills_maker, totals.fills_taker = int(record["fills_maker"]), int(record["fills_taker"])
-        totals.accepted, totals.done = (_pair(*record[name]) for name in ("accepted", "done"))
+        totals.accepted, totals.done = (joined(*record[name]) for name in ("accepted", "done"))
         filled = record["filled"].reshape(-1, 2)
-        totals.filled = {model: _pair(*words) for model, words in zip(QUEUE_MODELS, filled, strict=True)}
+        totals.filled = {model: joined(*words) for model, words in zip(QUEUE_MODELS, filled, strict=True)}
         totals.rested_orders = int(record["rested_orders"])
         totals.filled_orders = dict(zip(QUEUE_MODELS, record["filled_orders"].tolist(), strict=True))
         totals.exceeds_level = bool(record["exceeds_level"])
@@ -117,8 +116,17 @@ class CompiledLane:
             totals.last_known = KnownMid(*(int(record[f"known_{name}"]) for name in ("time", "bid", "ask")))
         totals.of_marks = _moves(moves[2 * self._number], totals.equity_every)
         totals.of_hours = _moves(moves[2 * self._number + 1], HOUR)
-        totals.markouts = self.markouts
+        totals.markouts = self._markouts()
         return totals
+
+    def _markouts(self) -> dict[int, tuple[MarkoutSums, MarkoutSums]]:
+        maker, taker = self._memory.markouts[self._number]
+        return {
+            horizon: (sums_of(maker[place]) + odd[0], sums_of(taker[place]) + odd[1])
+            for place, (horizon, odd) in enumerate(
+                zip(self._settings.markouts, self.odd_markouts, strict=True)
+            )
+        }
 
     def add_orders(self, done: npt.NDArray[Any], *, keeps_rows: bool) -> None:
         """Take orders that are over; their names are asked for now, as strategies forget them."""
@@ -135,24 +143,15 @@ class CompiledLane:
 
 def _moves(record: Any, every: int) -> Moves:
     moves = Moves(every, int(record["count"]), _wide(record, "total"))
-    moves.squares = sum(int(word) % _WORD << 64 * place for place, word in enumerate(record["squares"]))
+    moves.squares = joined_words(record["squares"])
     if record["last"] != UNKNOWN:
         moves.first = int(record["first"])
         moves.last = int(record["last"]), int(record["connection"]), _wide(record, "equity")
     return moves
 
 
-def wide(high: int, low: int) -> int:
-    """Return a number of two words."""
-    return high * _WORD + low % _WORD
-
-
-def _pair(high: Any, low: Any) -> int:
-    return wide(int(high), int(low))
-
-
 def _wide(record: Any, name: str) -> int:
-    return _pair(record[f"{name}_high"], record[f"{name}_low"])
+    return joined(record[f"{name}_high"], record[f"{name}_low"])
 
 
 def _known(value: int) -> int | None:
@@ -210,7 +209,7 @@ def fill_rows(fills: npt.NDArray[Any], later_mids: npt.NDArray[np.int64]) -> lis
             SIDES[side - 1],
             price,
             size,
-            Fill(FILLED_BY[by], is_maker != 0, price * size, wide(high, low), *how),
+            Fill(FILLED_BY[by], is_maker != 0, price * size, joined(high, low), *how),
             bid + ask if bid and ask else None,
             [mid or None for mid in mids],
         )
@@ -245,7 +244,7 @@ def sample_rows(samples: npt.NDArray[Any]) -> list[Sample]:
 
 
 def _wide_column(records: npt.NDArray[Any], name: str) -> list[int]:
-    return list(map(wide, records[f"{name}_high"].tolist(), records[f"{name}_low"].tolist()))
+    return list(map(joined, records[f"{name}_high"].tolist(), records[f"{name}_low"].tolist()))
 
 
 def by_lane(records: npt.NDArray[Any]) -> Iterator[tuple[int, npt.NDArray[Any]]]:

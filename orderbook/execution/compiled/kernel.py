@@ -34,6 +34,7 @@ from orderbook.execution.compiled.places import settle_old
 from orderbook.execution.compiled.pool import order_at
 from orderbook.execution.compiled.samples import take_marks
 from orderbook.execution.compiled.sizes import next_price, size_at
+from orderbook.execution.compiled.stirring import first_due, next_due, next_stirred, of_row
 from orderbook.execution.compiled.strategies import next_row_time
 from orderbook.execution.compiled.taking import best_of
 from orderbook.execution.market_rows import BOOK, SNAPSHOT
@@ -60,7 +61,7 @@ def _begin(x: Any, time: int) -> None:
             lane.every_time = -(-time // lane.every) * lane.every
             lane.scheduled += 1
             lane.every_number = lane.scheduled
-        lanes.note_due(x, number)
+        lanes.note_next(x, number)
 
 
 @inner
@@ -87,29 +88,28 @@ def _advance(x: Any, time: int) -> Any:
         return LACKS_MARKS
     if market.next_due >= time:
         return DONE
+    market.lane = next_due(x, market.lane, time)
     while market.lane < market.lanes:
-        if load(x.due, market.lane) < time:
-            why = lanes.advance(x, market.lane, time)
-            if why != DONE:
-                return why
-        market.lane += 1
+        why = lanes.advance(x, market.lane, time)
+        if why != DONE:
+            return why
+        market.lane = next_due(x, market.lane + 1, time)
     market.lane = 0
-    market.next_due = NEVER
-    for number in range(market.lanes):
-        market.next_due = min(market.next_due, load(x.due, number))
+    market.next_due = first_due(x)
     return DONE
 
 
 @inner
 def _see(x: Any, kind: int, is_book: bool) -> Any:
-    """Show all lanes a row."""
+    """Show a row to the lanes that it may concern."""
     market = x
+    row = of_row(x, kind, is_book)
+    market.lane = next_stirred(x, market.lane, row)
     while market.lane < market.lanes:
-        number = market.lane
-        why = lanes.see(x, number, kind, is_book)
+        why = lanes.see(x, market.lane, kind, is_book)
         if why == LACKS_ROOM:
             return why
-        market.lane += 1
+        market.lane = next_stirred(x, market.lane + 1, row)
         if why != DONE:
             return why
     market.lane = 0

@@ -25,6 +25,15 @@ from orderbook.execution.compiled.pool import free_report
 from orderbook.execution.compiled.reports import hear, why_of_reports
 from orderbook.execution.compiled.room import lacks_room, levels_of_arrival, levels_of_book
 from orderbook.execution.compiled.samples import sample, take_marks
+from orderbook.execution.compiled.stirring import (
+    BOOK_CHANGED,
+    SPREAD,
+    TOP,
+    TRADED,
+    is_idle,
+    may_have_orders,
+    note,
+)
 from orderbook.execution.compiled.strategies import next_row_time, send_row
 from orderbook.execution.compiled.woken import wake_python
 from orderbook.execution.market_rows import BREAK, SNAPSHOT, TRADES
@@ -34,10 +43,6 @@ from orderbook.execution.wakes import Why
 _TRADE: Final = 6
 """Words of a trade."""
 
-TOP: Final = int(Why.TOP)
-BOOK_CHANGED: Final = int(Why.BOOK)
-TRADED: Final = int(Why.TRADES)
-SPREAD: Final = int(Why.SPREAD)
 _TIMER: Final = int(Why.TIMER)
 
 
@@ -111,6 +116,7 @@ def advance(x: Any, number: int, before: int) -> Any:
         what, time = requests.next_due(x, lane)
         if time >= before or what == requests.NOTHING:
             store(x.due, number, time)
+            note(x, number)
             return DONE
         levels = levels_of_arrival(x, lane, x.fills_at_room) if what == requests.ARRIVAL else 0
         if lacks_room(x, number, 1, levels) or (lane.strategy == CALLED and lacks_room_to_call(x, lane)):
@@ -128,8 +134,9 @@ def advance(x: Any, number: int, before: int) -> Any:
 
 
 @inner
-def note_due(x: Any, number: int) -> None:
-    """Note when a lane has something to do next."""
+def note_next(x: Any, number: int) -> None:
+    """Note when a lane has something to do next, and what concerns it."""
+    note(x, number)
     _, time = requests.next_due(x, lane_at(x, number))
     store(x.due, number, time)
     market = x
@@ -161,6 +168,8 @@ def _see_orders(x: Any, number: int, kind: int, is_book: bool) -> Any:
     """Let a row do to the orders of a lane what it does; False if there may be too little room."""
     market = x
     if is_book:
+        if kind != SNAPSHOT and not rows.is_touched(x, number):
+            return True
         if lacks_room(x, number, 1, levels_of_book(x, number)):
             return False
         rows.see_book(x, number, kind == SNAPSHOT)
@@ -195,36 +204,31 @@ def _see_break(x: Any, number: int) -> None:
 
 @inner
 def see(x: Any, number: int, kind: int, is_book: bool) -> Any:
-    """Show a lane a row that the market has applied; return why that ended."""
+    """Show a lane a row that the market has applied and that may concern it; return why that ended."""
     market, lane = x, lane_at(x, number)
     if lane.strategy == CALLED and lacks_room_to_call(x, lane):
         return LACKS_ROOM
     scheduled = lane.scheduled
-    is_concerned = (
-        (lane.resting | lane.late_count) != 0
-        or lane.taken_first != NO_ONE
-        or lane.broken_first != NO_ONE
-        or lane.untraded_first != NO_ONE
-    )
     if kind == BREAK:
         if lacks_room(x, number, 1, 0):
             return LACKS_ROOM
         _see_break(x, number)
-    elif is_concerned and kind != 0 and not _see_orders(x, number, kind, is_book):
+    elif kind != 0 and may_have_orders(x, number) and not _see_orders(x, number, kind, is_book):
         return LACKS_ROOM
     now = market.time
     lane.now = now
     heard_before = lane.heard
     why = 0
-    if lane.report_first != NO_ONE and event_ref(x.reports, lane.report_first).due <= now:
+    has_heard = lane.report_first != NO_ONE and event_ref(x.reports, lane.report_first).due <= now
+    if has_heard:
         are_fills = False
         while lane.report_first != NO_ONE and event_ref(x.reports, lane.report_first).due <= now:
             are_fills = hear(x, number) or are_fills
         why = why_of_reports(lane, are_fills)
     why |= _why_of_row(market, lane, kind, is_book)
-    ended = _wake(x, number, why, heard_before) if why else DONE
-    if lane.scheduled != scheduled:
-        note_due(x, number)
+    ended = _wake(x, number, why, heard_before) if why and not is_idle(x, lane, why) else DONE
+    if has_heard or lane.scheduled != scheduled:
+        note_next(x, number)
     return ended
 
 

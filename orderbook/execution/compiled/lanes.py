@@ -122,6 +122,8 @@ class CompiledLanes:
                 state["table_end"] = sum(map(len, rows))
             elif isinstance(called, CompiledTrader):
                 state["strategy"], state["hears"] = layout.CALLED, 1
+                if called.idle_below is not None:
+                    state["can_idle"], self._memory.idle_below[number] = 1, called.idle_below
                 state["known_position"] = settings.base or 0
                 state["known_cash_high"], state["known_cash_low"] = words(settings.cash or 0)
                 state["cash_whole"], state["cash_fraction"] = divmod(settings.cash or 0, MONEY_UNITS)

@@ -7,6 +7,7 @@ fill may come when later ones of other lanes are there; those whose mid has been
 from typing import Any
 
 from orderbook.compiled.jit import inner
+from orderbook.execution.compiled import markouts
 from orderbook.execution.compiled.addresses import event_ref, load, store
 from orderbook.execution.compiled.layout import NEVER
 
@@ -29,7 +30,9 @@ def follow(x: Any) -> None:
 @inner
 def _tell(x: Any, place: int, at: int, mid_twice: int) -> None:
     """Tell the mid at a horizon of the fill that is at a place in the order of times."""
-    store(x.mids_at, load(x.fill_order, place) * x.horizons_room + at, mid_twice)
+    number = load(x.fill_order, place)
+    store(x.mids_at, number * x.horizons_room + at, mid_twice)
+    markouts.add(x, event_ref(x.fills_at, number), at, mid_twice)
     store(x.told, at, place + 1)
 
 

@@ -48,14 +48,16 @@ TABLES: Final = (
     *("seq_of", "time_of", "connection_of", "kind_of", "book_time_of", "first_trade", "trades"),
     # The book of the engine, see `orderbook.compiled.layout.Book`.
     *("book", "near", "blocks", "directory"),
-    # The lanes; the numbers of their resting orders, `MOST_RESTING` a lane; when each has something to do.
-    *("lanes_at", "resting", "due"),
+    # The lanes; the numbers of their resting orders, `MOST_RESTING` a lane; when each has something to do;
+    # what of a row concerns it, see `stirring`, and below which spread it is idle.
+    *("lanes_at", "resting", "due", "stirs", "idle_below"),
     # Pools, chained while they are free.
     *("orders", "nodes", "reports"),
     # Trades that the book does not show yet; the orders that a row meets, sorted.
     *("prints_at", "met"),
-    # What each lane has come to, see `account`, and how its equity moved: from mark to mark, by the hour.
-    *("accounts", "moves_at"),
+    # What each lane has come to, see `account`; how its equity moved, from mark to mark, and by the hour; its
+    # mark-outs, as maker and as taker, each by horizon.
+    *("accounts", "moves_at", "markouts_at"),
     # Fills, orders that are over, how orders rested and samples of equity, until Python takes them; of each
     # lane and side a box, see `resting`; marks of the grid; the words that are hashed.
     *("fills_at", "done_at", "rested_at", "samples_at", "boxes_at", "marks_at", "hashed"),
@@ -86,10 +88,11 @@ MARKET: Final = _record(
     # What the tape shows.
     *_words("seq time connection is_known bid bid_size ask ask_size book_time book_row least_lag excess_lag"),
     *_words("was_known was_bid was_ask was_book_time was_book_row"),
+    ("sized", 6),  # of each side the price whose size was asked for last, at which row, and its size
     *_words("seen_bid seen_bid_size seen_ask seen_ask_size"),  # the top that strategies were woken for
     *_words("first_mid first_mid_time"),  # twice the first mid that is known, since the lanes began
     *_words("every next_mark"),  # the grid of samples
-    *_words("next_markout"),  # when the next mid after a fill is due
+    *_words("next_markout odd_markouts"),  # when the next mid is due; how many are left, see `markouts`
     # What is wanted beside sums, see `results.Wanted`; -1 for all. `keeps_rested` is of some lanes at least.
     *_words("keeps_samples sample_shift keeps_rested most_rested rested_shift most_orders"),
     *_words("next_due"),  # when the next lane has something to do
@@ -120,6 +123,7 @@ LANE: Final = _record(
         "own_first own_last known_position known_cash_high known_cash_low known_fees_high known_fees_low"
     ),
     *_words("cash_whole cash_fraction fees_whole fees_fraction"),  # the same money, see `words.MarketWords`
+    *_words("can_idle"),  # whether it is idle below a spread
     *_words("was_above keeps_rested rested"),  # how often orders rested, see `resting`
     # Of a compiled strategy: the addresses of its function, its arrays and its room for requests; how many
     # open orders it has.
@@ -170,6 +174,11 @@ MOVES: Final = _record(
     *_words("first last connection equity_high equity_low count total_high total_low"), ("squares", 4)
 )
 """How equity moved between marks, see `totals.Moves`; equity is kept twice over."""
+
+MARKOUTS: Final = _record(
+    *_words("fills left_out total_high total_low value_high value_low"), ("squares", 4), ("by_value", 4)
+)
+"""Mark-outs of a lane, see `totals.MarkoutSums`."""
 
 SAMPLE: Final = _record(
     *_words("lane time connection why bid ask position cash_low cash_high fees_low fees_high"),
@@ -262,6 +271,7 @@ def places_of(record: Any, *names: str) -> Iterator[int]:
 
 
 ITEMS: Final[dict[str, Any]] = dict.fromkeys(TABLES, np.dtype(np.int64)) | {
+    "idle_below": np.dtype(np.float64),
     "connection_of": np.dtype(np.int32),
     "kind_of": np.dtype(np.uint8),
     "first_trade": np.dtype(np.int32),
@@ -271,6 +281,7 @@ ITEMS: Final[dict[str, Any]] = dict.fromkeys(TABLES, np.dtype(np.int64)) | {
     "reports": EVENT,
     "accounts": ACCOUNT,
     "moves_at": MOVES,
+    "markouts_at": MARKOUTS,
     "fills_at": EVENT,
     "done_at": ORDER,
     "rested_at": RESTED,

@@ -26,6 +26,7 @@ from orderbook.execution.compiled import (
     later_mids,
     layout,
     market,
+    markouts,
     places,
     pool,
     reports,
@@ -34,6 +35,7 @@ from orderbook.execution.compiled import (
     rows,
     samples,
     sizes,
+    stirring,
     strategies,
     taking,
     wide,
@@ -57,8 +59,8 @@ _SOURCES: Final = (
     *(jit, book_layout, words, numbers, blocks, near, engine_market, market_rows),
     strategy_words,
     *(layout, addresses, wide, pool, sizes, places, taking, events, gate, exchange, latency, requests),
-    *(account, digest, later_mids, samples, breaks, rows, reports, room),
-    *(called, woken, strategies, lane, market, kernel),
+    *(account, digest, markouts, later_mids, samples, breaks, rows, reports, room),
+    *(called, woken, strategies, stirring, lane, market, kernel),
 )
 _ENTRY: Final = types.int64(types.int64, types.int64)
 _loaded: Final[list[Kernel]] = []  # at most one: this process's

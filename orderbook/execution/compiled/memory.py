@@ -15,7 +15,7 @@ from orderbook.execution.compiled.places import PRINT
 from orderbook.execution.records import as_words
 from orderbook.execution.words import MOST_REQUESTS
 
-_FIRST_FILLS: Final = 1 << 11
+_FIRST_FILLS: Final = 1 << 13
 _FIRST_DONE: Final = 1 << 11
 _FIRST_SAMPLES: Final = 1 << 12
 _MANY_ROWS: Final = 1 << 16
@@ -87,9 +87,14 @@ class Memory:
         self.accounts["mark_time"] = UNKNOWN
         self.moves = self.set("moves_at", np.zeros(2 * number, layout.MOVES))
         self.moves["last"] = UNKNOWN
+        horizons = len(self.table("horizons"))
+        markouts = self.set("markouts_at", np.zeros(2 * number * horizons, layout.MARKOUTS))
+        self.markouts = markouts.reshape(number, 2, horizons)
         self.set("resting", np.zeros(number * MOST_RESTING, np.int64))
         self.set("boxes_at", np.zeros(2 * number, layout.RESTED))
         self.set("due", np.full(number, layout.NEVER))
+        self.set("stirs", np.zeros(number, np.int64))
+        self.idle_below = self.set("idle_below", np.zeros(number))
         self.market["lanes"] = number
 
     def set(self, table: str, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -155,13 +160,14 @@ class Memory:
         if len(self.table("fills_at")) - used < max(needed, used):
             self._make_fills(2 * (used + needed))
         samples = needed + int(market["marks"])
+        keeps_done = market["most_orders"] != 0 or (self.lanes["strategy"] == layout.PYTHON).any()
         for table, is_kept, least in (
-            ("done_at", True, needed),
+            ("done_at", keeps_done, needed),
             ("rested_at", market["keeps_rested"], needed),
             ("samples_at", market["keeps_samples"], samples),
         ):  # each time more, as many lanes write much between two batches
             room = len(self.table(table))
-            if is_kept and room < max(least, _MANY_ROWS):
+            if room < max(least, _MANY_ROWS if is_kept else 0):
                 self.set(table, np.zeros(2 * max(room, least), ITEMS[table]))
         for table, pool in _POOLS.items():
             if market[f"free_{pool}s"] < (MOST_REQUESTS + 8 if table == "orders" else needed):
@@ -181,17 +187,29 @@ class Memory:
 
     def take_fills(self) -> tuple[npt.NDArray[Any], npt.NDArray[np.int64]]:
         """Take away the fills whose mids are all known: records of `EVENT`, and (fills, horizons)."""
-        fills, mids, order, told = (
-            self.table(name) for name in ("fills_at", "mids_at", "fill_order", "told")
+        fills, whole = self.table("fills_at"), self.table("fill_order")[: self._whole_fills()]
+        taken = (
+            fills.take(whole),
+            self.table("mids_at").reshape(len(fills), len(self.table("told"))).take(whole, 0),
         )
-        count, mids = int(self.market["fills"]), mids.reshape(len(fills), len(told))
-        whole, rest = np.split(order[:count], [int(told[-1]) if len(told) else count])
-        taken = fills.take(whole), mids.take(whole, 0)
-        left, words = len(rest), as_words(fills)
-        words[:left], mids[:left], order[:left] = words.take(rest, 0), mids.take(rest, 0), np.arange(left)
-        told -= len(whole)
-        self.market["fills"] = left
+        self.drop_fills()
         return taken
+
+    def drop_fills(self) -> None:
+        """Drop the fills whose mids are all known."""
+        whole, count = self._whole_fills(), int(self.market["fills"])
+        words, mids = as_words(self.table("fills_at")), self.table("mids_at")
+        order, told = self.table("fill_order"), self.table("told")
+        mids = mids.reshape(len(words), len(told))
+        rest, left = order[whole:count].copy(), count - whole
+        words[:left], mids[:left], order[:left] = words.take(rest, 0), mids.take(rest, 0), np.arange(left)
+        told -= whole
+        self.market["fills"] = left
+
+    def _whole_fills(self) -> int:
+        """Return the number of fills, in the order of their times, whose mids are all known."""
+        told = self.table("told")
+        return int(told[-1] if len(told) else self.market["fills"])
 
     def _make_fills(self, number: int) -> None:
         """Make room for so many fills; those that are there stay."""

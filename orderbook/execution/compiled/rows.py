@@ -31,6 +31,27 @@ from orderbook.execution.compiled.taking import (
 
 
 @inner
+def is_touched(x: Any, number: int) -> Any:
+    """Tell whether a book frame does anything to what a lane has, see `watched.Watched`."""
+    market, lane = x, lane_at(x, number)
+    if not market.was_known or lane.taken_first != NO_ONE:
+        return True
+    first = MOST_RESTING * number
+    for place in range(first, first + lane.resting):
+        order = order_at(x, load(x.resting, place))
+        best = best_of(x, 1 - order.side)
+        if best and reaches(order.side, order.price, best):
+            return True
+        if not order.has_place:
+            continue
+        if order.is_fresh or order.owed_first != NO_ONE:
+            return True
+        if size_at(x, order.side, order.price) != order.level:
+            return True
+    return False
+
+
+@inner
 def see_book(x: Any, number: int, has_snapshot: bool) -> None:
     """A book frame, which the market shows already."""
     market, lane = x, lane_at(x, number)

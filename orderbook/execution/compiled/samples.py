@@ -4,20 +4,16 @@ The marks are noted for all lanes at once, and a lane takes them before the next
 money; so what costs something for each lane and row is nothing. See `lane.Lane` and `totals.LaneTotals`.
 """
 
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
 from orderbook.compiled.jit import inlined, inner
-from orderbook.compiled.words import get_word, set_word
 from orderbook.execution.compiled import wide
 from orderbook.execution.compiled.account import account_at, value_start
 from orderbook.execution.compiled.addresses import load, moves_ref, sample_ref
 from orderbook.execution.compiled.layout import GRID, MARK, UNKNOWN
 from orderbook.execution.totals import HOUR
-
-_0: Final[Any] = np.uint64(0)
-_1: Final[Any] = np.uint64(1)
 
 
 @inner
@@ -118,36 +114,9 @@ def _add_move(moves: Any, every: int, time: int, connection: int, high: int, low
         if move_high < 0:
             move_high, move_low = wide.negative(move_high, move_low)
         if move_high or move_low:
-            _add_square(moves.squares, move_high, move_low)
+            wide.add_square(moves.squares, move_high, move_low)
     moves.last, moves.connection = time, connection
     moves.equity_high, moves.equity_low = high, low
-
-
-@inlined
-def _add_at(words: Any, place: int, value: Any) -> None:
-    """Add a word without a sign to a number of four words, from one of them on, the lowest first."""
-    added = np.uint64(value)
-    while added and place < 4:
-        total = np.uint64(get_word(words, place)) + added
-        added = _1 if total < added else _0
-        set_word(words, place, np.int64(total))
-        place += 1
-
-
-@inner
-def _add_square(squares: Any, high: int, low: int) -> None:
-    """Add the square of a number of two words that is not negative."""
-    upper, lower = wide.product(low, low)
-    _add_at(squares, 0, lower)
-    _add_at(squares, 1, upper)
-    if high:
-        upper, lower = wide.product(high, low)
-        for _ in range(2):
-            _add_at(squares, 1, lower)
-            _add_at(squares, 2, upper)
-        upper, lower = wide.product(high, high)
-        _add_at(squares, 2, lower)
-        _add_at(squares, 3, upper)
 
 
 @inner

@@ -9,7 +9,7 @@ from orderbook.compiled import blocks, near
 from orderbook.compiled.jit import inlined, inner, record_of
 from orderbook.compiled.layout import LOWEST, Book
 from orderbook.compiled.market import size_units
-from orderbook.compiled.words import get_word
+from orderbook.compiled.words import get_word, set_word
 from orderbook.execution.compiled.addresses import array_of, book_at
 
 _HIGHEST: Final = 2**62
@@ -28,7 +28,20 @@ def book_of(x: Any) -> Any:
 
 @inner
 def size_at(x: Any, side: int, price: int) -> Any:
-    """Return the size that the book shows at a price."""
+    """Return the size that the book shows at a price; lanes ask for the same one after the other."""
+    market = x
+    at = 3 * side
+    if get_word(market.sized, at) == price and get_word(market.sized, at + 1) == market.seq:
+        return get_word(market.sized, at + 2)
+    size = _size_at(x, side, price)
+    set_word(market.sized, at, price)
+    set_word(market.sized, at + 1, market.seq)
+    set_word(market.sized, at + 2, size)
+    return size
+
+
+@inner
+def _size_at(x: Any, side: int, price: int) -> Any:
     book = book_of(x)
     key = price if side == 0 else -price
     whole = fraction = 0

@@ -1,10 +1,14 @@
-"""Money in compiled code: an exact integer of 128 bits as two words, the high one signed."""
+"""Money in compiled code: an exact integer of 128 bits as two words, the high one signed.
+
+Sums of squares and of products have four words, the lowest first.
+"""
 
 from typing import Any, Final
 
 import numpy as np
 
 from orderbook.compiled.jit import inlined, inner
+from orderbook.compiled.words import get_word, set_word
 from orderbook.execution.numbers import MILLION
 
 _32: Final[Any] = np.uint64(32)
@@ -14,6 +18,7 @@ _1: Final[Any] = np.uint64(1)
 _63: Final[Any] = np.uint64(63)
 _MILLION: Final[Any] = np.uint64(MILLION)
 _BASE: Final[Any] = np.uint64(1 << 32)
+_WORD: Final = 2**64
 
 
 @inlined
@@ -156,3 +161,73 @@ def whole_and_part(high: int, low: int, unit: int) -> Any:
     if is_negative:
         return (-whole - 1, unit - part) if part else (-whole, part)
     return whole, part
+
+
+# Four words
+
+
+@inlined
+def _add_at(words: Any, place: int, value: Any) -> None:
+    """Add a word without a sign to a number of four words, from one of them on."""
+    added = np.uint64(value)
+    while added and place < 4:
+        total = np.uint64(get_word(words, place)) + added
+        added = _1 if total < added else _0
+        set_word(words, place, np.int64(total))
+        place += 1
+
+
+@inner
+def add_square(words: Any, high: int, low: int) -> None:
+    """Add the square of a number of two words that is not negative."""
+    upper, lower = product(low, low)
+    _add_at(words, 0, lower)
+    _add_at(words, 1, upper)
+    if high:
+        upper, lower = product(high, low)
+        for _ in range(2):
+            _add_at(words, 1, lower)
+            _add_at(words, 2, upper)
+        upper, lower = product(high, high)
+        _add_at(words, 2, lower)
+        _add_at(words, 3, upper)
+
+
+@inner
+def add_product(words: Any, factor: int, high: int, low: int) -> None:
+    """Add a number of two words that is not negative, times one that may be."""
+    size = abs(factor)
+    carried, first = product(size, low)
+    third, second = product(size, high)
+    third, second = add(third, second, 0, carried)
+    if factor >= 0:
+        _add_at(words, 0, first)
+        _add_at(words, 1, second)
+        _add_at(words, 2, third)
+        return
+    # Less is to add all bits turned round, and 1.
+    for place in range(4):
+        word = first if place == 0 else second if place == 1 else third if place == 2 else 0
+        _add_at(words, place, ~np.uint64(word))
+    _add_at(words, 0, 1)
+
+
+# In Python
+
+
+def joined(high: Any, low: Any) -> int:
+    """Return the number of two words."""
+    return int(high) * _WORD + int(low) % _WORD
+
+
+def joined_words(words: Any) -> int:
+    """Return the number of words, the lowest first.
+
+    >>> joined_words([-2, -1]), joined_words([-1, 0])
+    (-2, 18446744073709551615)
+    """
+    *lower, highest = words
+    number = int(highest)
+    for word in reversed(lower):
+        number = joined(number, word)
+    return number

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from orderbook.execution.compiled.harvest import CompiledLane, by_lane, fill_rows, sample_rows
 from orderbook.execution.compiled.lane_settings import set_wanted
-from orderbook.execution.compiled.markouts import add_markouts, markouts_bps
+from orderbook.execution.compiled.markouts import add_odd
 from orderbook.execution.compiled.memory import Memory
 from orderbook.execution.records import EVERYTHING, TakeRecords, Wanted, wanted_by_any
 
@@ -57,14 +57,18 @@ class Written:
             self.take_fills()
 
     def take_fills(self) -> None:
-        """Take away the fills whose mark-outs are known, and count them; many at once cost little."""
-        fills, later_mids = self._memory.take_fills()
-        if not len(fills):
+        """Take away the fills whose mark-outs are known, which the kernel has counted."""
+        memory = self._memory
+        if not (self._takes or self._keeps_rows or memory.market["odd_markouts"]):
+            memory.drop_fills()
             return
-        sums = [list(lane.markouts.values()) for lane in self._lanes]
-        add_markouts(sums, fills, markouts_bps(fills, later_mids))
+        fills, later_mids = memory.take_fills()
         for each in self._takes:
             each.add_fills(fills)
-        if self._keeps_rows:
-            for number, fill in zip(fills["lane"].tolist(), fill_rows(fills, later_mids), strict=True):
-                self._lanes[number].rows.fills.append(fill)
+        if not (self._keeps_rows or memory.market["odd_markouts"]):
+            return
+        for number, fill in zip(fills["lane"].tolist(), fill_rows(fills, later_mids), strict=True):
+            lane = self._lanes[number]
+            memory.market["odd_markouts"] -= add_odd(lane.odd_markouts, fill)
+            if self._keeps_rows:
+                lane.rows.fills.append(fill)

@@ -274,6 +274,8 @@ def test_what_cannot_be_decorated() -> None:
         Setting("size", 1)  # type: ignore[arg-type]
     with pytest.raises(OptionError, match="name is 'text': give an int, a float, or a flat list"):
         compiled(AT_TOP, state={"name": "text"})(too_few)  # type: ignore[dict-item]
+    with pytest.raises(OptionError, match="'size' is no setting of a threshold: name one"):
+        compiled(AT_TOP, {"size": Setting("amount", 1)}, idle_below="size")
 
 
 def two(_m: Any, _orders: Any) -> int:

@@ -121,6 +121,31 @@ def test_there_is_room_for_everything() -> None:
     assert len(found[0][2]) > 1_100
 
 
+@pytest.mark.parametrize(
+    ("price", "later"),
+    [("100", "130"), ("50000000", "50000000.01"), ("100", "4000000"), ("0.00000001", "0.01"), ("100", "")],
+    ids=["usual", "beyond exact floats", "far", "beyond a word", "unknown"],
+)
+def test_markouts_of_any_price(price: str, later: str) -> None:
+    """The sums of mark-outs are exact for prices and moves that no market has seen."""
+    gone = [("ask", price, "0"), ("bid", "0.00000001", "5")]
+    book = [("ask", later, "1"), ("bid", later, "1")] if later else []
+    rows = [
+        {"t": 10**9, "row": "snapshot", "bids": [], "asks": [(price, "3.5")], "time": None},
+        {"t": 2 * 10**9, "row": "update", "changes": [*gone, *book], "time": None},
+        {"t": 4 * 10**9, "row": "update", "changes": [("bid", "0.00000001", "6")], "time": None},
+        {"t": 9 * 10**9, "row": "other"},
+    ]
+    orders = [TableRow(10**9, "market", str(each), "bid", None, "1.5") for each in range(3)]
+    of_lane = LaneSettings(latency=FixedLatency(0), markouts=(2 * 10**9, 10**10))
+    case = Case(rows, [], {}, [])
+    made: list[Made] = [(lambda: OrdersTable(orders), of_lane)]
+    found = run_compiled(case, ProductRules(1), made, 3)
+    assert found == run_plain(case, ProductRules(1), made)
+    (_, taker), (_, unknown) = found[0][6].markouts.values()
+    assert (taker.fills, unknown.left_out) == ((3, 3) if later else (0, 3))
+
+
 class Raises:
     """A strategy that raises."""
 

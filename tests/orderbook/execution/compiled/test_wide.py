@@ -3,14 +3,15 @@
 from typing import Any
 
 import numba
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from orderbook.compiled.jit import OPTIONS
 from orderbook.execution.compiled import wide
-from orderbook.execution.compiled.harvest import wide as joined
 from orderbook.execution.compiled.lane_settings import words
+from orderbook.execution.compiled.wide import joined, joined_words
 from orderbook.execution.numbers import MONEY_UNITS, fee_of
 
 MONEY = st.integers(-(2**126), 2**126)
@@ -45,6 +46,27 @@ def _times(a: int, b: int) -> Any:
 @numba.njit(**OPTIONS)  # type: ignore[untyped-decorator]  # numba is untyped
 def _fee_of(high: int, low: int, rate: int) -> Any:
     return wide.fee_of(high, low, rate)
+
+
+@numba.njit(**OPTIONS)  # type: ignore[untyped-decorator]  # numba is untyped
+def _add_product(sums: Any, factor: int, high: int, low: int) -> None:
+    wide.add_product(sums, factor, high, low)
+
+
+@numba.njit(**OPTIONS)  # type: ignore[untyped-decorator]  # numba is untyped
+def _add_square(sums: Any, high: int, low: int) -> None:
+    wide.add_square(sums, high, low)
+
+
+@given(st.lists(st.tuples(st.integers(-(2**62), 2**62), st.integers(0, 2**126))))
+def test_sums_of_four_words(products: list[tuple[int, int]]) -> None:
+    """Sums of products, whose signs are mixed, and of squares are exact."""
+    of_products, of_squares = np.zeros((2, 4), np.int64)
+    for factor, value in products:
+        _add_product(of_products, factor, *words(value))
+        _add_square(of_squares, *words(value // 16))
+    assert joined_words(of_products) == sum(factor * value for factor, value in products)
+    assert joined_words(of_squares) == sum((value // 16) ** 2 for _, value in products)
 
 
 @given(st.integers(0, 2**126), SIZES, SIZES)

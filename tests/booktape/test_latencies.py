@@ -68,7 +68,7 @@ def test_the_best_is_chosen_at_one_latency() -> None:
 
     Here a setting is the best at the smallest latency by far, and another one at the largest.
     """
-    options: dict[str, Any] = {"products": ETH, "end": "+60s", "fees": "coinbase:top", "keep": False}
+    options: dict[str, Any] = {"products": ETH, "end": "+25s", "fees": "coinbase:top", "keep": False}
     sweep = {"threshold": ("0bps", "1bps", "5bps")}
     tape = bt.open(SAMPLE)
     many = tape.backtest(latency="50ms,2s,10ms", sweep=sweep, **options)

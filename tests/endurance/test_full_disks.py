@@ -66,7 +66,7 @@ def test_a_full_disk_at_any_call_harms_nothing(tmp_path: Path, is_torn: bool) ->
     capture = write_capture(tmp_path / "a.jsonl", [(n * SECOND, text) for n, text in enumerate(FRAMES)])
     kept = unexpected = number = 0
     wrong: list[str] = []
-    for number in range(1, 1_000, cases(1, 7 if is_torn else 3)):
+    for number in range(1, 1_000, cases(1, 7 if is_torn else 5)):
         tape, output = tmp_path / f"tape-{number}", tmp_path / f"output-{number}"
         process = FORK.Process(
             target=import_on_a_full_disk, args=(importing(capture, tape), number, is_torn, output)

@@ -11,6 +11,7 @@ from orderbook.depth import depth_schema
 from orderbook.engine import PlainEngine, Step
 from orderbook.schema import TAPE_SCHEMA
 from orderbook.venues.registry import VENUE_NAMES
+from tests.endurance.forms import cases
 from tests.support import random_frames as strategies
 from tests.support.constants import BTC
 from tests.support.depth_oracle import depth_rows
@@ -35,7 +36,7 @@ def steps(rows: list[Row], feed: str, depth: int, cuts: list[int]) -> list[Step]
 @pytest.mark.parametrize("feed", VENUE_NAMES)
 @pytest.mark.timeout(600)  # shrinking a failure takes its time
 @settings(
-    max_examples=60,
+    max_examples=cases(300, 25),
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example],
 )
 @given(data=st.data())

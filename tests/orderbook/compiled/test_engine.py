@@ -50,7 +50,7 @@ def frames_on_one_connection(feed: str, texts: list[str]) -> list[Row]:
 
 @pytest.mark.parametrize("feed", VENUE_NAMES)
 @pytest.mark.timeout(600)  # shrinking a failure takes its time
-@settings(SETTINGS, max_examples=cases(2_000, 30))
+@settings(SETTINGS, max_examples=cases(300, 30))
 @given(data=st.data())
 def test_any_rows(feed: str, data: st.DataObject) -> None:
     """Good and bad rows in any batches, with the engines switched in between, give the same steps."""

@@ -113,7 +113,7 @@ def test_a_shipping_that_is_cut_off_at_any_request(
     The request is done, its answer is lost, and no further one arrives.
     """
     with FaultyProxy(object_store) as proxy:
-        for allowed in range(1, ENOUGH, cases(1, 3)):
+        for allowed in range(1, ENOUGH, cases(1, 5)):
             remote = RemotePath(f"{place}-{allowed}")
             puts = iter(range(1, ENOUGH))
             is_cut = threading.Event()
@@ -166,7 +166,7 @@ def test_many_products_at_once(
     place: RemotePath, object_store: ObjectStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Products whose first segments arrive at the same moment do not take one another for someone else."""
-    frames = [(0, snapshot(f"P{n}-USD")) for n in range(12)]
+    frames = [(0, snapshot(f"P{n}-USD")) for n in range(8)]
     local = import_frames(tmp_path, frames)
     with FaultyProxy(object_store, delay_s=0.02) as proxy:  # all have read the manifest before one writes it
         enter(object_store.environment(proxy.url), monkeypatch, retries=0)

@@ -12,6 +12,7 @@ from recorder.tape.compaction import compact
 from recorder.tape.errors import DamagedTapeError
 from recorder.tape.reader import Tape
 from recorder.tape.tail import follow
+from tests.endurance.forms import cases
 from tests.endurance.planned_recorder import PlannedRecorder, begin_format_1, planned
 from tests.support.constants import BTC
 from tests.support.fork import FORK
@@ -26,7 +27,7 @@ def new_rows(following: Iterator[pa.RecordBatch | None]) -> list[Row]:
     )
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", range(cases(60, 6)))
 def test_whatever_happens_to_the_tape(tmp_path: Path, seed: int) -> None:
     """After appending, sealing, merging, the death of a recorder and the next one, all rows are there."""
     rng = random.Random(seed)

@@ -15,6 +15,7 @@ from recorder.tape.compaction import compact
 from recorder.tape.errors import DamagedTapeError
 from recorder.tape.format import segment
 from recorder.tape.reader import Tape
+from tests.endurance.forms import cases
 from tests.support.constants import BTC, START
 from tests.support.oracle import Row
 from tests.support.rows import ALL_ROWS, frames, open_writer, read_rows, tally, to_rows, write_tape
@@ -93,7 +94,7 @@ def test_no_flipped_byte_gives_wrong_rows(tmp_path: Path) -> None:
     (path,) = segment_paths(tape)
     whole = path.read_bytes()
     wrong = []
-    for place in range(len(whole)):
+    for place in range(0, len(whole), cases(1, 4)):
         corrupt(path, place, (0x01, 0x80, 0xFF)[place % 3])
         try:
             outcome = "" if read_rows(tape, size=7) == rows else "other rows"
@@ -150,7 +151,7 @@ def test_reading_starts_at_every_seq_of_every_row_group(tmp_path: Path, group_ro
     tape = write_tape(tmp_path / "tape", rows)
     in_row_groups(tape, group_rows)
     for first_seq in range(52):
-        for size in (1, 6, 7, 8, 100):
+        for size in (1, 7, 100):
             assert read_rows(tape, size=size, first_seq=first_seq) == rows[first_seq:]
 
 

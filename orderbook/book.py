@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from itertools import islice
-from typing import Final, NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol, Self
 
 from sortedcontainers import SortedDict
 
@@ -38,6 +38,8 @@ class Book(Protocol):
     def apply(self, event: BookEvent) -> None: ...  # noqa: D102
 
     def levels(self, depth: int | None = None) -> Levels: ...  # noqa: D102
+
+    def copy(self) -> Self: ...  # noqa: D102
 
     def check(self) -> None: ...  # noqa: D102
 
@@ -124,6 +126,14 @@ class OrderBookState:
         """Return the best `depth` levels of each side, or all of them. O(depth)."""
         sides = self._best_prices(depth)
         return Levels(*([(price, shortest_size(side[price])) for price in prices] for side, prices in sides))
+
+    def copy(self) -> Self:
+        """Return a copy, which changes on its own. O(levels)."""
+        other = type(self)()
+        other.bids, other.asks = self.bids.copy(), self.asks.copy()
+        other.is_known = self.is_known
+        other.absent_deletes, other.noop_sets = self.absent_deletes, self.noop_sets
+        return other
 
     def _best_prices(self, depth: int | None) -> Iterator[tuple[SortedDict, Iterable[int]]]:
         """Yield both sides with their best prices."""

@@ -130,6 +130,10 @@ class Engine(ABC):
         """Return the state that was saved. O(levels log levels)."""
         return load_state(saved, self.new_book())
 
+    def copy(self, state: State) -> State:
+        """Return a copy of a state: steps on either leave the other as it is. O(levels)."""
+        return replace(state, book=state.book.copy())
+
     def levels(self, state: State, depth: int | None = None) -> Levels | None:
         """Return the best `depth` levels of each side, or all; None if no book is known. O(levels)."""
         return state.book.levels(depth) if state.book.is_known else None

@@ -1,6 +1,6 @@
 """The book of the compiled engine, as Python uses it: the owner of the kernel's memory."""
 
-from typing import Final
+from typing import Final, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -123,6 +123,12 @@ class CompiledBook:
         return Levels(
             [(key, size_of(*size)) for key, *size in bids], [(-key, size_of(*size)) for key, *size in asks]
         )
+
+    def copy(self) -> Self:
+        """Return a copy, which changes on its own. O(levels)."""
+        other = type(self)(self._kernels)
+        other.memory = layout.Book(*(array.copy() for array in self.memory))
+        return other
 
     def rows(self, side: int) -> _Words:
         """Return the key, whole and fraction of each level of a side, best first."""

@@ -94,6 +94,11 @@ class Passage:
         return -(-sum(map(len, self._moments.seq)) // BLOCK_ROWS)
 
     @property
+    def step(self) -> float:
+        """Height of a bin of price; 0 while no book is known and none was chosen."""
+        return self._grid.step
+
+    @property
     def _sides(self) -> tuple[list[Floats], list[Floats]]:
         return self._moments.bids, self._moments.asks
 
@@ -185,8 +190,8 @@ class Passage:
             first_bin=first_bin,
             bins=cells.shape[1],
             cells=listed(cells.ravel()),
-            block_seq=listed(seqs[::BLOCK_ROWS].astype(np.float64)),
-            block_time=listed((times[::BLOCK_ROWS] - origin).astype(np.float64)),
+            blocks_seq=listed(seqs[::BLOCK_ROWS].astype(np.float64)),
+            blocks_time=listed((times[::BLOCK_ROWS] - origin).astype(np.float64)),
             **lines,
             **self._trade_lists(origin),
             break_time=listed(np.array([float(time - origin) for time, _, _ in self._breaks])),
@@ -212,20 +217,32 @@ class Passage:
         found = {f"trade_{name}": listed(each[kept].astype(np.float64)) for name, each in values.items()}
         return {"trades": len(size), "trades_unread": self._unread, **found}
 
-    def block(self, number: int, origin: int) -> pa.Table:
-        """Return a block of moments with their ladders: seq, time, and four fixed-size lists of levels.
+    def block_at(self, time: int, seq: int | None = None) -> int:
+        """Return the number of the block with a row, or with the last moment up to a time; -1 without any."""
+        values, wanted = (self._moments.time, time) if seq is None else (self._moments.seq, seq)
+        return (
+            max(0, int(np.searchsorted(_joined(values)[::BLOCK_ROWS], wanted, "right")) - 1)
+            if self.blocks
+            else -1
+        )
 
-        The first one is the book before the first row, at the beginning of the span.
+    def block(self, number: int, origin: int) -> dict[str, pa.Array]:
+        """Return a block of moments with their ladders, as lists: of each side `LADDER_LEVELS` a moment.
+
+        The first moment is the book before the first row, at the beginning of the span.
+
+        Args:
+            number: the block; -1 for none, whose lists are empty.
+            origin: the time that is 0 in it.
         """
-        part = slice(number * BLOCK_ROWS, (number + 1) * BLOCK_ROWS)
+        part = slice(number * BLOCK_ROWS, (number + 1) * BLOCK_ROWS) if number >= 0 else slice(0)
         seqs, times = _joined(self._moments.seq)[part], _joined(self._moments.time)[part] - origin
-        columns = {"seq": pa.array(seqs.astype(np.float64)), "time": pa.array(times.astype(np.float64))}
+        found = {"seq": listed(seqs.astype(np.float64)), "time": listed(times.astype(np.float64))}
         for side, values in zip(("bid", "ask"), self._sides, strict=True):
             levels = _joined(values)[part]
             for place, what in enumerate(("price", "size")):
-                flat = pa.array(np.ascontiguousarray(levels[:, :, place]).ravel())
-                columns[f"{side}_{what}"] = pa.FixedSizeListArray.from_arrays(flat, LADDER_LEVELS)
-        return pa.table(columns)
+                found[f"{side}_{what}"] = listed(levels[:, :, place].ravel())
+        return {f"block_{name}": values for name, values in found.items()}
 
 
 def _joined(parts: list[npt.NDArray[Any]]) -> npt.NDArray[Any]:

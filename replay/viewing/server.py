@@ -20,7 +20,7 @@ from urllib.parse import parse_qsl
 from orderbook.errors import BooktapeError, explain
 from recorder.runtime.local_server import LocalHandler, LocalServer
 from replay import palette
-from replay.viewing.library import Library, Span
+from replay.viewing.library import Library, Moment, Span
 from replay.viewing.reading import ViewError
 
 MOST_CONNECTIONS: Final = 256
@@ -121,9 +121,8 @@ class _Handler(LocalHandler):
         library = self.server.library
 
         def asked() -> bytes | dict[str, Any]:
-            if self._is_gone():  # while others were answered: a page that moved on asks no more for this
-                raise _GoneError
-            return question(library, values)
+            self._check()
+            return question(library, values, self._check)
 
         try:
             found = library.ask(asked)
@@ -144,10 +143,12 @@ class _Handler(LocalHandler):
     def _refuse(self, status: HTTPStatus, reason: str) -> None:
         self.answer(json.dumps({"error": reason}).encode(), _JSON, status)
 
-    def _is_gone(self) -> bool:
+    def _check(self) -> None:
+        """Raise if the client has gone, as a page that has moved on: then nobody waits for the answer."""
         poll = select.poll()  # unlike select, it takes descriptors of any number
         poll.register(self.connection, select.POLLIN)
-        return bool(poll.poll(0)) and not self.connection.recv(1, socket.MSG_PEEK)
+        if poll.poll(0) and not self.connection.recv(1, socket.MSG_PEEK):
+            raise _GoneError
 
 
 def _line(error: Exception) -> str:
@@ -159,16 +160,25 @@ def _span(values: Mapping[str, str]) -> Span:
     return Span(source, start, end, float(values.get("step", "0")))
 
 
-_QUESTIONS: Final[dict[str, Callable[[Library, Mapping[str, str]], bytes | dict[str, Any]]]] = {
-    "sources": lambda library, _: library.sources(),
-    "source": lambda library, values: library.source(int(values["source"])).described(),
-    "now": lambda library, values: library.source(int(values["source"])).now(),
-    "moment": lambda library, values: library.moment(int(values["source"]), int(values["seq"])),
-    "segments": lambda library, values: library.segments(int(values["source"])),
-    "mids": lambda library, values: library.mids(int(values["source"])),
-    "picture": lambda library, values: library.picture(_span(values)),
-    "block": lambda library, values: library.block(_span(values), int(values["block"])),
-    "own": lambda library, values: library.own(_span(values), int(values["lane"])),
+def _moment(values: Mapping[str, str]) -> Moment | None:
+    if "time" not in values:
+        return None
+    return Moment(int(values["time"]), int(values["seq"]) if "seq" in values else None)
+
+
+_Question = Callable[[Library, Mapping[str, str], Callable[[], None]], bytes | dict[str, Any]]
+_QUESTIONS: Final[dict[str, _Question]] = {
+    "sources": lambda library, *_: library.sources(),
+    "source": lambda library, values, _: library.source(int(values["source"])).described(),
+    "now": lambda library, values, _: library.source(int(values["source"])).now(),
+    "moment": lambda library, values, _: library.moment(int(values["source"]), int(values["seq"])),
+    "segments": lambda library, values, _: library.segments(int(values["source"])),
+    "mids": lambda library, values, _: library.mids(int(values["source"])),
+    "pictures": lambda library, values, check: library.pictures(
+        _span(values), int(values["number"]), _moment(values), check
+    ),
+    "block": lambda library, values, _: library.block(_span(values), int(values["block"])),
+    "own": lambda library, values, _: library.own(_span(values), int(values["lane"])),
 }
 
 

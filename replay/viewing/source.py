@@ -16,6 +16,7 @@ from recorder.tape.product_tape import ProductTape
 from recorder.tape.reader import Tape
 from recorder.tape.tail import follow
 from replay.checking.interruptions import interruptions
+from replay.viewing.books import KeptBooks
 from replay.viewing.overview import TapeOverview
 from replay.viewing.own import OwnOrders
 from replay.viewing.reading import ProductReader
@@ -39,6 +40,7 @@ class Source:
         product: product id.
         own: the orders of a RUN on it; None for none.
         engine: runs the book.
+        books: the books that are kept, of other products too.
 
     Attributes:
         reader: reads its passages.
@@ -47,11 +49,13 @@ class Source:
         own: the orders of a RUN on it.
     """
 
-    def __init__(self, tape: Tape, product: str, own: OwnOrders | None, engine: Engine) -> None:
+    def __init__(
+        self, tape: Tape, product: str, own: OwnOrders | None, engine: Engine, books: KeptBooks
+    ) -> None:
         self._tape = tape
         self._product: ProductTape = tape.product(product)
         self.own = own
-        self.reader = ProductReader(self._product, engine)
+        self.reader = ProductReader(self._product, engine, books)
         self.segments = TapeOverview(self._product)
         self.mids = MidPrices(self._product, engine)
         self._seen: Overview = overview(self._product)

@@ -20,7 +20,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from recorder.tape.reader import Tape
-from replay.viewing.library import Library, Span
+from replay.viewing.library import Library, Moment, Span
 from tests.benchmarks.measuring import ENVIRONMENT, describe_machine, parser, print_line, spread
 from tests.benchmarks.tapes import traded_tape
 from tests.support.browser import browser, chromium
@@ -103,15 +103,15 @@ def measure(tape: Path) -> tuple[float, list[float], list[float], float]:
 
 
 def server_costs(tape: Path) -> list[float]:
-    """Return the server's processor time for the first picture of each place: no other work slows it."""
+    """Return the server's processor time for the screen at each place: no other work slows it."""
     library = Library([Tape.open(tape)], None, 0.001)
     library.warm_up()
     last_time, found = library.source(0).now()["last_time"], []
-    library.picture(Span(0, 0, TILE_NS))
+    library.pictures(Span(0, 0, TILE_NS), 1)
     for part in PLACES:
         start = int(last_time * part) // TILE_NS * TILE_NS
         begin = time.process_time()
-        library.picture(Span(0, start, start + TILE_NS))
+        library.pictures(Span(0, start, start + TILE_NS), 3, Moment(start + TILE_NS))
         found.append(time.process_time() - begin)
     return found
 

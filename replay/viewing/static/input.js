@@ -15,10 +15,10 @@ function stepRow(direction) {
   if (next >= 0 && next < block.time.length && !(number === 0 && next === 0)) {
     goTo(block.time[next], { seq: block.seq[next] });
   } else if (direction > 0) {
-    const time = number + 1 < tile.block_time.length ? tile.block_time[number + 1] : tile.end;
+    const time = number + 1 < tile.blocks_time.length ? tile.blocks_time[number + 1] : tile.end;
     if (time <= state.info.last_time) goTo(time);
   } else {
-    goTo(number > 0 ? tile.block_time[number] - 1 : tile.start - 1);
+    goTo(number > 0 ? tile.blocks_time[number] - 1 : tile.start - 1);
   }
 }
 

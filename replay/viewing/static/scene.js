@@ -30,8 +30,14 @@ function tileAt(number) {
   return state.tiles.tile(length(), number);
 }
 
+/** Ask for tiles, with the book at the moment. */
+function ask(numbers, isNeeded = true) {
+  const time = Math.floor(state.cursor);
+  state.tiles.ask(length(), numbers, state.seq === null ? { time } : { time, seq: state.seq }, isNeeded);
+}
+
 /** Return the numbers of the tiles on the screen. */
-export function visibleTiles() {
+function visibleTiles() {
   const found = [];
   for (let n = tileNumber(state.start); n <= tileNumber(state.start + state.span); n += 1) {
     if (n >= 0 && n <= tileNumber(state.info.last_time)) found.push(n);
@@ -44,8 +50,8 @@ export function lookUp() {
   const tile = tileAt(tileNumber(state.cursor));
   if (!tile) return null;
   const bySeq = state.seq !== null;
-  const number = Math.max(0, lastAtMost(bySeq ? tile.block_seq : tile.block_time, bySeq ? state.seq : state.cursor));
-  if (!tile.block_time.length) return { tile, number: 0, block: null, place: -1 };
+  const number = Math.max(0, lastAtMost(bySeq ? tile.blocks_seq : tile.blocks_time, bySeq ? state.seq : state.cursor));
+  if (!tile.blocks_time.length) return { tile, number: 0, block: null, place: -1 };
   const block = state.tiles.block(tile, number);
   if (!block) return null;
   const place = lastAtMost(bySeq ? block.seq : block.time, bySeq ? state.seq : state.cursor);
@@ -56,14 +62,17 @@ export function lookUp() {
 export function draw(now) {
   if (!state.info?.origin) return;
   if (state.isPlaying) play(now);
-  const tiles = visibleTiles().map(tileAt).filter(Boolean);
+  const visible = visibleTiles();
+  const missing = visible.filter((number) => !tileAt(number));
+  if (missing.length) ask(missing);
+  const tiles = visible.map(tileAt).filter(Boolean);
   const view = { start: state.start, end: state.start + state.span };
   for (const tile of tiles) {
     tile.largest ??= largest(tile);
     if (tile.largest > state.scale) state.scale = nice(tile.largest);
   }
   state.range = priceRange(tiles, view, state.range);
-  const own = state.lane < 0 ? [] : visibleTiles().map((n) => state.tiles.ownOf(length(), n, state.lane)).filter(Boolean);
+  const own = state.lane < 0 ? [] : visible.map((n) => state.tiles.ownOf(length(), n, state.lane)).filter(Boolean);
   const scene = {
     tiles, view, own, colours: state.colours, shades: state.shades, range: state.range, scale: state.scale, cursor: state.cursor,
     clock: state.clock, interrupted: state.info.interrupted, threshold: state.threshold, segments: state.segments,
@@ -82,7 +91,7 @@ export function draw(now) {
   element("scale").textContent = state.scale
     ? `colours up to ${short(state.scale)} ${state.base} in ${short(tiles[0]?.step ?? 0)} ${state.quote} of price`
     : "loading";
-  if (tiles.length && tiles.length === visibleTiles().length) {
+  if (tiles.length && !missing.length) {
     document.documentElement.dataset.ready = "true";
     clearTimeout(prefetchTimer);
     prefetchTimer = setTimeout(prefetch, state.isPlaying ? 0 : 250);
@@ -111,9 +120,9 @@ let prefetchTimer = 0;
 function prefetch() {
   if (!state.info?.origin) return;
   const next = tileNumber(state.start + state.span) + 1;
-  if (next <= tileNumber(state.info.last_time)) tileAt(next);
   const before = tileNumber(state.start) - 1;
-  if (before >= 0 && !state.isPlaying) tileAt(before);
+  if (next <= tileNumber(state.info.last_time) && !tileAt(next)) ask([next], false);
+  else if (before >= 0 && !state.isPlaying && !tileAt(before)) ask([before], false);
 }
 
 function largestTrade(tiles) {
@@ -173,8 +182,6 @@ function keepAddress(seq) {
 
 /** Ask again for what is on the screen and may have grown. */
 export function renewTiles() {
-  for (const number of visibleTiles()) {
-    const known = tileAt(number);
-    if (known && !known.is_complete) state.tiles.renew(length(), number);
-  }
+  const growing = visibleTiles().filter((number) => tileAt(number)?.is_complete === false);
+  if (growing.length && !state.tiles.asked) ask(growing);
 }

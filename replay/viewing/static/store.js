@@ -5,6 +5,7 @@ const MOST_BLOCKS = 96;
 const BLOCK_ROWS = 1024; // in a full block
 const AT_ONCE = 4;
 const RETRY_MS = 2000; // after an error
+const PATIENCE_MS = 500; // before what is asked for is given up for another place
 
 /** An answer of the server that is an error; its message is for people. */
 export class Refused extends Error {}
@@ -33,9 +34,9 @@ async function arrow(name, values, signal) {
   return globalThis.fl.tableFromIPC(new Uint8Array(content));
 }
 
-/** The only row of a table as an object; lists of numbers are typed arrays. */
-function row(table) {
-  return Object.fromEntries(table.names.map((name) => [name, table.getChild(name).at(0)]));
+/** A row of a table as an object; lists of numbers are typed arrays. */
+function row(table, place = 0) {
+  return Object.fromEntries(table.names.map((name) => [name, table.getChild(name).at(place)]));
 }
 
 export const sources = () => json("sources", {});
@@ -68,6 +69,12 @@ class Kept {
     return known;
   }
 
+  put(key, answer) {
+    this.found.delete(key);
+    this.found.set(key, answer);
+    if (this.found.size > this.most) this.found.delete(this.found.keys().next().value);
+  }
+
   /** Ask again; what is known stays until the answer is there. */
   renew(key, ...values) {
     if (this.asked.has(key)) return;
@@ -80,9 +87,7 @@ class Kept {
     this.asked.set(key, controller);
     this.load(...values, controller.signal)
       .then((answer) => {
-        this.found.delete(key);
-        this.found.set(key, answer);
-        if (this.found.size > this.most) this.found.delete(this.found.keys().next().value);
+        this.put(key, answer);
         this.onChange(null);
       })
       .catch((error) => {
@@ -103,58 +108,95 @@ class Kept {
   }
 }
 
-/** The pictures and ladders of one source, in tiles of the length of the screen. */
+/** The pictures and ladders of one source, in tiles of half the length of the screen. */
 export class Tiles {
   constructor(source, onChange) {
-    this.source = source;
+    Object.assign(this, { source, onChange });
     this.steps = new Map(); // the height of a bin, by span: that of its first tile
-    this.tiles = new Kept(MOST_TILES, (span, tile, signal) => this.loadTile(span, tile, signal), onChange);
+    this.found = new Map(); // by span and number, the oldest first
+    this.asked = null; // the tiles that are on their way
+    this.failed = { key: "", at: -Infinity };
     this.blocks = new Kept(MOST_BLOCKS, (tile, block, signal) => this.loadBlock(tile, block, signal), onChange);
     this.own = new Kept(MOST_TILES, (span, tile, lane, signal) => this.loadOwn(span, tile, lane, signal), onChange);
   }
 
-  values(span, tile) {
-    return { source: this.source, start: span * tile, end: span * (tile + 1) };
+  /** The tile of a span, or undefined if it is not known. */
+  tile(span, number) {
+    const key = `${span}/${number}`;
+    const known = this.found.get(key);
+    if (known) {
+      this.found.delete(key);
+      this.found.set(key, known);
+    }
+    return known;
   }
 
-  async loadTile(span, tile, signal) {
+  /**
+   * Ask for tiles, with the book at a moment, in one request: the server reads on from each to the next.
+   * One request is on its way at a time. Tiles that are not needed yet make room for those that are, and these
+   * for others if they take long: while somebody drags the mouse, some places on the way are shown.
+   */
+  ask(span, numbers, moment, isNeeded = true) {
+    const [first, last] = [Math.min(...numbers), Math.max(...numbers)];
+    const key = `${span}/${first}/${last}`;
+    const now = performance.now();
+    if (key === this.failed.key && now - this.failed.at < RETRY_MS) return;
+    if (this.asked) {
+      const { asked } = this;
+      const isComing = asked.span === span && asked.first <= first && last <= asked.last;
+      asked.isNeeded ||= isComing && isNeeded;
+      if (isComing || !isNeeded) return;
+      const patience = asked.isNeeded ? asked.at + PATIENCE_MS - now : 0;
+      if (patience > 0) {
+        clearTimeout(this.timer);
+        this.timer = setTimeout(() => this.onChange(null), patience);
+        return;
+      }
+      asked.controller.abort();
+    }
+    const asked = { span, first, last, isNeeded, at: now, controller: new AbortController() };
+    this.asked = asked;
+    this.load(asked, moment)
+      .catch((error) => {
+        if (error.name === "AbortError") return;
+        this.failed = { key, at: performance.now() };
+        return error;
+      })
+      .then((error) => {
+        if (this.asked !== asked) return;
+        this.asked = null;
+        this.onChange(error ?? null);
+      });
+  }
+
+  async load({ span, first, last, controller }, moment) {
     const step = this.steps.get(span) ?? 0;
-    const values = { ...this.values(span, tile), step };
-    const found = row(await arrow("picture", values, signal));
-    if (found.step > 0 && !this.steps.has(span)) this.steps.set(span, found.step);
-    return { ...found, values, key: `${span}/${tile}` };
+    const extent = { source: this.source, start: span * first, end: span * (first + 1), step };
+    const values = { ...extent, number: last - first + 1, ...moment };
+    const table = await arrow("pictures", values, controller.signal);
+    for (let place = 0; place < table.numRows; place += 1) {
+      const number = first + place;
+      const key = `${span}/${number}`;
+      const tile = { ...row(table, place), values: { ...extent, start: span * number, end: span * (number + 1) }, key };
+      if (tile.step > 0 && !this.steps.has(span)) this.steps.set(span, tile.step);
+      if (tile.block >= 0) this.blocks.put(`${key}/${tile.block}`, ladders(tile, tile.until));
+      this.found.delete(key);
+      this.found.set(key, tile);
+    }
+    while (this.found.size > MOST_TILES) this.found.delete(this.found.keys().next().value);
   }
 
   async loadBlock(tile, block, signal) {
-    const table = await arrow("block", { ...tile.values, block }, signal);
-    const column = (name) => table.getChild(name);
-    return {
-      until: tile.until,
-      seq: column("seq").toArray(),
-      time: column("time").toArray(),
-      bids: (place, most) => levels(column("bid_price").at(place), column("bid_size").at(place), most),
-      asks: (place, most) => levels(column("ask_price").at(place), column("ask_size").at(place), most),
-    };
+    return ladders(row(await arrow("block", { ...tile.values, block }, signal)), tile.until);
   }
 
   async loadOwn(span, tile, lane, signal) {
-    return row(await arrow("own", { ...this.values(span, tile), lane }, signal));
-  }
-
-  /** The tile of a span, or undefined while it is asked for. */
-  tile(span, tile) {
-    // The first tile of a span decides the height of the bins of all others.
-    if (!this.steps.has(span) && this.tiles.asked.size && !this.tiles.asked.has(`${span}/${tile}`)) return undefined;
-    return this.tiles.get(`${span}/${tile}`, span, tile);
+    const values = { source: this.source, start: span * tile, end: span * (tile + 1), lane };
+    return row(await arrow("own", values, signal));
   }
 
   ownOf(span, tile, lane) {
     return this.own.get(`${span}/${tile}/${lane}`, span, tile, lane);
-  }
-
-  /** Ask again for a tile to which rows may have been added. */
-  renew(span, tile) {
-    this.tiles.renew(`${span}/${tile}`, span, tile);
   }
 
   /** The block of a tile; that of one that grows is asked for again when it has grown. */
@@ -166,10 +208,21 @@ export class Tiles {
   }
 
   clear() {
-    this.tiles.clear();
+    this.asked?.controller.abort();
+    this.asked = null;
+    clearTimeout(this.timer);
+    this.found.clear();
     this.blocks.clear();
     this.own.clear();
   }
+}
+
+/** Moments with their ladders, as the server sends them; `until` is the time that their tile had reached. */
+function ladders(found, until) {
+  const most = found.block_bid_price.length / Math.max(1, found.block_seq.length);
+  const part = (name, place) => found[name].subarray(place * most, (place + 1) * most);
+  const side = (name) => (place, count) => levels(part(`block_${name}_price`, place), part(`block_${name}_size`, place), count);
+  return { until, seq: found.block_seq, time: found.block_time, bids: side("bid"), asks: side("ask") };
 }
 
 /** The first levels of one side, best first. */

@@ -78,7 +78,7 @@ async function readSegments(source) {
   let isDone = false;
   while (isShown() && !isDone) {
     await new Promise((done) => setTimeout(done, 120));
-    if (!isShown() || !document.documentElement.dataset.ready || state.tiles.tiles.asked.size) continue;
+    if (!isShown() || !document.documentElement.dataset.ready || state.tiles.asked) continue;
     const [found, mids] = [await store.segments(source), await store.mids(source)];
     if (!isShown()) return;
     Object.assign(state, { segments: found, mids });

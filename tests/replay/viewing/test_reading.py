@@ -2,6 +2,7 @@
 
 import json
 import random
+from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 from recorder.runtime.loading import load_engine
 from recorder.settings import EngineName
 from recorder.tape.reader import Tape
+from replay.viewing.books import KeptBooks
 from replay.viewing.passage import LADDER_LEVELS
 from replay.viewing.reading import OpenPassage, ProductReader, ViewError
 from tests.support.constants import BTC, SECOND
@@ -24,7 +26,8 @@ Ladder = list[tuple[float, float]]
 
 def reader_of(tape: Path, engine: EngineName = "plain") -> ProductReader:
     """Return a reader of one product."""
-    return ProductReader(Tape.open(tape).product(BTC), load_engine(engine))
+    loaded = load_engine(engine)
+    return ProductReader(Tape.open(tape).product(BTC), loaded, KeptBooks(loaded))
 
 
 def naive_moments(rows: list[Row], levels: int) -> list[tuple[int, int, Ladder, Ladder]]:
@@ -45,43 +48,49 @@ def shown(opened: OpenPassage, origin: int) -> list[tuple[int, int, Ladder, Ladd
     """Return the same as the page gets it."""
     found: list[tuple[int, int, Ladder, Ladder]] = []
     for number in range(opened.passage.blocks):
-        for row in opened.passage.block(number, origin).to_pylist():
+        block = {name: values[0].as_py() for name, values in opened.passage.block(number, origin).items()}
+        for place, (seq, time) in enumerate(zip(block["block_seq"], block["block_time"], strict=True)):
+            part = slice(place * LADDER_LEVELS, (place + 1) * LADDER_LEVELS)
             bids, asks = (
-                [each for each in zip(row[f"{side}_price"], row[f"{side}_size"], strict=True) if each[0] > 0]
+                [
+                    level
+                    for level in zip(
+                        *(block[f"block_{side}_{what}"][part] for what in ("price", "size")), strict=True
+                    )
+                    if level[0] > 0
+                ]
                 for side in ("bid", "ask")
             )
-            found.append((int(row["seq"]), int(row["time"]) + origin, bids, asks))
+            found.append((int(seq), int(time) + origin, bids, asks))
     return found
 
 
 @pytest.mark.parametrize("engine", ["plain", "compiled"])
 def test_ladders_are_those_of_a_naive_book(recording: Recording, engine: EngineName) -> None:
-    """Any span has each moment of it, and the book before it; also one that begins where another ended."""
+    """Any spans have each moment of them, and the book before it; also where others ended or were read."""
     rows = tape_rows(recording.tape, BTC)
     naive = naive_moments(rows, LADDER_LEVELS)
     first, last = rows[0].recv_time, rows[-1].recv_time
     reader, rng = reader_of(recording.tape, engine), random.Random(engine)
-    cuts = sorted(rng.randrange(first - SECOND, last + SECOND) for _ in range(12))
-    spans = [(low, high) for low, high in pairwise(cuts) if low < high]
-    rng.shuffle(spans)
-    for start, end in spans:
-        opened = reader.open_passage(start, end, 0.0)
-        opened.advance()
-        before = [each for each in naive if each[1] < start]
-        inside = [each for each in naive if start <= each[1] < end]
-        found = shown(opened, first)
-        if before and before[-1][2:] != ([], []):
-            assert found.pop(0)[1:] == (start, *before[-1][2:])
-        assert found == inside
-        assert opened.is_complete == any(row.recv_time >= end for row in rows)
+    for _ in range(4):
+        bounds = sorted({rng.randrange(first - SECOND, last + SECOND) for _ in range(rng.randint(2, 5))})
+        passages = reader.passages(bounds)
+        assert len(passages) == max(1, sum(low <= last for low in bounds[:-1]))
+        for opened, (start, end) in zip(passages, pairwise(bounds), strict=False):
+            before = [each for each in naive if each[1] < start]
+            inside = [each for each in naive if start <= each[1] < end]
+            found = shown(opened, first)
+            if before and before[-1][2:] != ([], []):
+                assert found.pop(0)[1:] == (start, *before[-1][2:])
+            assert found == inside
+            assert opened.is_complete == any(row.recv_time >= end for row in rows)
 
 
 def test_a_picture_has_the_trades_and_the_extremes(recording: Recording) -> None:
     """Trades are those of the frames, and no column leaves out a quote or a spread that was there."""
     rows = tape_rows(recording.tape, BTC)
     start, end = rows[0].recv_time, rows[-1].recv_time + 1
-    opened = reader_of(recording.tape).open_passage(start, end, 0.0)
-    opened.advance()
+    (opened,) = reader_of(recording.tape).passages([start, end])
     (picture,) = opened.passage.picture(start, opened.reached, is_complete=opened.is_complete).to_pylist()
     matches: list[dict[str, Any]] = [json.loads(row.payload) for row in rows if '"match"' in row.payload]
     trades = [(float(each["price"]), float(each["size"]), each["side"] == "sell") for each in matches]
@@ -115,3 +124,17 @@ def test_a_row_that_is_not_there(recording: Recording) -> None:
     for seq in (-1, len(rows), 2**62):
         with pytest.raises(ViewError, match=f"no row {seq}"):
             reader.time_of(seq)
+
+
+def test_reading_that_is_ended(recording: Recording) -> None:
+    """What was read when the page had moved on does not change what is read next."""
+    rows = tape_rows(recording.tape, BTC)
+    start, end = rows[len(rows) // 2].recv_time, rows[-1].recv_time
+    bounds = [start, (start + end) // 2, end]
+    reader, wanted = reader_of(recording.tape), reader_of(recording.tape).passages(bounds)
+    for most in range(4):
+        left = iter(range(most))
+        with suppress(StopIteration):
+            reader.passages(bounds, check=lambda left=left: next(left))  # type: ignore[misc]  # raises at last
+        found = reader.passages(bounds)
+        assert [shown(each, 0) for each in found] == [shown(each, 0) for each in wanted]

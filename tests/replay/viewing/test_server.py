@@ -23,7 +23,7 @@ from tests.support.commands import json_of, record_process
 from tests.support.constants import BTC, SAMPLE, SECOND, TIMEOUT_S
 from tests.support.tapes import import_frames, snapshot, tape_rows
 
-MINUTE = f"picture?source=0&start=0&end={60 * SECOND}&step=0"
+MINUTE = f"pictures?source=0&start=0&end={60 * SECOND}&number=1"
 
 
 @contextmanager
@@ -32,6 +32,13 @@ def serving(tape: Path = SAMPLE) -> Iterator[ViewServer]:
     with ViewServer(Library([Tape.open(tape)], None, 0.001, "plain")) as server, running(server):
         yield server
     wait_for_connections()
+
+
+@pytest.fixture(scope="module")
+def sample_server() -> Iterator[ViewServer]:
+    """A server of the sample, for tests that only ask."""
+    with serving() as server:
+        yield server
 
 
 def wait_for_connections() -> None:
@@ -64,21 +71,21 @@ def told(server: ViewServer, question: str) -> dict[str, Any]:
     return found
 
 
-def test_who_is_answered() -> None:
+def test_who_is_answered(sample_server: ViewServer) -> None:
     """Only who has the token, on this machine, and no page of another site; no answer allows another."""
-    with serving() as server:
-        for token in ("", "x", server.token[:-1], f"{server.token}x", "%00", "é"[:0] + "~"):
-            for question in ("", "view.js", "sources", MINUTE):
-                status, content, _ = ask(server, question, token)
-                assert (status, server.token.encode() in content) == (403, False)
-        assert ask(server, "", Origin="https://other.example")[0] == 403
-        assert ask(server, "", Host="rebound.example")[0] == 403
-        assert ask(server, "", method="POST")[0] == 501
-        status, content, headers = ask(server, "")
-        assert (status, b"<!DOCTYPE html>" in content) == (200, True)
-        assert "default-src 'none'" in headers["content-security-policy"]
-        assert headers["referrer-policy"] == "no-referrer"
-        assert not [name for name in headers if name.startswith("access-control")]
+    server = sample_server
+    for token in ("", "x", server.token[:-1], f"{server.token}x", "%00", "é"[:0] + "~"):
+        for question in ("", "view.js", "sources", MINUTE):
+            status, content, _ = ask(server, question, token)
+            assert (status, server.token.encode() in content) == (403, False)
+    assert ask(server, "", Origin="https://other.example")[0] == 403
+    assert ask(server, "", Host="rebound.example")[0] == 403
+    assert ask(server, "", method="POST")[0] == 501
+    status, content, headers = ask(server, "")
+    assert (status, b"<!DOCTYPE html>" in content) == (200, True)
+    assert "default-src 'none'" in headers["content-security-policy"]
+    assert headers["referrer-policy"] == "no-referrer"
+    assert not [name for name in headers if name.startswith("access-control")]
 
 
 @pytest.mark.parametrize(
@@ -94,23 +101,25 @@ def test_who_is_answered() -> None:
         ("source", 400),
         (f"source?source={'9' * 5000}", 400),
         ("moment?source=0&seq=99999999", 400),
-        ("picture?source=0&start=0&end=0", 400),
-        ("picture?source=0&start=5&end=1", 400),
-        (f"picture?source=0&start=0&end={10**15}", 400),
-        (f"picture?source=0&start={10**30}&end={10**30 + 1}", 400),
-        ("picture?source=0&start=0&end=1000&step=nan", 400),
-        ("picture?source=0&start=0&end=1000&step=-1", 400),
+        ("pictures?source=0&start=0&end=0&number=1", 400),
+        ("pictures?source=0&start=5&end=1&number=1", 400),
+        (f"pictures?source=0&start=0&end={10**15}&number=1", 400),
+        (f"pictures?source=0&start={10**30}&end={10**30 + 1}&number=1", 400),
+        ("pictures?source=0&start=0&end=1000&number=1&step=nan", 400),
+        ("pictures?source=0&start=0&end=1000&number=1&step=-1", 400),
+        ("pictures?source=0&start=0&end=1000&number=0", 400),
+        ("pictures?source=0&start=0&end=1000&number=9", 400),
+        ("pictures?source=0&start=0&end=1000&number=1&time=0&seq=x", 400),
         ("block?source=0&start=0&end=1000&block=7", 400),
         ("own?source=0&start=0&end=1000&lane=0", 400),
     ],
 )
-def test_questions_that_have_no_answer(question: str, status: int) -> None:
+def test_questions_that_have_no_answer(sample_server: ViewServer, question: str, status: int) -> None:
     """They are refused in a line, and nothing else of the disk is served."""
-    with serving() as server:
-        found, content, _ = ask(server, question)
-        assert found == status
-        if status == 400:
-            assert set(json.loads(content)) == {"error"}
+    found, content, _ = ask(sample_server, question)
+    assert found == status
+    if status == 400:
+        assert set(json.loads(content)) == {"error"}
 
 
 def test_a_hundred_tabs() -> None:
@@ -167,7 +176,7 @@ def test_a_recording_beside_loses_nothing(tmp_path: Path) -> None:
                     pictures = [
                         pa.ipc.open_stream(text).read_all() for status, text in answers if status == 200
                     ]
-                    seen.extend(picture["block_seq"][0].as_py()[-1] for picture in pictures)
+                    seen.extend(picture["blocks_seq"][0].as_py()[-1] for picture in pictures)
                     seen.append(told(server, "now?source=0")["last_seq"])
                 exchange.wait_for_done(1, TIMEOUT_S)
                 while seen[-1] < len(exchange.sent[0]):  # row 0 opens the connection

@@ -22,14 +22,14 @@ class KeptBooks:
         self._books: OrderedDict[tuple[Path, int], State] = OrderedDict()
 
     def keep(self, product: Path, seq: int, state: State) -> None:
-        """Keep a copy of the book before a row.
+        """Keep the book before a row.
 
         Args:
             product: directory of the product.
             seq: the row.
-            state: with the book, which remains usable.
+            state: with the book; it must not be used again.
         """
-        self._books[product, seq] = self._engine.copy(state)
+        self._books[product, seq] = state
         self._books.move_to_end((product, seq))
         while len(self._books) > MOST_BOOKS:
             self._books.popitem(last=False)

@@ -13,7 +13,7 @@ from orderbook.trades import TradeReader
 from orderbook.venues.registry import venue
 from recorder.tape.format.segment import naming_damage
 from recorder.tape.product_tape import ProductTape
-from recorder.tape.row_batches import copy_rows
+from recorder.tape.row_batches import BATCH_ROWS, copy_rows
 from replay.viewing.books import KeptBooks
 from replay.viewing.grid import Ints
 from replay.viewing.passage import Passage
@@ -26,8 +26,6 @@ _LEVELS: Final = {"compiled": 100}
 _PLAIN_LEVELS: Final = 20
 _NEAR_ROWS: Final = 20_000
 """Rows from a kept book that are read in less time than a sidecar takes."""
-_KEPT_ROWS: Final = 12_000
-"""Rows between two books that are kept, at least, so that what is before the screen is near one."""
 
 
 class ViewError(BooktapeError):
@@ -177,10 +175,9 @@ class ProductReader:
             found = self.tape.start_at(seq)
             if found.saved is not None and found.seq > begin:
                 begin, state = found.seq, self.engine.load(found.saved)
-                self._books.keep(directory, begin, state)
         if state is None:
             begin, state = 0, self.engine.start(self.tape.product, self.tape.feed)
-        kept, batches = begin, self.tape.batches(first_seq=begin)
+        batches = self.tape.batches(first_seq=begin)
         while begin < seq:
             check()
             rows = next(batches, None)
@@ -191,9 +188,8 @@ class ProductReader:
                 rows = copy_rows(rows.slice(0, seq - begin))
             state, _ = self.engine.step(state, rows)
             begin += rows.num_rows
-            if begin - kept >= _KEPT_ROWS:
-                kept = begin
-                self._books.keep(directory, begin, state)
+            if begin >= seq - BATCH_ROWS:  # from which what is before the screen is read
+                self._books.keep(directory, begin, self.engine.copy(state))
         return state, batches
 
 

@@ -21,9 +21,10 @@ export function drawOverview(context, width, height, scene) {
   }
   context.globalAlpha = 0.18;
   context.fillStyle = colours.link;
-  context.fillRect(x(view.start), 0, Math.max(3, x(view.end) - x(view.start)), plot.height);
+  const end = Math.min(plot.width, x(view.end)); // the screen may go on behind the last row
+  context.fillRect(Math.min(x(view.start), end - 3), 0, Math.max(3, end - x(view.start)), plot.height);
   context.globalAlpha = 1;
-  const points = scene.strip?.is_whole ? [] : [...scene.mids];
+  const points = scene.strip?.is_whole ? [] : [...scene.mids, ...interrupted.map(([start]) => [start, NaN])];
   scene.strip?.mid.forEach((mid, place) => points.push([scene.strip.time[place], mid]));
   if (segments) {
     context.strokeStyle = colours.line;
@@ -48,7 +49,8 @@ function drawMids(context, plot, points, colours, x) {
   context.beginPath();
   let isDrawn = false;
   for (const [time, mid] of points) {
-    if (mid > 0) context[isDrawn ? "lineTo" : "moveTo"](x(time), y(mid));
+    if (mid > 0 && !isDrawn) context.moveTo(x(time) - 0.5, y(mid)); // a dot, if none follows
+    if (mid > 0) context.lineTo(x(time), y(mid));
     isDrawn = mid > 0; // no line across an interruption
   }
   context.stroke();

@@ -79,7 +79,9 @@ export function draw(now) {
     lastTime: state.info.last_time, largestTrade: largestTrade(tiles), mids: midsOf(tiles), strip: state.mids,
   };
   canvases.chart.draw((...where) => drawChart(...where, scene));
-  canvases.spread.draw((...where) => drawSpread(...where, scene));
+  canvases.spread.draw((...where) => {
+    element("threshold").textContent = drawSpread(...where, scene);
+  });
   canvases.overview.draw((...where) => drawOverview(...where, scene));
   const resting = restingAt(own, state.cursor);
   showMoment(new Set(resting.map((each) => each.price)));
@@ -180,8 +182,8 @@ function keepAddress(seq) {
   }, 150);
 }
 
-/** Ask again for what is on the screen and may have grown. */
+/** Ask again for what is on the screen and may have grown, and for what has come to it. */
 export function renewTiles() {
-  const growing = visibleTiles().filter((number) => tileAt(number)?.is_complete === false);
+  const growing = visibleTiles().filter((number) => !tileAt(number)?.is_complete);
   if (growing.length && !state.tiles.asked) ask(growing);
 }

@@ -20,7 +20,7 @@ function missing(tiles, view) {
   return hasSide ? "no spread: one side of the book is empty" : "no spread: no book is known";
 }
 
-/** Draw the spread in bps: in each column the range between its extremes, marked where it is above. */
+/** Draw the spread in bps, in each column the range between its extremes; return where the threshold is, in words. */
 export function drawSpread(context, width, height, scene) {
   const plot = { width: width - GUTTER, height: height - AXIS };
   const { view, colours, threshold } = scene;
@@ -53,7 +53,6 @@ export function drawSpread(context, width, height, scene) {
   drawGaps(context, plot, { ...scene, interrupted: [] }, x, false);
   context.strokeStyle = colours.ink;
   if (threshold <= top) line(context, 0, y(threshold), plot.width, y(threshold), [6, 4]);
-  else label(context, `threshold ${short(threshold)} bps is above the scale`, 4, 12, colours);
   const reason = missing(scene.tiles, view);
   if (reason) label(context, reason, 4, plot.height - 6, colours);
   context.restore();
@@ -63,4 +62,6 @@ export function drawSpread(context, width, height, scene) {
   }
   drawTimes(context, plot, scene, x);
   drawCursor(context, plot, scene, x);
+  const named = `the threshold, ${short(threshold)} bps`;
+  return threshold <= top ? `the dashed line is ${named}` : `${named}, is above the scale`;
 }

@@ -59,8 +59,8 @@ async function poll() {
     Object.assign(state.info, found, hasGrown ? { last_book: null } : {});
     if (hasGrown) {
       isStale = true;
-      renewTiles();
       if (state.isFollowing) goToEnd({ part: 0.95 });
+      renewTiles();
       redraw();
     }
     if (isStale && performance.now() - describedAt > DESCRIBE_MS) await describeAgain(source);
@@ -160,7 +160,6 @@ function offerLanes(lane) {
 async function main() {
   const found = await store.sources();
   state.threshold = found.threshold * 1e4;
-  element("threshold").textContent = short(state.threshold);
   element("source").replaceChildren(...found.sources.map((name, place) => new Option(name, place)));
   takeColours();
   document.addEventListener("visibilitychange", () => state.info?.origin && poll());

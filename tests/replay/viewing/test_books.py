@@ -23,7 +23,7 @@ def test_a_kept_book_does_not_change(recording: Recording, engine: EngineName) -
     for rows in Tape.open(recording.tape).product(BTC).batches(200):
         seq = rows.column("seq")[0].as_py()
         saved[seq] = loaded.save(state)
-        books.keep(HERE, seq, state)
+        books.keep(HERE, seq, loaded.copy(state))
         state, _ = loaded.step(state, rows)
         _, found = books.nearest(HERE, seq) or (0, state)
         after, _ = loaded.step(found, rows)

@@ -77,8 +77,8 @@ def test_the_page_follows_a_recording(page: Page, tmp_path: Path) -> None:
             exchange.wait_until((tape / "_tape.json").exists, TIMEOUT_S)
             with ViewServer(Library([Tape.open(tape)], None, 0.001, "plain")) as server, running(server):
                 page.visit(server.url, width=1000)
-                page.until("document.documentElement.dataset.seq > 0")
-                first = int(page.value("document.documentElement.dataset.seq"))
+                page.until("(window.first = document.documentElement.dataset.seq) > 0")
+                first = int(page.value("window.first"))
                 page.until(f"document.documentElement.dataset.seq > {first + 300}")
                 assert page.value("document.getElementById('follow').ariaPressed") == "true"
                 page.press("Home", 0)

@@ -11,6 +11,8 @@ from pickle import PicklingError
 
 import pytest
 
+from booktape.examples.episode_alert import EpisodeAlert
+from orderbook.document import to_json
 from orderbook.errors import BooktapeError
 from recorder.runtime.loading import load_engine
 from recorder.tape.reader import Tape
@@ -50,27 +52,20 @@ def test_results_are_those_of_one_process(tape: Path, options: tuple[str, ...]) 
         assert shared["pacing"].keys() == alone["pacing"].keys()
 
 
-def test_a_run_directory_is_the_same(tape: Path, tmp_path: Path) -> None:
-    """Several processes write the same RUN as one process, with depth and strategy."""
-    options = ("--depth", "2", "--strategy", "booktape.examples.episode_alert:EpisodeAlert")
-    alone = json_of("replay", tape, *options, "-o", tmp_path / "alone")
-    shared = json_of("replay", tape, *options, "--processes", "2", "-o", tmp_path / "shared")
-    assert shared["strategy_digest"] == alone["strategy_digest"]
-    names = [
-        sorted(str(path.relative_to(tmp_path / run)) for path in (tmp_path / run).rglob("*.*"))
-        for run in ("alone", "shared")
-    ]
+def test_tables_and_a_run_directory_are_the_same(tape: Path, tmp_path: Path) -> None:
+    """Several processes return and write the same as one process, with depth and strategy."""
+    runs = [tmp_path / "alone", tmp_path / "shared"]
+    alone, shared = (
+        run(tape, ReplaySettings(depth=2, processes=number), output=runs[number - 1], strategy=EpisodeAlert)
+        for number in (1, 2)
+    )
+    for stream in ("summaries", "signals", "anomalies", "depth", "strategy_rows"):
+        assert getattr(shared, stream) == getattr(alone, stream)
+    assert shared.document()["strategy_digest"] == alone.document()["strategy_digest"]
+    names = [sorted(str(path.relative_to(each)) for path in each.rglob("*.*")) for each in runs]
     assert names[0] == names[1]
-    assert invoke("diff", tmp_path / "alone", tmp_path / "shared").exit_code == 0
-    assert json.loads((tmp_path / "shared" / "run.json").read_bytes()) == shared
-
-
-def test_tables_come_back(tape: Path) -> None:
-    """From Python, the result has the tables of all products."""
-    alone, shared = (run(tape, ReplaySettings(processes=number)) for number in (1, 2))
-    assert shared.summaries == alone.summaries
-    assert shared.signals == alone.signals
-    assert shared.anomalies == alone.anomalies
+    assert invoke("diff", *runs).exit_code == 0
+    assert json.loads((runs[1] / "run.json").read_bytes()) == json.loads(to_json(shared.document()))
 
 
 def test_products_are_balanced_by_bytes(tape: Path) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orderbook.engine import PlainEngine
@@ -13,6 +13,7 @@ from orderbook.tally import Tally
 from orderbook.thresholds import DEFAULT_THRESHOLD
 from recorder.api import import_captures
 from replay.checking.reconnects import AuditedBook, differing
+from tests.endurance.forms import cases
 from tests.support import oracle, tapes
 from tests.support.commands import Json, invoke, json_of
 from tests.support.constants import BTC, MS, SECOND, START
@@ -176,6 +177,7 @@ def naive_audits(rows: Sequence[oracle.Row]) -> list[int]:
     return found
 
 
+@settings(max_examples=cases(200, 30))
 @given(st.lists(FRAME, max_size=25), st.integers(1, 9))
 def test_any_tape_against_plain_dicts(frames: list[tuple[str, str]], size: int) -> None:
     """In any batches, audits are those of plain dicts and all summaries stay the same."""

@@ -44,8 +44,7 @@ def rows_of(exported: Exported, table: str, product: str) -> pa.Table:
     return pa.concat_tables([pq.ParquetFile(path).read() for path in sorted(folder.rglob("*.parquet"))])
 
 
-@pytest.mark.parametrize("trades", [False, True])
-@pytest.mark.parametrize("start", [None, 0, NS // 4])
+@pytest.mark.parametrize(("start", "trades"), [(None, True), (0, False), (NS // 4, True)])
 def test_tables_in_pieces(tmp_path: Path, trades: bool, start: int | None) -> None:
     """All rows and counts are those of one pass, also of trades that span the ends of pieces."""
     tape = tape_of(tmp_path, trades=trades)

@@ -332,15 +332,15 @@ def texts_of(levels: Levels) -> list[list[tuple[str, str]]]:
 
 @pytest.mark.skipif(not CAPTURES.exists(), reason="the real captures are not here")
 @pytest.mark.parametrize(
-    ("capture", "product"),
-    [("exchange-2021-04-ten-products", "SKL-USD"), ("advanced-2026-08-btc-eth", "ETH-USD")],
+    ("capture", "product", "frames"),
+    [("exchange-2021-04-ten-products", "SKL-USD", 300), ("advanced-2026-08-btc-eth", "ETH-USD", 160)],
 )
-def test_capture_in_two_parts(tmp_path: Path, capture: str, product: str) -> None:
+def test_capture_in_two_parts(tmp_path: Path, capture: str, product: str, frames: int) -> None:
     """A real capture, cut into two recordings with holes, is one again: each frame, and each best price."""
     source = tmp_path / "capture.jsonl"
     with gzip.open(CAPTURES / f"{capture}.jsonl.gz", "rt", encoding="utf-8") as packed:
         lines = [line for line in packed if product in line]
-    source.write_text("".join(lines[:300]), encoding="utf-8")
+    source.write_text("".join(lines[:frames]), encoding="utf-8")
     bt.import_(source, tmp_path / "whole", engine="plain")
     whole = bt.open(tmp_path / "whole")
     rows = tape_rows(tmp_path / "whole", product)
@@ -350,8 +350,8 @@ def test_capture_in_two_parts(tmp_path: Path, capture: str, product: str) -> Non
     second = cut_tape(tmp_path / "second", tmp_path / "whole", product, [(a, d), (d + 9, end - 5)], 8 * MS)
     made = bt.merge([first, second], tmp_path / "merged").products[product]
     assert (made.connections, made.unproven) == (1, 0)
-    frames = [row.payload for row in tape_rows(tmp_path / "merged", product) if row.kind == "frame"]
-    assert frames == [row.payload for row in rows[1 : end + 1]]
+    texts = [row.payload for row in tape_rows(tmp_path / "merged", product) if row.kind == "frame"]
+    assert texts == [row.payload for row in rows[1 : end + 1]]
     columns = ["exchange_time", "bid_price", "bid_size", "ask_price", "ask_size"]
     merged = bt.open(tmp_path / "merged").summaries(product).select(columns)
     assert tuples_of(merged) == tuples_of(whole.summaries(product).select(columns))

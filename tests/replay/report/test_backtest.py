@@ -91,12 +91,19 @@ def rested_of(rows: pa.Table) -> dict[str, list[tuple[float, float, float]]]:
     return found
 
 
-def test_figures_are_the_result(page: Page, made: tuple[Path, bt.Backtest]) -> None:
-    """What is drawn of settings, orders, fills and money is what the tables and rows of the result hold."""
+def test_the_page_is_the_result(page: Page, made: tuple[Path, bt.Backtest]) -> None:
+    """What is drawn and said is what the result holds, in silence."""
     path, result = made
     page.open(path, width=1200)
     assert page.complaints == []
     assert page.requests == [path.as_uri()]
+    assert_figures_are_the_result(page, result)
+    assert_depth_is_that_of_the_book(page)
+    assert_titles_say_what_was_found(page)
+
+
+def assert_figures_are_the_result(page: Page, result: bt.Backtest) -> None:
+    """What is drawn of settings, orders, fills and money is what the tables and rows of the result hold."""
     ids = page.value("[...document.querySelectorAll('.plot[data-drawn]')].map(plot => plot.id)")
     assert set(ids) == {f"p0-{name}" for name in FIGURES}
     data = Data(page)
@@ -154,10 +161,8 @@ def test_figures_are_the_result(page: Page, made: tuple[Path, bt.Backtest]) -> N
     assert (shown["fills"], shown["filled (%)"]) == (str(best.fills), display.percent(best.fill_ratio))
 
 
-def test_depth_over_time(page: Page, made: tuple[Path, bt.Backtest]) -> None:
+def assert_depth_is_that_of_the_book(page: Page) -> None:
     """The heatmap has the largest sizes of the book at moments, as `book` shows them."""
-    path, _ = made
-    page.open(path, width=1200)
     cells = page.value(
         "(({x0, dx, y0, dy, z}) => ({x0, dx, y0, dy, z}))(document.getElementById('p0-depth').data[0])"
     )
@@ -186,10 +191,8 @@ def test_a_phone_shows_the_figures(page: Page, made: tuple[Path, bt.Backtest]) -
     assert page.value(cut) == []
 
 
-def test_titles_say_what_was_found(page: Page, made: tuple[Path, bt.Backtest]) -> None:
+def assert_titles_say_what_was_found(page: Page) -> None:
     """Titles have the numbers of their figures with their bounds and errors, and axes have currencies."""
-    path, _ = made
-    page.open(path, width=1200)
     data = Data(page)
     titles = dict(
         page.value("[...document.querySelectorAll('figure h3')].map(each => [each.id, each.textContent])")

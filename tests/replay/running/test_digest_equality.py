@@ -15,7 +15,6 @@ from bytewax.testing import run_main
 from booktape.examples.episode_alert import EpisodeAlert
 from orderbook.tally import Tally, tally_documents
 from orderbook.thresholds import DEFAULT_THRESHOLD
-from orderbook.venues.exchange.server import ExchangeServer
 from recorder.dataflow.running import run_to_end
 from recorder.tape.reader import Tape
 from recorder.tape.row_batches import BATCH_ROWS
@@ -24,13 +23,11 @@ from replay.dataflow.sources import Item, TapeSource
 from replay.running import api as running
 from replay.running.pacing import MAX_SPEED
 from replay.running.settings import ReplaySettings
-from replay.synthetic.market import SyntheticMarket
-from replay.synthetic.settings import MarketSettings
 from tests.support import oracle, tapes
 from tests.support.clusters import run_cluster
 from tests.support.commands import json_of
-from tests.support.constants import MS, START
-from tests.support.tapes import Recording, Timed, digests_of
+from tests.support.constants import MS
+from tests.support.tapes import Recording, digests_of
 
 
 def oracle_digests(runs: dict[str, oracle.OracleRun]) -> dict[str, str]:
@@ -120,25 +117,6 @@ def test_cluster_equals_live(recording: Recording, tmp_path: Path) -> None:
     for tally in found.values():
         del tally["process"]
     assert found == recording.document["products"]
-
-
-def test_cluster_of_many_products(tmp_path: Path) -> None:
-    """Two processes share twelve products, and the digests are those of one process."""
-    frames: list[Timed] = []
-    server = ExchangeServer()
-    for number in range(12):
-        product = f"P{number}-USD"
-        market = SyntheticMarket(MarketSettings(product, depth=20))
-        frames.append((0, server.snapshot(product, *market.snapshot(), START)))
-        frames += [(n * MS, server.update(product, market.update(), START)) for n in range(700)]
-    tape = tapes.import_frames(tmp_path, sorted(frames, key=lambda frame: frame[0]))
-    run_cluster("build", tape, tmp_path / "out", 2)
-    found = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in (tmp_path / "out").iterdir()}
-    assert len({tally["process"] for tally in found.values()}) == 2
-    expected = running.run(tape, keep=False)
-    assert {product: tally["digest"] for product, tally in found.items()} == {
-        product: tally.digest.hexdigest() for product, tally in expected.tallies.items()
-    }
 
 
 # Recovery

@@ -32,7 +32,7 @@ def in_pieces(tape: Path, settings: ReplaySettings, processes: int, run: Path) -
 
 @pytest.mark.parametrize(
     ("name", "trades"),
-    [("as recorded", False), ("as recorded", True), ("compacted", True), ("some", False), ("damaged", False)],
+    [("as recorded", True), ("compacted", True), ("some", False), ("damaged", False)],
 )
 def test_pieces_of_a_real_capture(
     interrupted: dict[str, Path], name: str, trades: bool, tmp_path: Path

@@ -32,7 +32,7 @@ from tests.support.recordings import quick_settings
 
 WORKED = "booktape.strategies:QuoteWhenWide"
 MARKETS = [MarketSettings(BTC, depth=20), MarketSettings(ETH, mid="1800.00", tick="0.01", depth=20)]
-ENDING = ExchangeSettings(rate=3000.0, frames=200, drop_after=(150, 150, 200, 200), heartbeats=False)
+ENDING = ExchangeSettings(rate=3000.0, frames=120, drop_after=(90, 90, 120, 120), heartbeats=False)
 SETTINGS = {"threshold": "0bps", "size": "0.5", "limit": 5}
 RANDOM = bt.Execution(fees="1/2", latency="uniform:1ms:20ms", seed=7, queue="back,share,front")
 NAMES = ("execution_digest", "digest", "settings", "rows", "fees", "latency", "seed")
@@ -72,10 +72,10 @@ def paper(
 def recorded_with(
     run: PaperRun, tape: Path, exchange: ExchangeSettings = ENDING, engine: EngineName = "plain"
 ) -> Recorded:
-    """Record until two connections of each product have ended, in segments of 100 rows."""
+    """Record until two connections of each product have ended, in segments of 60 rows."""
     with SyntheticExchange(MARKETS, exchange) as served:
         settings = quick_settings(exchange.feed, served.url, connections=2, trades=True)
-        settings = replace(settings, seal=replace(settings.seal, rows=100), engine=engine)
+        settings = replace(settings, seal=replace(settings.seal, rows=60), engine=engine)
         return record([BTC, ETH], tape, settings, strategy=run)
 
 
@@ -181,7 +181,7 @@ def test_a_failure_stops_one_product(tmp_path: Path, caplog: pytest.LogCaptureFi
     assert (recorded.document()["execution"], recorded.document()["execution_digest"]) == (None, None)
     assert verify(tape).passes(strict=True)
     last = {product: batch["seq"].to_pylist()[-1] for product, batch in events}
-    assert last[BTC] > last[ETH] + 100
+    assert last[BTC] > last[ETH] + 50
     logged = [text for _, batch in events for text in batch["values"].to_pylist() if text]
     assert logged
     assert all(json.loads(text)["trades"] > 0 for text in logged)

@@ -6,10 +6,11 @@ from itertools import pairwise
 from typing import Any
 
 import pyarrow as pa
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from replay.comparing.sweep.episode_rows import EpisodeRows, episode_schema
+from tests.endurance.forms import cases
 from tests.support import naive_sweep as naive
 from tests.support.constants import SECOND
 from tests.support.naive_sweep import Row
@@ -92,6 +93,7 @@ def naive_rows(thresholds: Sequence[float], rows: Sequence[Row]) -> list[dict[st
     return made
 
 
+@settings(max_examples=cases(200, 40))
 @given(summary_rows(), THRESHOLDS, st.data())
 def test_equals_brute_force(rows: list[Row], thresholds: list[float], data: st.DataObject) -> None:
     """Every episode of every threshold is there once, with its numbers, wherever batches are cut."""
@@ -100,6 +102,7 @@ def test_equals_brute_force(rows: list[Row], thresholds: list[float], data: st.D
     assert found_rows(asked, rows, cuts) == naive_rows(asked, rows)
 
 
+@settings(max_examples=cases(200, 40))
 @given(summary_rows(), THRESHOLDS, st.data())
 def test_pieces_merge(rows: list[Row], thresholds: list[float], data: st.DataObject) -> None:
     """Pieces cut anywhere and merged in any order have every episode once, joined where it was cut."""

@@ -192,7 +192,10 @@ class _Maker:
     def __call__(self, product: str, *, of_twin: bool, **values: Any) -> "_Watched":
         """Return one of them."""
         if of_twin:
-            return _Watched(self.twin(product, **values), self.pair, of_twin=True)
+            other = self.twin(product, **values)
+            if isinstance(other, CompiledTrader):
+                other.idle_below = None  # so it is told if the function does something where it shall be idle
+            return _Watched(other, self.pair, of_twin=True)
         called = getattr(self.compiled(product, **values), "compiled", None)
         if not isinstance(called, CompiledTrader):
             raise StrategyError("it is not a compiled strategy: decorate a function with booktape.compiled")

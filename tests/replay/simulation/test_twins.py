@@ -76,6 +76,22 @@ def raises(_m: Any, _orders: Any, _params: Any, _state: Any, out: Any) -> int:
     return int(out[1_000].what)
 
 
+@bt.compiled(
+    bt.Wakes(top=True), {"threshold": bt.Setting("threshold", "1%")}, {"woken": 0}, idle_below="threshold"
+)
+def counts(m: Any, _orders: Any, _params: Any, state: Any, out: Any) -> int:
+    """Send an order at the tenth change of the top, wide or not."""
+    state.woken += 1
+    return limit(out, 0, BID, m.bid, 1) if state.woken == 10 else 0
+
+
+def test_one_that_is_not_idle_is_found() -> None:
+    """A function that does something below the spread where it says it is idle is not called there."""
+    found = checked(counts)
+    assert found.parting.compiled == ()
+    assert len(found.parting.twin) == 1
+
+
 def test_an_overflow_is_found() -> None:
     """Compiled code loses digits without a word; its twin in Python says what to write instead."""
     found = checked(overflows, products=BTC)

@@ -125,7 +125,7 @@ def written_tape(value: PathLike, option: str = "tape") -> Path:
 
 
 def output_path(value: PathLike, option: str) -> Path:
-    """Return a path to write to, which cannot be that of the sample."""
+    """Return a path to write to, which cannot be that of the sample or inside a tape."""
     path = local_path(value, option, f"write to a directory of this machine, such as 'tape'; {_SHIPPING}")
     if str(path) == "-":
         example = {"html": "report.html", "tape": "tape"}.get(option, "run")
@@ -134,7 +134,18 @@ def output_path(value: PathLike, option: str) -> Path:
     if str(path) == SAMPLE or _is_sample(path):
         reason = "the sample is read-only: name a directory, such as 'tape'"
         raise OptionError(reason, option=option, value=value)
+    if (tape := _tape_around(path)) is not None:
+        reason = f"{path} is inside the tape {tape}, which holds nothing else: name a path beside it"
+        raise OptionError(reason, option=option, value=value)
     return path
+
+
+def _tape_around(path: Path) -> Path | None:
+    """Return the tape that a path is inside of; None if there is none."""
+    from recorder.tape.format.layout import MANIFEST
+
+    parents = Path(os.path.realpath(path)).parents
+    return next((each for each in parents if os.path.lexists(each / MANIFEST)), None)
 
 
 def _is_sample(path: Path) -> bool:

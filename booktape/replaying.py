@@ -53,6 +53,7 @@ def replay(
     prepare: PrepareName = "off",
     on_signals: Callable[[str, pa.RecordBatch], None] | None = None,
     progress: Callable[[str, Step], None] | None = None,
+    progress_trades: bool = False,
     command: str | None = None,
 ) -> RunResult:
     """Replay a tape through the same book and filter as a live feed.
@@ -81,6 +82,7 @@ def replay(
         prepare: `auto` first prepares what is read, see `prepare`, unless something hinders it.
         on_signals: called with the product and each batch of signals as they happen.
         progress: called with the product and every step; only in one process.
+        progress_trades: whether the steps of `progress` hold the trades of others; no result depends on it.
         command: command line to name in the report.
 
     Raises:
@@ -148,6 +150,7 @@ def replay(
             output=directory,
             keep=arguments.flag(keep, "keep"),
             progress=both(progress, _signals(settings.threshold, on_signals)),
+            progress_trades=arguments.flag(progress_trades, "progress_trades"),
             engine=engine,
             workers=workers,
             strategy=arguments.strategy_of(strategy),

@@ -122,6 +122,8 @@ def _known(error: BaseException) -> str | None:  # noqa: PLR0911  one for each k
             return f"{reason_of(error)}{f'; {advice}' if advice else ''}"
         case RuntimeError() if "start new thread" in str(error):
             return f"no thread can be started; {_ADVICE[errno.EAGAIN]}"
+        case ModuleNotFoundError(name=str(name)):
+            return f"{name} is not installed: install it, or booktape again (pip install booktape)"
         case ImportError():
             return f"a part of booktape cannot be loaded ({error}); install it again, or free memory"
         case EOFError() | ValueError() if "marshal data" in str(error):

@@ -86,6 +86,7 @@ class Tally:
         first_time, last_time: recv_time of the first and last row, nanoseconds since 1970.
         facts: what the rows tell of their connections, since the last seal.
         trades: of the trades, if the steps hold them.
+        counts_trades: whether to count the trades that steps hold; else they are for somebody else.
         is_piece: whether it is of a piece of a tape, see `piece`.
         observed: the observed time.
     """
@@ -105,6 +106,7 @@ class Tally:
     last_time: int | None = None
     facts: Facts = field(default_factory=no_facts)
     trades: TradeTally | None = None
+    counts_trades: bool = True
     is_piece: bool = False
     observed: ObservedTime = field(default_factory=ObservedTime)
 
@@ -125,7 +127,7 @@ class Tally:
         if step.anomalies.num_rows:
             self._add_anomalies(step.anomalies)
         self._add_summaries(step.summaries)
-        if step.trades is not None:
+        if self.counts_trades and step.trades is not None:
             self.trades = self.trades or self._no_trades()
             self.trades.add(step.trades)
 

@@ -126,8 +126,8 @@ def replay(
     speed = arguments.speed_of(options["speed"])
     if follow or (processes == 1 and math.isfinite(speed)):
         above = arguments.threshold(options["threshold"])
-        trades = options["trades"]
-        shown = watching.replay(opened.path, products, speed, above, is_followed=follow, trades=trades)
+        shown = watching.replay(opened.path, products, speed, above, is_followed=follow)
+        options["progress_trades"] = watching.has_panel()
     elif processes == 1 and options["cluster"] is None:
         shown = progress_bar(opened.path, products, "replay")
     # What a strategy prints is not part of the result.

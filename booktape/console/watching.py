@@ -41,17 +41,22 @@ def recording(view: RecordingView, log_every: float | None) -> AbstractContextMa
 
 def live(view: FeedView) -> AbstractContextManager[None]:
     """Show the panel of a live feed, on a terminal."""
-    if not terminal.stderr().is_terminal:
+    if not has_panel():
         return nullcontext()
     return _shown(_feed_content(view, "live", lambda: "nothing is kept  Ctrl-C ends"))
 
 
+def has_panel() -> bool:
+    """Return whether there is a terminal for the panel."""
+    return terminal.stderr().is_terminal
+
+
 @contextmanager
 def replay(
-    tape: Path, products: tuple[str, ...], speed: float, above: float, *, is_followed: bool, trades: bool
+    tape: Path, products: tuple[str, ...], speed: float, above: float, *, is_followed: bool
 ) -> Iterator[Watch | None]:
     """Show the panel of a replay that takes its time; yield what takes every step, if there is a terminal."""
-    if not terminal.stderr().is_terminal:
+    if not has_panel():
         yield None
         return
     opened = Tape.open(tape_path(tape))
@@ -86,9 +91,7 @@ def replay(
     def state(_product: str, state: ProductStatus) -> str:
         return "ended" if is_over.is_set() else "open" if state.has_book else "no book"
 
-    with _shown(
-        PanelContent(title=title, status=status, state=state, foot=foot, trades=traded if trades else None)
-    ):
+    with _shown(PanelContent(title=title, status=status, state=state, foot=foot, trades=traded)):
         try:
             yield watch
         finally:

@@ -21,7 +21,7 @@ from recorder.tape.store import files as store
 from recorder.tape.store.durable import DISK_THREADS
 
 MIN_FREE_BYTES: Final = 128 * 2**20
-"""Free disk space that a recording needs to start."""
+"""Free disk space that writing to a tape needs to start."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,7 +156,8 @@ def _lock(path: Path) -> FileIO:
     free = store.free_bytes(path)
     if free < MIN_FREE_BYTES:
         raise TapeError(
-            f"{path}: only {free // 2**20} MiB free, a recording needs at least {MIN_FREE_BYTES // 2**20}",
+            f"{path}: only {free // 2**20} MiB free on its disk; writing a tape needs at least"
+            f" {MIN_FREE_BYTES // 2**20} MiB",
             path,
         )
     try:

@@ -128,6 +128,8 @@ def _answer(heads: Sequence["_Product"]) -> Iterator[Finding]:
         f"{len(profitable) or 'none'} of {len(heads)} made a profit with its best setting{idle}.",
     )
     yield from (each.finding for each in profitable[:_MOST_SENTENCES])
+    if len(profitable) > _MOST_SENTENCES:
+        yield Finding("", "The others", "in the table.")
 
 
 def _overview_table(caption: str, found: Sequence["_Product"]) -> Table:
@@ -328,4 +330,4 @@ def _table(rows: Sequence[BacktestRow], result: Backtest, most: int) -> Table:
         )
         if number
     ]
-    return Table(", ".join(["Lanes", *notes]), headings, cells, text_columns=len(swept) + 1)
+    return without_empty(Table(", ".join(["Lanes", *notes]), headings, cells, text_columns=len(swept) + 1))

@@ -77,7 +77,7 @@ def page_of(comparison: Comparison, evidence: Mapping[Path, Mapping[str, Evidenc
     tapes = [each.tape for each in comparison.tapes]
     summaries = f"{sum(each.summaries for each in tallies):,} summaries"
     return Page(
-        title=f"Thresholds over {over_tapes(tapes, synthetic)}",
+        title=f"{_what(comparison)} over {over_tapes(tapes, synthetic)}",
         span=f"{_span(first, last, len(tapes))}, {summaries}",
         is_synthetic=bool(synthetic),
         answer=[each.finding for each in heads[:_MOST_SENTENCES]]
@@ -97,6 +97,12 @@ def page_of(comparison: Comparison, evidence: Mapping[Path, Mapping[str, Evidenc
         origin={f"digest of {tape_name(found.tape)}": found.digest for found in comparison.tapes}
         | {"software": software()},
     )
+
+
+def _what(comparison: Comparison) -> str:
+    """Return what was run: one threshold, as a replay has, or several."""
+    thresholds = comparison.settings.thresholds
+    return f"Spread above {format_threshold(thresholds[0])}" if len(thresholds) == 1 else "Thresholds"
 
 
 def _span(first: int | None, last: int | None, tapes: int) -> str:
@@ -161,6 +167,7 @@ def _product(
     )
     if in_detail is not None:
         detail = in_detail.threshold  # of several with the same signals one has a row
+    option = "--threshold" if len(comparison.settings.thresholds) == 1 else "--detail"
     subject = Subject(id_, rows, evidence, longest, detail, profits, *currencies)
     told = in_detail or next(iter(by_size[len(by_size) // 2 :]), None)  # the middle one
     section = Section(
@@ -171,7 +178,7 @@ def _product(
         [chart for make in CHARTS if (chart := make(subject)) is not None],
         [over_time.episode_data(episode, subject.unit) for episode in longest],
         shared=seen_marks(subject),
-        note="" if detail is None or evidence is None or longest else _no_episode(detail, group),
+        note="" if detail is None or evidence is None or longest else _no_episode(detail, group, option),
     )
     text = _sentence(group, told, comparison.settings.fee)
     if profits:
@@ -211,6 +218,8 @@ def _sentence(group: ComparedGroup, told: ThresholdStatistics | None, fee: float
         text = f"the spread was {display.bps(spread.largest)} bps half of the time, and never more."
     if told is None or told.share is None:
         return text
+    if told.share == 1 and format_threshold(told.threshold) == f"{display.bps(spread.p50)} bps":
+        return text  # a threshold just below a spread that hardly moves
     if not told.signals:
         return f"{text} It was never above {format_threshold(told.threshold)}."
     episodes = display.plural(told.episodes, "episode")
@@ -269,14 +278,14 @@ def _caveats(comparison: Comparison) -> Iterator[str]:
     )
 
 
-def _no_episode(detail: float, group: ComparedGroup) -> str:
-    """Return why the section of a product has no episode."""
+def _no_episode(detail: float, group: ComparedGroup, option: str) -> str:
+    """Return why the section of a product has no episode, and the option that shows some."""
     text, spread = f"No episode was above {format_threshold(detail)}", group.spread
     if spread.largest is None:
         return f"{text}: no spread is above 0, as a side of the book is empty, locked or crossed."
     return (
         f"{text}: the largest spread was {display.bps(spread.largest)} bps;"
-        f" those of a lower threshold are shown by --detail {lower_threshold(spread)}."
+        f" those of a lower threshold are shown by {option} {lower_threshold(spread)}."
     )
 
 

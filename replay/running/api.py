@@ -31,13 +31,14 @@ from replay.running.results import RunResult
 from replay.running.settings import REPLAY, ReplaySettings
 
 
-def run(
+def run(  # noqa: PLR0913  each is an option of the command, or shows its work
     tape: TapeLike,
     settings: ReplaySettings = REPLAY,
     *,
     output: Path | None = None,
     keep: bool = True,
     progress: Watch | None = None,
+    progress_trades: bool = False,
     engine: Engine | EngineName = "auto",
     strategy: StrategyFactory | None = None,
     workers: Workers | None = None,
@@ -51,6 +52,7 @@ def run(
         output: RUN directory to write; must not exist.
         keep: keep Arrow tables in the result; False for memory that does not grow with the tape.
         progress: called with the product and every step; only with one process.
+        progress_trades: whether those steps hold the trades, also if the result has none.
         engine: `auto`, `compiled`, `plain` or your own; it runs the books.
         strategy: makes a strategy for each product, see `orderbook.strategy`.
         workers: who work on the pieces of the tape, if the settings allow pieces; None for `processes`.
@@ -82,6 +84,7 @@ def run(
             if not settings.follow:
                 engine = engine_for(opened.sealed_work(settings.products), engine)
             whole = replace(whole, engine=load_engine(engine))
+            whole = replace(whole, shows_trades=progress_trades or watch is not None)
             result = _replay(whole, progress=both(progress, watch))
         result.settings = settings
         if writer:
@@ -91,7 +94,11 @@ def run(
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """The share of one process, picklable; `first_time` is due at the start if processes share a clock."""
+    """The share of one process, picklable.
+
+    `first_time` is due at the start if processes share a clock; `shows_trades` is whether the progress sees
+    the trades, also of a replay that does not return them.
+    """
 
     tape: Tape
     settings: ReplaySettings
@@ -100,6 +107,7 @@ class _Part:
     engine: Engine | EngineName
     strategy: StrategyFactory | None
     first_time: int | None = None
+    shows_trades: bool = False
 
 
 def _in_pieces(whole: _Part, workers: Workers, watch: Watcher | None) -> RunResult:
@@ -169,7 +177,9 @@ def _replay(
     part: _Part, wait_for_start: WaitForStart | None = None, progress: Watch | None = None
 ) -> RunResult:
     settings, engine = part.settings, load_engine(part.engine)
-    wants_trades = part.strategy is not None and reads_trades(part.strategy, settings.products[0])
+    counts_trades = settings.trades or (
+        part.strategy is not None and reads_trades(part.strategy, settings.products[0])
+    )
     source = paced_source(part.tape, settings, part.first_time, engine.packed)
     streams = replay_flow(
         source,
@@ -178,7 +188,7 @@ def _replay(
         settings.window,
         recoverable=False,
         depth=settings.depth,
-        trades=settings.trades or wants_trades,
+        trades=counts_trades or part.shows_trades,
     )
     result = RunResult(part.tape.path, settings, engine.name, synthetic=part.tape.manifest.synthetic)
     output = RunOutput(settings.threshold, settings.trades, part.writer, part.keep)
@@ -194,7 +204,7 @@ def _replay(
     if part.strategy is not None:
         result.strategy = StrategyRun(part.strategy, partial(output.add_batch, "strategy"))
         streams.into("strategy", streams.steps, result.strategy.take, cannot_write)
-    tallies = streams.total("tally", lambda: Tally(settings.threshold))
+    tallies = streams.total("tally", lambda: Tally(settings.threshold, counts_trades=counts_trades))
     streams.into("result", tallies, result.tallies.__setitem__)
     # A replay that follows a recording ends with a signal; for any other a signal is an interruption.
     until = on_signals(source.stop) if settings.follow else interruptible(source.stop, "no run was written")

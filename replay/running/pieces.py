@@ -106,7 +106,11 @@ def run_piece(work: PieceWork, each: ProductPiece, collected: Collected | None =
     """
     settings, engine = work.settings, load_engine(work.engine)
     tape = work.tape.product(each.product)
-    tally = Tally(settings.threshold) if each.piece.is_first else Tally.piece(settings.threshold)
+    tally = (
+        Tally(settings.threshold, counts_trades=settings.trades)
+        if each.piece.is_first
+        else Tally.piece(settings.threshold)
+    )
     result = RunResult(work.tape.path, settings, engine.name, {each.product: tally})
     with piece_files(work.writer) as files:
         output = RunOutput(settings.threshold, settings.trades, files, work.keep)
@@ -116,7 +120,7 @@ def run_piece(work: PieceWork, each: ProductPiece, collected: Collected | None =
             settings.window,
             engine,
             depth=settings.depth,
-            trades=settings.trades,
+            trades=settings.trades or collected is not None,
             batch_rows=settings.batch_rows,
         ):
             tally.add(step)

@@ -67,6 +67,21 @@ def test_the_sample_is_never_written(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert arguments.output_path("tape", "tape") == Path("tape")
 
 
+@pytest.mark.parametrize("inside", ["sub", "product=BTC-USD/run", "new/report.html"])
+def test_nothing_is_written_inside_a_tape(inside: str, tmp_path: Path) -> None:
+    """A tape holds its rows and nothing else, however it is reached; beside it there is room."""
+    (tmp_path / "tape").mkdir()
+    (tmp_path / "tape" / "_tape.json").touch()
+    (tmp_path / "link").symlink_to("tape")
+    for way in ("tape", "link"):
+        with pytest.raises(
+            OptionError, match=r"^html: .* is inside the tape .*/tape, which holds nothing else"
+        ):
+            arguments.optional_output(tmp_path / way / inside, "html")
+    assert arguments.output_path(tmp_path / "tape", "tape") == tmp_path / "tape"
+    assert arguments.output_path(tmp_path / "run", "output") == tmp_path / "run"
+
+
 def test_paths_of_a_newcomer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """`~` is the home directory, and `sample` without its colon is explained unless there is one."""
     monkeypatch.chdir(tmp_path)

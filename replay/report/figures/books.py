@@ -16,6 +16,8 @@ from replay.report.figures.trading import TradedSubject, plain, size_text
 from replay.report.tables import Table
 
 _MOMENTS: Final = 9
+_ROOM: Final = 0.02
+"""Part of the range of prices that is left free at both ends."""
 _MOVE: Final = (("before", "Earlier moment"), ("after", "Later moment"))
 
 
@@ -52,7 +54,12 @@ def _book_chart(subject: Subject | TradedSubject, evidence: Seen, name: str) -> 
         for trace in _steps(found)
     ]
     axes = {
-        "xaxis": {"title": {"text": f"price ({plain(subject.unit)})"}, "tickformat": ",.8~f"},
+        # Some room beside the last levels, whose steps stand on the edge.
+        "xaxis": {
+            "title": {"text": f"price ({plain(subject.unit)})"},
+            "tickformat": ",.8~f",
+            "autorangeoptions": {"include": _beyond(sides)},
+        },
         "yaxis": {"title": {"text": f"cumulative size ({plain(subject.base)})"}, "rangemode": "tozero"},
     }
     cells = [
@@ -76,6 +83,13 @@ def _book_chart(subject: Subject | TradedSubject, evidence: Seen, name: str) -> 
         Table("Cumulative depth of the last book", headings, rows, text_columns=0),
         _MOVE if moments else (),
     )
+
+
+def _beyond(sides: Mapping[str, tuple[list[float], list[float]]]) -> list[float]:
+    """Return two prices a little beyond the last levels of a book."""
+    (*_, low), (*_, high) = (prices for prices, _ in sides.values())
+    room = (high - low) * _ROOM
+    return [low - room, high + room]
 
 
 def _steps(sides: Mapping[str, tuple[list[float], list[float]]]) -> Iterator[Figure]:

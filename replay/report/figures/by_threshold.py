@@ -10,6 +10,7 @@ from replay.palette import BLUE
 from replay.report.collect.episodes import BINS_PER_DECADE, LongestEpisodes
 from replay.report.collect.evidence import evenly_chosen
 from replay.report.figures.chart import NO_LEGEND, STYLES, Chart, Figure, Subject
+from replay.report.figures.series import log_ticks
 from replay.report.tables import duration_table, markout_table
 
 _MAX_BARS: Final = 40
@@ -31,10 +32,11 @@ def share_chart(subject: Subject) -> Chart | str | None:
             f"The spread was never above {format_threshold(subject.rows[0].threshold)}, the lowest threshold."
         )
     reading = "How much of the observed time the spread was above each threshold."
-    low, high = subject.rows[0], next(row for row in reversed(subject.rows) if row.signals)
+    high = next(row for row in reversed(subject.rows) if row.signals)
+    low = next((row for row in subject.rows if (row.share or 0.0) < 1), high)  # all of the time says little
     told = (
         f"{display.percent(row.share)} % of the time above {format_threshold(row.threshold)}"
-        for row in (low, high)
+        for row in ((low, high) if low.threshold < high.threshold else (high,))
     )
     return Chart("share", ", ".join(told), reading, share_figure(subject.rows))
 
@@ -68,7 +70,9 @@ def duration_figure(rows: Sequence[ThresholdStatistics]) -> Figure:
     ]
     return {
         "data": lines,
-        "layout": against_thresholds(rows, "duration (s)", {"type": "log", "dtick": "D2"}),
+        "layout": against_thresholds(
+            rows, "duration (s)", log_ticks([each for line in lines for each in line["y"]])
+        ),
     }
 
 
@@ -164,10 +168,11 @@ def histogram_chart(subject: Subject) -> Chart | None:
     """Return the counts of episodes by duration of a single threshold; None if there are no episodes."""
     if subject.evidence is None or len(subject.longest) < _FEWEST_COUNTED or len(subject.rows) > 1:
         return None
-    episodes = subject.evidence.episodes
+    episodes, (row,) = subject.evidence.episodes, subject.rows
     return Chart(
         "histogram",
-        f"How long the episodes above {format_threshold(subject.detail or episodes.threshold)} lasted",
+        f"Half of the episodes above {format_threshold(row.threshold)} lasted up to"
+        f" {display.seconds(row.duration_p50_s)} s, the longest {display.seconds(row.duration_max_s)} s",
         f"{display.count(episodes.count)} in all, counted by duration.",
         histogram_figure(episodes),
         duration_table(duration_counts(episodes)),
@@ -204,10 +209,10 @@ def against_thresholds(rows: Sequence[ThresholdStatistics], title: str, axis: Ma
     """Return a layout with thresholds to the right, logarithmic if they are at equal ratios."""
     # Thresholds at equal ratios crowd at the left of a linear axis; their middle one is far from its middle.
     is_linear = not rows or not rows[0].threshold or rows[len(rows) // 2].threshold * 4 > rows[-1].threshold
-    scale = {} if is_linear else {"type": "log", "dtick": "D2"}
+    scale = {} if is_linear else log_ticks([row.threshold * 1e4 for row in rows])
     return {
-        "xaxis": {"title": {"text": "threshold (bps)"}, "exponentformat": "none", **scale},
-        "yaxis": {"title": {"text": title}, "exponentformat": "none", **axis},
+        "xaxis": {"title": {"text": "threshold (bps)"}, **scale},
+        "yaxis": {"title": {"text": title}, **axis},
     }
 
 

@@ -54,8 +54,8 @@ def depth_chart(subject: TradedSubject) -> Chart | str | None:
     own = orders_table(lane.orders.kept, subject.base) if lane.orders.kept else None
     return Chart(
         "depth",
-        f"Depth over time, and the orders of {subject.who}",
-        f"{_colours(evidence, height)} A line of an own order"
+        f"Depth over time, and {display.plural(lane.stages['sent'], 'order')} of {subject.who}",
+        f"{_colours(evidence, height, subject.unit)} A line of an own order"
         " tells what was ahead of it when it began and when it ended. Circles and squares:"
         " trades of others.",
         _figure(subject, evidence, named(marks(subject), quotes=_QUOTES), grid, low, height),
@@ -79,8 +79,9 @@ def market_depth_chart(subject: Subject) -> Chart | None:
     return Chart(
         "depth",
         f"Depth over time: {display.plural(evidence.trades.seen, 'trade')}, and the spread above {detail}",
-        f"{_colours(evidence, height)} Orange bars at the top: the spread was above {detail}; bars less"
-        f" than {seconds_of(evidence.wide.joined_ns)} apart are one. Circles and squares are trades.",
+        f"{_colours(evidence, height, subject.unit)} Orange bars at the top: the spread was above"
+        f" {detail}; bars less than {seconds_of(evidence.wide.joined_ns)} apart are one. Circles and squares"
+        " are trades.",
         figure,
         _largest(evidence, grid, low, height, subject),
         ZOOM,
@@ -97,11 +98,11 @@ def _signal_bars(evidence: Evidence) -> list[Figure]:
     ]
 
 
-def _colours(evidence: Seen, height: int) -> str:
+def _colours(evidence: Seen, height: int, unit: str) -> str:
     """Return what the colours of the depth say."""
     return (
         f"Colour: the largest size of a level in {seconds_of(evidence.depth.width_ns)} and"
-        f" {display.price(height / UNITS)} of price; the brightest is the largest 2 %."
+        f" {display.price(height / UNITS)} {unit}; the brightest is the largest 2 %."
     )
 
 

@@ -1,5 +1,6 @@
 """The figure of the money of the best settings over time: equity and drawdown."""
 
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -7,6 +8,7 @@ import numpy as np
 from orderbook import display
 from replay.comparing.sweep.order_statistics import Floats
 from replay.report.collect.gaps import Gap
+from replay.report.collect.lanes import LaneEvidence
 from replay.report.figures.chart import STYLES, Chart, Figure
 from replay.report.figures.series import band, interrupted, line, shaded, time_axis
 from replay.report.figures.settings import BAND
@@ -24,15 +26,13 @@ def equity_chart(subject: TradedSubject) -> Chart | str | None:
     if subject.evidence is None or not subject.best or not subject.is_filled:
         return None
     # One without a fill has no money to draw; the best one is first, and may be filled by another model only.
-    drawn = [subject.best[0], *(each for each in subject.best[1:] if each.main.fills)]
+    filled = [subject.best[0], *(each for each in subject.best[1:] if each.main.fills)]
+    drawn = _drawn(filled)
     gaps = subject.evidence.gaps.found()
     traces: list[Figure] = []
     if len(subject.best[0].lanes) > 1:
         traces.append(_models(subject.best[0], gaps))
-    for place, setting in enumerate(drawn):
-        lane = setting.main_lane
-        if lane is None:
-            continue
+    for place, (setting, lane) in enumerate(drawn):
         times, values = lane.equity()
         colour, dash, _ = STYLES[place % len(STYLES)]
         for axis, y in (("y", values), ("y2", _drawdown(values, lane.start))):
@@ -50,10 +50,12 @@ def equity_chart(subject: TradedSubject) -> Chart | str | None:
             *map(display.significant, (each.main.net, each.main.drawdown, each.main.sharpe)),
             *map(display.significant, (each.main.position_min, each.main.position_max)),
         ]
-        for each in drawn
+        for each in filled
     ]
     best = subject.best[0]
-    which = f", of the best {len(drawn)} that were filled" if len(drawn) > 1 else ""
+    which = f", of the best {len(filled)} that were filled" if len(filled) > 1 else ""
+    alike = len(filled) - len(drawn)
+    which += f"; {alike} more of the same equity {'is' if alike == 1 else 'are'} not drawn" if alike else ""
     shaded_band = (
         " The band is the best setting under all queue models." if len(subject.best[0].lanes) > 1 else ""
     )
@@ -81,6 +83,16 @@ def equity_chart(subject: TradedSubject) -> Chart | str | None:
         ),
         is_tall=True,
     )
+
+
+def _drawn(settings: Sequence[Setting]) -> list[tuple[Setting, LaneEvidence]]:
+    """Return the settings whose equity is not that of one before, whose line would hide theirs."""
+    found: dict[bytes, tuple[Setting, LaneEvidence]] = {}
+    for each in settings:
+        if (lane := each.main_lane) is not None:
+            times, values = lane.equity()
+            found.setdefault(times.tobytes() + values.tobytes(), (each, lane))
+    return list(found.values())
 
 
 def _models(setting: Setting, gaps: list[Gap]) -> Figure:

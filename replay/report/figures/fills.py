@@ -77,6 +77,9 @@ def markout_chart(subject: TradedSubject) -> Chart | str | None:
     most = max((found.fills for found in known.values()), default=0)
     if not most:
         return f"No fill of {subject.who} has a mark-out that is known."
+    first, of_first = next(iter(known.items()))
+    if most == 1:
+        return f"{first} after the only fill of {subject.who} the mid was {_better(of_first)}."
     traces = []
     for place, (name, symbol) in enumerate((("maker", "circle"), ("taker", "square"))):
         found = {horizon: getattr(each, name) for horizon, each in best.main.markouts.items()}
@@ -97,7 +100,6 @@ def markout_chart(subject: TradedSubject) -> Chart | str | None:
         for name, found in (("maker", of_horizon.maker), ("taker", of_horizon.taker))
         if found.fills or found.left_out
     ]
-    first, of_first = next(iter(known.items()))
     return Chart(
         "markouts",
         f"{first} after a fill the mid is {_better(of_first)}",

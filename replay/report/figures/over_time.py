@@ -78,17 +78,18 @@ def book_chart(subject: Subject) -> Chart | None:
     if subject.evidence is None or not subject.longest:
         return None
     episodes = subject.evidence.episodes
-    id_ = f"{subject.id}-book"
+    id_, detail = f"{subject.id}-book", subject.detail or episodes.threshold
+    listed = "an episode" if len(subject.longest) == 1 else f"each of {len(subject.longest):,} episodes"
     return Chart(
         "book",
-        "Best bid and ask around an episode",
+        f"Best bid and ask around {listed} above {format_threshold(detail)}",
         f"Shaded is the episode, with {AROUND_NS // 10**9} s before and after it on its connection. Choose"
         " one in the list below.",
         None,
         quotes_table(f"{id_}-quotes", subject.unit),
         _STEP,
         overview="spread",
-        below=episodes_table(subject.longest, subject.detail or episodes.threshold, episodes.count, id_),
+        below=episodes_table(subject.longest, detail, episodes.count, id_),
     )
 
 

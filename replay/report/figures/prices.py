@@ -26,14 +26,13 @@ def spread_chart(subject: Subject) -> Chart | str | None:
     _, values = spreads.points()
     if not len(values):
         return "No book with both sides was known, so there are no prices to draw."
-    largest = f": up to {display.bps(float(values.max()))} bps"
     kept, trades = len(evidence.trades.trades()), evidence.trades.seen
     part = "" if kept == trades else f"{kept:,} of "
     said = f" {part}{display.plural(trades, 'trade')}: a circle if the taker bought, a square if it sold."
     drawn = said if trades else ""
     return Chart(
         "spread",
-        f"Prices and spread{largest}",
+        f"Prices, and a spread of up to {display.bps(float(values.max()))} bps",
         f"Above: lowest bid to highest ask in each {seconds_of(evidence.quotes.width_ns)}. Below: smallest"
         f" and largest spread in each {seconds_of(spreads.width_ns)}, of {display.count(spreads.seen)}"
         f" summaries. Orange lines are thresholds, the solid one is shown in detail.{drawn} Shaded: no book.",

@@ -14,6 +14,8 @@ from replay.report.collect.gaps import Gap
 from replay.report.figures.chart import Figure
 
 _FEW_TICKS: Final = 6
+_FEW_DECADES: Final = 3
+"""A logarithmic axis of more decades has a tick at powers of ten alone."""
 TIME_AXIS: Final = {"type": "date", "title": {"text": "time (UTC)"}}
 ZOOM: Final = (
     ("earlier", "Earlier"),
@@ -112,6 +114,29 @@ def price_axis(unit: str, traces: Iterable[Figure], tick: float | None = None) -
     if tick and prices and max(prices) - min(prices) <= _FEW_TICKS * tick:
         axis["dtick"] = tick
     return axis
+
+
+def log_ticks(values: Sequence[float | None]) -> Figure:
+    """Return a logarithmic axis with whole numbers at its ticks: Plotly would write a bare 2 and 5.
+
+    >>> log_ticks([0.3, None, 4.0])["ticktext"]
+    ['0.2', '0.5', '1', '2', '5']
+    """
+    known = [each for each in values if each]
+    if not known:
+        return {"type": "log"}
+    decades = range(math.floor(math.log10(min(known))), math.floor(math.log10(max(known))) + 1)
+    steps = (1, 2, 5) if len(decades) <= _FEW_DECADES else (1,)
+    ticks = [float(f"{step}e{decade}") for decade in decades for step in steps]
+    ticks.append(float(f"1e{decades[-1] + 1}"))
+    first = max((each for each in ticks if each <= min(known)), default=ticks[0])
+    last = min((each for each in ticks if each >= max(known)), default=ticks[-1])
+    shown = [each for each in ticks if first <= each <= last]
+    return {
+        "type": "log",
+        "tickvals": shown,
+        "ticktext": [f"{each:,.6f}".rstrip("0").rstrip(".") for each in shown],
+    }
 
 
 def seconds_of(width_ns: int) -> str:

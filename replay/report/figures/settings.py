@@ -33,9 +33,9 @@ def net_chart(subject: TradedSubject) -> Chart | str | None:
     shown = evenly_chosen(compared, _MOST_SETTINGS)
     models = [model for model in QUEUE_MODELS if model in shown[0].rows]
     places = range(len(shown))
-    ticks = evenly_chosen(places, _MOST_TICKS)
+    ticks = places[:: -(-len(places) // _MOST_TICKS)]
     names = [each.short(subject.swept) for each in shown]
-    labels = {"tickvals": ticks, "ticktext": [names[place] for place in ticks]}
+    labels = {"tickvals": list(ticks), "ticktext": [names[place] for place in ticks]}
     labels |= {"range": [-0.5, len(shown) - 0.5], "zeroline": False}
     axis = {"title": {"text": plain(subject.axis)}, **labels}
     figure = _lines(list(places), shown, models, axis, subject.unit)
@@ -82,7 +82,7 @@ def latency_chart(subject: TradedSubject) -> Chart | None:
     with_best = ", ".join(f"{name}={best.get(name)}" for name in subject.swept)
     return Chart(
         "latency",
-        f"Net {_by_latency(found)} {subject.unit}"
+        f"Net {_by_latency(found, subject.unit)}"
         f"{f', with {display.printable(with_best, 60)}' if with_best else ''}",
         _reading(models),
         _lines(places, found, models, axis, subject.unit),
@@ -93,23 +93,28 @@ def latency_chart(subject: TradedSubject) -> Chart | None:
 def profit_map(subject: TradedSubject) -> Chart | None:
     """Return the profit over two swept settings, or one and the latency.
 
-    None unless there are two, and one lane was filled.
+    None unless there are two, and a setting was filled under the main queue model.
     """
     names, settings = subject.swept, subject.compared
     if len(names) == 1 and subject.latency is not None:
         names, settings = [*names, LATENCY], subject.settings
-    if len(names) != 2 or not any(row.fills for each in settings for row in each.rows.values()):
+    if len(names) != 2 or not any(each.main.fills for each in settings):
         return None
     columns, rows = (_distinct(settings, name) for name in names)
-    nets = {tuple(str(each.values.get(name)) for name in names): each.main.net for each in settings}
+    # A setting without a fill has no colour: its 0 is no result.
+    nets = {
+        tuple(str(each.values.get(name)) for name in names): each.main.net if each.main.fills else None
+        for each in settings
+    }
     cells = [[nets.get((column, row)) for column in columns] for row in rows]
+    empty = " Empty: no fill." if any(None in line for line in cells) else ""
     across, up = names
     at = subject.at if LATENCY not in names else ""
     model = subject.settings[0].main.queue
     return Chart(
         "map",
         f"Net profit over {across} and {up}: {_extremes(settings, names, subject.unit)}",
-        f"Under the queue model {model}{at}. A good setting whose neighbours are bad is luck.",
+        f"Under the queue model {model}{at}. A good setting whose neighbours are bad is luck.{empty}",
         {
             "data": [
                 {
@@ -145,17 +150,19 @@ def _extremes(settings: Sequence[Setting], names: Sequence[str], unit: str) -> s
     """Return the smallest and the largest net that were filled, and where the largest is."""
     found = [each for each in settings if each.main.fills and each.main.net is not None]
     if not found:
-        return "none was filled"
+        return "not known"
     low, high = (pick(found, key=lambda each: each.main.net or 0.0) for pick in (min, max))
     place = ", ".join(f"{name}={display.printable(str(high.values.get(name)), 40)}" for name in names)
     least = "" if low is high else f"{display.significant(low.main.net)} to "
     return f"{least}{display.significant(high.main.net)} {unit}, the most at {place}"
 
 
-def _by_latency(found: Sequence[Setting]) -> str:
+def _by_latency(found: Sequence[Setting], unit: str) -> str:
     """Return the net at the first and the last latency."""
     ends = (found[0], found[-1])
-    return ", ".join(f"{display.significant(each.main.net)} at {each.values[LATENCY]}" for each in ends)
+    return ", ".join(
+        f"{display.significant(each.main.net)} {unit} at {each.values[LATENCY]}" for each in ends
+    )
 
 
 def _lines(

@@ -16,18 +16,21 @@
     return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).json();
   }
 
+  const NUMBERS = ",.8~g";  // 1,200 and 0.00015, where Plotly would write 1200 and 1.5e-4
+
   function isNarrow() { return window.innerWidth < 640; }
 
   function styled(layout, data) {
     const font = { family: "system-ui, sans-serif", size: 12, color: "#7d8894" };
-    const axis = { automargin: true, fixedrange: touch, exponentformat: "e", gridcolor: "#7d8894", zerolinecolor: "#7d8894" };
+    const axis = { automargin: true, fixedrange: touch, gridcolor: "#7d8894", zerolinecolor: "#7d8894" };
     const legend = { orientation: "h", yanchor: "bottom", y: 1.01, x: 0 };
     // On a phone plotly would put one name on a line: two short ones share it.
     const isShort = function (trace) { return !trace.legendgroup && (trace.name || "").length <= 13; };
     if (isNarrow() && data.every(isShort)) Object.assign(legend, { entrywidth: 0.5, entrywidthmode: "fraction" });
     const axes = {};
     Object.keys(layout).filter(function (key) { return /^[xy]axis/.test(key); }).forEach(function (key) {
-      axes[key] = Object.assign({}, axis, layout[key]);
+      const numbers = /date|category/.test(layout[key].type) ? {} : { tickformat: NUMBERS };
+      axes[key] = Object.assign(numbers, axis, layout[key]);
       if (isNarrow() && axes[key].type === "date") axes[key].nticks = 4;
     });
     // On a phone the names of lines stand on them: beside the figure they take a third of its width.
@@ -43,12 +46,14 @@
     }, axes);
   }
 
-  // Beside the figure a colour bar takes a third of a phone's width.
-  function below(trace) {
-    if (!trace.colorbar || !isNarrow()) return trace;
+  // A colour bar as the axes; on a phone below the figure, as beside it it takes a third of the width.
+  function below(trace, isTall) {
+    if (!trace.colorbar) return trace;
+    const bar = Object.assign({ tickformat: NUMBERS }, trace.colorbar);
+    if (!isNarrow()) return Object.assign({}, trace, { colorbar: bar });
     const title = Object.assign({ side: "top" }, trace.colorbar.title);
-    const place = { orientation: "h", yanchor: "top", y: -0.16, thickness: 10, nticks: 5, title };
-    return Object.assign({}, trace, { colorbar: Object.assign({}, trace.colorbar, place) });
+    const place = { orientation: "h", yanchor: "top", y: isTall ? -0.16 : -0.34, thickness: 10, nticks: 5, title };
+    return Object.assign({}, trace, { colorbar: Object.assign(bar, place) });
   }
 
   function draw(id) {
@@ -59,7 +64,7 @@
     if (!figure) return;
     // A trace that several figures show is stored once, by name.
     figure.data = figure.data.map(function (trace) {
-      return below(trace.same ? Object.assign({}, report.shared[trace.same], trace) : trace);
+      return below(trace.same ? Object.assign({}, report.shared[trace.same], trace) : trace, plot.matches(".tall"));
     });
     Plotly.newPlot(plot, figure.data, styled(figure.layout, figure.data), config).then(function () {
       plot.dataset.drawn = "true";

@@ -55,7 +55,7 @@ def test_a_comparison_and_a_replay() -> None:
             draw()
     replayed = bt.open(SAMPLE).replay(products=ETH, threshold="2bps", end="+15s")
     for figure in (comparison.plot.spread(ETH), replayed.plot.spread()):
-        assert figure.layout.title.text.startswith("Prices and spread")
+        assert figure.layout.title.text.startswith("Prices, and a spread of up to")
         assert len(figure.data) >= 2
     assert replayed.plot.durations().data
 

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from orderbook.engine import Step
 from recorder.tape.errors import UnknownProductError
 from replay.running import api as running
 from replay.running.settings import ReplaySettings
@@ -269,6 +270,22 @@ def test_unknown_product(recording: Recording) -> None:
     """The error for an unknown product names it and the products of the tape."""
     with pytest.raises(UnknownProductError, match=r"DOGE-USD.*BTC-USD, ETH-USD"):
         running.run(recording.tape, ReplaySettings(products=("DOGE-USD",)))
+
+
+def test_a_panel_sees_trades_that_the_result_does_not_have(recording: Recording) -> None:
+    """The steps hold them if they are asked for; the document is the same."""
+    seen: list[int] = []
+
+    def watch(_product: str, step: Step) -> None:
+        seen.append(0 if step.trades is None else step.trades.trades.num_rows)
+
+    silent = running.run(recording.tape, progress=watch)
+    assert not sum(seen)
+    shown = running.run(recording.tape, progress=watch, progress_trades=True)
+    counted = running.run(recording.tape, ReplaySettings(trades=True))
+    assert sum(seen) == sum(tally.trades.trades for tally in counted.tallies.values() if tally.trades) > 0
+    documents = [each.document() for each in (silent, shown)]
+    assert documents[0]["products"] == documents[1]["products"]
 
 
 def test_tape_is_only_read(recording: Recording, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""How long an endurance test runs: the long form if BOOKTAPE_ENDURANCE=long is set, else the short one."""
+"""How many cases a test takes: the long form if BOOKTAPE_ENDURANCE=long is set, else the short one."""
 
 import os
 from typing import Final

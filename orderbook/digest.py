@@ -31,7 +31,10 @@ NULL_TIME: Final = -(2**63)
 
 _INTEGERS: Final = ("seq", "recv_time", "exchange_time")
 _FLOATS: Final = ("bid_price", "bid_size", "ask_price", "ask_size", "spread")
-_PACKED = np.dtype([(name, "<i8") for name in _INTEGERS] + [(name, "<f8") for name in _FLOATS])
+WORDS: Final = len(_INTEGERS) + len(_FLOATS)
+"""Number of words of eight bytes of a packed summary."""
+
+PACKED_DTYPE: Final = np.dtype([(name, "<i8") for name in _INTEGERS] + [(name, "<f8") for name in _FLOATS])
 
 Checks = npt.NDArray[np.uint32]
 
@@ -41,8 +44,8 @@ _WEIGHTS: Final = np.array([0x9E3779B97F4A7C15 * odd % 2**64 | 1 for odd in rang
 
 def pack(summaries: pa.RecordBatch) -> npt.NDArray[np.void]:
     """Return summaries in the digest's packed form, shape (rows,), 64 bytes each."""
-    packed = np.empty(summaries.num_rows, _PACKED)
-    words = packed.view(np.int64).reshape(len(packed), len(_INTEGERS) + len(_FLOATS))
+    packed = np.empty(summaries.num_rows, PACKED_DTYPE)
+    words = packed.view(np.int64).reshape(len(packed), WORDS)
     for place, name in enumerate(_INTEGERS):
         values = summaries.column(name).view(pa.int64())
         words[:, place] = (values.fill_null(NULL_TIME) if values.null_count else values).to_numpy()
@@ -118,11 +121,14 @@ class Digest:
         self.block: int | None = None
         self.pending = bytearray()
 
-    def update(self, summaries: pa.RecordBatch) -> npt.NDArray[np.void]:
-        """Add a batch of summaries; return them packed, see `pack`. O(rows), 64 bytes for each row."""
-        if not summaries.num_rows:
-            return np.empty(0, _PACKED)
-        packed = pack(summaries)
+    def update(self, summaries: pa.RecordBatch) -> None:
+        """Add a batch of summaries. O(rows), 64 bytes for each row."""
+        self.add(pack(summaries))
+
+    def add(self, packed: npt.NDArray[np.void]) -> None:
+        """Add packed summaries, see `pack`. O(rows)."""
+        if not len(packed):
+            return
         if self.checks is not None:
             self.checks.add(packed)
         seqs = packed["seq"]
@@ -131,9 +137,15 @@ class Digest:
         if first != last:  # most small batches are inside one block
             edges = np.searchsorted(seqs, np.arange(first + 1, last + 1) * BLOCK)
             parts = [part for part in np.split(packed, edges) if len(part)]
-        for part in parts:
-            self.extend(int(part["seq"][0]) // BLOCK, part.view(np.uint8).data)
-        return packed
+        for place, part in enumerate(parts, 1):
+            block, content = int(part["seq"][0]) // BLOCK, part.view(np.uint8).data
+            is_whole = place < len(parts) and block != self.block
+            if is_whole and (self.hashes is None or self.first is not None):
+                self._close_block()  # of the one before
+                self.block = block
+                self._add_block(sha256(content).digest())
+            else:
+                self.extend(block, content)
 
     def extend(self, block: int, packed: bytes | bytearray | memoryview) -> None:
         """Add packed summaries of one block. O(length)."""

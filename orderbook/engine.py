@@ -13,6 +13,7 @@ import pyarrow as pa
 from orderbook.book import Book, Levels, OrderBookState
 from orderbook.execution.market_rows import MarketRows
 from orderbook.execution.market_tracker import MarketTracker
+from orderbook.summaries import PackedSummaries
 from orderbook.tracker import Tracker, TrackerState, load_state, save_state
 from orderbook.trades import TradeReader, TradeStep, TradeWatch
 from orderbook.venues.registry import venue
@@ -52,7 +53,7 @@ class Step:
 
     Attributes:
         span: the rows of the batch.
-        summaries: rows of `FLOW_SUMMARY_SCHEMA`, in seq order.
+        made: the summaries as the engine made them, see `summaries` and `packed`.
         anomalies: rows of `FLOW_ANOMALY_SCHEMA`, in seq order.
         numbered: connections of which a frame had a sequence_num that was checked.
         absent_deletes: number of removals of levels that the book did not have.
@@ -65,7 +66,7 @@ class Step:
     """
 
     span: RowSpan
-    summaries: pa.RecordBatch
+    made: pa.RecordBatch | PackedSummaries
     anomalies: pa.RecordBatch
     numbered: frozenset[int]
     absent_deletes: int
@@ -75,6 +76,16 @@ class Step:
     market: MarketRows | None = None
     trades: TradeStep | None = None
     diverged: frozenset[int] = frozenset()
+
+    @property
+    def summaries(self) -> pa.RecordBatch:
+        """The summaries, rows of `FLOW_SUMMARY_SCHEMA` in seq order."""
+        return self.made.batch if isinstance(self.made, PackedSummaries) else self.made
+
+    @property
+    def packed(self) -> PackedSummaries:
+        """The summaries as their digest takes them, which needs no columns."""
+        return self.made if isinstance(self.made, PackedSummaries) else PackedSummaries.of(self.made)
 
 
 State = TrackerState[Any]
@@ -180,7 +191,7 @@ def run_tracker(tracker: Tracker, book: OrderBookState, rows: pa.RecordBatch) ->
         span = replace(RowSpan(len(seq), frames, *ends), is_interrupted=kind[-1] != "frame")
     return Step(
         span=span,
-        summaries=tracker.summaries.to_batch(),
+        made=tracker.summaries.to_batch(),
         anomalies=tracker.anomalies.to_batch(),
         numbered=frozenset(tracker.numbered),
         absent_deletes=book.absent_deletes - absent_deletes,

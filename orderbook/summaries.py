@@ -1,12 +1,15 @@
 """Summaries: the best bid and ask after each frame, as objects and as columns."""
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from functools import cached_property
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
-from orderbook.schema import FLOW_SUMMARY_SCHEMA, SUMMARY_SCHEMA, to_arrays
+from orderbook.digest import NULL_TIME, PACKED_DTYPE, WORDS, pack
+from orderbook.schema import FLOW_SUMMARY_SCHEMA, SUMMARY_SCHEMA, TIME, to_arrays
 
 
 class Top(NamedTuple):
@@ -78,9 +81,66 @@ def relative_spread(spread: pa.Array, ask_price: pa.Array) -> pa.Array:
         spread: float64, null if a side is empty.
         ask_price: float64, null only where spread is null.
     """
-    spreads = spread.to_numpy(zero_copy_only=False)
-    relative = spreads / ask_price.to_numpy(zero_copy_only=False)
+    spreads, asks = (column.to_numpy(zero_copy_only=False) for column in (spread, ask_price))
+    relative = _relative(spreads, asks)
+    return pa.array(relative, mask=np.isnan(spreads) if spread.null_count else None)
+
+
+def _relative(spreads: npt.NDArray[np.float64], asks: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    relative = spreads / asks
     relative *= 1e12
     np.rint(relative, out=relative)
     relative /= 1e12
-    return pa.array(relative, mask=np.isnan(spreads) if spread.null_count else None)
+    return relative
+
+
+class PackedSummaries:
+    """Summaries as their digest takes them. Columns are made when they are first asked for.
+
+    Args:
+        words: int64 (summaries, WORDS): the rows, see `orderbook.digest.pack`.
+        connection: of each.
+
+    Attributes:
+        rows: the rows, packed.
+        connection: as passed.
+    """
+
+    def __init__(self, words: npt.NDArray[np.int64], connection: npt.NDArray[np.int32]) -> None:
+        self.rows: npt.NDArray[np.void] = words.view(PACKED_DTYPE).reshape(-1)
+        self.connection = connection
+
+    @classmethod
+    def of(cls, summaries: pa.RecordBatch) -> "PackedSummaries":
+        """Return a batch of `FLOW_SUMMARY_SCHEMA` packed."""
+        words = pack(summaries).view(np.int64).reshape(-1, WORDS)
+        return cls(words, summaries.column("connection").to_numpy())
+
+    def relative_spread(self) -> npt.NDArray[np.float64]:
+        """Return the relative spread of each; NaN if a side is empty."""
+        return _relative(self.rows["spread"], self.rows["ask_price"])
+
+    @cached_property
+    def batch(self) -> pa.RecordBatch:
+        """The summaries as a batch of `FLOW_SUMMARY_SCHEMA`."""
+        seq, recv_time, exchange_time, *floats = (
+            np.ascontiguousarray(self.rows[name]) for name in PACKED_DTYPE.names or ()
+        )
+        *tops, spread = map(_nullable, floats, map(np.isnan, floats))
+        return pa.RecordBatch.from_arrays(
+            [
+                pa.array(seq),
+                pa.array(recv_time).view(TIME),
+                _nullable(exchange_time, exchange_time == NULL_TIME).view(TIME),
+                *tops,
+                spread,
+                relative_spread(spread, tops[-2]),
+                pa.array(self.connection),
+            ],
+            schema=FLOW_SUMMARY_SCHEMA,
+        )
+
+
+def _nullable(values: npt.NDArray[Any], are_null: npt.NDArray[np.bool_]) -> pa.Array:
+    """Return values as a column, without a copy if there are no nulls."""
+    return pa.array(values, mask=are_null if are_null.any() else None)

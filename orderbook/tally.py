@@ -16,6 +16,7 @@ from orderbook.engine import Step
 from orderbook.episodes import ObservedTime
 from orderbook.facts import Facts, add_lags, no_facts
 from orderbook.schema import TIME, columns
+from orderbook.summaries import PackedSummaries
 from orderbook.thresholds import is_above
 from orderbook.times import format_optional
 from orderbook.trades import TradeTally
@@ -126,7 +127,7 @@ class Tally:
         self.facts.numbered.update(step.numbered)
         if step.anomalies.num_rows:
             self._add_anomalies(step.anomalies)
-        self._add_summaries(step.summaries)
+        self._add_summaries(step.packed)
         if self.counts_trades and step.trades is not None:
             self.trades = self.trades or self._no_trades()
             self.trades.add(step.trades)
@@ -171,16 +172,16 @@ class Tally:
         taken, self.facts = self.facts, no_facts()
         return taken
 
-    def _add_summaries(self, summaries: pa.RecordBatch) -> None:
-        if not summaries.num_rows:
+    def _add_summaries(self, summaries: PackedSummaries) -> None:
+        rows, connection = summaries.rows, summaries.connection
+        if not len(rows):
             return
-        self.summaries += summaries.num_rows
-        relative_spread = summaries.column("relative_spread").to_numpy(zero_copy_only=False)
-        self.signals += int(np.count_nonzero(is_above(relative_spread, self.threshold)))  # null is NaN
-        packed = self.digest.update(summaries)
-        connection, recv_time = summaries.column("connection").to_numpy(), packed["recv_time"]
+        self.summaries += len(rows)
+        self.signals += int(np.count_nonzero(is_above(summaries.relative_spread(), self.threshold)))
+        self.digest.add(rows)
+        recv_time = rows["recv_time"]
         self.observed.add(recv_time, connection)
-        add_lags(self.facts.lags, recv_time, packed["exchange_time"], connection)
+        add_lags(self.facts.lags, recv_time, rows["exchange_time"], connection)
 
     @property
     def connections(self) -> int:

@@ -1,13 +1,11 @@
-"""The summaries of one batch, in the arrays that the kernel fills; Arrow takes them without a copy."""
-
-from typing import Any
+"""The summaries of one batch, in the arrays that the kernel fills."""
 
 import numpy as np
 import pyarrow as pa
 
 from orderbook.depth import depth_batch
-from orderbook.schema import FLOW_SUMMARY_SCHEMA, TIME
-from orderbook.summaries import relative_spread
+from orderbook.digest import WORDS
+from orderbook.summaries import PackedSummaries
 
 
 class SummaryArrays:
@@ -18,49 +16,26 @@ class SummaryArrays:
         depth: number of levels of each side to collect after every summary; 0 collects none.
 
     Attributes:
-        arrays: marks, floats and ladder.
+        arrays: marks, floats and ladder; the first two are one memory.
     """
 
     def __init__(self, rows: int, depth: int) -> None:
-        self._depth = depth
-        self.arrays = (
-            np.empty((2, rows), np.int64),
-            np.empty((5, rows), np.float64),
-            np.empty((2, rows if depth else 0, depth, 2), np.float64),
-        )
+        words = np.empty((rows, WORDS), np.int64)
+        ladder = np.empty((2, rows if depth else 0, depth, 2), np.float64)
+        self.arrays = words, words.view(np.float64), ladder
 
-    def to_batches(self, rows: pa.RecordBatch, count: int) -> tuple[pa.RecordBatch, pa.RecordBatch | None]:
-        """Return the first `count` summaries as `FLOW_SUMMARY_SCHEMA`, and their ladders if requested."""
-        places, times = self.arrays[0][0, :count], self.arrays[0][1:, :count]
-        floats, ladder = self.arrays[1][:, :count], self.arrays[2][:, :count]
-        seq, recv_time, connection = (_take(rows.column(n), places) for n in range(3))
-        bid_price, bid_size, ask_price, ask_size, spread = _nullable(floats, np.isnan(floats))
-        (exchange_time,) = _nullable(times, times < 0)
-        summaries = pa.RecordBatch.from_arrays(
-            [
-                seq,
-                recv_time,
-                exchange_time.view(TIME),
-                bid_price,
-                bid_size,
-                ask_price,
-                ask_size,
-                spread,
-                relative_spread(spread, ask_price),
-                connection,
-            ],
-            schema=FLOW_SUMMARY_SCHEMA,
-        )
-        return summaries, depth_batch(seq, recv_time, *ladder) if self._depth else None
+    def packed(self, rows: pa.RecordBatch, count: int) -> PackedSummaries:
+        """Return the first `count` summaries; only once, as they get what the rows know of them."""
+        words = self.arrays[0][:count]
+        seq, recv_time, connection = (rows.column(number) for number in range(3))
+        columns = [each.to_numpy() for each in (seq, recv_time.view(pa.int64()), connection)]
+        if count < rows.num_rows:
+            places = words[:, 0].copy()
+            columns = [values[places] for values in columns]
+        words[:, 0], words[:, 1], connections = columns
+        return PackedSummaries(words, connections)
 
-
-def _take(column: pa.Array, places: Any) -> pa.Array:
-    """Return the values of a column at ascending places; the column itself if these are all."""
-    return column if len(places) == len(column) else column.take(pa.array(places))
-
-
-def _nullable(columns: Any, are_null: Any) -> list[pa.Array]:
-    """Return each row of a table as a column, without a copy if there are no nulls."""
-    if not are_null.any():
-        return [pa.array(values) for values in columns]
-    return [pa.array(values, mask=mask) for values, mask in zip(columns, are_null, strict=True)]
+    def ladders(self, summaries: pa.RecordBatch) -> pa.RecordBatch:
+        """Return the ladders of the summaries."""
+        seq, recv_time = summaries.columns[:2]
+        return depth_batch(seq, recv_time, *self.arrays[2][:, : summaries.num_rows])

@@ -18,7 +18,7 @@ from orderbook.compiled.unpacked import unpack
 from orderbook.engine import Engine, RowSpan, State, Step
 from orderbook.execution.market_tracker import read_row
 from orderbook.schema import PACKED, PACKED_SCHEMA, TAPE_SCHEMA
-from orderbook.summaries import Top
+from orderbook.summaries import PackedSummaries, Top
 from orderbook.tracker import RowTracker, TrackerState
 from orderbook.trades import TradeWatch
 
@@ -92,10 +92,10 @@ class CompiledEngine(Engine):
         absent_deletes, noop_sets = book.absent_deletes, book.noop_sets
         run = _BatchRun(self._kernels, state, rows, depth, watch, exchange)
         run.run()
-        summaries, ladders = run.summaries()
+        made, ladders = run.summaries()
         step = Step(
             span=_span(run.columns, run.interruptions, is_interrupted=run.is_interrupted),
-            summaries=summaries,
+            made=made,
             anomalies=run.plain.anomalies.to_batch(),
             numbered=frozenset(run.plain.numbered),
             absent_deletes=book.absent_deletes - absent_deletes,
@@ -136,6 +136,7 @@ class _BatchRun:
         self._watch = watch
         self._exchange = exchange
         self._arrays = SummaryArrays(rows.num_rows, depth)
+        self._depth = depth
         self._registers = layout.registers(layout.RUN_REGISTERS)
         self._registers["reader"] = state.venue.reader
         self._registers["numbered"] = NO_CONNECTION
@@ -186,9 +187,10 @@ class _BatchRun:
                 self._run_plain_row(int(self._registers["row"]))
                 self._store()
 
-    def summaries(self) -> tuple[pa.RecordBatch, pa.RecordBatch | None]:
+    def summaries(self) -> tuple[PackedSummaries, pa.RecordBatch | None]:
         """Return the summaries, and their ladders if any depth is requested."""
-        return self._arrays.to_batches(self._rows, int(self._registers["summaries"]))
+        made = self._arrays.packed(self._rows, int(self._registers["summaries"]))
+        return made, self._arrays.ladders(made.batch) if self._depth else None
 
     def release(self) -> None:
         """Break the reference cycle with the tracker, or the batch would wait for the garbage collector."""
@@ -247,7 +249,7 @@ class _BatchRun:
 
     def _top(self) -> Top:
         """Return the last summary."""
-        values = self._memory.floats[:, self._registers["summaries"] - 1].tolist()
+        values = self._memory.floats[self._registers["summaries"] - 1, layout.PRICES :].tolist()
         return Top(*(None if value != value else value for value in values))  # noqa: PLR0124  NaN is null
 
 

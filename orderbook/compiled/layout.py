@@ -38,6 +38,11 @@ TRADE: Final = 6
 MAX_TRADES: Final = 512
 """Most trades of a row that the kernel reads; it sorts them by insertion."""
 
+PRICES: Final = 3
+"""The word of a summary from which its best bid and ask are: price and size of each."""
+SPREAD: Final = 7
+"""The word of its spread."""
+
 NO_CONNECTION: Final = -(2**40)
 NO_ID: Final = -(2**63)
 
@@ -176,8 +181,9 @@ class Run(NamedTuple):
         connections: the connections of the rows.
         times: the exchange times of packed rows; empty if the batch has none.
         product: the id of the product, bytes.
-        marks: int64 (2, rows): of each summary its row, and the exchange time or -1.
-        floats: float64 (5, rows): bid_price, bid_size, ask_price, ask_size, spread; NaN is null.
+        marks: int64 (rows, 8): the summaries as `orderbook.digest.pack` has them, but the row in place of
+            seq, and no recv_time.
+        floats: float64 (rows, 8): the same memory.
         ladder: float64 (2, rows, depth, 2): the best bids and asks, price and size; empty if none are
             requested.
     """

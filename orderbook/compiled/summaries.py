@@ -6,9 +6,10 @@ import numpy as np
 
 from orderbook.compiled import blocks, levels, near
 from orderbook.compiled.jit import inlined
-from orderbook.compiled.layout import LOWEST, STRIDE
+from orderbook.compiled.layout import LOWEST, PRICES, SPREAD, STRIDE
 from orderbook.compiled.numbers import price_to_float, size_to_float
 from orderbook.compiled.words import get_word
+from orderbook.digest import NULL_TIME
 
 
 @inlined
@@ -23,17 +24,17 @@ def _write_best(book: Any, side: int, floats: Any, summary: int) -> int:
         deep_at = blocks.best_at(book, side)
         deep_key = get_word(book.blocks, deep_at)
     levels.note_best(book.registers, side, near_place, near_key, deep_key)
-    at = np.uint64(2 * side)
+    row, at = np.uint64(summary), np.uint64(PRICES + 2 * side)
     if near_key > deep_key:
         whole, fraction = near.size_at(book.near, near_place)
     elif deep_key != LOWEST:
         whole, fraction = blocks.size_at(book.blocks, deep_at)
     else:
-        floats[at, summary] = floats[at + np.uint64(1), summary] = np.nan
+        floats[row, at] = floats[row, at + np.uint64(1)] = np.nan
         return 0
     best = max(near_key, deep_key) * (1 if side == 0 else -1)
-    floats[at, summary] = price_to_float(best)
-    floats[at + np.uint64(1), summary] = size_to_float(whole, fraction)
+    floats[row, at] = price_to_float(best)
+    floats[row, at + np.uint64(1)] = size_to_float(whole, fraction)
     return best
 
 
@@ -80,15 +81,16 @@ def write_summary(book: Any, run: Any, row: int, time: int) -> bool:
     """
     summary = run.registers.summaries
     run.registers.summaries = summary + 1
-    run.marks[0, summary] = row
-    run.marks[1, summary] = time
+    at, spread_at = np.uint64(summary), np.uint64(SPREAD)
+    run.marks[at, np.uint64(0)] = row
+    run.marks[at, np.uint64(2)] = NULL_TIME if time < 0 else time
     bid = _write_best(book, 0, run.floats, summary)
     ask = _write_best(book, 1, run.floats, summary)
     if run.ladder.shape[2]:
         for side in range(2):
             _write_ladder(book, side, run.ladder, summary)
     if bid == 0 or ask == 0:
-        run.floats[4, summary] = np.nan
+        run.floats[at, spread_at] = np.nan
         return False
-    run.floats[4, summary] = price_to_float(ask - bid)
+    run.floats[at, spread_at] = price_to_float(ask - bid)
     return ask < bid

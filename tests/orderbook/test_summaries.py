@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orderbook.schema import FLOW_SUMMARY_SCHEMA
-from orderbook.summaries import OrderBookSummary, SummaryColumns, Top, relative_spread
+from orderbook.summaries import OrderBookSummary, PackedSummaries, SummaryColumns, Top, relative_spread
 
 PRICES = st.none() | st.floats(1e-8, 1e10, allow_nan=False)
 
@@ -30,6 +30,7 @@ def test_columns_and_objects_hold_the_same(sides: list[tuple[float | None, float
         columns.add(seq, 10**18 + seq, None if seq % 2 else seq, 0, Top(bid, bid, ask, ask, spread))
     batch = columns.to_batch()
     assert batch.schema == FLOW_SUMMARY_SCHEMA
+    assert PackedSummaries.of(batch).batch.equals(batch)  # as the compiled engine makes its columns
     for seq, (summary, (bid, ask)) in enumerate(zip(OrderBookSummary.from_batch(batch), sides, strict=True)):
         assert (summary.seq, summary.recv_time) == (seq, 10**18 + seq)
         assert summary.exchange_time == (None if seq % 2 else seq)

@@ -25,7 +25,8 @@ _KINDS: Final = pa.array([PACKED, "frame", "connected", "disconnected"])
 _DTYPES: Final = ("u1", "i1", "u2", "i2", "u4", "i4", "i8")
 _SAME: Final = b"\0\0"
 _SLACK: Final = bytes(8)  # an engine reads a packed row eight bytes at a time
-_LEVEL: Final = 9  # zstd
+_LEVEL: Final = -5
+"""Of zstd: no Huffman codes, which take longer to read than all else here; a higher level reads no faster."""
 
 
 def pack_block(rows: pa.RecordBatch) -> bytes:
@@ -69,19 +70,19 @@ def unpack_block(block: bytes, rows: int, first_seq: int) -> pa.RecordBatch:
         raise ValueError("other rows than said before the block")
     at = _HEAD.size
     columns = []
-    for _ in range(5):
-        at, column = _unpack_column(content, at, rows)
+    for dtype in (np.int64, np.int64, np.int32, np.int8, np.int32):
+        at, column = _unpack_column(content, at, rows, dtype)
         columns.append(column)
     recv_time, exchange_time, connection, kinds, ends = columns
-    offsets = np.zeros(rows + 1, np.int32)
-    offsets[1:] = ends
+    offsets = np.empty(rows + 1, np.int32)
+    offsets[0], offsets[1:] = 0, ends
     if offsets[-1] != len(content) - at - len(_SLACK):
         raise ValueError("the payloads have another length than their rows")
     return pa.RecordBatch.from_arrays(
         [
             pa.array(np.arange(first_seq, first_seq + rows)),
             pa.array(recv_time).view(TIME),
-            pa.array(connection.astype(np.int32)),
+            pa.array(connection),
             _KINDS.take(pa.array(kinds)) if kinds.any() else _all_packed(rows),
             pa.Array.from_buffers(
                 pa.binary(), rows, [None, pa.py_buffer(offsets), pa.py_buffer(content).slice(at)]
@@ -104,18 +105,16 @@ def _pack_column(values: npt.NDArray[Any]) -> bytes:
     return COLUMN.pack(int(values[0]), unit, dtype.encode()) + steps.astype(f"<{dtype}").tobytes()
 
 
-def _unpack_column(content: bytes, at: int, rows: int) -> tuple[int, npt.NDArray[np.int64]]:
-    """Return the position behind a column, and its values."""
+def _unpack_column(content: bytes, at: int, rows: int, kind: npt.DTypeLike) -> tuple[int, npt.NDArray[Any]]:
+    """Return the position behind a column, and its values as a kind of integers."""
     first, unit, dtype = COLUMN.unpack_from(content, at)
     at += COLUMN.size
     if dtype == _SAME:
-        return at, np.full(rows, first)
+        return at, np.full(rows, first, kind)
     steps = np.frombuffer(content, f"<{dtype.decode()}", rows, at)
-    values = np.cumsum(steps, dtype=np.int64)
-    if unit != 1:
-        values *= unit
-    values += first
-    return at + steps.nbytes, values
+    values = np.multiply(steps, unit, dtype=kind, casting="unsafe")  # fits, as the values do
+    values[0] = first  # whose step is 0
+    return at + steps.nbytes, np.cumsum(values, out=values)
 
 
 @lru_cache(4)

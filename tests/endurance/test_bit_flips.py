@@ -19,7 +19,7 @@ from tests.support.tapes import list_paths, segment_paths
 
 pytestmark = pytest.mark.timeout(TIMEOUT_S)
 
-FLIPS = cases(10_000, 500)
+FLIPS = cases(10_000, 150)
 ROWS = 90
 
 

@@ -16,8 +16,8 @@ from tests.support.rows import frames, to_rows
 
 pytestmark = pytest.mark.timeout(TIMEOUT_S)
 
-BYTES = cases(2**20, 2**16)
-WHOLLY_READ = cases(2**15, 2**12)
+BYTES = cases(2**20, 2**14)
+WHOLLY_READ = cases(2**15, 2**11)
 """Up to this offset the whole file is read at every cut."""
 CUTS_OF_THE_WRITER = cases(20_000, 200)
 

@@ -7,13 +7,14 @@ from random import Random
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recorder.captures import json_records
 from recorder.captures.formats import CapturedFrame, CaptureError, read_capture
 from recorder.captures.json_records import JsonText, json_texts
 from recorder.settings import CaptureForm
+from tests.endurance.forms import cases
 from tests.support.commands import booktape, booktape_process, json_of
 from tests.support.constants import BTC
 from tests.support.rows import read_rows
@@ -47,6 +48,7 @@ def laid_out(values: list[Any], layout: str, *, ascii_only: bool) -> str:
 LAYOUTS = ("lines", "array", "array of lines", "pretty", "pretty array", "together")
 
 
+@settings(max_examples=cases(400, 40))
 @given(records, st.sampled_from(LAYOUTS), st.booleans(), st.integers(1, 40))
 def test_every_layout_gives_the_values(values: list[Any], layout: str, ascii_only: bool, size: int) -> None:
     """Whatever the layout, and however the file is cut into reads, the values come one by one, in order."""

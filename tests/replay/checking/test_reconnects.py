@@ -177,7 +177,7 @@ def naive_audits(rows: Sequence[oracle.Row]) -> list[int]:
     return found
 
 
-@settings(max_examples=cases(200, 30))
+@settings(max_examples=cases(100, 30))
 @given(st.lists(FRAME, max_size=25), st.integers(1, 9))
 def test_any_tape_against_plain_dicts(frames: list[tuple[str, str]], size: int) -> None:
     """In any batches, audits are those of plain dicts and all summaries stay the same."""

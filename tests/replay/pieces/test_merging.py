@@ -75,7 +75,7 @@ def everything(found: PieceTotal, written: Sequence[pa.RecordBatch]) -> dict[str
 
 
 @pytest.mark.parametrize("feed", ["exchange", "advanced"])
-@settings(max_examples=cases(100, 12))
+@settings(max_examples=cases(30, 12))
 @given(st.data())
 def test_pieces_of_random_tapes(feed: str, data: st.DataObject) -> None:
     """Counts, facts, digests, sweep and episodes are those of one pass, also where blocks of digests end."""

@@ -93,7 +93,7 @@ def naive_rows(thresholds: Sequence[float], rows: Sequence[Row]) -> list[dict[st
     return made
 
 
-@settings(max_examples=cases(200, 40))
+@settings(max_examples=cases(100, 40))
 @given(summary_rows(), THRESHOLDS, st.data())
 def test_equals_brute_force(rows: list[Row], thresholds: list[float], data: st.DataObject) -> None:
     """Every episode of every threshold is there once, with its numbers, wherever batches are cut."""
@@ -102,7 +102,7 @@ def test_equals_brute_force(rows: list[Row], thresholds: list[float], data: st.D
     assert found_rows(asked, rows, cuts) == naive_rows(asked, rows)
 
 
-@settings(max_examples=cases(200, 40))
+@settings(max_examples=cases(100, 40))
 @given(summary_rows(), THRESHOLDS, st.data())
 def test_pieces_merge(rows: list[Row], thresholds: list[float], data: st.DataObject) -> None:
     """Pieces cut anywhere and merged in any order have every episode once, joined where it was cut."""

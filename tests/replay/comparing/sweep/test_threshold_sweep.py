@@ -40,7 +40,7 @@ def _each_batch_by_itself() -> Iterator[None]:
         yield
 
 
-@settings(max_examples=cases(200, 40))
+@settings(max_examples=cases(100, 40))
 @given(summary_rows(), THRESHOLDS, st.none() | st.sampled_from([0.0, 0.00005, 0.00075, 0.1]), st.data())
 def test_equals_brute_force(
     rows: list[Row], thresholds: list[float], fee: float | None, data: st.DataObject
@@ -60,7 +60,7 @@ def test_equals_brute_force(
     )
 
 
-@settings(max_examples=cases(100, 20))
+@settings(max_examples=cases(40, 20))
 @given(summary_rows(), THRESHOLDS, st.sampled_from(["hour", "day", "connection"]))
 def test_parts_equal_brute_force(rows: list[Row], thresholds: list[float], by: By) -> None:
     """Every number of every part does too, and the whole is what it is without parts."""
@@ -78,7 +78,7 @@ def test_parts_equal_brute_force(rows: list[Row], thresholds: list[float], by: B
         assert [result.part for result in parts] == sorted({row.connection for row in rows})
 
 
-@settings(max_examples=cases(100, 12))
+@settings(max_examples=cases(40, 12))
 @given(summary_rows(), THRESHOLDS, st.data())
 def test_batches_leave_no_trace(rows: list[Row], thresholds: list[float], data: st.DataObject) -> None:
     """Results are the same bit for bit in one batch, in pieces of any size, and with batches cut inside."""
@@ -96,7 +96,7 @@ def test_batches_leave_no_trace(rows: list[Row], thresholds: list[float], data: 
         assert repr(run(thresholds, rows)) == whole
 
 
-@settings(max_examples=cases(200, 25))
+@settings(max_examples=cases(100, 25))
 @given(summary_rows(), THRESHOLDS, st.sampled_from([None, "hour", "connection"]), st.booleans(), st.data())
 def test_merge(
     rows: list[Row], thresholds: list[float], by: By | None, few: bool, data: st.DataObject
@@ -118,7 +118,7 @@ def test_merge(
         assert repr(sweeps[0].finish()) == repr(whole)
 
 
-@settings(max_examples=cases(100, 15))
+@settings(max_examples=cases(40, 15))
 @given(summary_rows(), summary_rows(), THRESHOLDS)
 def test_merge_of_two_tapes(first: list[Row], second: list[Row], thresholds: list[float]) -> None:
     """Two tapes add up, and nothing spans both: as if their connections had numbers of their own."""
@@ -136,7 +136,7 @@ def test_merge_needs_equal_settings() -> None:
             ThresholdSweep([0.1]).merge(other)
 
 
-@settings(max_examples=cases(100, 15))
+@settings(max_examples=cases(40, 15))
 @given(summary_rows(), THRESHOLDS)
 def test_thresholds_do_not_touch_each_other(rows: list[Row], thresholds: list[float]) -> None:
     """A threshold's numbers are the same bit for bit alone and among others."""
@@ -144,7 +144,7 @@ def test_thresholds_do_not_touch_each_other(rows: list[Row], thresholds: list[fl
     assert repr(run(thresholds, rows)) == repr(alone)
 
 
-@settings(max_examples=cases(100, 15))
+@settings(max_examples=cases(40, 15))
 @given(summary_rows(), THRESHOLDS, st.data())
 def test_finish_changes_nothing(rows: list[Row], thresholds: list[float], data: st.DataObject) -> None:
     """The results so far can be taken at any time, and more summaries added after that."""

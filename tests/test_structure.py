@@ -312,6 +312,7 @@ TESTED_ELSEWHERE = {
     "replay/simulation/": "tests/replay/simulation/test_api.py",
     "booktape/workers.py": "tests/replay/test_processes.py",
     "booktape/windows.py": "tests/replay/running/test_window.py",
+    "replay/comparing/outcome.py": "tests/replay/comparing/test_pieces.py",
     "orderbook/compiled/": "tests/orderbook/compiled/test_engine.py",  # against the plain engine
     "orderbook/dataflow/operators.py": "tests/orderbook/dataflow/test_streams.py",
     "orderbook/execution/": "tests/orderbook/execution/test_exchange.py",  # scenarios, random tapes

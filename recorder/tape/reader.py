@@ -57,9 +57,13 @@ class Tape:
             raise NotATapeError(f"{path}: {reason}", path)
         return cls(path, manifest)
 
-    def to_send(self) -> "Tape":
-        """Return the tape for a process that may be in another directory, without its long lists."""
-        return replace(self, path=store.absolute(self.path), listings={})
+    def to_send(self, *, elsewhere: bool) -> "Tape":
+        """Return the tape for another process, without its long lists.
+
+        Args:
+            elsewhere: whether it may be in another directory; if not, its errors name files as this one's do.
+        """
+        return replace(self, path=store.absolute(self.path) if elsewhere else self.path, listings={})
 
     @property
     def feed(self) -> str:

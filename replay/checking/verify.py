@@ -98,7 +98,7 @@ def _in_pieces(
     tape: Tape, products: Sequence[str], engine: Engine | EngineName, workers: Workers
 ) -> dict[str, ProductCheck]:
     """Check the pieces of all products; in one pass what is damaged, or what its pieces cannot tell."""
-    work = VerifyWork(tape.to_send(), engine)
+    work = VerifyWork(tape.to_send(elsewhere=workers.are_elsewhere), engine)
     pieces = _pieces(tape, products, workers.width)
     checks = {
         each.product: judged(tape.product(each.product), tape.venue, found)

@@ -10,7 +10,7 @@ from orderbook.engine import Engine, Watch
 from recorder.runtime.loading import engine_for, engine_name, load_engine
 from recorder.settings import EngineName
 from recorder.tape.reader import Tape, TapeLike
-from replay.comparing.passes import run_passes, run_pieces
+from replay.comparing.outcome import Outcome, run_pieces
 from replay.comparing.pieces import run_piece
 from replay.comparing.profits import Traded
 from replay.comparing.results import Comparison
@@ -20,7 +20,6 @@ from replay.comparing.totals import Collector, Work
 from replay.pieces.cutting import cut_for_workers
 from replay.pieces.workers import LocalWorkers, Workers
 from replay.run_dir.writer import run_directory
-from replay.simulation.api import backtest
 
 
 def compare(  # noqa: PLR0913  each is an option of the command, or shows its work
@@ -81,9 +80,11 @@ def compare(  # noqa: PLR0913  each is an option of the command, or shows its wo
         names = [str(each.path) for each in opened]
         collectors = [watch(each.path) for each in opened] if watch and workers else []
         work = Work(opened, names, selected, books, running, writer, listed, collectors)
-        outcome = run_passes(work, watch, progress) if workers is None else run_pieces(work, pieces, workers)
+        outcome = _run(work, watch, progress) if workers is None else run_pieces(work, pieces, workers)
         traded = None
         if settings.trades is not None:
+            from replay.simulation.api import backtest  # noqa: PLC0415  few comparisons have one
+
             result = backtest(opened, settings.trades, keep=False, engine=named, workers=workers)
             traded = Traded(result, settings.thresholds)
         comparison = Comparison(
@@ -100,3 +101,9 @@ def compare(  # noqa: PLR0913  each is an option of the command, or shows its wo
             writer.write_table("thresholds", comparison.table())
             writer.write_document(comparison.document())
     return comparison
+
+
+def _run(work: Work, watch: Callable[[Path], Collector] | None, progress: Watch | None) -> Outcome:
+    from replay.comparing.passes import run_passes  # noqa: PLC0415  workers need no dataflow
+
+    return run_passes(work, watch, progress)

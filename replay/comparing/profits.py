@@ -3,14 +3,15 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from orderbook.document import Document
 from orderbook.execution.codes import QUEUE_MODELS, QueueModel
-from replay.simulation.parts import BacktestPart
-from replay.simulation.results import Backtest
-from replay.simulation.rows import BacktestRow
-from replay.simulation.settings import plain_settings
+
+if TYPE_CHECKING:  # most comparisons have no backtest
+    from replay.simulation.parts import BacktestPart
+    from replay.simulation.results import Backtest
+    from replay.simulation.rows import BacktestRow
 
 THRESHOLD: Final = "threshold"
 """The setting of a strategy that is a threshold of the spread filter."""
@@ -60,7 +61,7 @@ class Traded:
         thresholds: those of its settings, by index.
     """
 
-    backtest: Backtest
+    backtest: "Backtest"
     thresholds: Sequence[float]
     _lanes: dict[_Place, dict[QueueModel, tuple[float | None, int]]] = field(init=False)
 
@@ -72,7 +73,7 @@ class Traded:
             for tape in {None, part.tape if isinstance(part.tape, str) else None}:
                 self._add(tape, part.part, part)
 
-    def _add(self, tape: str | None, part: str | int | None, lane: BacktestRow | BacktestPart) -> None:
+    def _add(self, tape: str | None, part: str | int | None, lane: "BacktestRow | BacktestPart") -> None:
         place = _Place(tape, lane.product, part, self.thresholds[lane.setting])
         models = self._lanes.setdefault(place, {})
         net, fills = models.get(lane.queue, (None, 0))
@@ -95,6 +96,8 @@ class Traded:
 
     def document(self) -> TradedDocument:
         """Return what was traded."""
+        from replay.simulation.settings import plain_settings  # noqa: PLC0415  as above
+
         settings = self.backtest.settings
         values = plain_settings(settings.settings[0])
         return TradedDocument(

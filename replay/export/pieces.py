@@ -78,7 +78,12 @@ class Outcome:
 def export_pieces(work: ExportWork, workers: Workers) -> list[Outcome]:
     """Export the products by workers, and return what came of each."""
     settings, tape = work.settings, work.tape
-    sent = ExportWork(tape.to_send(), settings, work.directory, workers.ready_engine(work.engine))
+    sent = ExportWork(
+        tape.to_send(elsewhere=workers.are_elsewhere),
+        settings,
+        work.directory,
+        workers.ready_engine(work.engine),
+    )
     pieces, has_trades = [whole_product(0, product) for product in settings.products], False
     if settings.format == "parquet":
         has_trades = _has_trades(work)

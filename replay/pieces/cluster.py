@@ -65,7 +65,7 @@ class ClusterWorkers:
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
-        self.width = cluster.width
+        self.width, self.are_elsewhere = cluster.width, True
 
     def ready_engine(self, engine: "Engine | EngineName") -> "Engine | EngineName":
         """Return the name of the engine that the workers load; one of your own is sent.

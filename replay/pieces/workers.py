@@ -22,9 +22,11 @@ class Workers(Protocol):
 
     Attributes:
         width: how many work at once.
+        are_elsewhere: whether they may have another working directory.
     """
 
     width: int
+    are_elsewhere: bool
 
     def ready_engine(self, engine: "Engine | EngineName") -> "Engine | EngineName":
         """Return what to send as the engine of a piece.
@@ -67,7 +69,7 @@ class LocalWorkers(AbstractContextManager["LocalWorkers"]):
     """
 
     def __init__(self, number: int, engine: "Engine | EngineName", module: str) -> None:
-        self.width = number
+        self.width, self.are_elsewhere = number, False
         name = engine if isinstance(engine, str) else engine.name
         self._pool = WorkerPool[_Call, Any](_run, number, name, module)
 

@@ -120,7 +120,9 @@ def _in_pieces(whole: _Part, workers: Workers, watch: Watcher | None) -> RunResu
         at_connections=settings.trades,
     )
     engine = workers.ready_engine(whole.engine)
-    work = PieceWork(whole.tape.to_send(), settings, whole.writer, whole.keep, engine)
+    work = PieceWork(
+        whole.tape.to_send(elsewhere=workers.are_elsewhere), settings, whole.writer, whole.keep, engine
+    )
     started = time.perf_counter()
     if watch is None:
         found = workers.merged(run_piece, work, pieces)

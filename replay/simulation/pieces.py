@@ -147,7 +147,9 @@ def sent(work: BacktestWork, workers: Workers) -> BacktestWork:
     check_picklable(work.settings)
     workers.ready_engine("plain")
     name: EngineName = "plain" if engine_name(work.engine) == "plain" else "compiled"
-    return replace(work, tapes=[tape.to_send() for tape in work.tapes], engine=name)
+    return replace(
+        work, tapes=[tape.to_send(elsewhere=workers.are_elsewhere) for tape in work.tapes], engine=name
+    )
 
 
 def result_of(work: BacktestWork, passes: Sequence[Pass]) -> Backtest:

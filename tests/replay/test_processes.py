@@ -105,6 +105,22 @@ def test_a_damaged_tape_is_reported_once(tape: Path, tmp_path: Path) -> None:
     assert [each.name for each in tmp_path.iterdir()] == ["tape"]
 
 
+@pytest.mark.parametrize(
+    "command", [("replay",), ("compare", "--threshold", "1bps"), ("export", "--to", "parquet", "-o", "out")]
+)
+def test_damage_is_named_as_typed(
+    tape: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
+) -> None:
+    """With several processes an error names a file as with one."""
+    shutil.copytree(tape, tmp_path / "tape")
+    path = min(tmp_path.glob("tape/product=B-USD/date=*/*.parquet"))
+    path.write_bytes(path.read_bytes()[:-5])
+    monkeypatch.chdir(tmp_path)
+    alone, shared = (invoke(command[0], "tape", *command[1:], "--processes", n) for n in (1, 2))
+    assert (shared.exit_code, shared.stderr) == (1, alone.stderr)
+    assert str(path.relative_to(tmp_path)) in shared.stderr
+
+
 @pytest.mark.parametrize("options", [("--follow",), ("--speed", "1", "--idle-limit", "1s")])
 def test_options_that_need_one_clock_are_refused(tape: Path, options: tuple[str, ...]) -> None:
     """To follow a recording and to cut silences, one process must see all products."""

@@ -87,7 +87,7 @@ class ShuffledWorkers:
     """Workers of this process, who merge adjacent results in a random association."""
 
     def __init__(self, seed: int, width: int = 1) -> None:
-        self.width = width
+        self.width, self.are_elsewhere = width, True
         self._choose = at_random(seed)
 
     def ready_engine(self, engine: Engine | EngineName) -> Engine | EngineName:

@@ -7,7 +7,8 @@ import pytest
 
 from orderbook.document import to_json
 from recorder.tape.reader import Tape
-from replay.comparing.passes import Outcome, run_passes, run_pieces
+from replay.comparing.outcome import Outcome, run_pieces
+from replay.comparing.passes import run_passes
 from replay.comparing.results import Comparison
 from replay.comparing.settings import CompareSettings
 from replay.comparing.totals import Work

@@ -59,7 +59,7 @@ def work_on(tape: Path, mark: Path) -> tuple[Work, list[ProductPieces]]:
     """Return a comparison, which has a file to mark in place of the tape's name, and its pieces."""
     opened = Tape.open(tape)
     settings = CompareSettings((0.0001, 0.001), PRODUCTS)
-    work = Work([opened.to_send()], [str(mark)], [PRODUCTS], settings, "plain", None, ())
+    work = Work([opened.to_send(elsewhere=True)], [str(mark)], [PRODUCTS], settings, "plain", None, ())
     return work, cut_for_workers([(opened, PRODUCTS)], WHOLE, 2)
 
 

@@ -25,7 +25,7 @@ def in_pieces(tape: Path, settings: ReplaySettings, processes: int, run: Path) -
     pieces = cut_for_workers([(opened, products)], settings.window, processes, at_connections=settings.trades)
     assert settings.trades or any(len(each.pieces) > 1 for each in pieces)
     with run_directory(run) as writer:
-        work = PieceWork(opened.to_send(), settings, writer, keep=True, engine="compiled")
+        work = PieceWork(opened.to_send(elsewhere=True), settings, writer, keep=True, engine="compiled")
         found = ShuffledWorkers(processes).merged(run_piece, work, pieces)
     return dict(zip(products, found, strict=True))
 

@@ -14,8 +14,10 @@ One contract, two engines: the plain decoder, book and tracker define what a fra
     frames     the frame that a reader fills; the readers are in the folders of the venues (`compiled`)
     summaries  the summary of a book
     market     what the exchange reads of a row, if it is wanted; its memory in Python: `market_arrays`
+    packed     rows as integers, as `packed_format` says
     kernel     rows through reader and book
-    loading    the compiled entry points, from a store or compiled
+    entries    the functions that Python calls, and their compilation
+    loading    the same as machine code from a store, which needs no numba
     book       the owner of a book's memory
     columns    the summaries of a batch
     engine     the engine

@@ -1,12 +1,13 @@
 """The book of the compiled engine, as Python uses it: the owner of the kernel's memory."""
 
+from dataclasses import fields, replace
 from typing import Final, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from orderbook.book import Levels
-from orderbook.compiled import layout, near
+from orderbook.compiled import layout
 from orderbook.compiled.layout import BLOCK, CHANGE, LOWEST, PLACE_WORDS, STRIDE
 from orderbook.compiled.loading import Kernels
 from orderbook.events import BookEvent
@@ -36,7 +37,7 @@ class CompiledBook:
         )
         self.memory.registers["tick"] = 1
         self._add_blocks(_FIRST_BLOCKS)
-        self._set_places(near.FEWEST_PLACES)
+        self._set_places(layout.FEWEST_PLACES)
 
     @property
     def is_known(self) -> bool:
@@ -64,13 +65,13 @@ class CompiledBook:
         directory[5, free : free + added] = np.arange(old + added - 1, old - 1, -1)
         blocks = np.zeros((old + added) * STRIDE, np.int64)  # pages that no level is in are not touched
         blocks[: old * STRIDE] = self.memory.blocks
-        self.memory = self.memory._replace(blocks=blocks, directory=directory.reshape(-1))
+        self.memory = replace(self.memory, blocks=blocks, directory=directory.reshape(-1))
         registers["pool"] += added
         registers["free_blocks"] += added
 
     def _set_places(self, number: int) -> None:
         """Give each side this many places near the touch; the book must be empty, or about to be."""
-        self.memory = self.memory._replace(near=np.zeros(int(PLACE_WORDS * number), np.int64))
+        self.memory = replace(self.memory, near=np.zeros(int(PLACE_WORDS * number), np.int64))
         registers = self.memory.registers
         registers["places"] = number
         registers["reach"][:] = 0
@@ -89,7 +90,7 @@ class CompiledBook:
     def add_changes(self, number: int = 0) -> None:
         """Make room for at least this many changes in a frame, and for twice as many as before."""
         size = max(number * CHANGE, 2 * len(self.frame.changes))
-        self.frame = self.frame._replace(changes=np.zeros(size, np.int64))
+        self.frame = replace(self.frame, changes=np.zeros(size, np.int64))
 
     def want_times(self, wanted: bool) -> None:
         """Say whether the reader should tell the book times of frames."""
@@ -114,7 +115,7 @@ class CompiledBook:
         self.frame.events[: layout.EVENT] = event.is_snapshot, 0, len(rows)
         self.frame.registers["changes"] = len(rows)
         self.frame.registers["events"] = 1
-        while not self._kernels.apply_events(*self.memory, *self.frame):
+        while not self._kernels.apply_events(self.memory, self.frame):
             self.make_room()
 
     def levels(self, depth: int | None = None) -> Levels:
@@ -127,7 +128,7 @@ class CompiledBook:
     def copy(self) -> Self:
         """Return a copy, which changes on its own. O(levels)."""
         other = type(self)(self._kernels)
-        other.memory = layout.Book(*(array.copy() for array in self.memory))
+        other.memory = layout.Book(*(getattr(self.memory, each.name).copy() for each in fields(layout.Book)))
         return other
 
     def rows(self, side: int) -> _Words:

@@ -7,13 +7,12 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from orderbook.compiled import kernel, layout
+from orderbook.compiled import layout
 from orderbook.compiled.book import CompiledBook
 from orderbook.compiled.columns import SummaryArrays
-from orderbook.compiled.layout import NO_CONNECTION
+from orderbook.compiled.layout import NO_CONNECTION, SLACK
 from orderbook.compiled.loading import Kernels, kernels, packed_version
 from orderbook.compiled.market_arrays import NO_ARRAYS, MarketArrays
-from orderbook.compiled.packed import SLACK
 from orderbook.compiled.unpacked import unpack
 from orderbook.engine import Engine, RowSpan, State, Step
 from orderbook.execution.market_tracker import read_row
@@ -170,19 +169,19 @@ class _BatchRun:
         while self._rows.num_rows:
             self._follow()
             why = self._kernels.run_rows(
-                *self._book.memory, *self._book.frame, *self._memory, *self.market.memory
+                self._book.memory, self._book.frame, self._memory, self.market.memory
             )
-            if why == kernel.LACKS_CHANGES:
+            if why == layout.LACKS_CHANGES:
                 self._book.add_changes()
-            elif why == kernel.LACKS_ROOM:
+            elif why == layout.LACKS_ROOM:
                 self._book.make_room()
-            elif why == kernel.LACKS_MARKET:
+            elif why == layout.LACKS_MARKET:
                 self.market.grow()
-            elif why == kernel.CROSSED:
+            elif why == layout.CROSSED:
                 self.plain.note_crossed(*self._integers(int(self._registers["row"]) - 1), self._top())
-            elif why != kernel.WAITS:
+            elif why != layout.WAITS:
                 self._load()
-                if why == kernel.DONE:
+                if why == layout.DONE:
                     return
                 self._run_plain_row(int(self._registers["row"]))
                 self._store()
@@ -243,8 +242,8 @@ class _BatchRun:
 
     def _summarise(self, exchange_time: int | None) -> Top:
         """Write the summary of the row that is run; return it."""
-        time = -1 if exchange_time is None else exchange_time
-        self._kernels.write_summary(*self._book.memory, *self._memory, time)
+        self._registers["time"] = -1 if exchange_time is None else exchange_time
+        self._kernels.summarise(self._book.memory, self._memory)
         return self._top()
 
     def _top(self) -> Top:

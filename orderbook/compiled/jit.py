@@ -26,8 +26,8 @@ OPTIONS: Final[dict[str, Any]] = {"_nrt": False, "nogil": True, "error_model": "
 _INNER: Final[dict[str, Any]] = OPTIONS | {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 """Of functions that Python never calls; a wrapper would have to return what Python cannot take."""
 
-_WRAPPER: Final = "_ZN7cpython"
-"""How the name of a wrapper for Python begins."""
+_WRAPPER: Final = "cfunc."
+"""How the name of an entry of C begins."""
 _NEEDED: Final = (
     *("finalize", "_get_module_for_linking", "_optimize_final_module"),
     *("_finalize_dynamic_globals", "add_linking_library"),
@@ -82,14 +82,23 @@ def address_of(entry: Any, signature: Any) -> int:
     return int(address(entry, signature))
 
 
+def code_of(library: Any) -> bytes | None:
+    """Return the object file of a compiled library; None if it calls anything outside, such as Python."""
+    declared = (each.name for each in library._final_module.functions if each.is_declaration)  # noqa: SLF001  numba has no public way
+    if not all(name.startswith("llvm.") for name in declared):
+        return None
+    code: bytes = library._get_compiled_object()  # noqa: SLF001
+    return code
+
+
 @contextmanager
 def compiled_once() -> Iterator[None]:
     """Compile entries, and only these, while the context is open: half a minute instead of several.
 
     numba makes machine code of each function, with all that it calls, although only the entries are ever run;
-    so a function five calls deep is optimised and compiled five times. Here only a function with a wrapper
-    for Python is compiled; what it calls, directly or not, is linked into it first. numba has no public way
-    to do that; if its inside is another one than expected, it compiles as it always does.
+    so a function five calls deep is optimised and compiled five times. Here only a function that C can call
+    is compiled; what it calls, directly or not, is linked into it first. numba has no public way to do that;
+    if its inside is another one than expected, it compiles as it always does.
     """
     library: Any = codegen.JITCodeLibrary
     generator: Any = codegen.JITCPUCodegen

@@ -4,24 +4,27 @@ from typing import Any, Final
 
 import numpy as np
 
-from orderbook.compiled import levels, market
+from orderbook.compiled import layout, levels, market
+from orderbook.compiled.entries import entry_of
 from orderbook.compiled.jit import call, inlined
-from orderbook.compiled.layout import CHANGE, EVENT, NO_CONNECTION, Book, Frame, Market, Run
+from orderbook.compiled.layout import (
+    CHANGE,
+    CROSSED,
+    DONE,
+    EVENT,
+    FOR_PLAIN,
+    LACKS_CHANGES,
+    LACKS_MARKET,
+    LACKS_ROOM,
+    NO_CONNECTION,
+    WAITS,
+)
 from orderbook.compiled.packed import apply_unread, most_unread, read_packed
 from orderbook.compiled.scan import is_word
 from orderbook.compiled.summaries import write_summary
 from orderbook.compiled.words import get_word
 from orderbook.schema import PACKED
 from orderbook.venues.compiled_readers import read_frame
-
-# Why the kernel returned. The row at `row` has not been touched.
-DONE: Final = 0
-FOR_PLAIN: Final = 1
-CROSSED: Final = 2  # the row before wrote a crossed summary, the last one
-LACKS_CHANGES: Final = 3
-LACKS_ROOM: Final = 4
-LACKS_MARKET: Final = 5  # for the changes or trades of the row
-WAITS: Final = 6  # the exchange needs Python, for the row before
 
 _FRAME = np.frombuffer(b"frame", np.uint8)
 _PACKED = np.frombuffer(PACKED.encode(), np.uint8)
@@ -69,7 +72,7 @@ def _follows(run: Any, sequence: int, connection: int) -> bool:
 
 
 @inlined
-def _run_rows(book: Any, frame: Any, run: Any, seen: Any) -> int:
+def run_rows(book: Any, frame: Any, run: Any, seen: Any) -> int:
     """Run rows from `row` on; return why it ended. O(bytes + changes)."""
     registers, found = run.registers, frame.registers
     reader = registers.reader
@@ -122,76 +125,21 @@ def _run_rows(book: Any, frame: Any, run: Any, seen: Any) -> int:
     return DONE
 
 
-# The entries take the fields of the tuples one by one, and build the tuples inside. With tuples as arguments
-# numba took microseconds a call to find their types, and the loop over the rows itself was 15 % slower.
-
-
-def run_rows(  # noqa: PLR0913  one for each field
-    book: Any,
-    near: Any,
-    blocks: Any,
-    directory: Any,
-    frame: Any,
-    changes: Any,
-    events: Any,
-    run: Any,
-    payloads: Any,
-    offsets: Any,
-    kinds: Any,
-    kind_offsets: Any,
-    connections: Any,
-    exchange_times: Any,
-    product: Any,
-    marks: Any,
-    floats: Any,
-    ladder: Any,
-    seen: Any,
-    row_kinds: Any,
-    times: Any,
-    firsts: Any,
-    row_changes: Any,
-    trades: Any,
-) -> int:
-    """Run rows: `(*Book, *Frame, *Run, *Market)`."""
-    memory = Run(
-        *(run, payloads, offsets, kinds, kind_offsets, connections, exchange_times, product),
-        *(marks, floats, ladder),
-    )
-    market = Market(seen, row_kinds, times, firsts, row_changes, trades)
-    why: int = _run_rows(Book(book, near, blocks, directory), Frame(frame, changes, events), memory, market)
-    return why
-
-
-def apply(book: Any, near: Any, blocks: Any, directory: Any, frame: Any, changes: Any, events: Any) -> bool:
-    """Apply events: `(*Book, *Frame)`; False if the book needs more room, and nothing was done."""
-    memory, given = Book(book, near, blocks, directory), Frame(frame, changes, events)
-    if not _is_ready(memory, given, given.registers.changes):
+@inlined
+def apply_events(book: Any, frame: Any) -> bool:
+    """Apply events that Python has decoded; False if the book needs more room, and nothing was done."""
+    if not _is_ready(book, frame, frame.registers.changes):
         return False
-    _apply_events(memory, given)
+    _apply_events(book, frame)
     return True
 
 
-def summarise(  # noqa: PLR0913  one for each field
-    book: Any,
-    near: Any,
-    blocks: Any,
-    directory: Any,
-    run: Any,
-    payloads: Any,
-    offsets: Any,
-    kinds: Any,
-    kind_offsets: Any,
-    connections: Any,
-    exchange_times: Any,
-    product: Any,
-    marks: Any,
-    floats: Any,
-    ladder: Any,
-    time: int,
-) -> bool:
-    """Write the summary for `row`: `(*Book, *Run, time)`."""
-    memory = Run(
-        *(run, payloads, offsets, kinds, kind_offsets, connections, exchange_times, product),
-        *(marks, floats, ladder),
-    )
-    return write_summary(Book(book, near, blocks, directory), memory, run.row, time)
+@inlined
+def summarise(book: Any, run: Any) -> bool:
+    """Write the summary for `row`; return whether the book is crossed."""
+    return write_summary(book, run, run.registers.row, run.registers.time)
+
+
+RUN_ROWS: Final = entry_of(run_rows, layout.Book, layout.Frame, layout.Run, layout.Market)
+APPLY_EVENTS: Final = entry_of(apply_events, layout.Book, layout.Frame)
+SUMMARISE: Final = entry_of(summarise, layout.Book, layout.Run)

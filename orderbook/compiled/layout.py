@@ -1,20 +1,23 @@
 """The memory of the compiled engine: every register and array, what it holds and who makes it.
 
 Nothing can be allocated inside compiled code (see `jit`), so Python makes all memory: `CompiledBook` a `Book`
-and a `Frame` for each product, the engine a `Run` for each batch. Compiled functions take these tuples whole,
-except the entries that Python calls, see `kernel`.
+and a `Frame` for each product, the engine a `Run` for each batch. Compiled functions take them as tuples;
+what Python gives to an entry are their addresses, see `entries`. Nothing here needs numba.
 
 Sides are 0 (bids) and 1 (asks). A *key* makes both sides alike: it is the price in units of 1e-8 for bids and
 minus that for asks, so that the best level of either side has the highest key. A size is two integers: the
 digits before the point, and those behind it in units of 1e-18.
 """
 
-from typing import Any, Final, NamedTuple
+from array import array
+from dataclasses import dataclass, fields
+from functools import cached_property
+from typing import Any, ClassVar, Final, NamedTuple
 
-import numba
 import numpy as np
 import numpy.typing as npt
-from numba import types
+
+from orderbook.compiled.environment import IS_PYTHON
 
 BLOCK: Final = 64
 """Most levels of a block."""
@@ -46,13 +49,32 @@ SPREAD: Final = 7
 NO_CONNECTION: Final = -(2**40)
 NO_ID: Final = -(2**63)
 
+CUT_UNIT: Final = 10**10
+"""Units of the fraction of a size (1e-18) to a unit of the exchange (1e-8)."""
+FEWEST_PLACES: Final = 1 << 10
+"""Places of a side near the touch, at first."""
+SLACK: Final = 8
+"""Bytes behind the last packed row that are there to be read."""
+NOT_PACKED: Final = -2
+"""In place of the exchange time of a packed row."""
+
+# Why the kernel returned. The row at `row` has not been touched.
+DONE: Final = 0
+FOR_PLAIN: Final = 1
+CROSSED: Final = 2  # the row before wrote a crossed summary, the last one
+LACKS_CHANGES: Final = 3
+LACKS_ROOM: Final = 4
+LACKS_MARKET: Final = 5  # for the changes or trades of the row
+WAITS: Final = 6  # the exchange needs Python, for the row before
+RAISED: Final = -(2**62)  # an exception, which is an error of ours: an index that `NUMBA_BOUNDSCHECK` checks
+
 
 def _record(*fields: tuple[str, int]) -> Any:
     """Return the dtype of a record of int64 fields, each given as its name and its number of words."""
     words = [(name, np.int64, (count,)) if count > 1 else (name, np.int64) for name, count in fields]
     record = np.dtype(words, align=True)
     # In plain Python only `np.record` has the fields as attributes, but it reads them several times slower.
-    return np.dtype((np.record, record)) if numba.config.DISABLE_JIT else record  # type: ignore[attr-defined]
+    return np.dtype((np.record, record)) if IS_PYTHON else record
 
 
 BOOK_REGISTERS: Final = _record(
@@ -96,6 +118,7 @@ FRAME_REGISTERS: Final = _record(
 RUN_REGISTERS: Final = _record(
     ("reader", 1),  # number of the venue's reader, see `readers`
     ("row", 1),  # the next row
+    ("time", 1),  # of a summary for the plain engine: the exchange time, -1 for null
     ("summaries", 1),  # number of summaries written so far
     ("counts_sequence", 1),  # whether the sequence_num of this connection can be checked
     ("has_last", 1),  # 0: there is no last sequence_num, 1: it is in `last_sequence`, 2: it does not fit
@@ -135,7 +158,51 @@ MARKET_REGISTERS: Final = _record(
 )
 
 
-class Book(NamedTuple):
+class Field(NamedTuple):
+    """What the memory of a field is.
+
+    Attributes:
+        dtype: of the record, or of the items.
+        dimensions: of the array, in the order of C; 0 for a record.
+        is_readonly: whether compiled code only reads it.
+    """
+
+    dtype: np.dtype[Any]
+    dimensions: int = 1
+    is_readonly: bool = False
+
+
+_WORDS: Final = Field(np.dtype(np.int64))
+_WORD_ROWS: Final = Field(np.dtype(np.int64), 2)
+_BYTES: Final = Field(np.dtype(np.uint8), is_readonly=True)
+_INTS: Final = Field(np.dtype(np.int32), is_readonly=True)
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Records and arrays that compiled code reads and writes; they stay where they are."""
+
+    FIELDS: ClassVar[tuple[Field, ...]] = ()
+    """What each field is, in order."""
+
+    @cached_property
+    def words(self) -> bytes:
+        """Of each record its address, and of each array its address and its shape."""
+        words = array("q")
+        for each, field in zip(vars(self).copy().values(), self.FIELDS, strict=True):
+            if each.dtype != field.dtype or each.ndim != field.dimensions or not each.flags.c_contiguous:
+                raise TypeError(f"{type(self).__name__} cannot hold {each.dtype}, {each.ndim}-dimensional")
+            words.append(each.__array_interface__["data"][0])
+            words.extend(each.shape)
+        return words.tobytes()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the fields: a copy is at other addresses."""
+        return {each.name: getattr(self, each.name) for each in fields(self)}
+
+
+@dataclass(frozen=True)
+class Book(Memory):
     """The book of one product, in two structures; `levels` decides which of them holds a level.
 
     Attributes:
@@ -150,13 +217,16 @@ class Book(NamedTuple):
             on.
     """
 
+    FIELDS = (Field(BOOK_REGISTERS, 0), _WORDS, _WORDS, _WORDS)
+
     registers: Any
     near: Any
     blocks: Any
     directory: Any
 
 
-class Frame(NamedTuple):
+@dataclass(frozen=True)
+class Frame(Memory):
     """A frame between reading and applying it.
 
     Attributes:
@@ -166,12 +236,15 @@ class Frame(NamedTuple):
             its last.
     """
 
+    FIELDS = (Field(FRAME_REGISTERS, 0), _WORDS, _WORDS)
+
     registers: Any
     changes: Any
     events: Any
 
 
-class Run(NamedTuple):
+@dataclass(frozen=True)
+class Run(Memory):
     """One batch of rows on its way through the kernel.
 
     Attributes:
@@ -188,6 +261,12 @@ class Run(NamedTuple):
             requested.
     """
 
+    FIELDS = (
+        *(Field(RUN_REGISTERS, 0), _BYTES, _INTS, _BYTES, _INTS, _INTS),
+        *(Field(np.dtype(np.int64), is_readonly=True), _BYTES),
+        *(_WORD_ROWS, Field(np.dtype(np.float64), 2), Field(np.dtype(np.float64), 4)),
+    )
+
     registers: Any
     payloads: Any
     offsets: Any
@@ -201,7 +280,8 @@ class Run(NamedTuple):
     ladder: Any
 
 
-class Market(NamedTuple):
+@dataclass(frozen=True)
+class Market(Memory):
     """What the exchange reads of one batch: the memory of a `MarketRows`; empty if it is not wanted.
 
     Attributes:
@@ -213,6 +293,11 @@ class Market(NamedTuple):
         trades: int64, TRADE words of each trade.
     """
 
+    FIELDS = (
+        *(Field(MARKET_REGISTERS, 0), Field(np.dtype(np.uint8)), _WORD_ROWS),
+        *(Field(np.dtype(np.int32), 2), _WORDS, _WORDS),
+    )
+
     registers: Any
     kinds: Any
     times: Any
@@ -221,23 +306,21 @@ class Market(NamedTuple):
     trades: Any
 
 
-def _array(of: Any = types.int64, dimensions: int = 1, *, readonly: bool = False) -> Any:
-    return types.Array(of, dimensions, "C", readonly=readonly)
+@dataclass(frozen=True)
+class Packing(Memory):
+    """Where packed rows are written.
 
+    Attributes:
+        out: uint8, their bytes.
+        places: where each begins, and where the last one ends.
+        times: the exchange time of each, -1 for none, and `NOT_PACKED` of those that are not packed.
+    """
 
-_BYTES: Final = _array(types.uint8, readonly=True)
-_OFFSETS: Final = _array(types.int32, readonly=True)
+    FIELDS = (Field(np.dtype(np.uint8)), _WORDS, _WORDS)
 
-_named: Final[Any] = types.NamedTuple  # numba has no types
-BOOK: Final = _named([numba.from_dtype(BOOK_REGISTERS), *[_array()] * 3], Book)
-FRAME: Final = _named([numba.from_dtype(FRAME_REGISTERS), *[_array()] * 2], Frame)
-_ROWS: Final = (_BYTES, _OFFSETS, _BYTES, _OFFSETS, _OFFSETS, _array(readonly=True), _BYTES)
-_SUMMARIES: Final = (_array(dimensions=2), _array(types.float64, 2), _array(types.float64, 4))
-RUN: Final = _named([numba.from_dtype(RUN_REGISTERS), *_ROWS, *_SUMMARIES], Run)
-_FIRSTS: Final = _array(types.int32, 2)
-_MARKET: Final = (_array(types.uint8), _array(dimensions=2), _FIRSTS, *[_array()] * 2)
-MARKET: Final = _named([numba.from_dtype(MARKET_REGISTERS), *_MARKET], Market)
-"""The types of the four tuples."""
+    out: Any
+    places: Any
+    times: Any
 
 
 NO_TIMES: Final = np.zeros(0, np.int64)

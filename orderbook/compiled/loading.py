@@ -1,56 +1,31 @@
-"""The compiled entry points: loaded from a store that keeps their code, or compiled and given to it.
+"""The entry points, ready to run: from a store that keeps their machine code, or compiled and given to it.
 
-numba's own cache on disk is not used. It needs a directory beside the sources or in a home, takes whatever
-lies there for its own, and a file that a power failure cut ends the process.
+Machine code from the store is run by LLVM alone: to import numba, and let it load its own, takes most of a
+second. It is an object file that calls nothing outside (`jit.code_of`).
 """
 
 import hashlib
-import inspect
-import pickle
-import sys
-from collections.abc import Callable, Iterable, Mapping
+import pkgutil
+from collections.abc import Callable, Sequence
+from ctypes import CFUNCTYPE, c_char_p, c_int64
 from functools import cache
-from types import ModuleType
+from importlib import import_module
 from typing import Any, Final, NamedTuple, Protocol
 
-import numba
-import numpy as np
-from llvmlite import __version__ as llvmlite_version
-from numba import types
-from numba.core.caching import NullCache
-from numba.core.compiler import CompileResult
-from numba.core.serialize import dumps
+from orderbook.compiled.environment import IS_PYTHON, key_of
+from orderbook.compiled.layout import RAISED
+from orderbook.venues.compiled_sources import READERS
 
-from orderbook.compiled import (
-    blocks,
-    frames,
-    jit,
-    kernel,
-    layout,
-    levels,
-    market,
-    near,
-    numbers,
-    packed,
-    packed_writing,
-    packing,
-    scan,
-    summaries,
-    times,
-    words,
-)
-from orderbook.compiled.jit import compiled_once
-from orderbook.execution import market_rows
-from orderbook.execution import numbers as execution_numbers
-from orderbook.venues import compiled_readers
+Call = Callable[..., int]
+"""An entry as Python calls it: with its `Memory`."""
 
 
 class Kernels(NamedTuple):
     """The functions that Python calls, see `kernel`."""
 
-    run_rows: Callable[..., int]
-    apply_events: Callable[..., bool]
-    write_summary: Callable[..., bool]
+    run_rows: Call
+    apply_events: Call
+    summarise: Call
 
 
 class KernelStore(Protocol):
@@ -63,43 +38,30 @@ class KernelStore(Protocol):
         """Keep code, if that is possible."""
 
 
+BASE: Final = ("compiled/jit.py", "compiled/layout.py", "compiled/words.py", "compiled/entries.py")
 SOURCES: Final = (
-    *(
-        jit,
-        layout,
-        words,
-        scan,
-        numbers,
-        times,
-        frames,
-        blocks,
-        near,
-        levels,
-        summaries,
-        market,
-        packed,
-        kernel,
-    ),
-    *(market_rows, execution_numbers),
-    *(compiled_readers, *compiled_readers.SOURCES),
+    *BASE,
+    *(f"compiled/{name}.py" for name in ("scan", "numbers", "times", "frames", "blocks", "near", "levels")),
+    *(f"compiled/{name}.py" for name in ("summaries", "market", "packed_format", "packed", "kernel")),
+    *("execution/market_rows.py", "execution/numbers.py"),
+    *READERS,
 )
+"""The files that the entries are made of, below this package: if one changes, all is compiled again."""
 
-PACKING: Final = (*SOURCES, packed_writing, packing)
-"""The modules by which rows are packed, and packed rows are read."""
+PACKING: Final = (*SOURCES, "compiled/packed_writing.py", "compiled/packing.py")
+"""The files by which rows are packed, and packed rows are read."""
 
-_ENTRIES: Final = (
-    (kernel.run_rows, types.int64(*layout.BOOK, *layout.FRAME, *layout.RUN, *layout.MARKET)),
-    (kernel.apply, types.boolean(*layout.BOOK, *layout.FRAME)),
-    (kernel.summarise, types.boolean(*layout.BOOK, *layout.RUN, types.int64)),
+_ENTRIES: Final = tuple(
+    f"orderbook.compiled.kernel:{name}" for name in ("RUN_ROWS", "APPLY_EVENTS", "SUMMARISE")
 )
-
 _loaded: Final[list[Kernels]] = []  # at most one: this process's
+_engines: Final[list[Any]] = []  # what holds the code that runs
 
 
 @cache
 def packed_version() -> str:
     """Return what changes with every rule by which rows are packed, or packed rows are read."""
-    return hashlib.sha256("".join(map(inspect.getsource, PACKING)).encode()).hexdigest()
+    return hashlib.sha256(_text_of(PACKING)).hexdigest()
 
 
 def kernels() -> Kernels:
@@ -113,95 +75,91 @@ def load(store: KernelStore | None, compiling: Callable[[], None]) -> Kernels:
     Args:
         store: where their code is kept; None for nowhere.
         compiling: called before the first that is not in the store is compiled, which takes some seconds.
+
+    Raises:
+        ImportError: if numba is not installed.
     """
     if not _loaded:
-        _loaded.append(Kernels(*compiled(_ENTRIES, SOURCES, store, compiling)))
+        _loaded.append(Kernels(*calls_of(_ENTRIES, SOURCES, store, compiling)))
     return _loaded[0]
 
 
-def compiled(
-    entries: Iterable[tuple[Callable[..., Any], Any]],
-    sources: Iterable[ModuleType],
-    store: KernelStore | None,
-    compiling: Callable[[], None],
-) -> list[Any]:
-    """Return functions with signatures ready to run; `sources` are all modules that they are made of."""
-    code = _Code(store, compiling, "".join(inspect.getsource(module) for module in sources))
-    with compiled_once():
-        return [_entry(code, function, signature, jit.OPTIONS) for function, signature in entries]
+def calls_of(
+    entries: Sequence[str], sources: Sequence[str], store: KernelStore | None, compiling: Callable[[], None]
+) -> list[Call]:
+    """Return entries that take memory, see `addresses_of`; as plain Python if numba is told to be that."""
+    if IS_PYTHON:
+        return [import_module("orderbook.compiled.entries").entry_named(name).plain for name in entries]
+    return [_call_of(address) for address in addresses_of(entries, sources, store, compiling)]
 
 
-def compiled_function(
-    function: Callable[..., Any],
-    signature: Any,
-    options: Mapping[str, Any],
-    depends_on: str,
-    store: KernelStore | None,
-) -> Any:
-    """Return a function of a user's ready to run; `depends_on` changes with all that it is made of."""
-    return _entry(_Code(store, lambda: None, depends_on), function, signature, options)
+def _call_of(address: int) -> Call:
+    function = CFUNCTYPE(c_int64, c_char_p)(address)
+    return lambda *memory: checked(function(b"".join([each.words for each in memory])))
 
 
-def _entry(code: "_Code", function: Callable[..., Any], signature: Any, options: Mapping[str, Any]) -> Any:
-    dispatcher = numba.njit(**options)(function)
-    if dispatcher is not function:  # NUMBA_DISABLE_JIT
-        dispatcher._cache = _EntryCode(code, function.__name__)  # noqa: SLF001  numba has no public way
-        dispatcher.compile(signature)
-        dispatcher.disable_compile()
-    return dispatcher
+def checked(why: int) -> int:
+    """Return what an entry returned.
+
+    Raises:
+        SystemError: if it raised, which is an error of ours.
+    """
+    if why == RAISED:
+        raise SystemError("the compiled code failed")
+    return why
 
 
-class _Code:
-    """What the entries share: the store, and what their code depends on."""
+def addresses_of(
+    entries: Sequence[str], sources: Sequence[str], store: KernelStore | None, compiling: Callable[[], None]
+) -> list[int]:
+    """Return the address of each entry, ready to run.
 
-    def __init__(self, store: KernelStore | None, compiling: Callable[[], None], sources: str) -> None:
-        self.store = store
-        self._compiling = compiling
-        self._is_announced = False
-        config: Any = numba.config  # what of it changes the code; the processor is part of the name below
-        settings = (config.BOUNDSCHECK, config.OPT, config.LOOP_VECTORIZE, config.SLP_VECTORIZE)
-        versions = (sys.version, numba.__version__, llvmlite_version, np.__version__)
-        self._depends_on = repr((sources, settings, versions))
+    Args:
+        entries: their names, see `entries.entry_named`.
+        sources: all files that they are made of.
+        store: see `load`.
+        compiling: see `load`.
+    """
+    key = key_of(_text_of(sources))
+    names = [f"{entry.rpartition(':')[2].lower()}-{key}" for entry in entries]
+    found = [None if store is None else _kept(store, name) for name in names]
+    missing = [place for place, address in enumerate(found) if address is None]
+    if missing:
+        compiling()
+        compile_entries = import_module("orderbook.compiled.entries").compile_entries
+        for place, made in zip(missing, compile_entries([entries[each] for each in missing]), strict=True):
+            found[place] = made.address
+            if store is not None and made.code is not None:
+                store.write(names[place], made.symbol.encode() + b"\n" + made.code)
+    return [address for address in found if address is not None]
 
-    def announce(self) -> None:
-        """Say that something is compiled, once."""
-        if not self._is_announced:
-            self._is_announced = True
-            self._compiling()
 
-    def name(self, entry: str, processor: tuple[str, ...]) -> str:
-        """Return a name that changes with everything that the code of an entry depends on."""
-        key = hashlib.sha256(repr((self._depends_on, processor)).encode()).hexdigest()
-        return f"{entry}-{key[:32]}"
-
-
-class _EntryCode(NullCache):
-    """The place in the store of one entry, as numba asks for it."""
-
-    def __init__(self, code: _Code, entry: str) -> None:
-        self._code = code
-        self._entry = entry
-
-    def load_overload(self, _signature: Any, target: Any) -> Any:
-        """Return the compiled entry; None to compile it."""
-        target.refresh()
-        kept = None
-        if self._code.store is not None:
-            kept = self._code.store.read(self._name(target.codegen()))
-        if kept is not None:
-            try:
-                rebuild: Any = CompileResult._rebuild  # noqa: SLF001  numba has no public way
-                return rebuild(target, *pickle.loads(kept))  # noqa: S301  a store returns what it was given
-            except Exception:  # noqa: BLE001, S110  whatever it was, it is compiled again
-                pass
-        self._code.announce()
+def _kept(store: KernelStore, name: str) -> int | None:
+    """Return the address of the entry that is kept under a name; None if there is none that can be run."""
+    kept = store.read(name)
+    if kept is None:
+        return None
+    symbol, _, code = kept.partition(b"\n")
+    try:
+        return _run_by_llvm(symbol.decode(), code)
+    except Exception:  # noqa: BLE001  whatever it was, it is compiled again
         return None
 
-    def save_overload(self, _signature: Any, result: Any) -> None:
-        """Keep what was compiled."""
-        if self._code.store is not None:
-            pickled: Callable[..., bytes] = dumps
-            self._code.store.write(self._name(result.codegen), pickled(result._reduce()))  # noqa: SLF001
 
-    def _name(self, codegen: Any) -> str:
-        return self._code.name(self._entry, codegen.magic_tuple())
+def _run_by_llvm(symbol: str, code: bytes) -> int | None:
+    """Return the address of a symbol of an object file."""
+    import llvmlite.binding as llvm  # noqa: PLC0415  heavy, and may be absent
+
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    machine = llvm.Target.from_default_triple().create_target_machine()
+    engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)
+    file = llvm.ObjectFileRef.from_data(code)
+    engine.add_object_file(file)
+    engine.finalize_object()
+    _engines.append((engine, file))
+    return engine.get_function_address(symbol) or None
+
+
+def _text_of(sources: Sequence[str]) -> bytes:
+    return b"".join(pkgutil.get_data("orderbook", path) or b"" for path in sources)

@@ -9,13 +9,11 @@ from typing import Any, Final
 import numpy as np
 
 from orderbook.compiled.jit import inlined, inner
-from orderbook.compiled.layout import CHANGE, CHANGED, EVENT, NO_ID, TRADE
+from orderbook.compiled.layout import CHANGE, CHANGED, CUT_UNIT, EVENT, NO_ID, TRADE
 from orderbook.compiled.words import get_word, set_word
 from orderbook.execution.market_rows import BELOW_UNIT, BOOK, CLEAR, NO_TIME, OTHER, SNAPSHOT, TRADES
 from orderbook.execution.numbers import LARGEST_LEVEL, UNITS
 
-CUT_UNIT: Final = 10**10
-"""Units of the fraction of a size (1e-18) to a unit of the exchange (1e-8)."""
 _CUT_UNIT: Final[Any] = np.uint64(CUT_UNIT)
 _0: Final[Any] = np.uint64(0)
 _LARGEST_WHOLE: Final = LARGEST_LEVEL // UNITS

@@ -1,5 +1,6 @@
 """The memory of what the exchange reads of one batch, as Python uses it."""
 
+from dataclasses import replace
 from itertools import chain
 from typing import Any, Final
 
@@ -43,8 +44,9 @@ class MarketArrays:
 
     def grow(self) -> None:
         """Make twice the room for changes and trades."""
-        changes, trades = (np.resize(each, 2 * len(each)) for each in self.memory[-2:])
-        self.memory = self.memory._replace(changes=changes, trades=trades)
+        memory = self.memory
+        changes, trades = (np.resize(each, 2 * len(each)) for each in (memory.changes, memory.trades))
+        self.memory = replace(memory, changes=changes, trades=trades)
 
     def store(self, watch: TradeWatch) -> None:
         """Store the state of a watch for the kernel."""

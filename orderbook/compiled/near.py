@@ -14,9 +14,9 @@ from typing import Any, Final
 import numpy as np
 
 from orderbook.compiled.jit import inlined
+from orderbook.compiled.layout import FEWEST_PLACES
 from orderbook.compiled.words import get_word, lowest_bit, set_word
 
-FEWEST_PLACES: Final = 1 << 10
 MOST_PLACES: Final = 1 << 18
 _PLACES_A_LEVEL: Final = 4
 

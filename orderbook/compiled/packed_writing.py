@@ -7,11 +7,11 @@ import numpy as np
 from orderbook.compiled.jit import inlined, inner
 from orderbook.compiled.layout import CHANGE, EVENT, TRADE
 from orderbook.compiled.market import size_units
-from orderbook.compiled.packed import (
+from orderbook.compiled.packed import POWERS
+from orderbook.compiled.packed_format import (
     BOOK_TIME,
     EVENTS,
     NAMED,
-    POWERS,
     SEQUENCE,
     SIZE_ZEROS,
     TICK_LENGTHS,

@@ -5,37 +5,34 @@ connection has shown, is judged when it runs. Rows that the compiled reader does
 """
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from numba import types
 
-from orderbook.compiled import kernel, layout, packing
+from orderbook.compiled import layout
 from orderbook.compiled.book import CompiledBook
 from orderbook.compiled.columns import SummaryArrays
 from orderbook.compiled.engine import column_of, strings_of
-from orderbook.compiled.loading import PACKING, KernelStore, compiled, kernels, packed_version
+from orderbook.compiled.loading import PACKING, Call, KernelStore, calls_of, kernels, packed_version
 from orderbook.compiled.market_arrays import MarketArrays
 from orderbook.schema import PACKED, PACKED_SCHEMA, TAPE_SCHEMA
 from orderbook.venues.registry import venue
 
-_OUT: Final = types.Array(types.uint8, 1, "C")
-_PLACES: Final = types.Array(types.int64, 1, "C")
-_ENTRY: Final = types.int64(layout.FRAME, layout.RUN, layout.MARKET, _OUT, _PLACES, _PLACES)
+_ENTRY: Final = "orderbook.compiled.packing:PACK"
 
 _ROOM: Final = 3, 512
 """Most bytes of packed rows for each byte of their texts, and for each row."""
 
 
-_loaded: Final[list[Any]] = []  # at most one: this process's
+_loaded: Final[list[Call]] = []  # at most one: this process's
 
 
-def load(store: KernelStore | None, compiling: Callable[[], None]) -> Any:
+def load(store: KernelStore | None, compiling: Callable[[], None]) -> Call:
     """Return the entry point, ready to run, see `orderbook.compiled.loading.load`."""
     if not _loaded:
-        _loaded.extend(compiled([(packing.pack, _ENTRY)], PACKING, store, compiling))
+        _loaded.extend(calls_of([_ENTRY], PACKING, store, compiling))
     return _loaded[0]
 
 
@@ -73,14 +70,15 @@ class Packer:
         )
         out = np.empty(_ROOM[0] * size + _ROOM[1] * rows.num_rows, np.uint8)  # mostly not touched
         places, times = np.zeros(rows.num_rows + 1, np.int64), np.zeros(rows.num_rows, np.int64)
-        while (why := self._pack(self._book.frame, memory, market.memory, out, places, times)) != kernel.DONE:
-            if why == kernel.LACKS_CHANGES:
+        packing = layout.Packing(out, places, times)
+        while (why := self._pack(self._book.frame, memory, market.memory, packing)) != layout.DONE:
+            if why == layout.LACKS_CHANGES:
                 self._book.add_changes()
             else:
                 market.grow()
         buffers = [None, pa.py_buffer(places.astype(np.int32)), pa.py_buffer(out[: places[-1]].copy())]
         payload = pa.Array.from_buffers(pa.binary(), rows.num_rows, buffers)
-        kinds = np.where(times == packing.NOT_PACKED, rows.column(3).to_numpy(zero_copy_only=False), PACKED)
+        kinds = np.where(times == layout.NOT_PACKED, rows.column(3).to_numpy(zero_copy_only=False), PACKED)
         return pa.RecordBatch.from_arrays(
             [*rows.columns[:3], pa.array(kinds, pa.string()), payload, pa.array(_carried(times))],
             schema=PACKED_SCHEMA,

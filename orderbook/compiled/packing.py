@@ -4,16 +4,14 @@ from typing import Any, Final
 
 import numpy as np
 
-from orderbook.compiled.jit import inner
-from orderbook.compiled.kernel import DONE, LACKS_CHANGES, LACKS_MARKET
-from orderbook.compiled.layout import NO_ID, TRADE
+from orderbook.compiled import layout
+from orderbook.compiled.entries import entry_of
+from orderbook.compiled.jit import inlined, inner
+from orderbook.compiled.layout import DONE, LACKS_CHANGES, LACKS_MARKET, NO_ID, NOT_PACKED, TRADE
 from orderbook.compiled.packed_writing import write_packed
 from orderbook.compiled.scan import is_word
 from orderbook.compiled.words import get_word
 from orderbook.venues.compiled_readers import read_frame
-
-NOT_PACKED: Final = -2
-"""In place of an exchange time."""
 
 _FRAME = np.frombuffer(b"frame", np.uint8)
 
@@ -33,17 +31,17 @@ def _read(run: Any, start: Any, stop: Any, frame: Any, market: Any) -> int:
     return read_frame(run.registers.reader, run, start, stop, frame, market)
 
 
-def pack(frame: Any, run: Any, market: Any, out: Any, places: Any, times: Any) -> int:
+@inlined
+def pack(frame: Any, run: Any, market: Any, packing: Any) -> int:
     """Pack rows from `row` on; return why it ended.
 
     Args:
         frame: see `layout`.
         run: see `layout`.
         market: see `layout`.
-        out: takes the payloads.
-        places: takes where each payload begins, and where the last one ends.
-        times: takes the exchange time of each packed row, -1 for none, and `NOT_PACKED` of all others.
+        packing: takes the packed rows, see `layout`.
     """
+    out, places, times = packing.out, packing.places, packing.times
     registers, found, seen = run.registers, frame.registers, market.registers
     for row in range(registers.row, len(run.offsets) - 1):
         registers.row = row
@@ -73,3 +71,6 @@ def pack(frame: Any, run: Any, market: Any, out: Any, places: Any, times: Any) -
                 out[at + place] = run.payloads[start + place]
         places[row + 1] = to
     return DONE
+
+
+PACK: Final = entry_of(pack, layout.Frame, layout.Run, layout.Market, layout.Packing)

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 from orderbook.compiled.book import size_of
-from orderbook.compiled.market import CUT_UNIT
-from orderbook.compiled.packed import (
+from orderbook.compiled.layout import CUT_UNIT
+from orderbook.compiled.packed_format import (
     BOOK,
     BOOK_TIME,
     EVENTS,

@@ -6,20 +6,9 @@ from orderbook.compiled.frames import begin_frame
 from orderbook.compiled.jit import inlined
 from orderbook.compiled.market import begin_row
 from orderbook.venues import advanced, exchange
-from orderbook.venues.advanced import compiled as compiled_advanced
-from orderbook.venues.advanced import compiled_updates
 from orderbook.venues.advanced.compiled import read_advanced
-from orderbook.venues.coinbase import compiled as compiled_envelope
-from orderbook.venues.coinbase import compiled_trades
 from orderbook.venues.coinbase.compiled_trades import OTHER
-from orderbook.venues.exchange import compiled as compiled_exchange
 from orderbook.venues.exchange.compiled import read_exchange, read_exchange_trades, usual_type
-
-SOURCES: Final = (
-    *(compiled_envelope, compiled_exchange, compiled_advanced, compiled_updates),
-    compiled_trades,
-)
-"""The modules of the readers: if one changes, all is compiled again."""
 
 _EXCHANGE: Final = exchange.VENUE.reader
 _ADVANCED: Final = advanced.VENUE.reader

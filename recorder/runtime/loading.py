@@ -93,12 +93,12 @@ def load_engine(
     cache = cache or KernelCache()
     announce = lru_cache(partial(_announce_compilation, cache))  # once for engine and exchange
     try:
-        _import_numba()
-        from orderbook.compiled.engine import CompiledEngine  # noqa: PLC0415  numba is heavy, and may be absent
+        from orderbook.compiled.engine import CompiledEngine  # noqa: PLC0415  numba may be absent
         from orderbook.compiled.loading import load  # noqa: PLC0415
 
         load(cache, announce)
         if executes:
+            _import_numba()  # the exchange needs it
             from orderbook.execution.compiled.loading import load as load_exchange  # noqa: PLC0415
 
             load_exchange(cache, announce)
@@ -210,11 +210,11 @@ def preload_engine(name: str, *, executes: bool = False) -> bool:
         raise _NotCachedError
 
     try:
-        _import_numba()
         from orderbook.compiled.loading import load  # noqa: PLC0415  numba is heavy, and may be absent
 
         load(KernelCache(), refuse)
         if executes:
+            _import_numba()  # the exchange needs it
             from orderbook.execution.compiled.loading import load as load_exchange  # noqa: PLC0415
 
             load_exchange(KernelCache(), refuse)
@@ -239,6 +239,7 @@ def _import_numba() -> None:
 
 
 def _announce_compilation(cache: KernelCache) -> None:
+    _import_numba()
     kept = (
         "it is kept for the next time"
         if cache.directory()

@@ -192,7 +192,7 @@ COMPARE = """
 import sys
 import booktape
 if __name__ == "__main__":
-    print(booktape.open(sys.argv[1]).compare("10bps", processes=2).engine, "numba" in sys.modules)
+    print(booktape.open(sys.argv[1]).compare("10bps", processes=2).engine, "llvmlite" in sys.modules)
 """
 
 

@@ -19,11 +19,12 @@ from numba.core.errors import TypingError
 from numba.extending import intrinsic
 
 from orderbook.compiled import jit
-from orderbook.compiled.loading import KernelStore, compiled_function
+from orderbook.compiled.loading import KernelStore
 from orderbook.execution import words
 from orderbook.execution.compiled import addresses, layout
 from orderbook.execution.compiled.addresses import array_at, record_at, shown_ref
 from orderbook.execution.compiled.dependencies import UnknownValueError, made_of, names_of
+from orderbook.execution.compiled.function_code import compiled_function
 from orderbook.execution.compiled_strategy import CompiledStrategy
 from orderbook.execution.words import MOST_REQUESTS, ORDER_WORDS, REQUEST_WORDS
 from orderbook.strategy import StrategyError

@@ -2,7 +2,9 @@
 
 from typing import Any, Final
 
-from orderbook.compiled.jit import inner
+from orderbook.compiled.entries import Entry
+from orderbook.compiled.jit import inlined, inner
+from orderbook.compiled.layout import RAISED
 from orderbook.execution.compiled import lane as lanes
 from orderbook.execution.compiled import market as shown
 from orderbook.execution.compiled.account import account_at
@@ -225,6 +227,7 @@ def _run_rows(x: Any, applied: int) -> Any:
     return _take_marks(x)
 
 
+@inlined
 def run(address: int, applied: int) -> int:
     """Run rows, or do another `task`; return why it ended.
 
@@ -246,3 +249,15 @@ def run(address: int, applied: int) -> int:
     else:
         _tell(x)
     return why
+
+
+def _entry(address: int, applied: int) -> int:
+    why = RAISED
+    try:
+        why = run(address, applied)
+    except Exception:  # noqa: BLE001  numba has no other; what leaves an entry is not seen
+        why = RAISED
+    return why
+
+
+RUN: Final = Entry(_entry, 2)

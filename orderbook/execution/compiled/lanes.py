@@ -9,8 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from orderbook.compiled.book import CompiledBook
-from orderbook.compiled.layout import Market
-from orderbook.compiled.market import CUT_UNIT
+from orderbook.compiled.layout import CUT_UNIT, Market
 from orderbook.events import Trade
 from orderbook.execution.compiled import layout
 from orderbook.execution.compiled.callee import Callee

@@ -1,46 +1,10 @@
 """The entry point of the compiled exchange; its code is kept beside that of the compiled engine."""
 
 from collections.abc import Callable
+from ctypes import CFUNCTYPE, c_int64
 from typing import Final, NamedTuple
 
-from numba import types
-
-from orderbook.compiled import blocks, jit, near, numbers, words
-from orderbook.compiled import layout as book_layout
-from orderbook.compiled import market as engine_market
-from orderbook.compiled.loading import KernelStore, compiled
-from orderbook.execution import market_rows
-from orderbook.execution import words as strategy_words
-from orderbook.execution.compiled import (
-    account,
-    addresses,
-    breaks,
-    called,
-    digest,
-    events,
-    exchange,
-    gate,
-    kernel,
-    lane,
-    latency,
-    later_mids,
-    layout,
-    market,
-    markouts,
-    places,
-    pool,
-    reports,
-    requests,
-    room,
-    rows,
-    samples,
-    sizes,
-    stirring,
-    strategies,
-    taking,
-    wide,
-    woken,
-)
+from orderbook.compiled.loading import BASE, KernelStore, addresses_of, checked
 
 
 class Kernel(NamedTuple):
@@ -55,22 +19,29 @@ class Kernel(NamedTuple):
     address: int
 
 
-_SOURCES: Final = (
-    *(jit, book_layout, words, numbers, blocks, near, engine_market, market_rows),
-    strategy_words,
-    *(layout, addresses, wide, pool, sizes, places, taking, events, gate, exchange, latency, requests),
-    *(account, digest, markouts, later_mids, samples, breaks, rows, reports, room),
-    *(called, woken, strategies, stirring, lane, market, kernel),
+SOURCES: Final = (
+    *BASE,
+    *(f"compiled/{name}.py" for name in ("scan", "numbers", "blocks", "near", "market")),
+    *(f"execution/{name}.py" for name in ("market_rows", "words")),
+    "execution/compiled/kernel.py",
+    *(f"execution/compiled/{name}.py" for name in ("layout", "addresses", "wide", "pool", "sizes", "places")),
+    *(f"execution/compiled/{name}.py" for name in ("taking", "events", "gate")),
+    *("execution/compiled/exchange.py", "execution/compiled/resting.py"),
+    *(f"execution/compiled/{name}.py" for name in ("latency", "requests", "account", "digest", "samples")),
+    *(f"execution/compiled/{name}.py" for name in ("markouts", "stirring")),
+    *(f"execution/compiled/{name}.py" for name in ("later_mids", "breaks", "rows", "reports", "room")),
+    *(f"execution/compiled/{name}.py" for name in ("called", "woken", "strategies", "lane", "market")),
 )
-_ENTRY: Final = types.int64(types.int64, types.int64)
+_ENTRY: Final = "orderbook.execution.compiled.kernel:RUN"
 _loaded: Final[list[Kernel]] = []  # at most one: this process's
 
 
 def load(store: KernelStore | None, compiling: Callable[[], None]) -> Kernel:
     """Return the entry point, ready to run, see `orderbook.compiled.loading.load`."""
     if not _loaded:
-        (run,) = compiled([(kernel.run, _ENTRY)], _SOURCES, store, compiling)
-        _loaded.append(Kernel(run, jit.address_of(run, _ENTRY)))
+        [address] = addresses_of([_ENTRY], SOURCES, store, compiling)
+        run = CFUNCTYPE(c_int64, c_int64, c_int64)(address)
+        _loaded.append(Kernel(lambda *arguments: checked(run(*arguments)), address))
     return _loaded[0]
 
 

@@ -3,11 +3,11 @@
 A level that shows less than a unit is there all the same, with size 0.
 """
 
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from orderbook.compiled import blocks, near
 from orderbook.compiled.jit import inlined, inner, record_of
-from orderbook.compiled.layout import LOWEST, Book
+from orderbook.compiled.layout import LOWEST
 from orderbook.compiled.market import size_units
 from orderbook.compiled.words import get_word, set_word
 from orderbook.execution.compiled.addresses import array_of, book_at
@@ -15,10 +15,19 @@ from orderbook.execution.compiled.addresses import array_of, book_at
 _HIGHEST: Final = 2**62
 
 
+class _Book(NamedTuple):
+    """The memory of `orderbook.compiled.layout.Book`."""
+
+    registers: Any
+    near: Any
+    blocks: Any
+    directory: Any
+
+
 @record_of
 def book_of(x: Any) -> Any:
     """Return the book as its own functions take it."""
-    return Book(
+    return _Book(
         book_at(x.book, 0),
         array_of(x.near, x.near_room),
         array_of(x.blocks, x.blocks_room),

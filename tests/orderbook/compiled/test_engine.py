@@ -9,14 +9,13 @@ from itertools import islice
 from pathlib import Path
 from random import Random
 
+import numba
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numba import types
 
-from orderbook.compiled import numbers
-from orderbook.compiled.loading import compiled
+from orderbook.compiled import jit, numbers
 from orderbook.venues.registry import VENUE_NAMES
 from recorder.runtime.loading import load_engine
 from recorder.tape.reader import Tape
@@ -181,25 +180,17 @@ def test_slices_and_other_types() -> None:
 # Numbers and structure on their own
 
 
-def price_to_float(units: int) -> float:
-    """Call a function of the kernel, which Python cannot."""
-    return numbers.price_to_float(units)
-
-
-def size_to_float(whole: int, fraction: int) -> float:
-    """Call a function of the kernel, which Python cannot."""
-    return numbers.size_to_float(whole, fraction)
-
-
 @pytest.fixture(scope="module")
 def to_float() -> list[Callable[..., float]]:
-    """Return both, compiled."""
-    integer, number = types.int64, types.float64
-    entries: list[tuple[Callable[..., float], object]] = [
-        (price_to_float, number(integer)),
-        (size_to_float, number(integer, integer)),
-    ]
-    return compiled(entries, (), None, lambda: None)
+    """Return the functions of the kernel for prices and sizes, which Python cannot call, compiled."""
+
+    def price_to_float(units: int) -> float:
+        return numbers.price_to_float(units)
+
+    def size_to_float(whole: int, fraction: int) -> float:
+        return numbers.size_to_float(whole, fraction)
+
+    return [numba.njit(**jit.OPTIONS)(each) for each in (price_to_float, size_to_float)]
 
 
 @pytest.mark.timeout(300)
@@ -225,8 +216,9 @@ def test_halves(to_float: list[Callable[..., float]]) -> None:
 
 IN_PYTHON = """
 from random import Random
-from orderbook.compiled import levels, near
-levels._PATIENCE, near.FEWEST_PLACES, near.MOST_PLACES = 2, 64, 256  # the array follows, grows and is left
+from orderbook.compiled import layout, levels, near
+levels._PATIENCE, near.MOST_PLACES = 2, 256
+layout.FEWEST_PLACES = near.FEWEST_PLACES = 64  # the array follows, grows and is left
 from tests.orderbook.compiled.test_book import moving_touch
 from tests.endurance.forms import cases
 from tests.endurance.test_mutated_frames import SEEDS, mutated

@@ -18,7 +18,6 @@ from recorder.tape.reader import Tape
 from recorder.tape.seal_threads import SealThreads
 from recorder.tape.sealed_rows import SealedRows
 from recorder.tape.store.durable import sync_directory
-from recorder.tape.store.paths import RemotePath
 from recorder.tape.writer import TapeWriter
 from replay.checking.origins import origin_totals
 from replay.merging.connections import Source, connections_of, on_one_clock
@@ -42,7 +41,6 @@ def merge(
             written.
     """
     _refuse_existing(output)
-    _refuse_inside(output, tapes)
     opened = sorted(
         map(Tape.open, tapes), key=lambda tape: (tape.manifest.created, str(tape.path.absolute()))
     )
@@ -83,13 +81,6 @@ def _refuse_existing(output: Path) -> None:
         raise TapeError(f"{output}: exists already; name a new tape", output)
     if not output.absolute().parent.is_dir():
         raise TapeError(f"{output}: no directory {output.absolute().parent}", output)
-
-
-def _refuse_inside(output: Path, tapes: Sequence[Path]) -> None:
-    place = output.parent.resolve()
-    for tape in tapes:
-        if not isinstance(tape, RemotePath) and place.is_relative_to(tape.resolve()):
-            raise TapeError(f"{output}: inside of the tape {tape}; name a place outside of it", output)
 
 
 def _write(

@@ -265,7 +265,7 @@ def test_refusals(tmp_path: Path) -> None:
         ((first, tmp_path / "nowhere", "-o", tmp_path / "m"), "nowhere", 1),
         ((first, second, "-o", tmp_path / "there"), "exists already", 1),
         ((first, second, "-o", tmp_path / "no" / "m"), "no directory", 1),
-        ((first, second, "-o", first / "m"), "inside of the tape", 1),
+        ((first, second, "-o", first / "m"), "inside the tape", 2),
         ((first, bt.sample(), "-o", tmp_path / "m"), "synthetic", 1),
     ):
         done = invoke("merge", *arguments)

@@ -13,6 +13,7 @@ from booktape.cli.options import (
     execution_options,
     feed_options,
     live_strategy_option,
+    say_loading,
     settings_option,
 )
 
@@ -36,6 +37,7 @@ def live(products: tuple[str, ...], threshold: str | None, everything: bool, **o
     --strategy prints its rows, one JSON object a line. One that trades does so on paper, and the events of
     its orders are printed, and at the end its result on stderr: nothing is sent anywhere.
     """
+    say_loading()
     from booktape.arguments import THRESHOLD
     from booktape.console import watching
     from booktape.console.streams import drop_when_blocked

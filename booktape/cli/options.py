@@ -88,6 +88,12 @@ def refuse_both(*, as_json: bool, as_csv: bool) -> None:
         raise click.UsageError("--json and --csv exclude each other")
 
 
+def say_loading() -> None:
+    """Say at once, on a terminal, that a feed comes later: modules and an engine are loaded first."""
+    if sys.stderr.isatty():
+        click.echo("Loading, then connecting.", err=True)
+
+
 def name_files(*, output: Path | None, html: Path | None) -> None:
     """Say on stderr which files a command has written, and how large a report is."""
     from orderbook.display import size

@@ -19,6 +19,7 @@ from booktape.cli.options import (
     json_option,
     live_strategy_option,
     option,
+    say_loading,
     segment_options,
     settings_option,
 )
@@ -127,6 +128,7 @@ def record(
     events are printed, and the result is that of `booktape backtest` of the same rows with the same options.
     On a tape on which it has traded before with the same settings, it goes on from there.
     """
+    say_loading()
     from booktape.arguments import THRESHOLD, seconds
     from booktape.console.results import print_recorded
     from booktape.console.streams import drop_when_blocked

@@ -20,9 +20,14 @@ MAX_PRODUCTS: Final = 10
 _QUIET_S: Final = 10.0
 """Seconds without a change of the book after which that is said."""
 
+LOADING: Final = "loading"
 OPENING: Final = "opening"
 WAITING: Final = "waiting"
-_LINES: Final = {OPENING: "connecting", WAITING: "connected, waiting for the snapshot"}
+_LINES: Final = {
+    LOADING: "loading the engine, then connecting",
+    OPENING: "connecting",
+    WAITING: "connected, waiting for the snapshot",
+}
 """What else is said of a product without a book, by its state."""
 
 

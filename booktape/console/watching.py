@@ -9,7 +9,7 @@ from pathlib import Path
 
 from booktape.arguments import tape_path
 from booktape.console import terminal
-from booktape.console.panel import OPENING, WAITING, Panel, PanelContent
+from booktape.console.panel import LOADING, OPENING, WAITING, Panel, PanelContent
 from orderbook import display
 from orderbook.engine import Step, Watch
 from orderbook.tally import Tally
@@ -123,7 +123,9 @@ def _connection_state(view: FeedView, product: str, state: ProductStatus) -> str
         return "open"
     if view.reader.is_connected(product):
         return WAITING
-    return "ended" if view.reader.is_ending or product in view.reader.problems else OPENING
+    if view.reader.is_ending or product in view.reader.problems:
+        return "ended"
+    return OPENING if view.reader.has_begun else LOADING
 
 
 def _shown(content: PanelContent) -> AbstractContextManager[None]:

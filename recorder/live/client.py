@@ -143,6 +143,11 @@ class FeedReader:
         known = self._products.get(product)
         return known.state if known else "stopped before it began"
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether it was started."""
+        return self._thread is not None
+
     def is_connected(self, product: str) -> bool:
         """Return whether a product has a connection that is open."""
         known = self._products.get(product)

@@ -24,7 +24,7 @@ class ProductProgress:
         self.open_at_stop: int | None = None  # the connection that was open then
         self.clock: Clock | None = None  # of the last connection
         self.ended = ClockReading.now()  # when it did
-        self.state = "not its turn to connect yet"
+        self.state = "it had not connected yet"
         self.began: float | None = None  # its first attempt, in monotonic seconds
         self.past = ProductPast()
         self.oddities: Counter[str] = Counter()  # of the connection

@@ -173,14 +173,17 @@ def say_if_never_compiled(strategy: object, engine: Engine | EngineName) -> None
         _say(f"Running strategy {strategy.__name__} in plain Python: numba is not installed; {needed}.")
 
 
-def engine_for(rows: int, engine: Engine | EngineName, *, executes: bool = False) -> Engine | EngineName:
+def engine_for(
+    rows: int, engine: Engine | EngineName, *, executes: bool = False, grows: bool = False
+) -> Engine | EngineName:
     """Return the engine for so many rows: for `auto` the plain one if the compiled one cannot pay off.
 
     That is if the plain engine runs the rows before the compiled one is loaded, or if it would have to be
-    compiled first and the rows are not a million.
+    compiled first and the rows are not a million. Of rows that are still being recorded, few are no reason.
     """
     if engine == "auto" and (
-        rows < _FEW_ROWS or (rows < _MANY_ROWS and not preload_engine(engine, executes=executes))
+        (rows < _FEW_ROWS and not grows)
+        or (rows < _MANY_ROWS and not preload_engine(engine, executes=executes))
     ):
         return "plain"
     return engine

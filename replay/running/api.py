@@ -1,5 +1,6 @@
 """`run`: one replay of a tape, from Python or the command line."""
 
+import threading
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -15,7 +16,7 @@ from orderbook.strategy import StrategyFactory, reads_trades
 from orderbook.tally import Tally
 from recorder.dataflow.running import run_to_end
 from recorder.runtime.loading import engine_for, engine_name, load_engine
-from recorder.runtime.signals import interruptible, on_signals
+from recorder.runtime.signals import deferred_signals, interruptible, on_signals
 from recorder.runtime.strategy_run import StrategyRun
 from recorder.settings import EngineName
 from recorder.tape.reader import Tape, TapeLike
@@ -81,11 +82,12 @@ def run(  # noqa: PLR0913  each is an option of the command, or shows its work
         elif settings.processes > 1:
             result = _by_product(whole)
         else:
-            if not settings.follow:
-                engine = engine_for(opened.sealed_work(settings.products), engine)
+            # A replay that follows a recording ends with a signal, also one that comes while it loads.
+            signalled = stack.enter_context(deferred_signals()) if settings.follow else None
+            engine = engine_for(opened.sealed_work(settings.products), engine, grows=settings.follow)
             whole = replace(whole, engine=load_engine(engine))
             whole = replace(whole, shows_trades=progress_trades or watch is not None)
-            result = _replay(whole, progress=both(progress, watch))
+            result = _replay(whole, progress=both(progress, watch), signalled=signalled)
         result.settings = settings
         if writer:
             writer.write_document(result.document())
@@ -176,7 +178,10 @@ def _discard(_product: str, _rows: pa.RecordBatch) -> None:
 
 
 def _replay(
-    part: _Part, wait_for_start: WaitForStart | None = None, progress: Watch | None = None
+    part: _Part,
+    wait_for_start: WaitForStart | None = None,
+    progress: Watch | None = None,
+    signalled: threading.Event | None = None,
 ) -> RunResult:
     settings, engine = part.settings, load_engine(part.engine)
     counts_trades = settings.trades or (
@@ -208,10 +213,12 @@ def _replay(
         streams.into("strategy", streams.steps, result.strategy.take, cannot_write)
     tallies = streams.total("tally", lambda: Tally(settings.threshold, counts_trades=counts_trades))
     streams.into("result", tallies, result.tallies.__setitem__)
-    # A replay that follows a recording ends with a signal; for any other a signal is an interruption.
+    # For any other replay than one that follows a recording a signal is an interruption.
     until = on_signals(source.stop) if settings.follow else interruptible(source.stop, "no run was written")
     started = time.perf_counter()
     with until:
+        if signalled is not None and signalled.is_set():
+            source.stop()
         if source.pacer is not None and wait_for_start is not None:
             source.pacer.start_at(wait_for_start())
         run_to_end(streams.flow, source.failure)

@@ -267,8 +267,8 @@ def test_what_live_prints_stands_above_its_panel() -> None:
             shown = panels(terminal.output)
             terminal.finish()
     lines = [line for line in terminal.screen() if line]
-    assert [BTC in line for line in lines] == [True] * 62  # a line of the log, 61 summaries
-    times = [line[:23] for line in lines[1:]]
+    assert [BTC in line for line in lines] == [False] + [True] * 62  # it loads, the log, 61 summaries
+    times = [line[:23] for line in lines[2:]]
     assert times == sorted(times)
     assert "disk" not in " ".join(shown[-2])
     assert "last trade" not in shown[-2][0]
@@ -288,6 +288,7 @@ def test_a_feed_without_a_snapshot_says_so(tmp_path: Path) -> None:
         ScriptedServer(script) as peer,
         on_terminal(80, "record", BTC, "-o", tmp_path / "tape", "--url", peer.url) as terminal,
     ):
+        terminal.until(lambda output: output.startswith("Loading, then connecting."))
         terminal.until(lambda output: f"connecting: {BTC}" in output)
         terminal.until(lambda output: f"connected, waiting for the snapshot: {BTC}" in output)
         sends.set()

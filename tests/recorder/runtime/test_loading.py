@@ -49,6 +49,7 @@ def test_auto_is_plain_for_few_rows() -> None:
     assert engine_for(59_999, "auto") == "plain"
     assert engine_for(60_000, "auto") == "auto"  # its code is in the cache: the test above has loaded it
     assert engine_for(10**9, "auto") == "auto"
+    assert engine_for(0, "auto", grows=True) == "auto"
     assert [engine_for(0, engine) for engine in ("compiled", "plain")] == ["compiled", "plain"]
     assert engine_for(0, own) is own
 

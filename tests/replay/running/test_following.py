@@ -10,9 +10,31 @@ from orderbook.times import format_time
 from replay.checking.verify import verify
 from replay.synthetic.exchange import SyntheticExchange
 from replay.synthetic.settings import ExchangeSettings, MarketSettings
-from tests.support.commands import Running, booktape, end, json_of, running_booktape
-from tests.support.constants import BTC, ETH, MS, START
+from tests.support.commands import (
+    Running,
+    booktape,
+    clean_environment,
+    end,
+    json_of,
+    python,
+    running_booktape,
+)
+from tests.support.constants import BTC, ETH, MS, SAMPLE, START
 from tests.support.tapes import import_frames, snapshot, update
+
+INTERRUPTED_WHILE_LOADING = """
+import signal, sys
+class Interrupt:
+    def find_spec(self, name, path=None, target=None):
+        if name == "numba":
+            sys.meta_path.remove(self)
+            signal.raise_signal(signal.SIGINT)
+sys.meta_path.insert(0, Interrupt())
+sys.argv[0] = "booktape"
+from booktape.__main__ import main
+main()
+"""
+"""Runs `booktape`, and is interrupted where it looks for numba."""
 
 EVERYTHING = ("--threshold", "0")  # every summary of a book that is neither crossed nor locked
 
@@ -63,3 +85,11 @@ def test_a_window_ends_what_is_followed(tmp_path: Path) -> None:
     whole = json_of("replay", tape, "--to", end_time)
     assert whole["digest"] in done.stdout
     assert done.stdout.count(f"  {BTC}") >= whole["products"][BTC]["summaries"] == 30
+
+
+def test_a_signal_while_it_loads_ends_it_with_a_result() -> None:
+    """Ctrl-C ends a replay that follows, and shows its result, however early it comes; any other fails."""
+    environment = clean_environment() | {"BOOKTAPE_ENGINE": "auto"}
+    done = python(INTERRUPTED_WHILE_LOADING, "replay", SAMPLE, "--follow", "--json", env=environment)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["products"][BTC]["rows"] == 0

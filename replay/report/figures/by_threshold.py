@@ -86,8 +86,8 @@ def markout_chart(subject: Subject) -> Chart | str | None:
     return Chart(
         "markouts",
         _moved(subject.rows, subject.detail),
-        "The mid's change from each episode's start to a time after it, and two standard errors. Fewer than"
-        f" {_FEW_EPISODES} episodes say little: they have no line, and a hollow mark.",
+        "The mid's change from each episode's start to a time after it; bars: two standard errors, in the"
+        f" title one. Fewer than {_FEW_EPISODES} episodes say little: they have no line, and a hollow mark.",
         markout_figure(subject.rows),
         markout_table(subject.rows, subject.detail),
     )

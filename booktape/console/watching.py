@@ -111,7 +111,7 @@ def _feed_content(view: FeedView, command: str, foot: Callable[[], str]) -> Pane
 
 
 def _notes(view: FeedView) -> list[str]:
-    trouble = view.trouble()
+    trouble = view.trouble() if view.reader.has_begun else None  # no frame comes while an engine is loaded
     given_up = [f"{product} given up: {reason}" for product, reason in view.reader.given_up.items()]
     return given_up if trouble is None else [*given_up, trouble]
 

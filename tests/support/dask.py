@@ -6,15 +6,15 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from replay.comparing.pieces import PieceTotal, run_piece
-from replay.comparing.totals import Work
 from replay.pieces.cutting import ProductPiece
+from replay.pieces.dask_cluster import DaskCluster
 from tests.support.commands import clean_environment
 from tests.support.constants import ROOT, TIMEOUT_S
 
@@ -81,16 +81,31 @@ def wait_for(holds: Callable[[], object]) -> None:
         time.sleep(0.01)
 
 
-def run_piece_or_wait(work: Work, each: ProductPiece) -> PieceTotal:
-    """Run a piece; the first process that comes here waits to be killed.
+class DoomedCluster(DaskCluster):
+    """A cluster whose first worker that has run a piece waits to be killed, before it returns the result.
 
-    It notes its id in a file that stands for the name of the tape.
+    Args:
+        client: of Dask.
+        mark: a file that takes the id of this worker's process.
     """
-    mark = Path(work.names[0])
+
+    def __init__(self, client: Any, mark: Path) -> None:
+        super().__init__(client)
+        self._mark = mark
+
+    def map(self, function: Callable[..., Any], calls: Sequence[tuple[Any, ...]]) -> list[Any]:
+        """Begin a task for each call."""
+        if any(isinstance(each, ProductPiece) for call in calls for each in call):  # no merge
+            function = partial(_run_and_wait, self._mark, function)
+        return super().map(function, calls)
+
+
+def _run_and_wait(mark: Path, run: Callable[..., Any], *call: Any) -> Any:
+    found = run(*call)
     try:
         descriptor = os.open(mark, os.O_CREAT | os.O_EXCL | os.O_WRONLY)
     except FileExistsError:
-        return run_piece(work, each)
+        return found
     os.write(descriptor, str(os.getpid()).encode())
     os.close(descriptor)
     threading.Event().wait()
@@ -98,6 +113,6 @@ def run_piece_or_wait(work: Work, each: ProductPiece) -> PieceTotal:
 
 
 def marked(mark: Path) -> int:
-    """Return the id of the process that waits in `run_piece_or_wait`, once it does."""
+    """Return the id of the process that waits in a `DoomedCluster`, once it does."""
     wait_for(lambda: mark.exists() and mark.read_text(encoding="utf-8"))
     return int(mark.read_text(encoding="utf-8"))

@@ -19,7 +19,7 @@ from replay.comparing.pieces import run_piece
 from replay.comparing.settings import CompareSettings
 from replay.comparing.totals import Work
 from replay.pieces.cluster import ClusterWorkers
-from replay.pieces.cutting import WHOLE_PRODUCT, ProductPiece, ProductPieces, cut_for_workers
+from replay.pieces.cutting import cut_for_workers
 from replay.pieces.dask_cluster import DaskCluster, dask_cluster
 from replay.processes import LostProcessError
 from replay.running.window import WHOLE
@@ -27,15 +27,16 @@ from tests.support.commands import invoke, json_of, running_booktape
 from tests.support.constants import TIMEOUT_S
 from tests.support.dask import (
     DaskProcesses,
+    DoomedCluster,
     client_of,
     dask_processes,
     marked,
-    run_piece_or_wait,
     wait_for,
 )
 from tests.support.pieces import PRODUCTS, rows_of
 
 THRESHOLDS = ("1bps", "10bps")
+FEW = PRODUCTS[1:]
 
 
 @pytest.fixture(scope="module")
@@ -45,28 +46,10 @@ def dask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DaskProcesses]:
         yield processes
 
 
-@pytest.fixture
-def doomed(tmp_path: Path) -> Iterator[tuple[DaskProcesses, Any]]:
-    """Return a scheduler with two workers, and its client."""
-    with dask_processes(tmp_path, 2) as processes:
-        client: Any = client_of(processes)
-        client.wait_for_workers(2)
-        yield processes, client
-        client.close()
-
-
-def work_on(tape: Path, mark: Path) -> tuple[Work, list[ProductPieces]]:
-    """Return a comparison, which has a file to mark in place of the tape's name, and its pieces."""
-    opened = Tape.open(tape)
-    settings = CompareSettings((0.0001, 0.001), PRODUCTS)
-    work = Work([opened.to_send(elsewhere=True)], [str(mark)], [PRODUCTS], settings, "plain", None, ())
-    return work, cut_for_workers([(opened, PRODUCTS)], WHOLE, 2)
-
-
 def test_a_command_on_a_cluster(dask: DaskProcesses, interrupted: dict[str, Path], tmp_path: Path) -> None:
     """Numbers, episodes and rows of a RUN are those of one process."""
     tape = interrupted["some"]
-    few = ("-p", PRODUCTS[1], "-p", PRODUCTS[2])
+    few = [each for product in FEW for each in ("-p", product)]
     options = [*few, *(each for threshold in THRESHOLDS for each in ("--threshold", threshold))]
     found = json_of("compare", tape, *options, "--cluster", dask.address, "-o", tmp_path / "shared")
     alone = json_of("compare", tape, *options, "-o", tmp_path / "alone")
@@ -107,34 +90,65 @@ def test_a_backtest_on_a_cluster(dask: DaskProcesses, tmp_path: Path) -> None:
 
 def test_a_worker_without_the_tape(dask: DaskProcesses, interrupted: dict[str, Path], tmp_path: Path) -> None:
     """One line says which worker, and what it needs."""
-    work, pieces = work_on(interrupted["as recorded"], tmp_path / "mark")
-    work = replace(work, tapes=[replace(work.tapes[0], path=tmp_path / "nowhere")])
+    opened = Tape.open(interrupted["as recorded"])
+    sent = replace(opened.to_send(elsewhere=True), path=tmp_path / "nowhere")
+    work = Work([sent], ["tape"], [PRODUCTS], CompareSettings((0.001,), PRODUCTS), "plain", None, ())
+    pieces = cut_for_workers([(opened, PRODUCTS)], WHOLE, 2)
     with client_of(dask) as client, pytest.raises(TapeError, match=r"nowhere.*on the worker") as caught:
         ClusterWorkers(DaskCluster(client)).merged(run_piece, work, pieces)
     assert "\n" not in str(caught.value)
 
 
-def test_what_is_killed(
-    doomed: tuple[DaskProcesses, Any], interrupted: dict[str, Path], tmp_path: Path
-) -> None:
-    """A worker that is killed while it works on a piece changes no result; without a scheduler all ends."""
-    processes, client = doomed
-    work, pieces = work_on(interrupted["as recorded"], tmp_path / "mark")
-    with ThreadPoolExecutor(1) as thread:
-        waiting = thread.submit(ClusterWorkers(DaskCluster(client)).merged, run_piece_or_wait, work, pieces)
-        os.kill(marked(tmp_path / "mark"), signal.SIGKILL)
-        found = waiting.result()
-    for each, total in zip(pieces, found, strict=True):
-        alone = run_piece(work, ProductPiece(each.tape, each.product, WHOLE_PRODUCT))
-        assert total.total.tally.document() == alone.total.tally.document()
-        assert total.total.sweep.finish() == alone.total.sweep.finish()
-    work, pieces = work_on(interrupted["as recorded"], tmp_path / "other mark")
-    with ThreadPoolExecutor(1) as thread:
-        waiting = thread.submit(ClusterWorkers(DaskCluster(client)).merged, run_piece_or_wait, work, pieces)
-        marked(tmp_path / "other mark")
-        processes.scheduler.kill()
-        with pytest.raises(LostProcessError, match="cluster is lost"):
-            waiting.result()
+def compared(tape: bt.Tape, output: Path, client: Any) -> Any:
+    """Return the rows of a comparison and of the episodes in its RUN."""
+    options: dict[str, Any] = {"products": FEW, "engine": "plain", "output": output, "client": client}
+    return to_json(tape.compare(THRESHOLDS, **options).rows()), rows_of(output, "episodes")
+
+
+def verified(tape: bt.Tape, _output: Path, client: Any) -> Any:
+    """Return what `verify` found."""
+    return to_json(tape.verify(engine="plain", client=client).document())
+
+
+def exported(tape: bt.Tape, output: Path, client: Any) -> Any:
+    """Return the files of an export."""
+    tape.export(output, to="parquet", products=FEW, engine="plain", client=client)
+    return files_of(output)
+
+
+def backtested(tape: bt.Tape, output: Path, client: Any) -> Any:
+    """Return the rows of a backtest and the files of its RUN."""
+    options: dict[str, Any] = {"products": FEW, "engine": "plain", "output": output, "client": client}
+    found = tape.backtest("booktape.strategies:QuoteWhenWide", **options)
+    return found.rows, found.execution_digest, files_of(output)
+
+
+def files_of(output: Path) -> dict[str, bytes]:
+    """Return the files of an output but for its document, which tells times of the machine."""
+    files = (path for path in output.rglob("*") if path.is_file() and path.suffix != ".json")
+    return {str(path.relative_to(output)): path.read_bytes() for path in files}
+
+
+def test_what_is_killed(interrupted: dict[str, Path], tmp_path: Path) -> None:
+    """A worker that is killed before it returns a piece changes nothing; without a scheduler all ends."""
+    tape, commands = bt.open(interrupted["as recorded"]), (compared, verified, exported, backtested)
+    with dask_processes(tmp_path, len(commands) + 1) as processes, client_of(processes) as client:
+        client.wait_for_workers(len(commands) + 1)
+        for command in commands:
+            name = command.__name__
+            with ThreadPoolExecutor(1) as thread:
+                doomed = DoomedCluster(client, tmp_path / f"{name}.pid")
+                waiting = thread.submit(command, tape, tmp_path / f"{name} shared", doomed)
+                os.kill(marked(tmp_path / f"{name}.pid"), signal.SIGKILL)
+                found = waiting.result()
+            assert found == command(tape, tmp_path / f"{name} alone", None), name
+        with ThreadPoolExecutor(1) as thread:
+            doomed = DoomedCluster(client, tmp_path / "last.pid")
+            waiting = thread.submit(verified, tape, tmp_path, doomed)
+            marked(tmp_path / "last.pid")
+            processes.scheduler.kill()
+            with pytest.raises(LostProcessError, match="cluster is lost"):
+                waiting.result()
 
 
 @pytest.mark.parametrize(

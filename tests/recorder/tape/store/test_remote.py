@@ -37,9 +37,9 @@ def remote(object_store: ObjectStore, uploaded: str, monkeypatch: pytest.MonkeyP
     objects.client.cache_clear()
 
 
-def documents(tape: object) -> dict[str, Any]:
-    """Return what the commands that read a tape say of it, without its path and times of the machine."""
-    found: dict[str, Any] = {
+def documents(tape: object) -> Any:
+    """Return what the commands that read a tape say of it, to be compared."""
+    found = {
         "inspect": json_of("inspect", tape, "--trades"),
         "verify": json_of("verify", tape),
         "replay": json_of("replay", tape),
@@ -48,7 +48,11 @@ def documents(tape: object) -> dict[str, Any]:
         "compare": json_of("compare", tape, "--threshold", "1bps:5bps:1bps"),
         "backtest": json_of("backtest", tape),
     }
-    text = json.dumps(found).replace(str(tape), "TAPE")
+    return comparable(found, tape)
+
+
+def comparable(found: Any, tape: object) -> Any:
+    """Return documents without the path of the tape and times of the machine."""
 
     def without_times(value: Any) -> Any:
         if isinstance(value, dict):
@@ -59,13 +63,20 @@ def documents(tape: object) -> dict[str, Any]:
             }
         return [without_times(each) for each in value] if isinstance(value, list) else value
 
-    return dict(without_times(json.loads(text)))
+    return without_times(json.loads(json.dumps(found).replace(str(tape), "TAPE")))
 
 
 def test_the_results_are_those_of_the_files(remote: str, recording: Recording) -> None:
     """Each command that reads a tape says the same of it in a store."""
     expected = documents(recording.tape)
     assert documents(remote) == expected
+
+
+def test_verify_in_pieces(remote: str, recording: Recording) -> None:
+    """Processes that share the check of a tape in a store find what one finds in its files."""
+    shared = json_of("verify", remote, "--engine", "plain", "--processes", "2")
+    alone = json_of("verify", recording.tape, "--engine", "plain")
+    assert comparable(shared, remote) == comparable(alone, recording.tape)
 
 
 def test_large_objects_are_read_in_blocks(

@@ -2,12 +2,14 @@
 
 from itertools import pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from orderbook.engine import PlainEngine
 from orderbook.facts import Lags
 from orderbook.tally import Tally, tally_table
+from tests.endurance.forms import TIMEOUT_S
 from tests.orderbook.test_tracker import SETTINGS
 from tests.support import oracle
 from tests.support import random_frames as strategies
@@ -28,6 +30,7 @@ def tallied(rows: list[Row], cuts: list[int]) -> Tally:
     return tally
 
 
+@pytest.mark.timeout(TIMEOUT_S)
 @SETTINGS
 @given(st.data())
 def test_counts_are_those_of_the_oracle(data: st.DataObject) -> None:

@@ -19,7 +19,7 @@ from orderbook.compiled import jit, numbers
 from orderbook.venues.registry import VENUE_NAMES
 from recorder.runtime.loading import load_engine
 from recorder.tape.reader import Tape
-from tests.endurance.forms import cases
+from tests.endurance.forms import TIMEOUT_S, cases
 from tests.endurance.test_mutated_frames import SEEDS, mutated
 from tests.orderbook.test_tracker import (
     BAD_TEXTS,
@@ -193,7 +193,7 @@ def to_float() -> list[Callable[..., float]]:
     return [numba.njit(**jit.OPTIONS)(each) for each in (price_to_float, size_to_float)]
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(TIMEOUT_S)
 @SETTINGS
 @given(
     units=st.integers(-(10**18), 10**18) | st.integers(2**53 - 100, 2**53 + 100),

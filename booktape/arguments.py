@@ -141,7 +141,7 @@ def output_path(value: PathLike, option: str) -> Path:
 
 
 def _tape_around(path: Path) -> Path | None:
-    """Return the tape that a path is inside of; None if there is none."""
+    """Return the tape whose directory contains a path; None if there is none."""
     from recorder.tape.format.layout import MANIFEST
 
     parents = Path(os.path.realpath(path)).parents

@@ -1,4 +1,4 @@
-"""What came of the passes of a comparison, and the passes whose pieces workers run."""
+"""The outcome of the passes of a comparison, and the passes whose pieces workers run."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace

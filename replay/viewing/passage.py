@@ -219,12 +219,10 @@ class Passage:
 
     def block_at(self, time: int, seq: int | None = None) -> int:
         """Return the number of the block with a row, or with the last moment up to a time; -1 without any."""
+        if not self.blocks:
+            return -1
         values, wanted = (self._moments.time, time) if seq is None else (self._moments.seq, seq)
-        return (
-            max(0, int(np.searchsorted(_joined(values)[::BLOCK_ROWS], wanted, "right")) - 1)
-            if self.blocks
-            else -1
-        )
+        return max(0, int(np.searchsorted(_joined(values)[::BLOCK_ROWS], wanted, "right")) - 1)
 
     def block(self, number: int, origin: int) -> dict[str, pa.Array]:
         """Return a block of moments with their ladders, as lists: of each side `LADDER_LEVELS` a moment.

@@ -1,6 +1,6 @@
-"""Which lanes a row concerns: `lanes.Lanes` in compiled code; to leave out one of the others is a comparison.
+"""Which lanes a row concerns, as `lanes.Lanes` tells it; each of the others costs one comparison.
 
-The rule may be generous, never narrow: a lane that is asked without a reason does nothing.
+A lane that is asked without a reason does nothing, so the rule may name too many lanes, never too few.
 """
 
 from typing import Any, Final

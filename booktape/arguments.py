@@ -280,7 +280,7 @@ def engine_of(value: Engine | EngineName) -> Engine | EngineName:
 def strategy_of(value: StrategyFactory | str | None) -> StrategyFactory | None:
     """Return what makes a strategy for each product: a callable, or `module:factory`."""
     if isinstance(value, str):
-        from recorder.runtime.loading import StrategyNameError, load_strategy
+        from recorder.runtime.strategies import StrategyNameError, load_strategy
 
         try:
             return load_strategy(value)

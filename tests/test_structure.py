@@ -347,6 +347,7 @@ TESTED_ELSEWHERE = {
     "replay/export/events.py": "tests/replay/export/test_hftbacktest.py",
     "replay/export/nautilus.py": "tests/replay/export/test_tools.py",
     "replay/export/results.py": "tests/replay/export/test_api.py",
+    "recorder/runtime/strategies.py": "tests/replay/running/test_strategies.py",
     "replay/export/run_tables.py": "tests/replay/export/test_api.py",
     "replay/checking/diff/results.py": "tests/replay/checking/diff/test_api.py",
     "replay/checking/divergence.py": "tests/replay/checking/test_replayed.py",

@@ -1,6 +1,6 @@
 """`booktape compare`."""
 
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -149,9 +149,6 @@ def compare(
     --threshold names (of all if there are 50 at most).
     """
     from booktape.arguments import thresholds_of
-    from booktape.console.comparison import print_comparison
-    from booktape.console.progress import progress_bar
-    from booktape.console.terminal import print_rows
 
     refuse_both(as_json=as_json, as_csv=as_csv)
     refuse_open(options["html"], opens=opens)
@@ -165,7 +162,7 @@ def compare(
             thresholds_of(given, option_name)
     thresholds = [each for given in values.values() for each in given]
     is_shared = processes > 1 or options["cluster"] is not None  # then nobody reports steps
-    with nullcontext() if is_shared else progress_bar(tapes, products, "compare") as advance:
+    with nullcontext() if is_shared else _progress_bar(tapes, products) as advance:
         comparison = booktape.compare(
             tapes,
             thresholds or None,
@@ -177,7 +174,16 @@ def compare(
             command=command_line(),
             **options,
         )
+    from booktape.console.comparison import print_comparison
+    from booktape.console.terminal import print_rows
+
     print_rows(comparison, partial(print_comparison, sort=sort), as_json=as_json, as_csv=as_csv)
     if not (as_json or as_csv):
         name_files(output=options["output"], html=options["html"])
     open_report(options["html"], opens=opens)
+
+
+def _progress_bar(tapes: tuple[Path, ...], products: tuple[str, ...]) -> AbstractContextManager[Any]:
+    from booktape.console.progress import progress_bar
+
+    return progress_bar(tapes, products, "compare")

@@ -11,7 +11,6 @@ from typing import Any, Final, Literal
 from rich.console import Console
 from rich.console import Group as Renderables
 
-from booktape.console.best import best_lines
 from booktape.console.columns import Column, fitted_table
 from booktape.console.streams import plain_for
 from booktape.console.tallies import absences, heading, quality
@@ -81,6 +80,8 @@ def traded_lines(comparison: Comparison) -> Iterator[str]:
     """Yield what was traded at each threshold, and the best of them; nothing without a strategy."""
     if comparison.traded is None:
         return
+    from booktape.console.best import best_lines  # which needs all of a backtest
+
     settings = comparison.traded.backtest.settings
     yield (
         f"Profit is that of {settings.name}, fees {settings.fees_text}, latency {settings.latency}: back and "

@@ -1,4 +1,4 @@
-"""Loading what a run needs by its name: a strategy of the user's, or an engine."""
+"""Loading an engine by its name."""
 
 import importlib
 import os
@@ -9,13 +9,10 @@ from contextlib import suppress
 from functools import lru_cache, partial
 from importlib.util import find_spec
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING, Final
 
 from orderbook.engine import Engine, PlainEngine
-from orderbook.errors import BooktapeError, OptionError, first_line
-from orderbook.execution.compiled_strategy import CompiledStrategy
-from orderbook.strategy import NamedFactory, StrategyError
+from orderbook.errors import BooktapeError, OptionError
 from recorder.runtime.kernel_cache import KernelCache
 from recorder.settings import EngineName
 
@@ -28,45 +25,8 @@ _MANY_ROWS: Final = 1_000_000
 """Rows that take the plain engine 20 s, half as long as compiling takes, which is kept for the next time."""
 
 
-class StrategyNameError(ValueError):
-    """The text does not name a strategy factory."""
-
-
 class EngineError(BooktapeError):
     """The requested engine is not installed, or does not work here."""
-
-
-def load_strategy(text: str) -> NamedFactory:
-    """Return the factory that `module:factory` names; modules are searched in the current directory last.
-
-    Raises:
-        StrategyNameError: if there is no such module, or no callable of this name in it.
-        StrategyError: if the module raises on import.
-    """
-    module_name, _, name = text.partition(":")
-    if not (all(part.isidentifier() for part in module_name.split(".")) and name.isidentifier()):
-        raise StrategyNameError(f"{text!r} is not of the form module:factory, such as alerts:EpisodeAlert")
-    with suppress(FileNotFoundError):  # a directory that was removed has no modules
-        here = str(Path.cwd())
-        # Last, wherever `python -m` has put it: no file here is taken for Python's or an installed one.
-        sys.path[:] = [*(path for path in sys.path if path not in ("", here)), here]
-    try:
-        module = importlib.import_module(module_name)
-    except KeyboardInterrupt:
-        raise
-    except BaseException as error:  # of the user's code, which may call sys.exit()
-        missing = error.name if isinstance(error, ModuleNotFoundError) else None
-        if missing is not None and f"{module_name}.".startswith(f"{missing}."):
-            raise StrategyNameError(f"no module {missing!r}, here or installed") from None
-        raise StrategyError(f"strategy {text}, on import: {first_line(error)}") from error
-    factory = getattr(module, name, None)
-    if not callable(factory):
-        raise StrategyNameError(f"module {module_name} has no callable {name}{_place(module)}")
-    return NamedFactory(text, factory)
-
-
-def _place(module: ModuleType) -> str:
-    return f" (it is {module.__file__})" if getattr(module, "__file__", None) else ""
 
 
 def load_engine(
@@ -108,7 +68,7 @@ def load_engine(
     except Exception as error:  # whatever it is, the plain engine has the same results
         if engine != "auto":
             raise EngineError(_why_not_compiled(error)) from error
-        _say(f"Continuing with the plain engine: {_why_not_compiled(error)}")
+        say(f"Continuing with the plain engine: {_why_not_compiled(error)}")
         return PlainEngine()
 
 
@@ -153,24 +113,6 @@ def compile_engine() -> Path:
 def _compiles() -> bool:
     """Return whether numba is installed and compiles: told not to, it is far slower than the plain engine."""
     return find_spec("numba") is not None and os.environ.get("NUMBA_DISABLE_JIT", "0") in ("", "0")
-
-
-def load_function(strategy: CompiledStrategy) -> None:
-    """Compile the function of a compiled strategy, or load its code from the cache; numba must be there.
-
-    Raises:
-        StrategyError: if it cannot be compiled.
-    """
-    from orderbook.execution.compiled.functions import address_of  # noqa: PLC0415  numba is heavy, and may be absent
-
-    address_of(strategy, KernelCache())
-
-
-def say_if_never_compiled(strategy: object, engine: Engine | EngineName) -> None:
-    """Say on stderr that a compiled strategy runs as plain Python, if there is no numba."""
-    if isinstance(strategy, CompiledStrategy) and engine == "auto" and find_spec("numba") is None:
-        needed = "to compile it, pip install 'booktape[fast]'"
-        _say(f"Running strategy {strategy.__name__} in plain Python: numba is not installed; {needed}.")
 
 
 def engine_for(
@@ -248,7 +190,7 @@ def _announce_compilation(cache: KernelCache) -> None:
         if cache.directory()
         else "no directory can keep it (set XDG_CACHE_HOME)"
     )
-    _say(f"Compiling the fast engine, for about a minute; {kept}.")
+    say(f"Compiling the fast engine, for about a minute; {kept}.")
 
 
 def _why_not_compiled(error: Exception) -> str:
@@ -258,7 +200,8 @@ def _why_not_compiled(error: Exception) -> str:
     return f"the compiled engine cannot be compiled ({type(error).__name__}: {first_line})"
 
 
-def _say(line: str) -> None:
+def say(line: str) -> None:
+    """Print a line on stderr."""
     with suppress(OSError, ValueError):  # stderr may be closed
         sys.stderr.write(f"{line}\n")
         sys.stderr.flush()

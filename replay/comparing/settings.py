@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from orderbook.document import Document
 from orderbook.errors import OptionError
@@ -11,7 +11,9 @@ from orderbook.times import NS, format_optional
 from replay.comparing import DEFAULT_MARKOUTS
 from replay.comparing.metrics import By, horizon_label
 from replay.running.window import WHOLE, Window
-from replay.simulation.settings import BacktestSettings
+
+if TYPE_CHECKING:  # few comparisons have a backtest
+    from replay.simulation.settings import BacktestSettings
 
 ThresholdsFrom = Literal["named", "spread"]
 
@@ -88,7 +90,7 @@ class CompareSettings:
     fee: float | None = None
     by: By | None = None
     thresholds_from: ThresholdsFrom = "named"
-    trades: BacktestSettings | None = None
+    trades: "BacktestSettings | None" = None
 
     def document(self) -> CompareSettingsDocument:
         """Return the JSON form."""

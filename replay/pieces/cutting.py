@@ -1,14 +1,15 @@
-"""Cutting the tape of a product into pieces of about as many bytes each.
+"""Cutting the tapes of products into pieces.
 
+The first are large, as each costs something, the last small, so that all workers end at about the same time.
 A piece begins where a segment does whose sidecar has the book before it, so that nothing before it is read.
 A segment without a sidecar stays in the piece before.
 """
 
 from bisect import bisect_left, bisect_right
-from collections import Counter
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import Final
 
 from orderbook.times import parse_time
@@ -18,8 +19,8 @@ from recorder.tape.product_tape import ProductTape
 from recorder.tape.reader import Tape
 from replay.running.window import Window
 
-_PIECES_PER_WORKER: Final = 4
-"""So that none waits long for the last one. Each piece costs a sidecar and a merge."""
+_SMALLEST_PER_WORKER: Final = 16
+"""How many of the smallest pieces would be the share of a worker. Each piece costs a sidecar and a merge."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +109,9 @@ def cut_for_workers(
         for place, (tape, products) in enumerate(tapes)
         for product in products
     ]
-    sizes = Counter({(place, product): rows.stored_bytes() for place, product, rows in found})
-    number, total = workers * _PIECES_PER_WORKER, max(sizes.total(), 1)
+    sizes = [rows.stored_bytes() for _, _, rows in found]
+    ends = list(accumulate(sizes, initial=0))
+    cuts = [share * ends[-1] for share in shares(workers)]
     return [
         ProductPieces(
             place,
@@ -117,29 +119,42 @@ def cut_for_workers(
             pieces_of(
                 rows,
                 window,
-                round(number * sizes[place, product] / total),
+                [(cut - start) / size for cut in cuts if start < cut < start + size],
                 at_connections=at_connections,
                 believes_unlisted=believes_unlisted,
             ),
         )
-        for place, product, rows in found
+        for (place, product, rows), size, start in zip(found, sizes, ends, strict=False)
     ]
+
+
+def shares(workers: int) -> Iterator[float]:
+    """Yield where work is cut, as parts of all of it: each piece is half of a worker's share of what is left.
+
+    >>> [round(each, 2) for each in shares(2)]
+    [0.25, 0.44, 0.58, 0.68, 0.76, 0.82, 0.87, 0.9, 0.93, 0.96, 0.99]
+    """
+    done = 0.0
+    while workers and done < 1:
+        if done:
+            yield done
+        done += max((1 - done) / 2, 1 / _SMALLEST_PER_WORKER) / workers
 
 
 def pieces_of(
     tape: ProductTape,
     window: Window,
-    number: int,
+    cuts: Sequence[float],
     *,
     at_connections: bool = False,
     believes_unlisted: bool = True,
 ) -> tuple[Piece, ...]:
-    """Cut a product into `number` pieces, or fewer if it has no more places to cut.
+    """Cut a product at some parts of its bytes in a window, each at the next place where it can be cut.
 
     Raises:
         DamagedTapeError: if the list of segments cannot be read.
     """
-    if number < 2:
+    if not cuts:
         return (WHOLE_PRODUCT,)
     entries = tape.segments()
     parts = tape.parts()
@@ -147,15 +162,17 @@ def pieces_of(
     first = 0 if window.start is None else max(bisect_right(begins, window.start) - 1, 0)
     last = len(parts) if window.end is None else bisect_right(begins, window.end - 1)
     sizes = list(_sizes(entries, parts))[first:last]
-    starts, seen = [0], 0.0
+    left, starts, seen = deque(each * sum(sizes) for each in cuts), [0], 0.0
     for place, size in enumerate(sizes, first):
-        if place > first and seen >= sum(sizes) * len(starts) / number:
+        if place > first and left and seen >= left[0]:
             is_connection = parts[place].connections[0] != parts[place - 1].connections[1]
             may_cut = (is_connection or not at_connections) and (
                 believes_unlisted or parts[place].book_sha256
             )
             if may_cut and has_book(tape.directory, parts[place]):
                 starts.append(parts[place].first_seq)
+                while left and left[0] <= seen:
+                    left.popleft()
         seen += size
     return tuple(map(Piece, starts, [*starts[1:], None]))
 

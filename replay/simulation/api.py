@@ -7,8 +7,9 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from orderbook.engine import Engine, Watch
-from recorder.runtime.loading import engine_for, load_engine, say_if_never_compiled
+from recorder.runtime.loading import engine_for, load_engine
 from recorder.runtime.signals import interruptible
+from recorder.runtime.strategies import say_if_never_compiled
 from recorder.settings import EngineName
 from recorder.tape.reader import Tape, TapeLike
 from replay.pieces.workers import LocalWorkers, Workers

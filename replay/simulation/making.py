@@ -18,7 +18,7 @@ from orderbook.execution.settings import LaneSettings, ProductRules
 from orderbook.execution.trader import Trader
 from orderbook.execution.wakes import WakeRules, Wakes
 from orderbook.strategy import StrategyError
-from recorder.runtime.loading import load_function
+from recorder.runtime.strategies import load_function
 from replay.simulation.lane_runs import LaneResult, LaneRun, Shown
 from replay.simulation.parts import LaneParts
 from replay.simulation.settings import BacktestSettings, named

@@ -16,7 +16,8 @@ from orderbook.execution.own_side import Desk
 from orderbook.execution.trader import Trader
 from orderbook.strategy import StrategyError
 from orderbook.times import format_time
-from recorder.runtime.loading import load_engine, load_function
+from recorder.runtime.loading import load_engine
+from recorder.runtime.strategies import load_function
 from recorder.tape.reader import Tape
 from replay.simulation.passes import run_product
 from replay.simulation.settings import BacktestSettings, TraderFactory

@@ -70,7 +70,7 @@ class Rows(NamedTuple):
         )
         units = np.clip(np.where(one_sided, 0.0, spread) * SPREAD_UNITS, -MAX_SPREAD_UNITS, MAX_SPREAD_UNITS)
         return cls(
-            summaries.column("recv_time").cast(pa.int64()).to_numpy(),
+            summaries.column("recv_time").view(pa.int64()).to_numpy(),  # a cast imports pyarrow.compute
             summaries.column("connection").to_numpy().astype(np.int64),
             np.where(spread > 0, spread, 0.0),
             np.rint(units).astype(np.int64),

@@ -83,6 +83,8 @@ class ThresholdSweep:
             self._process_pending()
 
     def _process_pending(self) -> None:
+        if not self._pending:
+            return
         rows = self._last.then(*self._pending)
         fresh = len(self._last.time)
         self._pending, self._pending_rows = [], 0
@@ -206,6 +208,11 @@ class ThresholdSweep:
         rows = self._last.then(self._last._replace(time=np.array([first_time])))
         levels = find_levels(self._thresholds, rows.spread)
         self._observe(rows, levels, self._split.keys(rows.time, rows.connection))
+
+    def __getstate__(self) -> dict[str, object]:
+        """Return what is sent to another process: sums, which take less time there than pending rows."""
+        self._process_pending()
+        return self.__dict__
 
     def _settings(self) -> tuple[object, ...]:
         return self._wanted, self._horizons, self._fees, self._split.by

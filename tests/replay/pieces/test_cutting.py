@@ -1,4 +1,4 @@
-"""Pieces are of about equal size, begin where a sidecar is, and follow one another."""
+"""Pieces are small at the end, begin where a sidecar is, and follow one another."""
 
 from itertools import pairwise
 from pathlib import Path
@@ -8,8 +8,11 @@ import pytest
 from recorder.tape.format.layout import book_file
 from recorder.tape.format.segment_entry import parts_of
 from recorder.tape.reader import Tape
-from replay.pieces.cutting import WHOLE_PRODUCT, cut_for_workers, pieces_of
+from replay.pieces.cutting import WHOLE_PRODUCT, cut_for_workers, pieces_of, shares
 from replay.running.window import WHOLE, Window
+
+EVERYWHERE = [each / 1000 for each in range(1, 1000)]
+"""Where a product is cut into as many pieces as it has places for."""
 
 
 @pytest.mark.parametrize("name", ["as recorded", "compacted", "some", "none"])
@@ -19,7 +22,7 @@ def test_pieces_follow_one_another(interrupted: dict[str, Path], name: str, numb
     opened = Tape.open(interrupted[name])
     for product in opened.select(()):
         tape = opened.product(product)
-        pieces = pieces_of(tape, WHOLE, number)
+        pieces = pieces_of(tape, WHOLE, [each / number for each in range(1, number)])
         assert len(pieces) <= max(number, 1)
         assert (pieces[0].first_seq, pieces[-1].next_seq) == (0, None)
         for piece, later in pairwise(pieces):
@@ -31,22 +34,33 @@ def test_pieces_follow_one_another(interrupted: dict[str, Path], name: str, numb
             assert len(pieces) == len(parts_of(tape.segments()))
 
 
-def test_pieces_are_of_equal_size(interrupted: dict[str, Path]) -> None:
-    """No piece has more than its share of the bytes and one segment."""
+@pytest.mark.parametrize("workers", [1, 2, 8])
+def test_no_piece_keeps_the_others_waiting(workers: int) -> None:
+    """Each piece is at most half of a worker's share of what is left, or one of the smallest."""
+    edges = [0.0, *shares(workers), 1.0]
+    for start, end in pairwise(edges):
+        assert 0 < end - start <= max((1 - start) / 2, 1 / 16) / workers + 1e-9
+    assert len(edges) <= 8 * workers + 4
+
+
+def test_pieces_are_small_at_the_end(interrupted: dict[str, Path]) -> None:
+    """The pieces of several products are cut as those of one; no piece has more than a segment beside it."""
     opened = Tape.open(interrupted["as recorded"])
-    for each in cut_for_workers([(opened, opened.select(()))], WHOLE, 3):
-        tape = opened.product(each.product)
+    edges = [0.0, *shares(3), 1.0]
+    tapes = [opened.product(product) for product in opened.select(())]
+    total, done = sum(tape.stored_bytes() for tape in tapes), 0
+    for tape, each in zip(tapes, cut_for_workers([(opened, opened.select(()))], WHOLE, 3), strict=True):
         entries = tape.segments()
-        sizes = [
-            sum(
+        largest = max(entry.bytes for entry in entries)
+        for piece in each.pieces:
+            size = sum(
                 entry.bytes
                 for entry in entries
                 if piece.first_seq <= entry.first_seq < (piece.next_seq or 2**62)
             )
-            for piece in each.pieces
-        ]
-        largest = max(entry.bytes for entry in entries)
-        assert max(sizes) <= sum(sizes) / len(sizes) + 2 * largest
+            share = next(end - start for start, end in pairwise(edges) if done < end * total)
+            assert size <= share * total + 2 * largest
+            done += size
 
 
 def test_pieces_at_connections(interrupted: dict[str, Path]) -> None:
@@ -54,7 +68,7 @@ def test_pieces_at_connections(interrupted: dict[str, Path]) -> None:
     opened = Tape.open(interrupted["as recorded"])
     for product in opened.select(()):
         tape = opened.product(product)
-        for piece in pieces_of(tape, WHOLE, 1000, at_connections=True)[1:]:
+        for piece in pieces_of(tape, WHOLE, EVERYWHERE, at_connections=True)[1:]:
             first = next(tape.batches(1, piece.first_seq))
             assert first.column("kind")[0].as_py() == "connected"
 
@@ -66,6 +80,6 @@ def test_a_window_is_divided(interrupted: dict[str, Path]) -> None:
     tape = opened.product(product)
     times = [entry.last_time for entry in tape.segments()]
     middle = Window(times[1], times[-2])
-    pieces = pieces_of(tape, middle, 1000)
-    assert 1 < len(pieces) < len(pieces_of(tape, WHOLE, 1000))
-    assert pieces_of(tape, Window(None, times[0]), 1000) == (WHOLE_PRODUCT,)
+    pieces = pieces_of(tape, middle, EVERYWHERE)
+    assert 1 < len(pieces) < len(pieces_of(tape, WHOLE, EVERYWHERE))
+    assert pieces_of(tape, Window(None, times[0]), EVERYWHERE) == (WHOLE_PRODUCT,)

@@ -17,7 +17,7 @@ from replay.report.collect.evidence import Evidence, EvidenceCollector, Limits
 from replay.report.collect.span import span
 from replay.report.comparison_page import page_of
 from replay.report.page import Page
-from replay.report.render import plotly_source, render, write_page
+from replay.report.render import check_plotly, render, write_page
 from replay.run_dir.writer import refuse_existing
 from replay.running.results import RunResult
 from replay.running.window import WHOLE, Window
@@ -54,7 +54,7 @@ class Report:
         self._window = window
         if path is not None:
             refuse_existing(path)
-            plotly_source()
+            check_plotly()
         self._path = path
         self._thresholds = thresholds
         self._details = details if detail is None else {}

@@ -21,7 +21,7 @@ from replay.report.backtest_page import best_settings, page_of
 from replay.report.collect.span import span
 from replay.report.collect.traded import TradedLimits, TradedProduct
 from replay.report.page import Page
-from replay.report.render import plotly_source, render, write_page
+from replay.report.render import check_plotly, render, write_page
 from replay.run_dir.writer import refuse_existing
 from replay.simulation.passes import run_product
 from replay.simulation.results import Backtest
@@ -53,7 +53,7 @@ class BacktestReport:
     def __init__(self, path: Path | None, tapes: Sequence[Tape], settings: BacktestSettings) -> None:
         if path is not None:
             refuse_existing(path)
-            plotly_source()
+            check_plotly()
         self._path = path
         self._tapes = {tape.path: tape for tape in tapes}
         self._settings = settings

@@ -1,6 +1,6 @@
 """Values of many lanes at once, reduced to few of each: evenly chosen ones, or the extremes over time."""
 
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +12,8 @@ from replay.report.collect.reduction import extremes
 _AT_ONCE: Final = 1 << 18
 """Samples reduced together, at least."""
 NO_EQUITY: Final = -(2**63)
+_Kept: TypeAlias = tuple[Ints, Ints, npt.NDArray[Any]]
+"""Lanes, places, values."""
 
 
 class Thinned:
@@ -24,7 +26,7 @@ class Thinned:
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._seen = np.zeros(0, np.int64)
-        self._kept: list[tuple[Ints, Ints, npt.NDArray[Any]]] = []  # lanes, places, values
+        self._kept: list[_Kept] = []
         self._waiting = 0
 
     def add(self, lanes: Ints, places: Ints, values: npt.NDArray[Any]) -> None:
@@ -36,11 +38,10 @@ class Thinned:
             return
         seen = np.zeros(max(int(lanes.max()) + 1, len(self._seen)), np.int64)
         seen[: len(self._seen)] = self._seen
-        np.maximum.at(seen, lanes, places + 1)
+        seen[lanes] = places + 1  # of several of a lane the last one stays
         self._seen = seen
-        is_kept = self._is_kept(lanes, places)
-        self._kept.append((lanes[is_kept], places[is_kept], values.compress(is_kept, 0)))
-        self._waiting += int(np.count_nonzero(is_kept))
+        self._kept.append(self._thinned(lanes, places, values))
+        self._waiting += len(self._kept[-1][0])
         if self._waiting > max(len(self._kept[0][0]), 4 * self._limit):
             self._reduce()
 
@@ -50,7 +51,7 @@ class Thinned:
         if not self._kept:
             return np.zeros(0, object)
         lanes, places, values = self._kept[0]
-        is_kept = (lanes == lane) & (places % self._step(np.array(seen)) == 0)
+        is_kept = (lanes == lane) & (places & (self._step(np.array(seen)) - 1) == 0)
         return values.compress(is_kept, 0)
 
     def _step(self, seen: Ints) -> Ints:
@@ -58,15 +59,15 @@ class Thinned:
         step: Ints = 1 << np.ceil(np.log2(np.maximum(-(-seen // self._limit), 1))).astype(np.int64)
         return step
 
-    def _is_kept(self, lanes: Ints, places: Ints) -> npt.NDArray[np.bool_]:
-        kept: npt.NDArray[np.bool_] = places % self._step(self._seen)[lanes] == 0
-        return kept
+    def _thinned(self, lanes: Ints, places: Ints, values: npt.NDArray[Any]) -> _Kept:
+        """Return those that are kept of as many as there are now."""
+        is_kept = places & (self._step(self._seen) - 1)[lanes] == 0
+        return lanes[is_kept], places[is_kept], values.compress(is_kept, 0)
 
     def _reduce(self) -> None:
         if len(self._kept) > 1:
-            lanes, places, values = (np.concatenate(each) for each in zip(*self._kept, strict=True))
-            is_kept = self._is_kept(lanes, places)
-            self._kept = [(lanes[is_kept], places[is_kept], values.compress(is_kept, 0))]
+            lanes, places, values = zip(*(self._thinned(*each) for each in self._kept), strict=True)
+            self._kept = [(np.concatenate(lanes), np.concatenate(places), np.concatenate(values))]
         self._waiting = 0
 
 

@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from orderbook.book import Levels
 from orderbook.events import BookEvent
-from orderbook.execution.market_rows import BREAK, CLEAR, MarketRows, row_values
+from orderbook.execution.market_rows import BREAK, CLEAR, SNAPSHOT, MarketRows, row_values
 from orderbook.execution.rows import BookRow
 
 Ints = npt.NDArray[np.int64]
@@ -78,7 +78,8 @@ class DepthHistory:
                 self._sizes[:] = 0
             if columns[first] != self._open:
                 self._close(int(columns[first]))
-            self._apply(rows.changes[rows.first_change[first] : rows.first_change[last]])
+            changes = rows.changes[rows.first_change[first] : rows.first_change[last]]
+            self._apply(changes, may_clear=bool((rows.kind[first:last] == SNAPSHOT).any()))
         self._connection = int(rows.connection[-1])
 
     def levels(self) -> BookLevels:
@@ -142,14 +143,13 @@ class DepthHistory:
             np.maximum.at(grid[:, column], (prices[inside] - low) // height, sizes[inside])
         return grid, height
 
-    def _apply(self, changes: Ints) -> None:
+    def _apply(self, changes: Ints, *, may_clear: bool = True) -> None:
         """Apply changes of the book, all in the open column. O(levels + changes log changes)."""
         if not len(changes):
             return
         sides, prices, sizes = changes.T
         keys, sizes = prices * 2 + sides, np.abs(sizes)  # less than a unit is shown as one
-        (clears,) = np.nonzero(sides == CLEAR)
-        if len(clears):
+        if may_clear and len(clears := np.flatnonzero(sides == CLEAR)):
             is_level = sides[: clears[-1]] != CLEAR
             self._set(keys[: clears[-1]][is_level], sizes[: clears[-1]][is_level])
             self._sizes[:] = 0
@@ -159,11 +159,10 @@ class DepthHistory:
     def _set(self, keys: Ints, sizes: Ints) -> None:
         """Set levels, one after the other."""
         if len(keys):
-            order = np.argsort(keys)  # not stable, which takes ten times as long
-            keys, sizes_in_order = keys[order], sizes[order]
-            firsts = _firsts(keys)
-            places = self._show(keys[firsts], np.maximum.reduceat(sizes_in_order, firsts))
-            self._sizes[places] = sizes[np.maximum.reduceat(order, firsts)]  # the last change of each
+            keys, order = _in_order(keys)
+            sizes, firsts = sizes[order], _firsts(keys)
+            places = self._show(keys[firsts], np.maximum.reduceat(sizes, firsts))
+            self._sizes[places] = sizes[np.append(firsts[1:], len(sizes)) - 1]
 
     def _show(self, keys: Ints, sizes: Ints) -> Ints:
         """Note sizes that were shown in the open column, of keys that ascend; return their places."""
@@ -246,6 +245,19 @@ def _of_each(prices: Ints, sizes: Ints) -> tuple[Ints, Ints]:
         return _NONE, _NONE
     firsts = _firsts(prices)
     return prices[firsts], np.maximum.reduceat(sizes, firsts)
+
+
+def _in_order(keys: Ints) -> tuple[Ints, Ints]:
+    """Return keys ascending, and where each was; equal ones in their order."""
+    low, bits = int(keys.min()), len(keys).bit_length()
+    if int(keys.max()) - low >= 1 << (63 - bits):
+        order = np.argsort(keys, kind="stable")
+        return keys[order], order
+    words = keys - low  # a key and its place in one word: sorted in half the time that the order takes
+    words <<= bits
+    words |= np.arange(len(keys))
+    words.sort()
+    return (words >> bits) + low, words & ((1 << bits) - 1)
 
 
 def _firsts(values: Ints) -> Ints:

@@ -6,6 +6,7 @@ import numpy as np
 
 from orderbook.execution.market_rows import MarketRows
 from replay.comparing.sweep.order_statistics import Ints
+from replay.report.collect.reduction import first_largest
 
 _FIRST_SHIFT: Final = 20
 _AT_ONCE: Final = 1 << 13
@@ -38,8 +39,9 @@ class LargestTrades:
     def add(self, rows: MarketRows) -> None:
         """Add the trades of the next rows. O(trades log trades)."""
         times = np.repeat(rows.time, np.diff(rows.first_trade))
-        _, _, sides, prices, sizes, is_history = rows.trades.T
-        found = np.column_stack([times, sides, prices, sizes])[is_history == 0]
+        found = np.column_stack([times, rows.trades[:, 2:5]])
+        if (is_history := rows.trades[:, 5] != 0).any():
+            found = found[~is_history]
         if not len(found):
             return
         self.seen += len(found)
@@ -58,9 +60,10 @@ class LargestTrades:
         kept, self._waiting = np.concatenate([self._kept, *self._waiting]), []
         while np.count_nonzero(np.diff(kept[:, 0] >> self._shift)) >= self._buckets:
             self._shift += 1
-        buckets = kept[:, 0] >> self._shift
-        order = np.lexsort((-kept[:, 3], kept[:, 1], buckets))
-        places = np.column_stack([buckets, kept[:, 1]])[order]
-        is_first = np.append(True, np.any(np.diff(places, axis=0) != 0, axis=1))
-        kept = kept[order[is_first]]
-        self._kept = kept[np.argsort(kept[:, 0], kind="stable")]
+        largest = []
+        for side in (0, 1):
+            own = kept[kept[:, 1] == side]
+            own = own[np.argsort(own[:, 0] >> self._shift, kind="stable")]
+            largest.append(own[first_largest(own[:, 0] >> self._shift, own[:, 3])])
+        found = np.concatenate(largest)
+        self._kept = found[np.argsort(found[:, 0], kind="stable")]

@@ -62,12 +62,30 @@ def extremes(groups: Ints, values: Floats) -> Ints:
     """
     if not len(groups):
         return np.empty(0, np.int64)
-    changes = np.diff(groups) != 0
-    run = np.concatenate([[0], np.cumsum(changes)])
-    starts = np.concatenate([[0], np.flatnonzero(changes) + 1])
+    starts, run = _runs(groups)
     is_extreme = np.zeros(len(values), bool)
     for extreme in (np.fmin, np.fmax):
-        found = np.flatnonzero(values == extreme.reduceat(values, starts)[run])
-        is_first = np.concatenate([[True], np.diff(run[found]) > 0])[: len(found)]
-        is_extreme[found[is_first]] = True
+        is_extreme[_first_extremes(extreme, values, starts, run)] = True
     return np.flatnonzero(is_extreme)
+
+
+def first_largest(groups: Ints, values: Ints) -> Ints:
+    """Return the index of the first largest value of each run of equal groups.
+
+    >>> first_largest(np.array([0, 0, 0, 1]), np.array([2, 3, 3, 5])).tolist()
+    [1, 3]
+    """
+    return _first_extremes(np.fmax, values, *_runs(groups)) if len(groups) else np.empty(0, np.int64)
+
+
+def _runs(groups: Ints) -> tuple[Ints, Ints]:
+    """Return where each run of equal groups begins, and of each value the number of its run."""
+    starts = np.append(0, np.flatnonzero(groups[1:] != groups[:-1]) + 1)
+    return starts, np.repeat(np.arange(len(starts)), np.diff(starts, append=len(groups)))
+
+
+def _first_extremes(extreme: np.ufunc, values: Ints | Floats, starts: Ints, run: Ints) -> Ints:
+    found = np.flatnonzero(values == extreme.reduceat(values, starts)[run])
+    is_first = np.append(True, np.diff(run[found]) > 0)[: len(found)]
+    firsts: Ints = found[is_first]
+    return firsts

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
+import numpy as np
+
 from orderbook.book import Levels
 from orderbook.engine import Step
 from orderbook.execution.codes import QueueModel
@@ -82,13 +84,10 @@ class TradedProduct(LanesEvidence):
 
     def step(self, step: Step) -> None:
         """Take rows of the part to trade on. O(rows + changes)."""
-        summaries = step.summaries
-        times = summaries.column("recv_time").view("int64").to_numpy()
-        bids, asks = (
-            summaries.column(f"{side}_price").to_numpy(zero_copy_only=False) for side in ("bid", "ask")
-        )
+        made = step.packed
+        times, bids, asks = (made.rows[name].copy() for name in ("recv_time", "bid_price", "ask_price"))
         self.quotes.add(times, bids, asks)
-        self.gaps.add(times, summaries.column("connection").to_numpy())
+        self.gaps.add(times, made.connection.astype(np.int64))
         if step.market is not None:
             self.trades.add(step.market)
             self.depth.add(step.market)

@@ -203,6 +203,8 @@ COLUMNS: Final[Mapping[str, Column]] = {
     "WALK_SCHEMA.net": Column("quote currency", "its net profit in the part to judge; null without a book"),
     "net_median": Column("quote currency", "that of the middle setting"),
     "net_best": Column("quote currency", "that of the best setting, which nobody could have known"),
+    "fit_filled": Column("settings", "filled in the part to fit; null if no book was known"),
+    "judge_filled": Column("settings", "filled in the part to judge; null if no book was known"),
     "stream": Column("-", "`rows` of a tape; `summaries`, `signals`, `anomalies` and others of a RUN"),
     "LEVEL_SCHEMA.seq": Column("-", "row of the tape that changed the book"),
     "LEVEL_SCHEMA.exchange_time": Column("UTC", "the time up to which the frame tells the book; or null"),

@@ -1,13 +1,13 @@
 """The result of a walk on a terminal: what was chosen, and what it came to afterwards."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from rich.console import Console
 
 from booktape.console.columns import Column, amount, fitted_table, is_money, money
 from orderbook import display
-from replay.simulation.walk_results import WalkForward, WalkStep
+from replay.simulation.walk_results import WalkForward, WalkStep, WalkTotal
 
 _SHOWN_STEPS: Final = 500
 
@@ -46,14 +46,15 @@ def print_walk(console: Console, result: WalkForward) -> None:
 
 def _cells(result: WalkForward, step: WalkStep, names: list[str]) -> tuple[str, ...]:
     values = result.values(step)
+    chosen = [str(values.get(name, "-")) for name in names]
     return (
         step.product,
         step.queue,
         step.judge_from[:19].replace("T", " "),
-        *(str(values.get(name, "-")) for name in names),
+        *(["none filled", *"-" * len(names)][: len(names)] if step.fit_filled == 0 else chosen),
         money(step.in_sample),
         money(step.out_of_sample),
-        "-" if step.rank is None else f"{step.rank} of {result.trials}",
+        "-" if step.rank is None or step.judge_filled == 0 else f"{step.rank} of {result.trials}",
         "-" if step.fills is None else f"{step.fills:,}",
         *([] if result.plan.by == "net" else [money(step.net)]),
         money(step.net_median),
@@ -64,15 +65,36 @@ def _cells(result: WalkForward, step: WalkStep, names: list[str]) -> tuple[str, 
 def _totals(result: WalkForward) -> Iterator[str]:
     """Yield what all parts to judge come to, beside what nobody had to choose or could have known."""
     for total in result.totals():
+        name = f"{total.product}, {total.queue}"
+        fits = [step.fit_filled for step in result.steps if (step.product, step.queue) == _lane(total)]
         if not total.steps:
-            yield f"{total.product}, {total.queue}: no part could be judged, as no book was known"
+            yield f"{name}: no part could be judged, as {_why_none(fits, result.plan.by)}"
             continue
         net = amount("net", total.net, total.product)
         parts = display.plural(total.steps, "part")
         if result.last_judge < result.plan.judge:
             parts += f" (the last is shorter: {display.seconds(result.last_judge / 1e9)} s)"
         yield (
-            f"{total.product}, {total.queue}: net {net} out of sample over {parts}, "
+            f"{name}: net {net} out of sample over {parts}, "
             f"{total.profitable} of them above 0; the median setting came to {money(total.net_median)}, the "
             f"best of each part, which nobody could have known, to {money(total.net_best)}"
         )
+        if unfilled := fits.count(0):
+            yield (
+                f"{name}: no setting was filled in {unfilled} of {display.plural(len(fits), 'part')} to fit;"
+                " the first of all was judged there, and nothing speaks for it"
+            )
+
+
+def _lane(total: WalkTotal) -> tuple[str, str]:
+    return total.product, total.queue
+
+
+def _why_none(fits: Sequence[int | None], by: str) -> str:
+    """Return why no part was judged: of each part to fit, how many settings were filled."""
+    known = [filled for filled in fits if filled is not None]
+    if not known:
+        return "no book was known"
+    if not any(known):
+        return "no setting was filled in a part to fit"
+    return f"no setting had a value of {by} in a part to fit"

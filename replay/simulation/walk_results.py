@@ -26,6 +26,7 @@ WALK_SCHEMA: Final = pa.schema(
         *columns(True, setting=pa.int32(), in_sample=pa.float64(), out_of_sample=pa.float64()),
         *columns(True, rank=pa.int32(), fills=pa.int64()),
         *columns(True, net=pa.float64(), net_median=pa.float64(), net_best=pa.float64()),
+        *columns(True, fit_filled=pa.int32(), judge_filled=pa.int32()),
     ]
 )
 """Columns of `WalkForward.table`, after which come those of the settings that were chosen."""
@@ -46,6 +47,8 @@ class WalkStep(Document, frozen=True, kw_only=True):
         fills: number of its fills there.
         net, net_median, net_best: net profit there: its own, that of the middle setting, and that of the best
             one, which nobody could have known; null if no book was known.
+        fit_filled, judge_filled: number of settings that were filled in the part to fit, and in the part to
+            judge; null if no book was known. If none was filled in the part to fit, the choice means nothing.
     """
 
     product: str
@@ -61,6 +64,8 @@ class WalkStep(Document, frozen=True, kw_only=True):
     net: float | None
     net_median: float | None
     net_best: float | None
+    fit_filled: int | None
+    judge_filled: int | None
 
 
 class WalkTotal(Document, frozen=True, kw_only=True):

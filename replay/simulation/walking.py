@@ -5,7 +5,7 @@ Every part is a backtest of its own: it begins flat, with the book as it stood, 
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from statistics import median
@@ -147,6 +147,8 @@ def _step(
         net=None if own is None else own.net,
         net_median=median(nets) if nets else None,
         net_best=max(nets, default=None),
+        fit_filled=_filled(before.values()),
+        judge_filled=_filled(after.values()),
     )
 
 
@@ -154,6 +156,11 @@ def _lanes(result: Backtest, product: str, queue: QueueModel) -> Iterator[Backte
     """Yield the rows of a product under a queue model in the order of the settings."""
     rows = (row for row in result.rows if (row.product, row.queue) == (product, queue))
     yield from sorted(rows, key=lambda row: row.setting)
+
+
+def _filled(rows: Collection[BacktestRow]) -> int | None:
+    """Return how many settings were filled; None if no book was known."""
+    return None if all(row.net is None for row in rows) else sum(row.fills > 0 for row in rows)
 
 
 def _value(row: BacktestRow, result: Backtest, by: str) -> float | None:

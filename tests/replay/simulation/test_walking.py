@@ -58,6 +58,8 @@ def test_every_part_is_a_backtest_of_its_own(market: Path, choose: str) -> None:
         assert step.rank == 1 + sum(getattr(row, choose) > getattr(chosen, choose) for row in judge)
         nets = [row.net for row in judge if row.net is not None]
         assert (step.net_median, step.net_best) == (median(nets), max(nets))
+        filled = tuple(sum(row.fills > 0 for row in rows) for rows in (fit, judge))
+        assert (step.fit_filled, step.judge_filled) == filled
     for total in result.totals():
         of_lane = [step for step in result.steps if step.queue == total.queue]
         assert total.net == pytest.approx(sum(step.net or 0 for step in of_lane))
@@ -101,8 +103,24 @@ def test_a_part_without_a_book_is_told(market: Path) -> None:
     result = tape.walk_forward(walk="2s:2s", start=first - 5 * 10**9, sweep=SWEEP, execution=EXECUTION)
     before, *_, last = result.steps
     assert (before.setting, before.in_sample, before.net, before.rank) == (None, None, None, None)
+    assert before.fit_filled is None
     assert last.setting is not None
     assert result.totals()[0].steps < len(result.steps) / 2
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["threshold=50bps,60bps"], "no setting was filled in 2 of 2 parts to fit"),
+        (["threshold=50bps,60bps", "--choose", "sharpe"], "as no setting was filled in a part to fit"),
+        (["threshold=0bps,60bps", "--choose", "sharpe"], "as no setting had a value of sharpe in a part"),
+    ],
+)
+def test_a_choice_among_nothing_is_told(options: list[str], said: str) -> None:
+    """No setting is named as chosen where none was filled; what is added up says why."""
+    shown = invoke("backtest", SAMPLE, "-p", BTC, "--walk", "20s:100s", "--sweep", *options).stdout
+    assert said in " ".join(shown.split())
+    assert shown.count("none filled") == (2 if "50bps" in options[0] else 0)
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,9 @@ import numpy.typing as npt
 
 from orderbook.book import Levels
 from orderbook.compiled import layout
-from orderbook.compiled.layout import BLOCK, CHANGE, LOWEST, PLACE_WORDS, STRIDE
+from orderbook.compiled.layout import BLOCK, CHANGE, HIGH_WHOLE, LOWEST, PLACE_WORDS, REST_UNITS, STRIDE
 from orderbook.compiled.loading import Kernels
+from orderbook.decimals import PRICE_UNITS
 from orderbook.events import BookEvent
 
 _Words = npt.NDArray[np.int64]
@@ -74,7 +75,7 @@ class CompiledBook:
         self.memory = replace(self.memory, near=np.zeros(int(PLACE_WORDS * number), np.int64))
         registers = self.memory.registers
         registers["places"] = number
-        registers["reach"][:] = 0
+        registers["reach"][:] = registers["reached"][:] = registers["has_rests"] = 0
         registers["best"][:] = number, 2 * number
 
     def make_room(self) -> None:
@@ -106,8 +107,8 @@ class CompiledBook:
 
     def apply(self, event: BookEvent) -> None:
         """Apply a snapshot or an update as the plain decoder returns it."""
-        rows = [(0, price, *_words_of(size)) for price, size in event.bids]
-        rows += [(1, -price, *_words_of(size)) for price, size in event.asks]
+        rows = [(0, price, *words_of(size)) for price, size in event.bids]
+        rows += [(1, -price, *words_of(size)) for price, size in event.asks]
         if len(rows) * CHANGE > len(self.frame.changes):
             self.add_changes(len(rows))
         if rows:
@@ -132,7 +133,7 @@ class CompiledBook:
         return other
 
     def rows(self, side: int) -> _Words:
-        """Return the key, whole and fraction of each level of a side, best first."""
+        """Return the key, and the units and rest of the size, of each level of a side, best first."""
         parts = [self._planes(block)[:, : self._count(block)].T for block in self._blocks(side)]
         rows = np.concatenate([*parts, self._near_rows(side)])
         return rows[np.argsort(-rows[:, 0])]
@@ -146,7 +147,7 @@ class CompiledBook:
 
     def _near_sizes(self, side: int) -> _Words:
         places = int(self.memory.registers["places"])
-        sizes: _Words = self.memory.near[: 4 * places].reshape(2, places, 2)[side]
+        sizes: _Words = self.memory.near[: 4 * places].reshape(2, 2, places)[:, side].T
         return sizes
 
     def _blocks(self, side: int) -> list[int]:
@@ -205,21 +206,25 @@ class CompiledBook:
         assert not ((units >= 0) & (units < registers["reach"][side]) & (units % tick == 0)).any()  # noqa: S101
 
 
-def _words_of(size: str) -> tuple[int, int]:
-    """Return the digits of a size before the point, and those behind it in units of 1e-18.
+def words_of(size: str) -> tuple[int, int]:
+    """Return the units and rest of a size.
 
-    >>> _words_of("12.5"), _words_of(".000000000000000001"), _words_of("")
-    ((12, 500000000000000000), (0, 1), (0, 0))
+    >>> words_of("12.5"), words_of("20000000000.000000000000000001"), words_of("")
+    ((1250000000, 0), (0, 20000000001), (0, 0))
     """
-    whole, _, fraction = size.partition(".")
-    return int(whole or 0), int(fraction.ljust(18, "0"))
+    whole, _, decimals = size.partition(".")
+    high, low = divmod(int(whole or 0), HIGH_WHOLE)
+    short, rest = divmod(int(decimals.ljust(18, "0")), REST_UNITS)
+    return low * PRICE_UNITS + short, high * HIGH_WHOLE + rest
 
 
-def size_of(whole: int, fraction: int) -> str:
+def size_of(units: int, rest: int = 0) -> str:
     """Return a size in its shortest spelling, see `orderbook.decimals.shortest_size`.
 
-    >>> size_of(12, 500000000000000000), size_of(0, 1), size_of(120, 0)
-    ('12.5', '.000000000000000001', '120')
+    >>> size_of(1250000000), size_of(0, 20000000001), size_of(0, 1)
+    ('12.5', '20000000000.000000000000000001', '.000000000000000001')
     """
-    decimals = f".{fraction:018d}".rstrip("0") if fraction else ""
-    return f"{whole or ''}{decimals}"
+    low, short = divmod(units, PRICE_UNITS)
+    high, long = divmod(rest, REST_UNITS)
+    decimals = f".{short:08d}{long:010d}".rstrip("0") if short or long else ""
+    return f"{high * HIGH_WHOLE + low or ''}{decimals}"

@@ -1,4 +1,4 @@
-"""How a reader fills a `Frame`. A frame is read whole before any of it is applied."""
+"""How a reader fills a `Frame`. A frame is read units before any of it is applied."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ def begin_frame(frame: Any) -> None:
 
 
 @inlined
-def add_change(frame: Any, side: int, price: int, whole: int, fraction: int) -> bool:
+def add_change(frame: Any, side: int, price: int, units: int, rest: int) -> bool:
     """Append a level to the changes; False if there is no room."""
     place = frame.registers.changes
     at = place * CHANGE
@@ -25,8 +25,8 @@ def add_change(frame: Any, side: int, price: int, whole: int, fraction: int) -> 
         return False
     set_word(frame.changes, at, side)
     set_word(frame.changes, at + 1, price if side == 0 else -price)
-    set_word(frame.changes, at + 2, whole)
-    set_word(frame.changes, at + 3, fraction)
+    set_word(frame.changes, at + 2, units)
+    set_word(frame.changes, at + 3, rest)
     frame.registers.changes = place + 1
     return True
 

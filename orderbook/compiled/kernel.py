@@ -55,8 +55,8 @@ def _apply_events(book: Any, frame: Any) -> None:
         for change in range(start, stop):
             word = change * CHANGE
             side, key = get_word(frame.changes, word), get_word(frame.changes, word + 1)
-            whole, fraction = get_word(frame.changes, word + 2), get_word(frame.changes, word + 3)
-            levels.set_level(book, side, key, whole, fraction, per_unit)
+            units, rest = get_word(frame.changes, word + 2), get_word(frame.changes, word + 3)
+            levels.set_level(book, side, key, units, rest, per_unit)
 
 
 @inlined

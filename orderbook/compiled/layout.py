@@ -5,8 +5,11 @@ and a `Frame` for each product, the engine a `Run` for each batch. Compiled func
 what Python gives to an entry are their addresses, see `entries`. Nothing here needs numba.
 
 Sides are 0 (bids) and 1 (asks). A *key* makes both sides alike: it is the price in units of 1e-8 for bids and
-minus that for asks, so that the best level of either side has the highest key. A size is two integers: the
-digits before the point, and those behind it in units of 1e-18.
+minus that for asks, so that the best level of either side has the highest key.
+
+A size is two integers below 1e18, *units* and *rest*. Of nearly every size the units of 1e-8 are all, and the
+rest is 0. With w the digits before the point, and f those behind it in units of 1e-18, units is
+w % 1e10 * 1e8 + f // 1e10, and rest is w // 1e10 * 1e10 + f % 1e10.
 """
 
 from array import array
@@ -49,8 +52,12 @@ SPREAD: Final = 7
 NO_CONNECTION: Final = -(2**40)
 NO_ID: Final = -(2**63)
 
-CUT_UNIT: Final = 10**10
-"""Units of the fraction of a size (1e-18) to a unit of the exchange (1e-8)."""
+HIGH_WHOLE: Final = 10**10
+"""A size from here on has a rest."""
+HIGH_UNITS: Final = 10**18
+"""The same in units."""
+REST_UNITS: Final = 10**10
+"""Of the rest of a size (1e-18), to one of its units (1e-8)."""
 FEWEST_PLACES: Final = 1 << 10
 """Places of a side near the touch, at first."""
 SLACK: Final = 8
@@ -85,9 +92,12 @@ BOOK_REGISTERS: Final = _record(
     # The array near the touch, see `near`.
     ("tick", 1),  # price units from one place to the next
     ("first_key", 2),  # key of each side's first place
+    ("first_tick", 2),  # the same in ticks
     ("reach", 2),  # price units, from there downwards, that have a place; 0 if the side has none
+    ("reached", 2),  # the same in ticks
     ("best", 2),  # no level of the side is before this place
     ("places", 1),  # number of places of a side
+    ("has_rests", 1),  # whether the array may have a rest that is not 0
     ("strays", 1),  # summaries whose best level had no good place, since the array was put where it is
     # The book as a whole.
     ("is_known", 1),  # whether a snapshot has arrived since the connection began
@@ -207,11 +217,11 @@ class Book(Memory):
 
     Attributes:
         registers: a record of `BOOK_REGISTERS`.
-        near: the sizes of the levels near the touch, two words a place: those of the bids from place 0 on,
-            those of the asks from place `places` on. From word 4 * places on a bit for each place, which is
-            set if the place holds a level.
-        blocks: all other levels. Block b has its keys from word b * STRIDE on, then the digits of the sizes
-            before the point and those behind it, BLOCK words each.
+        near: the sizes of the levels near the touch, first the units of each place: those of the bids from
+            place 0 on, those of the asks from place `places` on. From word 2 * places on their rests, and
+            from word 4 * places on a bit for each place, which is set if the place holds a level.
+        blocks: all other levels. Block b has its keys from word b * STRIDE on, then the units of the sizes
+            and their rests, BLOCK words each.
         directory: of side s the key from which its block i begins at s * pool + i, the number of this block
             at (2 + s) * pool + i; the number of levels of block b at 4 * pool + b; free blocks from 5 * pool
             on.
@@ -231,7 +241,7 @@ class Frame(Memory):
 
     Attributes:
         registers: a record of `FRAME_REGISTERS`.
-        changes: of each level of the frame its side, its key and its size, two words.
+        changes: of each level of the frame its side, its key, and the units and rest of its size.
         events: of each event of the product whether it is a snapshot, its first change, and the one behind
             its last.
     """

@@ -26,13 +26,13 @@ _PATIENCE: Final = 4096
 
 
 @inlined
-def set_level(book: Any, side: int, key: int, whole: int, fraction: int, per_unit: float) -> None:
+def set_level(book: Any, side: int, key: int, units: int, rest: int, per_unit: float) -> None:
     """Set a level to a size; 0 removes it. O(1) near the touch, see `blocks.set_deep` for the others."""
     place = near.place_of(book.registers, side, key, per_unit)
     if place >= 0:
-        near.set_near(book, side, place, whole, fraction)
+        near.set_near(book, side, place, units, rest)
     else:
-        blocks.set_deep(book, side, key, whole, fraction)
+        blocks.set_deep(book, side, key, units, rest)
 
 
 @inlined
@@ -101,8 +101,8 @@ def follow(book: Any) -> None:
     for side in range(2):
         place = near.first_place(book, side)
         while place < near.behind(registers, side):
-            whole, fraction = near.size_at(book.near, place)
-            blocks.set_deep(book, side, near.key_at(registers, side, place), whole, fraction)
+            units, rest = near.size_at(book, place)
+            blocks.set_deep(book, side, near.key_at(registers, side, place), units, rest)
             place = near.first_from(book, side, place + 1)
         near.close(book, side)
     registers.tick = _LARGEST_TICK
@@ -132,8 +132,8 @@ def _move_near(book: Any, side: int) -> None:
             key = get_word(book.blocks, start + at)
             found = near.place_of(book.registers, side, key, per_unit)
             if found >= 0:
-                whole, fraction = blocks.size_at(book.blocks, start + at)
-                near.set_near(book, side, found, whole, fraction)
+                units, rest = blocks.size_at(book.blocks, start + at)
+                near.set_near(book, side, found, units, rest)
                 blocks.remove(book.blocks, start, count, at)
                 count -= 1
         blocks.set_count(book, block, count)

@@ -4,20 +4,13 @@ A row is written when it has been applied. Before that, its trades lie behind th
 the row counts: it may still be left to the plain engine.
 """
 
-from typing import Any, Final
-
-import numpy as np
+from typing import Any
 
 from orderbook.compiled.jit import inlined, inner
-from orderbook.compiled.layout import CHANGE, CHANGED, CUT_UNIT, EVENT, NO_ID, TRADE
+from orderbook.compiled.layout import CHANGE, CHANGED, EVENT, HIGH_UNITS, NO_ID, REST_UNITS, TRADE
 from orderbook.compiled.words import get_word, set_word
 from orderbook.execution.market_rows import BELOW_UNIT, BOOK, CLEAR, NO_TIME, OTHER, SNAPSHOT, TRADES
-from orderbook.execution.numbers import LARGEST_LEVEL, UNITS
-
-_CUT_UNIT: Final[Any] = np.uint64(CUT_UNIT)
-_0: Final[Any] = np.uint64(0)
-_LARGEST_WHOLE: Final = LARGEST_LEVEL // UNITS
-_LARGEST_REST: Final = LARGEST_LEVEL % UNITS
+from orderbook.execution.numbers import LARGEST_LEVEL
 
 
 @inlined
@@ -29,15 +22,15 @@ def begin_row(market: Any) -> None:
 
 
 @inlined
-def size_units(whole: int, fraction: int) -> tuple[int, int]:
+def size_units(units: int, rest: int) -> tuple[int, int]:
     """Return a size in units, and 1 if a part of it was cut, else 0; `numbers` has the same in plain."""
-    units = fraction // CUT_UNIT
-    cut = 0 if units * CUT_UNIT == fraction else 1
-    if whole < _LARGEST_WHOLE:
-        return whole * UNITS + units, cut
-    if whole > _LARGEST_WHOLE or units > _LARGEST_REST:
+    if rest == 0:
+        return units, 0
+    high = rest // REST_UNITS
+    cut = 0 if high * REST_UNITS == rest else 1
+    if high > LARGEST_LEVEL // HIGH_UNITS or high * HIGH_UNITS > LARGEST_LEVEL - units:
         return LARGEST_LEVEL, 1
-    return LARGEST_LEVEL - _LARGEST_REST + units, cut
+    return high * HIGH_UNITS + units, cut
 
 
 @inlined
@@ -62,11 +55,9 @@ def _count_cut(frame: Any) -> int:
     sizes_cut = 0
     for change in range(frame.registers.changes):
         word = change * CHANGE
-        whole, fraction = get_word(frame.changes, word + 2), get_word(frame.changes, word + 3)
-        is_long = np.uint64(fraction) % _CUT_UNIT != _0  # without a division, as it is compared with 0
-        if is_long | (whole >= _LARGEST_WHOLE):
-            _, cut = size_units(whole, fraction)
-            sizes_cut += cut
+        rest = get_word(frame.changes, word + 3)
+        if rest:
+            sizes_cut += size_units(get_word(frame.changes, word + 2), rest)[1]
     return sizes_cut
 
 

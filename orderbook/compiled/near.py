@@ -42,6 +42,14 @@ def place_of(registers: Any, side: int, key: int, per_unit: float) -> Any:
 
 
 @inlined
+def place_at(registers: Any, side: int, ticks: int) -> Any:
+    """Return the place of a key that is so many ticks, -1 if it has none."""
+    passed = get_word(registers.first_tick, side) - ticks
+    is_near = (passed >= 0) & (passed < get_word(registers.reached, side))
+    return side * registers.places + passed if is_near else -1
+
+
+@inlined
 def key_at(registers: Any, side: int, place: int) -> Any:
     """Return the key of a place."""
     return get_word(registers.first_key, side) - (place - side * registers.places) * registers.tick
@@ -54,13 +62,17 @@ def behind(registers: Any, side: int) -> Any:
 
 
 @inlined
-def set_near(book: Any, side: int, place: int, whole: int, fraction: int) -> None:
+def set_near(book: Any, side: int, place: int, units: int, rest: int) -> None:
     """Set the level at a place to a size; 0 removes it. O(1)."""
     near, registers = book.near, book.registers
-    is_same = (get_word(near, 2 * place) == whole) & (get_word(near, 2 * place + 1) == fraction)
-    is_there = (whole | fraction) != 0
-    set_word(near, 2 * place, whole)
-    set_word(near, 2 * place + 1, fraction)
+    is_same = get_word(near, place) == units
+    is_there = (units | rest) != 0
+    set_word(near, place, units)
+    if (rest | registers.has_rests) != 0:  # as a rule there is none, and their memory is not used
+        registers.has_rests = 1
+        at = 2 * registers.places + place
+        is_same = is_same & (get_word(near, at) == rest)
+        set_word(near, at, rest)
     word = 4 * registers.places + (place >> 6)
     bits, bit = np.uint64(get_word(near, word)), _ONE << np.uint64(place & 63)
     set_word(near, word, np.int64(bits | bit if is_there else bits & ~bit))
@@ -95,9 +107,11 @@ def first_place(book: Any, side: int) -> Any:
 
 
 @inlined
-def size_at(near: Any, place: int) -> tuple[Any, Any]:
+def size_at(book: Any, place: int) -> tuple[Any, Any]:
     """Return the size at a place."""
-    return get_word(near, 2 * place), get_word(near, 2 * place + 1)
+    registers = book.registers
+    rest = get_word(book.near, 2 * registers.places + place) if registers.has_rests != 0 else 0
+    return get_word(book.near, place), rest
 
 
 @inlined
@@ -120,14 +134,17 @@ def close(book: Any, side: int) -> None:
         set_near(book, side, place, 0, 0)
         place = first_from(book, side, place + 1)
     set_word(book.registers.reach, side, 0)
+    set_word(book.registers.reached, side, 0)
     set_word(book.registers.best, side, behind(book.registers, side))
 
 
 @inlined
 def open_around(registers: Any, side: int, best: int) -> None:
     """Give places to the keys around the best one; the side must be closed."""
-    first = (best // registers.tick + registers.places // 4) * registers.tick
-    set_word(registers.first_key, side, first)
+    first = best // registers.tick + registers.places // 4
+    set_word(registers.first_tick, side, first)
+    set_word(registers.first_key, side, first * registers.tick)
+    set_word(registers.reached, side, registers.places)
     set_word(registers.reach, side, registers.places * registers.tick)
 
 

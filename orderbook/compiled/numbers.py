@@ -1,7 +1,7 @@
 """Prices, sizes and sequence numbers: bytes to exact integers, and those to the nearest floats.
 
-A price is int64 units of 1e-8. A size of up to 36 digits is two int64 below 1e18: the digits before the
-point, and those behind it in units of 1e-18. So equal sizes are equal pairs, however they are spelled.
+A price is int64 units of 1e-8. A size of up to 36 digits is two int64 below 1e18, see `layout`. So equal
+sizes are equal pairs, however they are spelled.
 """
 
 from typing import Any, Final
@@ -9,6 +9,7 @@ from typing import Any, Final
 import numpy as np
 
 from orderbook.compiled.jit import inlined, inner
+from orderbook.compiled.layout import HIGH_WHOLE, REST_UNITS
 from orderbook.compiled.scan import POINT, QUOTE, ZERO, byte
 
 FRACTION_UNITS: Final = 10**18
@@ -17,6 +18,8 @@ _EXACT: Final = 2**53
 """Integers up to here are exact floats, so a quotient of two of them rounds once and is the nearest float."""
 
 _POWERS = 10 ** np.arange(19, dtype=np.int64)
+_DECIMALS: Final = 8
+"""Of a price, and of a size without a rest."""
 
 
 @inlined
@@ -58,9 +61,10 @@ def price(data: Any, at: int, end: int) -> tuple[int, int]:
 
 @inlined
 def size(data: Any, at: int, end: int) -> tuple[int, int, int]:
-    """Read a size and its closing quote; return the position behind them, and the size."""
+    """Read a size and its closing quote; return the position behind them, its units and its rest."""
     whole = 0
     fraction = 0
+    decimals = 0
     first = at
     while at < end:
         digit = byte(data, at) - ZERO
@@ -83,12 +87,17 @@ def size(data: Any, at: int, end: int) -> tuple[int, int, int]:
                 return -1, 0, 0
             fraction = fraction * 10 + digit
             at += 1
-        if at == first:
+        decimals = at - first
+        if decimals == 0:
             return -1, 0, 0
-        fraction *= _POWERS[np.uint64(18 - (at - first))]
     if at >= end or byte(data, at) != QUOTE:
         return -1, 0, 0
-    return at + 1, whole, fraction
+    if decimals <= _DECIMALS and whole < HIGH_WHOLE:
+        return at + 1, whole * PRICE_UNITS + fraction * _POWERS[np.uint64(_DECIMALS - decimals)], 0
+    fraction *= _POWERS[np.uint64(18 - decimals)]
+    high, short = whole // HIGH_WHOLE, fraction // REST_UNITS
+    units = (whole - high * HIGH_WHOLE) * PRICE_UNITS + short
+    return at + 1, units, high * HIGH_WHOLE + (fraction - short * REST_UNITS)
 
 
 @inner
@@ -161,9 +170,10 @@ def price_to_float(units: int) -> float:
 
 
 @inlined
-def size_to_float(whole: int, fraction: int) -> float:
+def size_to_float(units: int, rest: int) -> float:
     """Return the float nearest to a size."""
-    short = fraction // 10_000_000_000  # sizes of the feeds have 8 decimals at most
-    if short * 10_000_000_000 == fraction and whole < 90_000_000:
-        return (whole * 100_000_000 + short) / 1e8
-    return _rounded(whole, fraction, FRACTION_UNITS)
+    if rest == 0 and units <= _EXACT:
+        return units / 1e8
+    whole, high = units // PRICE_UNITS, rest // REST_UNITS
+    fraction = (units - whole * PRICE_UNITS) * REST_UNITS + (rest - high * REST_UNITS)
+    return _rounded(high * HIGH_WHOLE + whole, fraction, FRACTION_UNITS)

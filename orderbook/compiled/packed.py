@@ -4,10 +4,10 @@ from typing import Any, Final
 
 import numpy as np
 
-from orderbook.compiled import levels
+from orderbook.compiled import blocks, levels, near
 from orderbook.compiled.frames import add_change, add_event, begin_frame
 from orderbook.compiled.jit import inlined, inner
-from orderbook.compiled.layout import CUT_UNIT, EVENT, TRADE
+from orderbook.compiled.layout import EVENT, TRADE
 from orderbook.compiled.market import begin_row, follow_seen
 from orderbook.compiled.packed_format import (
     BOOK,
@@ -21,7 +21,6 @@ from orderbook.compiled.packed_format import (
     TRADES,
 )
 from orderbook.compiled.words import eight, set_word
-from orderbook.execution.numbers import UNITS
 
 _FEWEST_BYTES: Final = 2
 """Of a change."""
@@ -122,8 +121,7 @@ def _read_changes(data: Any, at: int, end: int, frame: Any) -> bool:
     at, tick, ticks = _get_tick(data, at)
     while at < end:
         at, side, ticks, units = _get_change(data, at, ticks)
-        whole = units // UNITS
-        if not add_change(frame, side, ticks * tick, whole, (units - whole * UNITS) * CUT_UNIT):
+        if not add_change(frame, side, ticks * tick, units, 0):
             return False
     return True
 
@@ -138,13 +136,22 @@ def most_unread(frame: Any, end: int) -> int:
 @inlined
 def apply_unread(book: Any, frame: Any, data: Any, end: int) -> None:
     """Apply the changes of an update from its bytes; the book must have room."""
-    per_unit = 1 / book.registers.tick
+    registers = book.registers
+    per_unit = 1 / registers.tick
     at, tick, ticks = _get_tick(data, frame.registers.unread)
+    places = np.int64(tick * per_unit + 0.5)  # from one tick of the row to the next
+    if places * registers.tick != tick:
+        while at < end:
+            at, side, ticks, units = _get_change(data, at, ticks)
+            levels.set_level(book, side, ticks * tick * (1 - 2 * side), units, 0, per_unit)
+        return
     while at < end:
         at, side, ticks, units = _get_change(data, at, ticks)
-        whole = units // UNITS
-        key = ticks * tick * (1 - 2 * side)
-        levels.set_level(book, side, key, whole, (units - whole * UNITS) * CUT_UNIT, per_unit)
+        place = near.place_at(registers, side, ticks * places * (1 - 2 * side))
+        if place >= 0:
+            near.set_near(book, side, place, units, 0)
+        else:
+            blocks.set_deep(book, side, ticks * tick * (1 - 2 * side), units, 0)
 
 
 @inner

@@ -26,15 +26,15 @@ def _write_best(book: Any, side: int, floats: Any, summary: int) -> int:
     levels.note_best(book.registers, side, near_place, near_key, deep_key)
     row, at = np.uint64(summary), np.uint64(PRICES + 2 * side)
     if near_key > deep_key:
-        whole, fraction = near.size_at(book.near, near_place)
+        units, rest = near.size_at(book, near_place)
     elif deep_key != LOWEST:
-        whole, fraction = blocks.size_at(book.blocks, deep_at)
+        units, rest = blocks.size_at(book.blocks, deep_at)
     else:
         floats[row, at] = floats[row, at + np.uint64(1)] = np.nan
         return 0
     best = max(near_key, deep_key) * (1 if side == 0 else -1)
     floats[row, at] = price_to_float(best)
-    floats[row, at + np.uint64(1)] = size_to_float(whole, fraction)
+    floats[row, at + np.uint64(1)] = size_to_float(units, rest)
     return best
 
 
@@ -59,7 +59,7 @@ def _write_ladder(book: Any, side: int, ladder: Any, summary: int) -> None:
         deep_key = get_word(book.blocks, start + left - 1) if left > 0 else LOWEST
         if near_key > deep_key:
             price = price_to_float(sign * near_key)
-            size = size_to_float(*near.size_at(book.near, near_place))
+            size = size_to_float(*near.size_at(book, near_place))
             near_place += 1
         elif left > 0:
             left -= 1

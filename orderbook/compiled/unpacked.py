@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 
 from orderbook.compiled.book import size_of
-from orderbook.compiled.layout import CUT_UNIT
 from orderbook.compiled.packed_format import (
     BOOK,
     BOOK_TIME,
@@ -17,7 +16,6 @@ from orderbook.compiled.packed_format import (
 )
 from orderbook.events import BookEvent, BookFrame, Level, OtherFrame, ReadRow, Trade, TradeFrame
 from orderbook.execution.market_rows import NO_TIME
-from orderbook.execution.numbers import UNITS
 
 
 class _Reader:
@@ -49,12 +47,7 @@ class _Reader:
             folded = self.integer(TICK_LENGTHS[head >> 1 & 3])
             ticks += -(folded + 1 >> 1) if folded & 1 else folded >> 1
             units = self.integer(head >> 3 & 7) * 10 ** SIZE_ZEROS[head >> 6]
-            yield head & 1, (ticks * tick, _size(units))
-
-
-def _size(units: int) -> str:
-    whole, rest = divmod(units, UNITS)
-    return size_of(whole, rest * CUT_UNIT)
+            yield head & 1, (ticks * tick, size_of(units))
 
 
 def unpack(data: bytes, time: int | None = None) -> ReadRow:
@@ -84,7 +77,7 @@ def unpack(data: bytes, time: int | None = None) -> ReadRow:
 
 def _trade(reader: _Reader) -> Trade:
     number, time, marks = reader.number()[0], reader.integer(8, signed=True), reader.byte()
-    side, price, size = marks & 1, reader.number()[0], _size(reader.number()[0])
+    side, price, size = marks & 1, reader.number()[0], size_of(reader.number()[0])
     return Trade(number, None if time == NO_TIME else time, "ask" if side else "bid", price, size, marks > 1)
 
 

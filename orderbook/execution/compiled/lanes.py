@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from orderbook.compiled.book import CompiledBook
-from orderbook.compiled.layout import CUT_UNIT, Market
+from orderbook.compiled.layout import HIGH_UNITS, REST_UNITS, Market
 from orderbook.events import Trade
 from orderbook.execution.compiled import layout
 from orderbook.execution.compiled.callee import Callee
@@ -25,7 +25,7 @@ from orderbook.execution.compiled_strategy import CompiledTrader
 from orderbook.execution.latency import Draws
 from orderbook.execution.market import Touch
 from orderbook.execution.market_rows import TRADES
-from orderbook.execution.numbers import LARGEST_LEVEL, MONEY_UNITS, UNITS
+from orderbook.execution.numbers import LARGEST_LEVEL, MONEY_UNITS
 from orderbook.execution.records import TakeRecords
 from orderbook.execution.settings import LaneSettings, ProductRules
 from orderbook.execution.table import OrdersTable
@@ -218,8 +218,8 @@ class CompiledLanes:
         """Note the steps that the first book shows."""
         assert self._book is not None  # noqa: S101  the kernel has read it
         rows = np.concatenate([self._book.rows(side) for side in (0, 1)])
-        price, whole, fraction = rows.T
-        size = np.minimum(whole, LARGEST_LEVEL // UNITS + 1) * UNITS + fraction // CUT_UNIT
+        price, units, rest = rows.T
+        size = np.minimum(rest // REST_UNITS, LARGEST_LEVEL // HIGH_UNITS + 1) * HIGH_UNITS + units
         # As `numbers.common_step`.
         self.shown_tick = int(np.gcd.reduce(price)) or 1
         self.shown_lot = int(np.gcd.reduce(np.minimum(size, LARGEST_LEVEL))) or 1

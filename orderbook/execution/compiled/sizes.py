@@ -53,21 +53,15 @@ def size_at(x: Any, side: int, price: int) -> Any:
 def _size_at(x: Any, side: int, price: int) -> Any:
     book = book_of(x)
     key = price if side == 0 else -price
-    whole = fraction = 0
+    units = rest = 0
     place = near.place_of(book.registers, side, key, 1 / book.registers.tick)
     if place >= 0:
-        whole, fraction = near.size_at(book.near, place)
+        units, rest = near.size_at(book, place)
     else:
         at, start = blocks.place_below(book, side, key + 1)
         if at > start and get_word(book.blocks, at - 1) == key:
-            whole, fraction = blocks.size_at(book.blocks, at - 1)
-    return _units(whole, fraction)
-
-
-@inlined
-def _units(whole: int, fraction: int) -> Any:
-    units, _ = size_units(whole, fraction)
-    return units
+            units, rest = blocks.size_at(book.blocks, at - 1)
+    return size_units(units, rest)[0]
 
 
 @inlined
@@ -82,17 +76,17 @@ def best_level(x: Any, side: int) -> Any:
     """Return price and size of the best level of a side, 0 and 0 if it is empty."""
     book = book_of(x)
     near_key = deep_key = LOWEST
-    whole = fraction = 0
+    units = rest = 0
     place = near.first_place(book, side)
     if place < near.behind(book.registers, side):
         near_key = near.key_at(book.registers, side, place)
-        whole, fraction = near.size_at(book.near, place)
+        units, rest = near.size_at(book, place)
     if blocks.used(book, side):
         deep = blocks.best_at(book, side)
         deep_key = get_word(book.blocks, deep)
         if deep_key > near_key:
-            whole, fraction = blocks.size_at(book.blocks, deep)
-    return _price_of(side, near_key, deep_key), _units(whole, fraction)
+            units, rest = blocks.size_at(book.blocks, deep)
+    return _price_of(side, near_key, deep_key), size_units(units, rest)[0]
 
 
 @inner

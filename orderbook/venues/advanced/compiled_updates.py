@@ -88,7 +88,7 @@ def _update(data: Any, at: int, end: int, frame: Any) -> int:
     """Append one level, an object, to the changes; return the position behind it."""
     seen = 0
     side = 0
-    price = whole = fraction = 0
+    price = units = rest = 0
     at = expect(data, at, end, OPEN_OBJECT)
     while at >= 0:
         start, stop = string(data, at, end)
@@ -116,7 +116,7 @@ def _update(data: Any, at: int, end: int, frame: Any) -> int:
             if key == _PRICE:
                 at, price = numbers.price(data, at, end)
             elif key == _QUANTITY:
-                at, whole, fraction = numbers.size(data, at, end)
+                at, units, rest = numbers.size(data, at, end)
             elif key == _EVENT_TIME:
                 at = _read_time(data, at, end, frame.registers) + 1
                 if at == 0:
@@ -135,7 +135,7 @@ def _update(data: Any, at: int, end: int, frame: Any) -> int:
             break
         at = expect(data, at, end, COMMA)
     at = expect(data, at, end, CLOSE_OBJECT)
-    if at < 0 or seen & _ALL != _ALL or not add_change(frame, side, price, whole, fraction):
+    if at < 0 or seen & _ALL != _ALL or not add_change(frame, side, price, units, rest):
         return -1
     return at
 
@@ -175,10 +175,10 @@ def _usual_update(data: Any, at: int, end: int, frame: Any) -> int:
         or byte(data, at + 16) != QUOTE
     ):
         return -1
-    at, whole, fraction = numbers.size(data, at + 17, end)
+    at, units, rest = numbers.size(data, at + 17, end)
     if at < 0 or at >= end or byte(data, at) != CLOSE_OBJECT:
         return -1
-    return at + 1 if add_change(frame, side, price, whole, fraction) else -1
+    return at + 1 if add_change(frame, side, price, units, rest) else -1
 
 
 @inner

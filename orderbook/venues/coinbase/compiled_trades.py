@@ -172,8 +172,8 @@ def read_object(data: Any, at: int, end: int, product: Any, frame: Any, market: 
                 at, price = numbers.price(data, at, end)
                 set_word(trades, trade + 3, price)
             elif key == _SIZE:
-                at, whole, fraction = numbers.size(data, at, end)
-                units, registers.is_cut = size_units(whole, fraction)
+                at, units, rest = numbers.size(data, at, end)
+                units, registers.is_cut = size_units(units, rest)
                 set_word(trades, trade + 4, units)
             else:
                 start, stop = at, string_end(data, at, end)

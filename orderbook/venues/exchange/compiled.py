@@ -83,9 +83,9 @@ def _change(data: Any, at: int, end: int, side: int, frame: Any) -> int:
     at = expect(data, expect(data, at, end, COMMA), end, QUOTE)
     if at < 0:
         return -1
-    at, whole, fraction = numbers.size(data, at, end)
+    at, units, rest = numbers.size(data, at, end)
     at = expect(data, at, end, CLOSE_ARRAY)
-    if at < 0 or not add_change(frame, side, price, whole, fraction):
+    if at < 0 or not add_change(frame, side, price, units, rest):
         return -1
     return at
 
@@ -103,10 +103,10 @@ def _usual_change(data: Any, at: int, end: int, frame: Any) -> int:
     at, price = numbers.price(data, at, end)
     if at < 0 or at + 2 > end or byte(data, at) != COMMA or byte(data, at + 1) != QUOTE:
         return -1
-    at, whole, fraction = numbers.size(data, at + 2, end)
+    at, units, rest = numbers.size(data, at + 2, end)
     if at < 0 or at >= end or byte(data, at) != CLOSE_ARRAY:
         return -1
-    return at + 1 if add_change(frame, side, price, whole, fraction) else -1
+    return at + 1 if add_change(frame, side, price, units, rest) else -1
 
 
 @inlined

@@ -90,7 +90,8 @@ def test_a_book_around_its_touch(seed: int) -> None:
                     sorted(levels), min(30, len(levels))
                 )
                 prices += [1, 10**18 - 1]
-                sides.append([(price, rng.choice(("", "2", ".000000000000000001"))) for price in prices])
+                sizes = ("", "2", ".000000000000000001", "10000000000")
+                sides.append([(price, rng.choice(sizes)) for price in prices])
             change(book, held, *sides)
         if round_ % 3 == 2:
             book.clear()

@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orderbook.compiled import jit, numbers
+from orderbook.compiled.book import words_of
 from orderbook.venues.registry import VENUE_NAMES
 from recorder.runtime.loading import load_engine
 from recorder.tape.reader import Tape
@@ -187,8 +188,8 @@ def to_float() -> list[Callable[..., float]]:
     def price_to_float(units: int) -> float:
         return numbers.price_to_float(units)
 
-    def size_to_float(whole: int, fraction: int) -> float:
-        return numbers.size_to_float(whole, fraction)
+    def size_to_float(units: int, rest: int) -> float:
+        return numbers.size_to_float(units, rest)
 
     return [numba.njit(**jit.OPTIONS)(each) for each in (price_to_float, size_to_float)]
 
@@ -204,14 +205,16 @@ def test_nearest_floats(to_float: list[Callable[..., float]], units: int, whole:
     """Floats are the nearest to the exact decimals, also beyond 2**53."""
     price, size = to_float
     assert price(units) == units / 10**8
-    assert size(whole, fraction) == float(f"{whole}.{fraction:018d}")
+    text = f"{whole}.{fraction:018d}"
+    assert size(*words_of(text)) == float(text)
 
 
 def test_halves(to_float: list[Callable[..., float]]) -> None:
     """What lies in the middle between two floats goes to the even one."""
     for whole in (2**53 + 1, 2**53 + 3, 2**54 + 2, 2**59 + 64):
         for fraction in (0, 1):
-            assert to_float[1](whole, fraction) == float(f"{whole}.{fraction:018d}")
+            text = f"{whole}.{fraction:018d}"
+            assert to_float[1](*words_of(text)) == float(text)
 
 
 IN_PYTHON = """

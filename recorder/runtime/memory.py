@@ -1,12 +1,21 @@
-"""Keeping the resident memory of a process that runs for months from growing with the peaks of its seals."""
+"""What the C library does with freed memory.
+
+A recorder of months must not grow with the peaks of its seals, and a worker of a cluster must not return what
+it needs again at once.
+"""
 
 import ctypes
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
+_M_TRIM_THRESHOLD: Final = -1
 _M_MMAP_THRESHOLD: Final = -3  # of glibc's malloc.h
 _M_ARENA_MAX: Final = -8
 _LARGE_BYTES: Final = 128 * 1024
+_LARGEST_BYTES: Final = 32 * 2**20  # that glibc can be told to take from its heap
+_TRIM_VARIABLE: Final = "MALLOC_TRIM_THRESHOLD_"
 
 
 def use_one_heap() -> None:
@@ -35,6 +44,31 @@ def return_freed_memory() -> None:
     import pyarrow as pa  # noqa: PLC0415  `use_one_heap` is called before
 
     pa.default_memory_pool().release_unused()
+    _trim()
+
+
+def _trim() -> None:
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # in glibc, not in musl and macOS
     if trim is not None:
         trim(0)
+
+
+@contextmanager
+def keeping_freed_memory() -> Iterator[None]:
+    """Keep what is freed in the block for what is allocated next, and return it at the end.
+
+    Dask starts its workers with a variable by which glibc returns every large array when it is freed, and
+    gets the next one page by page: a fifth of the processor time of a pass. Without it nothing is done here.
+    """
+    mallopt, threshold = getattr(ctypes.CDLL(None), "mallopt", None), os.environ.get(_TRIM_VARIABLE, "")
+    if mallopt is None or not threshold.isdigit():
+        yield
+        return
+    mallopt(_M_MMAP_THRESHOLD, _LARGEST_BYTES)
+    mallopt(_M_TRIM_THRESHOLD, 8 * _LARGEST_BYTES)
+    try:
+        yield
+    finally:
+        mallopt(_M_TRIM_THRESHOLD, int(threshold))
+        mallopt(_M_MMAP_THRESHOLD, _LARGE_BYTES)
+        _trim()

@@ -5,7 +5,7 @@ An *outage* is what came after the last of them, if a recording was stopped whil
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -14,6 +14,7 @@ from orderbook import display
 from orderbook.connection_marks import Connected, Disconnected, read_connected, read_disconnected
 from orderbook.document import Document
 from orderbook.facts import Facts, Lag
+from orderbook.schema import PACKED
 from orderbook.tally import Tally
 from orderbook.times import NS, format_time
 
@@ -105,6 +106,9 @@ def outage_at_end(connections: Sequence[Connection], tally: Tally) -> Outage | N
     return Outage(since, tally.last_time, (last.closed or Disconnected()).reason)
 
 
+_FRAMES: Final = frozenset({"frame", PACKED})
+
+
 class ConnectionCollector:
     """Collects the connections of a product while its rows are read, in order.
 
@@ -135,8 +139,8 @@ class ConnectionCollector:
         connection, kind = rows.column("connection"), rows.column("kind")
         times = rows.column("recv_time").to_numpy().view(np.int64)
         ends = {connection[0].as_py(), connection[-1].as_py()}
-        if ends != {self._number} or {kind[0].as_py(), kind[-1].as_py()} != {"frame"}:
-            is_mark = kind.to_numpy(zero_copy_only=False) != "frame"
+        if ends != {self._number} or not {kind[0].as_py(), kind[-1].as_py()} <= _FRAMES:
+            is_mark = ~np.isin(kind.to_numpy(zero_copy_only=False), list(_FRAMES))
             self._with_frames.update(np.unique(connection.to_numpy()[~is_mark]).tolist())
             for place in np.flatnonzero(is_mark).tolist():
                 payload, time = rows.column("payload")[place].as_py(), int(times[place])
@@ -146,7 +150,7 @@ class ConnectionCollector:
                 self._end(int(times[place - 1]) if place else self.last_time)
                 self._found.append(Connection(connection[place].as_py(), read_connected(payload), time, time))
         self._number = connection[-1].as_py()
-        self.skip(int(times[0]), int(times[-1]), frames=kind[-1].as_py() == "frame")
+        self.skip(int(times[0]), int(times[-1]), frames=kind[-1].as_py() in _FRAMES)
 
     def skip(self, first_time: int, last_time: int, *, frames: bool = True) -> None:
         """Pass over rows that begin no connection; `frames` tells whether the last of them is a frame."""

@@ -1,7 +1,7 @@
 """What a product's tape holds, without reading its frames: its extent and its connections."""
 
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import Final
@@ -68,6 +68,43 @@ def overview(tape: ProductTape) -> Overview:
     return known[1]
 
 
+def keep_overview(tape: ProductTape, rows: int, collector: ConnectionCollector) -> None:
+    """Keep the overview of a tape all of whose rows were read, so that it need not be read again.
+
+    It is not kept if rows are in a journal, were removed, or were sealed since.
+
+    Args:
+        tape: the product.
+        rows: how many were read, from the first one on.
+        collector: has seen them.
+    """
+    files = tape.files()
+    journals, entries = files
+    if not journals and tape.removed is None and sealed_rows(entries) == rows:
+        tape.listing.overview = files, _overview(tape, entries, collector)
+
+
+def _overview(
+    tape: ProductTape,
+    entries: list[SegmentEntry],
+    collector: ConnectionCollector,
+    unsealed_from: int | None = None,
+) -> Overview:
+    """Return the overview without what is not sealed."""
+    return Overview(
+        rows=sealed_rows(entries),
+        first_time=collector.first_time,
+        last_time=collector.last_time,
+        segments=len(entries),
+        sealed_bytes=sum(entry.bytes for entry in entries),
+        journal_rows=0,
+        journal_bytes=0,
+        torn_bytes=0,
+        damaged=tuple(damaged_copies(tape.journals)),
+        connections=collector.connections(all_facts(entry.facts for entry in entries), unsealed_from),
+    )
+
+
 def _read(tape: ProductTape) -> Overview:
     """Read an overview. O(segments, and rows of those in which a connection begins or ends).
 
@@ -88,17 +125,14 @@ def _read(tape: ProductTape) -> Overview:
         extents = [journal.extent() for journal in journals]
         read = zip(journals, extents, strict=True)
         damaged = [journal.path for journal, extent in read if extent.is_damaged]
-    return Overview(
+    found = _overview(tape, entries, collector, unsealed_from)
+    return replace(
+        found,
         rows=sealed + journal_rows - (removed.rows if removed else 0),
-        first_time=collector.first_time,
-        last_time=collector.last_time,
-        segments=len(entries),
-        sealed_bytes=sum(entry.bytes for entry in entries),
         journal_rows=journal_rows,
         journal_bytes=sum(extent.complete for extent in extents),
         torn_bytes=sum(extent.torn for extent in extents if not extent.is_damaged),
-        damaged=(*damaged, *damaged_copies(tape.journals)),
-        connections=collector.connections(all_facts(entry.facts for entry in entries), unsealed_from),
+        damaged=(*damaged, *found.damaged),
         removed=removed,
     )
 

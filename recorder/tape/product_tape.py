@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import islice
+from itertools import islice, takewhile
 from pathlib import Path
 from typing import TypeVar
 
@@ -168,7 +168,7 @@ class ProductTape:
         return journals, self.segments()
 
     def batches(
-        self, size: int = BATCH_ROWS, first_seq: int = 0, packed: str = ""
+        self, size: int = BATCH_ROWS, first_seq: int = 0, packed: str = "", next_seq: int | None = None
     ) -> Iterator[pa.RecordBatch]:
         """Yield the rows in seq order, in batches of `TAPE_SCHEMA` that own their memory.
 
@@ -179,6 +179,7 @@ class ProductTape:
             first_seq: seq of the first row.
             packed: the version of the packed rows to yield where a segment is prepared (`Engine.packed`);
                 empty for texts everywhere.
+            next_seq: no segment from this row on is read or fetched; None for all.
 
         Raises:
             DamagedTapeError: if a file is not what was written.
@@ -186,30 +187,37 @@ class ProductTape:
         with ExitStack() as stack:
             # Journals first: a row that leaves one meanwhile is in a segment that is listed by then.
             journals = [stack.enter_context(journal) for journal in self.open_journals()]
-            next_seq = first_seq
-            for segment in self._each(first_seq, partial(self._prepared_or_sealed, packed)):
-                next_seq = segment.entry.next_seq
+            reached = first_seq
+            for segment in self._each(first_seq, partial(self._prepared_or_sealed, packed), next_seq):
+                reached = segment.entry.next_seq
                 yield from segment.batches(size)
+            if next_seq is not None and reached >= next_seq:
+                return
             for journal in journals:
-                for batch in journal.batches(next_seq, size):
-                    check_seqs(batch, next_seq, journal.path)
-                    next_seq += batch.num_rows
+                for batch in journal.batches(reached, size):
+                    check_seqs(batch, reached, journal.path)
+                    reached += batch.num_rows
                     yield batch
                 journal.warn_of_tail()
 
-    def sealed(self, first_seq: int = 0, *, dictionaries: Sequence[str] = ()) -> Iterator[SealedSegment]:
+    def sealed(
+        self, first_seq: int = 0, next_seq: int | None = None, *, dictionaries: Sequence[str] = ()
+    ) -> Iterator[SealedSegment]:
         """Yield the sealed segments with rows from a seq on, in order, each open for reading.
 
         If a compaction merges them meanwhile, no row is missed and none comes twice.
 
         Args:
             first_seq: seq of the first row.
+            next_seq: no segment from this row on is read or fetched; None for all.
             dictionaries: columns to read dictionary-encoded; not for `SealedSegment.batches`.
 
         Raises:
             DamagedTapeError: if a file is not what was written.
         """
-        return self._each(first_seq, lambda entry, start: self.open_segment(entry, start, dictionaries))
+        return self._each(
+            first_seq, lambda entry, start: self.open_segment(entry, start, dictionaries), next_seq
+        )
 
     def prepared(self, entry: SegmentEntry, start: int, version: str) -> PreparedSegment | None:
         """Open the prepared form of a segment from a seq on; None if there is none of this version."""
@@ -228,16 +236,21 @@ class ProductTape:
         prepared = self.prepared(entry, start, version) if version else None
         return prepared or self.open_segment(entry, start)
 
-    def _each(self, first_seq: int, opened: Callable[[SegmentEntry, int], S]) -> Iterator[S]:
-        next_seq = first_seq
+    def _each(
+        self, first_seq: int, opened: Callable[[SegmentEntry, int], S], next_seq: int | None = None
+    ) -> Iterator[S]:
+        reached = first_seq
         while True:
             files = list_versions(self.directory)
+            entries = self.listing.since(reached)
             try:
-                for entry in self._fetched(self.listing.since(next_seq)):
-                    segment = opened(entry, next_seq)
+                for entry in self._fetched(
+                    takewhile(lambda each: next_seq is None or each.first_seq < next_seq, entries)
+                ):
+                    segment = opened(entry, reached)
                     with segment.file:
                         yield segment
-                    next_seq = entry.next_seq
+                    reached = entry.next_seq
             except DamagedTapeError:
                 if list_versions(self.directory) == files:
                     raise

@@ -189,8 +189,9 @@ class _PieceCheck(ReplayCheck):
         """Bring the book from a row to the beginning of the piece; another piece checks these rows."""
         if seq == self._piece.first_seq:
             return
-        for rows in split_at(self._tape.batches(first_seq=seq), {self._piece.first_seq}):
-            if rows.column("seq")[0].as_py() == self._piece.first_seq:
+        end = self._piece.first_seq
+        for rows in split_at(self._tape.batches(first_seq=seq, next_seq=end), {end}):
+            if rows.column("seq")[0].as_py() == end:
                 break
             for _ in self.book.steps(rows):
                 pass
@@ -199,15 +200,13 @@ class _PieceCheck(ReplayCheck):
     def _check_segments(self, first: Part) -> int:
         """Check the sealed rows; return the seq after them."""
         next_seq, before = self._piece.first_seq, first.before
-        for segment in self._tape.sealed(next_seq):
+        for segment in self._tape.sealed(next_seq, self._piece.next_seq):
             entry = segment.entry
             if segment.start == entry.first_seq and (problem := problem_of(self._tape, entry)):
                 raise DamagedTapeError(problem, segment.path)
             parts = entry.parts or (replace(parts_of([entry])[0], before=before),)
             self._check_slices(segment, {part.first_seq: part for part in parts})
             next_seq, before = entry.next_seq, entry.digest
-            if self._piece.next_seq is not None and next_seq >= self._piece.next_seq:
-                break
         return next_seq
 
     def _check_slices(self, segment: SealedSegment, parts: dict[int, Part]) -> None:

@@ -81,15 +81,13 @@ class ReplayCheck:
             return
         self.tally.digest = Digest(bytes.fromhex(before.chain), self._checks)
         self._begin = before.next_seq
-        for segment in self._tape.sealed(start.seq):
+        for segment in self._tape.sealed(start.seq, before.next_seq):
             for rows in split_at(segment.batches(), {before.chain_seq}):
                 steps = list(self.book.steps(rows))
                 if rows.column("seq")[0].as_py() >= before.chain_seq:
                     for step in steps:
                         self.tally.add(step)
                 _, self._last = ends_of(rows)
-            if segment.entry.next_seq >= before.next_seq:
-                break
         self.tally.take_facts()
         if self.tally.digest.hexdigest() != before.digest:
             raise DamagedTapeError(
@@ -116,11 +114,9 @@ class ReplayCheck:
             DamagedTapeError: if a file is damaged or a digest differs: the book is not known any more.
         """
         next_seq = self._begin
-        for segment in self._tape.sealed(next_seq):
+        for segment in self._tape.sealed(next_seq, end):
             self._check_entry(segment, self._check_rows_of(segment))
             next_seq = segment.entry.next_seq
-            if next_seq == end:
-                break
         return next_seq
 
     def check_unsealed(self, first_seq: int) -> None:

@@ -1,12 +1,9 @@
 """The outcome of the passes of a comparison, and the passes whose pieces workers run."""
 
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from recorder.tape.errors import TapeError
-from recorder.tape.overview import overview
+from recorder.tape.overview import keep_overview
 from replay.comparing.groups import Pass, groups_of
 from replay.comparing.pieces import episode_writer, run_piece
 from replay.comparing.results import Group, TapePass
@@ -32,24 +29,16 @@ def run_pieces(work: Work, products: Sequence[ProductPieces], workers: Workers) 
     """
     sent = replace(work, tapes=[tape.to_send(elsewhere=workers.are_elsewhere) for tape in work.tapes])
     totals: list[dict[str, ProductTotal]] = [{} for _ in work.tapes]
-    with ThreadPoolExecutor(1) as beside:
-        beside.submit(_read_overviews, work)
-        merged = workers.merged(run_piece, sent, products)
-    for each, found in zip(products, merged, strict=True):
+    for each, found in zip(products, workers.merged(run_piece, sent, products), strict=True):
         totals[each.tape][each.product] = found.total
         if found.collected is not None:
             work.collectors[each.tape].put(each.product, found.collected)
         if found.episodes is not None:
             _write_ends(work, each, found.episodes)
+        if found.connections is not None:  # which verdicts need
+            stored = work.tapes[each.tape].product(each.product)
+            keep_overview(stored, found.total.tally.rows, found.connections)
     return outcome_of(work, totals)
-
-
-def _read_overviews(work: Work) -> None:
-    """Read what verdicts need while the workers read rows; the tape keeps it."""
-    with suppress(TapeError):  # the workers say it, or whoever needs it
-        for tape, products in zip(work.tapes, work.products, strict=True):
-            for product in products:
-                overview(tape.product(product))
 
 
 def _write_ends(work: Work, each: ProductPieces, episodes: EpisodeRows) -> None:

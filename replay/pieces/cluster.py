@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from orderbook.errors import BooktapeError, StepError, explain
+from recorder.runtime.memory import keeping_freed_memory
 from recorder.runtime.signals import InterruptedRunError, on_signals
 from recorder.tape.errors import TapeError
 from replay.pieces.merging import Mergeable, merged
@@ -131,7 +132,8 @@ def _run(shared: bytes, piece: "ProductPiece") -> bytes:
     """Run a piece on a worker."""
     try:
         work, common = pickle.loads(shared)  # noqa: S301  of our own client
-        with _ONE_AT_A_TIME:  # a worker may have several threads, and the work is Python's
+        # A worker may have several threads, and the work is Python's.
+        with _ONE_AT_A_TIME, keeping_freed_memory():
             return pickle.dumps(work(common, piece))
     except TapeError as error:
         where = f"on the worker {socket.gethostname()}, which needs the tape under the same path"

@@ -1,6 +1,6 @@
 """The steps of the rows of a piece: its book comes from a sidecar, or from the rows before it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
 import pyarrow as pa
@@ -35,6 +35,7 @@ def steps_of(
     trades: bool = False,
     batch_rows: int = BATCH_ROWS,
     prepared: Prepared | None = None,
+    seen: Callable[[pa.RecordBatch], None] | None = None,
 ) -> Iterator[Step]:
     """Yield the steps of the rows of a piece that are in a window.
 
@@ -49,6 +50,7 @@ def steps_of(
         trades: whether a step has the trades.
         batch_rows: rows in a batch at most; no result depends on it.
         prepared: takes what comes before; steps then have `market`.
+        seen: called with the rows of each step that is yielded.
 
     Raises:
         DamagedTapeError: if a file is not what was written.
@@ -66,6 +68,8 @@ def steps_of(
             state, step = engine.step_with_trades(state, rows, reader, depth)
         assert step.span.first_seq is not None  # noqa: S101  no batch is empty
         if step.span.first_seq >= piece.first_seq and window.is_reported(step.span.first_time):
+            if seen is not None:
+                seen(rows)
             yield step
         elif prepared is not None:
             prepared.prepare(step)
@@ -83,7 +87,7 @@ def rows_of(
 ) -> Iterator[pa.RecordBatch]:
     """Yield the rows from a start to the end of a piece, cut at both of its ends."""
     cuts = {piece.first_seq} if piece.next_seq is None else {piece.first_seq, piece.next_seq}
-    for rows in split_at(tape.batches(batch_rows, start.seq, packed), cuts):
+    for rows in split_at(tape.batches(batch_rows, start.seq, packed, piece.next_seq), cuts):
         if rows.column("seq")[0].as_py() == piece.next_seq:
             return
         yield rows

@@ -1,5 +1,6 @@
-"""The recorder's memory: what would stay after a seal is what a process of months grows by."""
+"""What stays after a seal is what a process of months grows by; what a worker returns it gets again."""
 
+import platform
 import subprocess
 import sys
 from pathlib import Path
@@ -36,3 +37,30 @@ def test_sealing_takes_nothing_from_arrows_own_pool(tmp_path: Path) -> None:
     command = [sys.executable, "-c", _SEAL, str(tmp_path)]
     said = subprocess.run(command, capture_output=True, text=True, check=False, env=clean_environment())
     assert said.stdout.split() == ["system", "0"], said.stderr
+
+
+_FREED = """
+import resource
+import numpy as np
+from recorder.runtime.memory import keeping_freed_memory
+def faults():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(50):
+        np.ones(100_000)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+before = faults()
+with keeping_freed_memory():
+    faults()
+    kept = faults()
+print(before, kept, faults())
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library has other variables")
+def test_a_worker_of_a_cluster_keeps_what_is_freed() -> None:
+    """With the variable that Dask sets, each array would come page by page; after the block it does again."""
+    environment = clean_environment() | {"MALLOC_TRIM_THRESHOLD_": "65536"}
+    command = [sys.executable, "-c", _FREED]
+    said = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    before, kept, after = map(int, said.stdout.split())
+    assert kept * 10 < min(before, after), said.stderr

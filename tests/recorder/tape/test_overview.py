@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
+from recorder.tape.connections import ConnectionCollector
 from recorder.tape.errors import DamagedTapeError
-from recorder.tape.overview import Overview, overview
+from recorder.tape.overview import Overview, keep_overview, overview
 from recorder.tape.reader import Tape
 from tests.support.constants import BTC, SAMPLE
 from tests.support.rows import frames, open_writer, tally, to_batch
@@ -57,3 +58,18 @@ def test_an_open_tape_shows_what_is_recorded_meanwhile(half_sealed: Path) -> Non
         writer.products[BTC].seal(tally(), 110)
     assert overview(opened) == look_over(half_sealed)
     assert (overview(opened).rows, overview(opened).segments) == (110, 4)
+
+
+def test_what_was_read_is_kept_only_if_it_is_all(half_sealed: Path) -> None:
+    """An overview has the rows that a reader of the segments did not see: in a journal, or sealed since."""
+    opened = Tape.open(half_sealed).product(BTC)
+    collector = ConnectionCollector()
+    for rows in opened.batches(next_seq=90):
+        collector.add(rows)
+    keep_overview(opened, 90, collector)
+    assert opened.listing.overview is None  # ten rows are in a journal
+    with open_writer(half_sealed) as writer:
+        writer.products[BTC].seal(tally(), 100)
+    keep_overview(opened, 90, collector)
+    assert opened.listing.overview is None
+    assert overview(opened) == look_over(half_sealed)

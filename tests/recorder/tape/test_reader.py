@@ -40,6 +40,13 @@ def test_reading_starts_at_a_seq(half_sealed: Path, first_seq: int) -> None:
         assert read_rows(half_sealed, size=size, first_seq=first_seq) == frames(100)[first_seq:]
 
 
+@pytest.mark.parametrize("next_seq", [1, 30, 31, 90, 95, 100, 1000])
+def test_reading_ends_with_the_segment_of_a_row(half_sealed: Path, next_seq: int) -> None:
+    """A piece reads no segment and no journal that begins after it."""
+    batches = Tape.open(half_sealed).product(BTC).batches(next_seq=next_seq)
+    assert to_rows(batches) == frames(min(-(-next_seq // 30) * 30, 90) if next_seq <= 90 else 100)
+
+
 def test_reading_writes_nothing(half_sealed: Path) -> None:
     """A reader changes no file and no name of a tape."""
     before = {path: path.stat().st_mtime_ns for path in half_sealed.rglob("*")}

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from orderbook.document import to_json
+from recorder.tape.overview import overview
 from recorder.tape.reader import Tape
 from replay.comparing.outcome import Outcome, run_pieces
 from replay.comparing.passes import run_passes
@@ -34,10 +35,21 @@ def compared(
             pieces = cut_for_workers(zip(opened, products, strict=True), window, processes)
             assert any(len(each.pieces) > 1 for each in pieces)
             found: Outcome = run_pieces(work, pieces, ShuffledWorkers(processes))
+            if window == WHOLE:
+                assert_overviews_are_kept(opened)
         else:
             found = run_passes(work)
     document = Comparison(settings, "compiled", found.tapes, found.groups, THRESHOLDS, None, 0.0).document()
     return document, rows_of(run, "episodes")
+
+
+def assert_overviews_are_kept(tapes: list[Tape]) -> None:
+    """The pieces have seen all connections: the overview of a tape is kept, and is that of its rows."""
+    for tape in tapes:
+        for product in PRODUCTS:
+            kept = tape.product(product).listing.overview
+            assert kept is not None
+            assert kept[1] == overview(Tape.open(tape.path).product(product))
 
 
 @pytest.mark.parametrize(

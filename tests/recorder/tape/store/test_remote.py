@@ -3,6 +3,7 @@
 import json
 import logging
 import shutil
+from collections import Counter
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,14 @@ from recorder.tape.reader import Tape
 from recorder.tape.store import fetching, objects
 from recorder.tape.store import files as store
 from recorder.tape.store.paths import path_of
+from replay.comparing.api import compare
+from replay.comparing.settings import CompareSettings
+from replay.pieces.cutting import cut_for_workers
+from replay.running.window import WHOLE
 from tests.support.commands import booktape_process, invoke, json_of, python
 from tests.support.constants import BTC, ETH, SAMPLE
 from tests.support.object_store import BUCKET, KEY, SECRET, Fault, FaultyProxy, ObjectStore, enter
+from tests.support.pieces import ShuffledWorkers
 from tests.support.tapes import Recording, catalog, import_frames, snapshot
 
 NAME = "recorded"
@@ -108,6 +114,23 @@ def test_what_is_ahead_stays_within_its_bytes(remote: str, monkeypatch: pytest.M
         batches.close()
     assert budget._left == 100_000  # noqa: SLF001
     assert 0 <= min(least) < 100_000
+
+
+def test_pieces_ask_for_each_segment_once(
+    object_store: ObjectStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A piece fetches nothing behind its end, and nobody reads again what the pieces have read."""
+    tape = import_frames(tmp_path, [(n, snapshot(BTC)) for n in range(12)], segment_rows=1)
+    url = object_store.put_tree(tape, tmp_path.name)
+    with FaultyProxy(object_store) as proxy:
+        enter(object_store.environment(proxy.url), monkeypatch)
+        opened = Tape.open(path_of(url))
+        assert len(cut_for_workers([(opened, [BTC])], WHOLE, 2)[0].pieces) > 4
+        compare([opened], CompareSettings((0.001,), (BTC,)), workers=ShuffledWorkers(1, 2))
+        asked = Counter(path for method, path in proxy.requests if method == "GET" and ".parquet" in path)
+    objects.client.cache_clear()
+    assert set(asked.values()) == {1}
+    assert len(asked) == len(catalog(tape, BTC))
 
 
 def test_missing_sidecars_are_not_asked_for_one_by_one(

@@ -14,7 +14,7 @@ from orderbook.venues.base import is_product_id
 from orderbook.venues.rawjson import UNREADABLE
 from orderbook.venues.registry import VENUE_NAMES
 from recorder.tape.errors import NewerTapeError, NotATapeError, TapeError
-from recorder.tape.format.layout import MANIFEST
+from recorder.tape.format.layout import MANIFEST, PRODUCT
 from recorder.tape.store import files as store
 
 FORMAT: Final = 2
@@ -117,8 +117,7 @@ def read_manifest(tape: Path) -> Manifest:
     try:
         text = store.read_file(path)
     except (FileNotFoundError, NotADirectoryError):
-        problem = f"not a tape ({MANIFEST} is missing)" if store.exists(tape) else "no such tape"
-        raise NotATapeError(f"{tape}: {problem}", tape) from None
+        raise NotATapeError(f"{tape}: {_why_none(tape)}", tape) from None
     except OSError as error:
         raise NotATapeError(f"{path}: {error.strerror}", tape) from None
     try:
@@ -134,6 +133,17 @@ def read_manifest(tape: Path) -> Manifest:
     if problem := _problem(manifest):
         raise NotATapeError(f"{path}: not a tape's manifest ({problem})", tape)
     return manifest
+
+
+def _why_none(path: Path) -> str:
+    """Return why a path without a manifest is no tape."""
+    if not store.exists(path):
+        return "no such tape"
+    for each in (path, *path.parents):
+        product = each.name.removeprefix(PRODUCT)
+        if product != each.name and store.exists(each.parent / MANIFEST):
+            return f"a part of the tape {each.parent}: give that, and --product {product} for this one alone"
+    return f"not a tape ({MANIFEST} is missing)"
 
 
 def _problem(manifest: Manifest) -> str:

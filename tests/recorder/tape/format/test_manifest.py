@@ -50,6 +50,17 @@ def test_what_is_no_tape_is_refused(tmp_path: Path, place: str) -> None:
         Tape.open(tmp_path / place)
 
 
+@pytest.mark.parametrize("place", ["product=BTC-USD", "product=BTC-USD/date=2026-08-09"])
+def test_a_part_of_a_tape_is_refused(tmp_path: Path, place: str) -> None:
+    """Who names a directory inside a tape is told the tape, and the product."""
+    tape = write_tape(tmp_path / "tape", frames(1))
+    with pytest.raises(NotATapeError) as refused:
+        Tape.open(tape / place)
+    assert str(refused.value) == (
+        f"{tape / place}: a part of the tape {tape}: give that, and --product BTC-USD for this one alone"
+    )
+
+
 @pytest.mark.parametrize(
     "manifest",
     [

@@ -125,9 +125,10 @@ class Page:
         self.until("document.documentElement.dataset.ready === 'true'")
         return self
 
-    def open_products(self) -> Self:
-        """Open the details of all products, and wait until their figures are drawn."""
-        self.value("document.querySelectorAll('.product').forEach(product => { product.open = true; })")
+    def open_products(self, most: int = 1_000) -> Self:
+        """Open the details of all products, or of the first, and wait until their figures are drawn."""
+        products = f"[...document.querySelectorAll('.product')].slice(0, {most})"
+        self.value(f"{products}.forEach(product => {{ product.open = true; }})")
         self.until_drawn()
         return self
 

@@ -16,6 +16,7 @@ from orderbook.compiled.market_arrays import MarketArrays
 from orderbook.execution.codes import QUEUE_MODELS
 from orderbook.execution.compiled.lanes import CompiledLanes
 from orderbook.execution.compiled.loading import kernel_entry
+from orderbook.execution.compiled_strategy import CompiledTrader
 from orderbook.execution.lane import Lane
 from orderbook.execution.lanes import Lanes
 from orderbook.execution.latency import TableLatency, UniformLatency
@@ -28,6 +29,7 @@ from orderbook.execution.table import OrdersTable
 from orderbook.execution.trader import Trader
 from orderbook.execution.wakes import Wakes
 from orderbook.venues.base import Side
+from recorder.runtime.strategies import load_function
 from tests.support import compiled_strategies
 from tests.support.constants import BTC, MS, SECOND
 from tests.support.execution_cases import TICK, Case
@@ -179,7 +181,11 @@ def compiled_lanes(
         keeps_rows=not takes,
         takes=takes,
     )
-    lanes.begin([(make(), each, "strategy") for make, each in made])
+    traders = [make() for make, _ in made]
+    for trader in traders:
+        if isinstance(trader, CompiledTrader):
+            load_function(trader.strategy)  # which no other process of the tests compiles again
+    lanes.begin([(trader, each, "strategy") for trader, (_, each) in zip(traders, made, strict=True)])
     book = CompiledBook(kernels())
     rows = list(_accepted(rows_of(case)))
     for start in range(0, len(rows), cut):

@@ -223,15 +223,14 @@ from orderbook.compiled import layout, levels, near
 levels._PATIENCE, near.MOST_PLACES = 2, 256
 layout.FEWEST_PLACES = near.FEWEST_PLACES = 64  # the array follows, grows and is left
 from tests.orderbook.compiled.test_book import moving_touch
-from tests.endurance.forms import cases
 from tests.endurance.test_mutated_frames import SEEDS, mutated
 from tests.support.engines import assert_engines_agree
 from tests.orderbook.test_tracker import on_one_connection
 from tests.support.rows import cut
 for feed, seeds in SEEDS.items():
     rng = Random(5)
-    texts = [rng.choice(seeds) if n % 3 else mutated(rng.choice(seeds), seeds, rng) for n in range(150)]
-    assert_engines_agree(cut(on_one_connection(seeds[0], *texts), range(0, 150, 15)), feed, depth=2)
+    texts = [rng.choice(seeds) if n % 3 else mutated(rng.choice(seeds), seeds, rng) for n in range(75)]
+    assert_engines_agree(cut(on_one_connection(seeds[0], *texts), range(0, 75, 15)), feed, depth=2)
 for step in (1, -1):
     rows = on_one_connection(*moving_touch(step, 300))
     assert_engines_agree(cut(rows, range(0, 300, 30)), "exchange", depth=9)

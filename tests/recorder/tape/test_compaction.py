@@ -19,7 +19,7 @@ from recorder.tape.reader import Tape
 from replay.checking.verify import verify
 from replay.running import api as running
 from tests.endurance.faults import dying_at, intercepted
-from tests.endurance.forms import IS_LONG
+from tests.endurance.forms import cases
 from tests.endurance.planned_recorder import PlannedRecorder, begin_format_1, planned, planned_digest
 from tests.support.constants import BTC, SECOND
 from tests.support.fork import FORK
@@ -242,9 +242,9 @@ def compact_and_die(tape: Path, dies_at: int) -> None:
 def test_killed_at_every_call_it_is_finished_by_others(tmp_path: Path, finisher: str, form: int) -> None:
     """Wherever it is killed, readers see a valid tape, and the next writer or compaction finishes it.
 
-    The short form tries every third call, from a random one on.
+    The short form tries every seventh call, from a random one on.
     """
-    step = 1 if IS_LONG else 3
+    step = cases(1, 7)
     number = exit_code = random.randrange(step) + 1 - step
     while number < 1 or exit_code != 0:
         number += step

@@ -76,7 +76,7 @@ def test_a_client_of_yours(dask: DaskProcesses, interrupted: dict[str, Path]) ->
 def test_a_backtest_on_a_cluster(dask: DaskProcesses, tmp_path: Path) -> None:
     """Its numbers and its RUN are those of one process, and so are the steps of a walk."""
     tape, runs = bt.open("sample:"), (tmp_path / "alone", tmp_path / "shared")
-    options: dict[str, Any] = {"sweep": {"threshold": [0.0, 0.001]}, "engine": "plain"}
+    options: dict[str, Any] = {"sweep": {"threshold": [0.0, 0.001]}, "engine": "compiled"}
     walk: dict[str, Any] = {**options, "walk": "2s:1s", "end": "+5s"}
     alone = tape.backtest(output=runs[0], end="+5s", **options)
     with client_of(dask) as client:
@@ -101,24 +101,24 @@ def test_a_worker_without_the_tape(dask: DaskProcesses, interrupted: dict[str, P
 
 def compared(tape: bt.Tape, output: Path, client: Any) -> Any:
     """Return the rows of a comparison and of the episodes in its RUN."""
-    options: dict[str, Any] = {"products": FEW, "engine": "plain", "output": output, "client": client}
+    options: dict[str, Any] = {"products": FEW, "engine": "compiled", "output": output, "client": client}
     return to_json(tape.compare(THRESHOLDS, **options).rows()), rows_of(output, "episodes")
 
 
 def verified(tape: bt.Tape, _output: Path, client: Any) -> Any:
     """Return what `verify` found."""
-    return to_json(tape.verify(engine="plain", client=client).document())
+    return to_json(tape.verify(engine="compiled", client=client).document())
 
 
 def exported(tape: bt.Tape, output: Path, client: Any) -> Any:
     """Return the files of an export."""
-    tape.export(output, to="parquet", products=FEW, engine="plain", client=client)
+    tape.export(output, to="parquet", products=FEW, engine="compiled", client=client)
     return files_of(output)
 
 
 def backtested(tape: bt.Tape, output: Path, client: Any) -> Any:
     """Return the rows of a backtest and the files of its RUN."""
-    options: dict[str, Any] = {"products": FEW, "engine": "plain", "output": output, "client": client}
+    options: dict[str, Any] = {"products": FEW, "engine": "compiled", "output": output, "client": client}
     found = tape.backtest("booktape.strategies:QuoteWhenWide", **options)
     return found.rows, found.execution_digest, files_of(output)
 
@@ -146,7 +146,7 @@ def test_what_is_killed(interrupted: dict[str, Path], tmp_path: Path) -> None:
             doomed = DoomedCluster(client, tmp_path / "last.pid")
             waiting = thread.submit(verified, tape, tmp_path, doomed)
             marked(tmp_path / "last.pid")
-            processes.scheduler.kill()
+            os.kill(processes.scheduler, signal.SIGKILL)
             with pytest.raises(LostProcessError, match="cluster is lost"):
                 waiting.result()
 

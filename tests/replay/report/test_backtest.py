@@ -16,9 +16,12 @@ import replay.report.backtest as report
 from orderbook import display
 from orderbook.execution.market_view import MarketView
 from orderbook.execution.wakes import Wakes
+from tests.endurance.forms import TIMEOUT_S
 from tests.support.browser import Page
 from tests.support.commands import invoke
 from tests.support.constants import BTC, ETH, SECOND
+
+pytestmark = pytest.mark.timeout(TIMEOUT_S)  # a browser draws slowly on a busy machine
 
 SWEEP = {"threshold": ["0bps", "2bps", "5bps"]}
 QUEUES = "back,share,front"

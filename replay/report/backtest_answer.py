@@ -75,7 +75,10 @@ def _unfilled(subject: TradedSubject) -> str:
     main = subject.compared[0].main
     count = len(subject.compared)
     if not any(row.orders for row in rows):
-        return ("no order was sent" if count == 1 else f"none of {count:,} settings sent an order") + "."
+        why = ", as no book with both sides was known" if subject.is_bookless else ""
+        return (
+            "no order was sent" if count == 1 else f"none of {count:,} settings sent an order"
+        ) + f"{why}."
     who = "the strategy was never filled" if count == 1 else f"none of {count:,} settings was filled"
     who += subject.at
     others = [row.net for row in rows if row.fills and row.net is not None]

@@ -258,19 +258,20 @@ def _overview(subject: TradedSubject, title: str) -> dict[str, str | Sparkline]:
         times, bids, asks = subject.evidence.quotes.points()
         price = sparkline(f"price of {title}", times, (bids + asks) / 2)
     best = subject.best[0] if subject.best else None
-    row, lane = (None, None) if best is None else (best.main, best.main_lane)
+    # Without a fill there is no money to tell, only zeros.
+    row, lane = (None, None) if best is None or not subject.is_filled else (best.main, best.main_lane)
     bounds = {}
     if len(subject.settings[0].rows) > 1:
-        ends = "-" if best is None else best.bounds if " to " in best.bounds else "the same"
+        ends = "-" if best is None or row is None else best.bounds if " to " in best.bounds else "the same"
         bounds = {"back to front (quote)": ends}
     return {
         "product": title,
         "best setting": _name_of_best(subject),
         "net (quote)": "-" if row is None else display.significant(row.net),
         **bounds,
-        "fills": "-" if row is None else display.count(row.fills),
+        "fills": "-" if best is None else display.count(best.main.fills),
         "price": price,
-        "equity": sparkline(f"equity of {title}", *lane.equity()) if lane and subject.is_filled else "-",
+        "equity": sparkline(f"equity of {title}", *lane.equity()) if lane else "-",
         "filled (%)": "-" if row is None else display.percent(row.fill_ratio),
         "fees (quote)": "-" if row is None else display.significant(row.fees),
         "drawdown (quote)": "-" if row is None else display.significant(row.drawdown),

@@ -54,7 +54,8 @@ def depth_chart(subject: TradedSubject) -> Chart | str | None:
     own = orders_table(lane.orders.kept, subject.base) if lane.orders.kept else None
     return Chart(
         "depth",
-        f"Depth over time, and {display.plural(lane.stages['sent'], 'order')} of {subject.who}",
+        f"{_peak(grid, low, height, subject)};"
+        f" {display.plural(lane.stages['sent'], 'order')} of {subject.who}",
         f"{_colours(evidence, height, subject.unit)} A line of an own order"
         " tells what was ahead of it when it began and when it ended. Circles and squares:"
         " trades of others.",
@@ -78,7 +79,7 @@ def market_depth_chart(subject: Subject) -> Chart | None:
     figure["layout"]["shapes"] += _signal_bars(evidence)
     return Chart(
         "depth",
-        f"Depth over time: {display.plural(evidence.trades.seen, 'trade')}, and the spread above {detail}",
+        f"{_peak(grid, low, height, subject)}; {display.plural(evidence.trades.seen, 'trade')}",
         f"{_colours(evidence, height, subject.unit)} Orange bars at the top: the spread was above"
         f" {detail}; bars less than {seconds_of(evidence.wide.joined_ns)} apart are one. Circles and squares"
         " are trades.",
@@ -87,6 +88,15 @@ def market_depth_chart(subject: Subject) -> Chart | None:
         ZOOM,
         is_tall=True,
     )
+
+
+def _peak(grid: Ints, low: int, height: int, subject: Subject | TradedSubject) -> str:
+    """Return a title: the largest size of a level that is drawn, and where it was."""
+    if not grid.any():
+        return "Depth over time"
+    size = display.significant(int(grid.max()) / UNITS)
+    price = display.price((low + int(grid.max(axis=1).argmax()) * height) / UNITS)
+    return f"Depth: levels of up to {size} {subject.base}, near {price} {subject.unit}"
 
 
 def _signal_bars(evidence: Evidence) -> list[Figure]:

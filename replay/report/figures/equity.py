@@ -10,7 +10,7 @@ from replay.comparing.sweep.order_statistics import Floats
 from replay.report.collect.gaps import Gap
 from replay.report.collect.lanes import LaneEvidence
 from replay.report.figures.chart import STYLES, Chart, Figure
-from replay.report.figures.series import band, interrupted, line, shaded, time_axis
+from replay.report.figures.series import band, interrupted, line, shaded, shading, time_axis
 from replay.report.figures.settings import BAND
 from replay.report.figures.trading import Setting, TradedSubject, plain
 from replay.report.tables import Table
@@ -63,7 +63,7 @@ def equity_chart(subject: TradedSubject) -> Chart | str | None:
         "equity",
         f"Equity, with a drawdown of {display.significant(best.main.drawdown)} {unit} at most"
         + (f" for {best.label}" if len(subject.compared) > 1 else ""),
-        f"Cash and position at the mid{which}.{shaded_band} Shaded: no book.",
+        f"Cash and position at the mid{which}.{shaded_band}{shading(gaps)}",
         {
             "data": traces,
             "layout": {

@@ -97,6 +97,7 @@ def _trades(trades: LargestTrades) -> dict[str, Figure]:
             "marker": {
                 "symbol": symbol,
                 "color": colour,
+                "opacity": 1,  # Plotly draws marks of several sizes faintly otherwise
                 "size": (4 + np.sqrt(found[:, 3] / largest) * (_LARGEST - 4)).round(1).tolist(),
             },
             "hovertemplate": f"%{{x}}: %{{customdata}} at %{{y:,.8~f}}<extra>taker {what}</extra>",

@@ -8,7 +8,16 @@ from replay.palette import BLUE, ORANGE
 from replay.report.collect.evidence import Evidence, evenly_chosen
 from replay.report.figures.chart import Chart, Figure, Subject
 from replay.report.figures.marks import named, seen_marks
-from replay.report.figures.series import ZOOM, interrupted, line, price_axis, seconds_of, shaded, time_axis
+from replay.report.figures.series import (
+    ZOOM,
+    interrupted,
+    line,
+    price_axis,
+    seconds_of,
+    shaded,
+    shading,
+    time_axis,
+)
 from replay.report.figures.trading import plain
 from replay.report.tables import gaps_table, spread_table
 
@@ -35,7 +44,7 @@ def spread_chart(subject: Subject) -> Chart | str | None:
         f"Prices, and a spread of up to {display.bps(float(values.max()))} bps",
         f"Above: lowest bid to highest ask in each {seconds_of(evidence.quotes.width_ns)}. Below: smallest"
         f" and largest spread in each {seconds_of(spreads.width_ns)}, of {display.count(spreads.seen)}"
-        f" summaries. Orange lines are thresholds, the solid one is shown in detail.{drawn} Shaded: no book.",
+        f" summaries. Orange lines are thresholds, the solid one is shown in detail.{drawn}{shading(gaps)}",
         spread_figure(subject, evidence),
         spread_table(spreads),
         ZOOM,

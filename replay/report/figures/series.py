@@ -16,7 +16,8 @@ from replay.report.figures.chart import Figure
 _FEW_TICKS: Final = 6
 _FEW_DECADES: Final = 3
 """A logarithmic axis of more decades has a tick at powers of ten alone."""
-TIME_AXIS: Final = {"type": "date", "title": {"text": "time (UTC)"}}
+TIME_AXIS: Final = {"type": "date", "title": {"text": "time (UTC)"}, "ticklabelstandoff": 6}
+"""Its labels keep clear of the lowest one of the axis at the left."""
 ZOOM: Final = (
     ("earlier", "Earlier"),
     ("later", "Later"),
@@ -93,6 +94,11 @@ def shaded(gaps: Sequence[Gap]) -> list[Figure]:
     looks = {"fillcolor": GREY, "opacity": 0.45, "line": {"width": 1, "color": GREY}}
     area = {"type": "rect", "layer": "below", "yref": "paper", "y0": 0, "y1": 1}
     return [{**area, "x0": milliseconds(gap.start), "x1": milliseconds(gap.end), **looks} for gap in gaps]
+
+
+def shading(gaps: Sequence[Gap]) -> str:
+    """Return what a figure says of its shaded areas; nothing if it has none."""
+    return " Shaded: no book, nothing is known." if gaps else ""
 
 
 def time_axis(times: Ints, anchor: str = "y") -> Figure:

@@ -11,7 +11,16 @@ from replay.report.collect.lanes import LaneEvidence
 from replay.report.collect.traded import TradedProduct
 from replay.report.figures.chart import Chart, Figure
 from replay.report.figures.marks import marks, named, rested_sentence
-from replay.report.figures.series import ZOOM, interrupted, line, price_axis, seconds_of, shaded, time_axis
+from replay.report.figures.series import (
+    ZOOM,
+    interrupted,
+    line,
+    price_axis,
+    seconds_of,
+    shaded,
+    shading,
+    time_axis,
+)
 from replay.report.figures.trading import TradedSubject, plain, size_text
 from replay.report.tables import Table
 
@@ -26,6 +35,8 @@ def tape_chart(subject: TradedSubject) -> Chart | str | None:
         return None
     if lane is None:
         return "No setting ran, so there are no prices to draw."
+    if subject.is_bookless and not evidence.trades.seen:
+        return "No book with both sides was known, and no trade, so there are no prices to draw."
     best = subject.best[0]
     said = "; ".join(filter(None, (*_drawn(evidence, lane), rested_sentence(lane))))
     return Chart(
@@ -33,10 +44,10 @@ def tape_chart(subject: TradedSubject) -> Chart | str | None:
         f"{display.plural(best.main.fills, 'fill')} of {subject.who}, net"
         f" {display.significant(best.main.net)} {subject.unit}"
         if best.main.fills
-        else _unfilled(subject),
+        else _unfilled(subject, evidence),
         f"{said[:1].upper()}{said[1:]}"
         + (" Below: position and equity." if _has_money(lane) else "")
-        + " Shaded: no book, nothing is known.",
+        + (" No book with both sides was known." if subject.is_bookless else shading(evidence.gaps.found())),
         _figure(subject, evidence, lane),
         _table(subject, lane.fills.kept),
         ZOOM,
@@ -59,9 +70,11 @@ def _drawn(evidence: TradedProduct, lane: LaneEvidence) -> Iterator[str]:
         yield "no trade of others could be read"
 
 
-def _unfilled(subject: TradedSubject) -> str:
+def _unfilled(subject: TradedSubject, evidence: TradedProduct) -> str:
     """Return a title of prices at which nothing was filled."""
     if not any(row.orders for each in subject.compared for row in each.rows.values()):
+        if subject.is_bookless:
+            return f"{display.plural(evidence.trades.seen, 'trade')}, and no book with both sides"
         return "Prices: no order was sent"
     return f"No fill of {subject.who} under {subject.best[0].main.queue}"
 

@@ -134,6 +134,11 @@ class TradedSubject:
         return any(row.fills for each in self.compared for row in each.rows.values())
 
     @property
+    def is_bookless(self) -> bool:
+        """Whether no book with both sides was known, as far as the product was watched."""
+        return self.evidence is not None and not len(self.evidence.quotes.points()[0])
+
+    @property
     def shown(self) -> LaneEvidence | None:
         """What was kept of the best setting, whose orders are drawn."""
         return self.best[0].main_lane if self.best else None

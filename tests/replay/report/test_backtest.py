@@ -1,5 +1,6 @@
 """The report of a backtest: every number it draws is one of the result, and a browser draws it in silence."""
 
+import json
 import re
 from collections.abc import Mapping
 from importlib.metadata import version
@@ -20,6 +21,7 @@ from tests.endurance.forms import TIMEOUT_S
 from tests.support.browser import Page
 from tests.support.commands import invoke
 from tests.support.constants import BTC, ETH, SECOND
+from tests.support.tapes import import_frames, snapshot
 
 pytestmark = pytest.mark.timeout(TIMEOUT_S)  # a browser draws slowly on a busy machine
 
@@ -212,6 +214,26 @@ def assert_titles_say_what_was_found(page: Page) -> None:
         r"[0-9.]+ ±[0-9.]+ bps (better|worse) for us \([0-9]+ fills\)$", titles["p0-markouts-title"]
     )
     assert page.value("document.querySelector('#p0-tape .ytitle').textContent") == "price (USD)"
+    assert re.match(r"Depth: levels of up to [0-9.]+ ETH, near [0-9,.]+ USD; ", titles["p0-depth-title"])
+
+
+@pytest.mark.parametrize("trades", [0, 2])
+def test_a_tape_without_a_book(trades: int, tmp_path: Path) -> None:
+    """Where no book had both sides, the answer, the table and the figures say so in place of zeros."""
+    frames = [(0, snapshot(BTC, bids=[["99", "1"]], asks=[]))]
+    for number in range(trades):
+        trade = {"product_id": BTC, "trade_id": number + 1, "side": "sell", "price": "99", "size": "0.5"}
+        time = "2026-01-01T00:00:01Z"
+        frames.append(((number + 1) * SECOND, json.dumps({"type": "match", "time": time, **trade})))
+    path = tmp_path / "report.html"
+    bt.open(import_frames(tmp_path, frames)).backtest(sweep=SWEEP, html=path, keep=False)
+    text = path.read_text(encoding="utf-8")
+    assert ": none of 3 settings sent an order, as no book with both sides was known.</li>" in text
+    assert '<th scope="col">fills</th>' in text
+    assert "fees (USD)" not in text
+    said = "2 trades, and no book with both sides</h3>", "no trade, so there are no prices to draw.</p>"
+    assert [each in text for each in said] == [bool(trades), not trades]
+    assert "Shaded" not in text
 
 
 def test_settings_of_others_are_text(page: Page, tmp_path: Path) -> None:

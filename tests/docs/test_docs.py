@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.constants import CAPTURES, ROOT
-from tests.support.shell import make_workspace, run_commands, run_on_terminal
+from tests.support.shell import make_workspace, run_on_terminal, run_program
 
 COLUMNS = 100
 PAGES = sorted((ROOT / "docs").glob("*.md"))
@@ -104,7 +104,7 @@ def test_python(page: Path, tmp_path: Path) -> None:
     for number, (_, language, body, shown) in enumerate(BLOCK.findall(page.read_text(encoding="utf-8"))):
         if language == "python":
             (place / f"example{number}.py").write_text(body, encoding="utf-8")
-            printed = run_commands(f"python example{number}.py", place)
+            printed = run_program(f"example{number}.py", place)
             assert printed == shown if shown else printed
 
 

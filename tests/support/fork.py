@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import runpy
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -48,7 +49,7 @@ def run_command(
     """Run a `booktape` command to its end, in a fork.
 
     Args:
-        words: arguments of the command.
+        words: arguments of the command, or a program of Python.
         cwd: working directory; None for that of the tests.
         env: environment, all of it.
         timeout: seconds after which it is killed.
@@ -89,7 +90,7 @@ def run_words(
     stderr: Connection,
     start_new_session: bool = False,
 ) -> None:
-    """Do what `python -m booktape` does, in a fork."""
+    """Do what `python -m booktape` does, in a fork; or what `python` does, if the first word is a program."""
     if start_new_session:
         os.setsid()
     os.environ.clear()
@@ -102,6 +103,11 @@ def run_words(
     stderr.close()
     sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115  to the end of the process
     sys.stderr = open(2, "w", encoding="utf-8", buffering=1, closefd=False)  # noqa: SIM115
+    if words[0].endswith(".py"):
+        sys.argv = list(words)
+        sys.path.insert(0, str(Path.cwd()))
+        runpy.run_path(str(Path(words[0]).absolute()), run_name="__main__")
+        return
     sys.argv = ["booktape", *words]
     from booktape.__main__ import main  # noqa: PLC0415  tests import this module for FORK alone
 

@@ -44,6 +44,17 @@ def run_commands(text: str, workspace: Path) -> str:
         check=False,
         timeout=TIMEOUT_S,
     )
+    return _stdout_of(done)
+
+
+def run_program(name: str, workspace: Path) -> str:
+    """Run a program of Python and return stdout, as `run_commands` does; in a fork, as `run_on_terminal`."""
+    if sys.executable != PYTHON:
+        return run_commands(f"python {name}", workspace)
+    return _stdout_of(run_command([name], cwd=workspace, env=_environment(workspace), timeout=TIMEOUT_S))
+
+
+def _stdout_of(done: subprocess.CompletedProcess[str]) -> str:
     written = ("Results in ", "Report in ")
     unexpected = [line for line in done.stderr.splitlines() if not line.startswith(written)]
     assert (done.returncode, unexpected) == (0, []), f"exit {done.returncode}: {done.stderr}"

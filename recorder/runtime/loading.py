@@ -23,6 +23,8 @@ _FEW_ROWS: Final = 60_000
 """Rows that the plain engine runs while the compiled one is loaded from its cache: 1.3 s at 48,000 rows/s."""
 _MANY_ROWS: Final = 1_000_000
 """Rows that take the plain engine 20 s, half as long as compiling takes, which is kept for the next time."""
+_loaded: Final[set[bool]] = set()
+"""What of the compiled engine this process has: False if it has the engine, True if the exchange as well."""
 
 
 class EngineError(BooktapeError):
@@ -62,6 +64,7 @@ def load_engine(
             from orderbook.execution.compiled.loading import load as load_exchange  # noqa: PLC0415
 
             load_exchange(cache, announce)
+        _loaded.update({False, executes})
         return CompiledEngine()
     except OptionError:
         raise
@@ -121,10 +124,11 @@ def engine_for(
     """Return the engine for so many rows: for `auto` the plain one if the compiled one cannot pay off.
 
     That is if the plain engine runs the rows before the compiled one is loaded, or if it would have to be
-    compiled first and the rows are not a million. Of rows that are still being recorded, few are no reason.
+    compiled first and the rows are not a million. Of rows that are still being recorded, few are no reason,
+    and none are if this process has loaded it already.
     """
     if engine == "auto" and (
-        (rows < _FEW_ROWS and not grows)
+        (rows < _FEW_ROWS and not grows and executes not in _loaded)
         or (rows < _MANY_ROWS and not preload_engine(engine, executes=executes))
     ):
         return "plain"
@@ -163,6 +167,7 @@ def preload_engine(name: str, *, executes: bool = False) -> bool:
             from orderbook.execution.compiled.loading import load as load_exchange  # noqa: PLC0415
 
             load_exchange(KernelCache(), refuse)
+        _loaded.update({False, executes})
     except OptionError:
         raise
     except Exception:  # noqa: BLE001  whatever it is, `load_engine` reports it

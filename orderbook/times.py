@@ -1,7 +1,7 @@
 """ISO times, such as `2026-08-09T21:05:48.506659391Z`, to nanoseconds since 1970 (int64) and back."""
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import lru_cache
 from typing import Final
 
@@ -11,23 +11,27 @@ NS: Final = 1_000_000_000
 MAX_TIME_NS: Final = 2**63 - 1
 """The last instant that a timestamp column holds: 2262-04-11T23:47:16.854775807Z."""
 
-_SECOND = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}")
+_SECOND = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})T([01][0-9]|2[0-3]):([0-5][0-9]):([0-5][0-9])")
 
 
 @lru_cache(maxsize=1024)
 def _parse_second(text: str) -> int | None:
     """Return the nanoseconds of `YYYY-MM-DDTHH:MM:SS`, None if it is not an instant since 1970."""
-    if _SECOND.fullmatch(text) is None:
+    found = _SECOND.fullmatch(text)
+    days = None if found is None else _parse_day(found[1])
+    if found is None or days is None:
         return None
-    try:
-        instant = datetime.fromisoformat(text).replace(tzinfo=UTC)
-    except ValueError:
-        return None
-    seconds = (instant - datetime(1970, 1, 1, tzinfo=UTC)) // _ONE_SECOND
+    seconds = ((days * 24 + int(found[2])) * 60 + int(found[3])) * 60 + int(found[4])
     return seconds * NS if 0 <= seconds * NS <= MAX_TIME_NS else None
 
 
-_ONE_SECOND = datetime(1970, 1, 1, 0, 0, 1, tzinfo=UTC) - datetime(1970, 1, 1, tzinfo=UTC)
+@lru_cache(maxsize=1024)
+def _parse_day(text: str) -> int | None:
+    """Return the days from 1970 to a day, None if it is not one: a list of segments has many times a day."""
+    try:
+        return date.fromisoformat(text).toordinal() - date(1970, 1, 1).toordinal()
+    except ValueError:
+        return None
 
 
 def parse_time(text: str) -> int | None:

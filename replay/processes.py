@@ -120,7 +120,7 @@ class WorkerPool(AbstractContextManager["WorkerPool[P, R]"], Generic[P, R]):
         from recorder.runtime.loading import load_engine  # noqa: PLC0415  which imports Arrow
 
         have_loaded = [worker.has_loaded() for worker in self._workers]
-        if not isinstance(engine, str):
+        if not isinstance(engine, str) or engine == "plain":
             return engine
         if have_loaded and all(have_loaded):
             return "compiled"

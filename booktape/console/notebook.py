@@ -5,9 +5,9 @@ from html import escape
 from typing import Any, Final
 
 from rich.console import Console, Group
-from rich.table import Table
 from rich.text import Text
 
+from booktape.console.columns import TextTable
 from orderbook.display import printable_lines
 from orderbook.result import Result
 
@@ -48,27 +48,25 @@ def _html(shown: Any) -> Iterator[str]:
     if isinstance(shown, Group):
         for each in shown.renderables:
             yield from _html(each)
-    elif isinstance(shown, Table):
+    elif isinstance(shown, TextTable):
         yield _table(shown)
     else:
         yield _LINE.format(_escaped(shown))
 
 
-def _table(table: Table) -> str:
-    columns = [list(column.cells) for column in table.columns]
-    styles = [_NUMBER if column.justify == "right" else _TEXT for column in table.columns]
+def _table(table: TextTable) -> str:
+    styles = [_NUMBER if column.side == "right" else _TEXT for column in table.columns]
     head = "".join(
-        f"<th{style}>{_escaped(column.header).replace(chr(10), '<br>')}</th>"
+        f"<th{style}>{_escaped(column.title).replace(chr(10), '<br>')}</th>"
         for column, style in zip(table.columns, styles, strict=True)
     )
-    rows = list(zip(*columns, strict=True))
     body = "".join(
         "<tr>"
         + "".join(f"<td{style}>{_escaped(cell)}</td>" for cell, style in zip(row, styles, strict=True))
         + "</tr>"
-        for row in rows[:MAX_ROWS]
+        for row in table.rows[:MAX_ROWS]
     )
-    left_out = len(rows) - MAX_ROWS
+    left_out = len(table.rows) - MAX_ROWS
     more = _LINE.format(f"{left_out:,} more rows") if left_out > 0 else ""
     return _TABLE.format(head, body, more)
 

@@ -20,6 +20,7 @@ from recorder.tape.product_tape import ProductTape
 from recorder.tape.row_batches import BATCH_ROWS
 
 _FEW_ROWS: Final = 1024
+_WITH_PAYLOAD: Final = ["recv_time", "connection", "kind", "payload"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +102,9 @@ def _overview(
         journal_bytes=0,
         torn_bytes=0,
         damaged=tuple(damaged_copies(tape.journals)),
-        connections=collector.connections(all_facts(entry.facts for entry in entries), unsealed_from),
+        connections=collector.connections(
+            all_facts(entry.facts for entry in entries if entry.has_facts), unsealed_from
+        ),
     )
 
 
@@ -148,22 +151,28 @@ def _read_segments(
         inside = _inside_connections(entries)
         sizes = tape.file_sizes() if inside else {}
         try:
-            for entry in entries:
+            for before, entry in zip([None, *entries], entries, strict=False):
                 if entry.first_seq in inside:
                     tape.check_size(entry, sizes)
-                    collector.skip(entry.last_time, entry.last_time)
                     continue
-                segment = tape.open_segment(entry, dictionaries=["kind"])
-                with segment.file:
-                    if removed is not None and entry is entries[0]:
-                        _begin(collector, segment)
-                    for group in range(segment.file.num_row_groups):
-                        _add_row_group(segment, group, collector)
+                if before is not None and before.first_seq in inside:
+                    collector.skip(before.last_time, before.last_time)
+                is_cut = removed is not None and entry is entries[0]
+                _add_segment(tape.open_segment(entry, dictionaries=["kind"]), collector, is_cut=is_cut)
         except (DamagedTapeError, RemovedRowsError):
             if tape.segments() == entries:
                 raise
         else:
             return removed, entries, collector  # else it was merged or removed since it was listed: once more
+
+
+def _add_segment(segment: SealedSegment, collector: ConnectionCollector, *, is_cut: bool) -> None:
+    """Add the rows of a segment; `is_cut` if those before it were removed."""
+    with segment.file:
+        if is_cut:
+            _begin(collector, segment)
+        for group in range(segment.file.num_row_groups):
+            _add_row_group(segment, group, collector)
 
 
 def _begin(collector: ConnectionCollector, segment: SealedSegment) -> None:
@@ -195,12 +204,18 @@ def _add_row_group(segment: SealedSegment, group: int, collector: ConnectionColl
     """
     file = segment.file
     with naming_damage(segment.path):
+        if file.metadata.row_group(group).num_rows <= _FEW_ROWS:  # of a quiet product: two reads cost more
+            for rows in file.iter_batches(_FEW_ROWS, [group], _WITH_PAYLOAD, use_threads=False):
+                rows.column("kind").validate(full=True)
+                collector.add(rows)
+            return
         light = file.read_row_group(group, ["recv_time", "kind"], use_threads=False)
         times = light.column("recv_time").to_numpy().view(np.int64)
         marked = remaining = _end_of_marks(light.column("kind"))
         if remaining:
-            columns = ["recv_time", "connection", "kind", "payload"]
-            for rows in file.iter_batches(min(remaining, _FEW_ROWS), [group], columns, use_threads=False):
+            for rows in file.iter_batches(
+                min(remaining, _FEW_ROWS), [group], _WITH_PAYLOAD, use_threads=False
+            ):
                 collector.add(rows)
                 remaining -= rows.num_rows
                 if remaining <= 0:

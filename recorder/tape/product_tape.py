@@ -302,9 +302,10 @@ class ProductTape:
         Raises:
             DamagedTapeError: if it is missing or of another size.
         """
+        if sizes.get(entry.file) == entry.bytes:
+            return
         path = self.directory / entry.file
-        is_found = sizes.get(entry.file) == entry.bytes
-        if not is_found and not any(store.has_size(name, entry.bytes) for name in (path, merged_file(path))):
+        if not any(store.has_size(name, entry.bytes) for name in (path, merged_file(path))):
             self.open_segment(entry).file.close()  # says what is wrong with it
 
     def open_journals(self) -> Iterator[JournalReader]:

@@ -48,8 +48,9 @@ def verify(
     opened = Tape.open(tape, damage)
     damage += opened.manifest.unfinished_lines()
     products = opened.select(())
+    engine = engine_for(_sealed_rows(opened, products), engine)
     if workers is None:
-        running = load_engine(engine_for(_sealed_rows(opened, products), engine))
+        running = load_engine(engine)
         name, checks = running.name, {each: check_product(opened, each, running) for each in products}
     else:
         sent = workers.ready_engine(engine)

@@ -63,14 +63,14 @@ def compare(  # noqa: PLR0913  each is an option of the command, or shows its wo
         if workers is None and processes > 1:
             workers = stack.enter_context(LocalWorkers(processes, engine, run_piece.__module__))
         pieces = []
+        chosen = engine_for(sum(each.sealed_work(wanted) for each in opened), engine)
         if workers is None:
-            work_of_all = sum(each.sealed_work(wanted) for each in opened)
-            running: Engine | EngineName = load_engine(engine_for(work_of_all, engine))
+            running: Engine | EngineName = load_engine(chosen)
         else:
             # What a report shows of a product is collected over all of its rows.
             number = workers.width if watch is None else 0
             pieces = cut_for_workers(zip(opened, selected, strict=True), settings.window, number)
-            running = workers.ready_engine(engine)
+            running = workers.ready_engine(chosen)
         started = time.perf_counter()
         writer = stack.enter_context(run_directory(output)) if output else None
         if episodes_of is None:

@@ -121,7 +121,8 @@ def _in_pieces(whole: _Part, workers: Workers, watch: Watcher | None) -> RunResu
         workers.width if watch is None else 0,  # what a report shows is collected over all rows of a product
         at_connections=settings.trades,
     )
-    engine = workers.ready_engine(whole.engine)
+    chosen = engine_for(whole.tape.sealed_work(settings.products), whole.engine)
+    engine = workers.ready_engine(chosen)
     work = PieceWork(
         whole.tape.to_send(elsewhere=workers.are_elsewhere), settings, whole.writer, whole.keep, engine
     )

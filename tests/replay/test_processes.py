@@ -85,7 +85,7 @@ def test_a_comparison_is_that_of_one_process(tape: Path, tmp_path: Path) -> None
     options = ("--threshold", "1bps", "--threshold", "1.05%", "--by", "hour")
     alone = json_of("compare", *tapes, *options, "-o", tmp_path / "alone")
     shared = json_of("compare", *tapes, *options, "-o", tmp_path / "shared", "--processes", "2")
-    for name in ("rows", "spread", "quality", "tapes", "episodes_of"):
+    for name in ("rows", "spread", "quality", "tapes", "episodes_of", "engine"):
         assert shared[name] == alone[name]
     written = [rows_of(tmp_path / run, "episodes") for run in ("alone", "shared")]
     assert written[0] == written[1]
@@ -192,7 +192,8 @@ COMPARE = """
 import sys
 import booktape
 if __name__ == "__main__":
-    print(booktape.open(sys.argv[1]).compare("10bps", processes=2).engine, "llvmlite" in sys.modules)
+    found = booktape.compare(sys.argv[1], "10bps", processes=2, engine="compiled")
+    print(found.engine, "llvmlite" in sys.modules)
 """
 
 

@@ -105,11 +105,12 @@ def _problems_of_end(
     product_dir: Path, last: SegmentEntry | None, least: int, sidecars: list[str], seen: "_Seen"
 ) -> list[str]:
     end = last.next_seq if last else 0
-    known = seen.waiting | {PurePath(name).stem for name in seen.files}
+    later = [name for name in sidecars[bisect_left(sidecars, f"{end:020d}") :] if name[:20].isdecimal()]
+    known = seen.waiting | {PurePath(name).stem for name in seen.files} if later else set()
     found = [
         f"{product_dir / SIDECARS / name}: belongs to rows that the list of segments does not have"
-        for name in sidecars[bisect_left(sidecars, f"{end:020d}") :]
-        if name[:20].isdecimal() and name[:20] not in known
+        for name in later
+        if name[:20] not in known
     ]
     if end < least:
         found.append(f"{product_dir}: the list has {end:,} rows, but {least:,} were sealed")

@@ -91,6 +91,11 @@ class SegmentEntry:
         return time
 
     @property
+    def has_facts(self) -> bool:
+        """Whether its rows tell anything: of most segments of a feed without numbers nothing."""
+        return bool(self.faults or self.numbered or self.lags or self.malformed)
+
+    @property
     def facts(self) -> Facts:
         """What its rows tell of their connections."""
         malformed: Faults = {connection: {"malformed": n} for connection, n in self.malformed.items()}

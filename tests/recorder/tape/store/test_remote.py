@@ -80,8 +80,8 @@ def test_the_results_are_those_of_the_files(remote: str, recording: Recording) -
 
 def test_verify_in_pieces(remote: str, recording: Recording) -> None:
     """Processes that share the check of a tape in a store find what one finds in its files."""
-    shared = json_of("verify", remote, "--engine", "plain", "--processes", "2")
-    alone = json_of("verify", recording.tape, "--engine", "plain")
+    shared = json_of("verify", remote, "--processes", "2")
+    alone = json_of("verify", recording.tape)
     assert comparable(shared, remote) == comparable(alone, recording.tape)
 
 

@@ -53,6 +53,17 @@ def _trim() -> None:
         trim(0)
 
 
+def keep_freed_memory() -> None:
+    """Keep what is freed for what is allocated next, in a process that ends with its work.
+
+    Else glibc returns some large arrays and gets the next page by page: a pass has twice the page faults.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(_M_MMAP_THRESHOLD, _LARGEST_BYTES)
+        mallopt(_M_TRIM_THRESHOLD, 8 * _LARGEST_BYTES)
+
+
 @contextmanager
 def keeping_freed_memory() -> Iterator[None]:
     """Keep what is freed in the block for what is allocated next, and return it at the end.
@@ -64,8 +75,7 @@ def keeping_freed_memory() -> Iterator[None]:
     if mallopt is None or not threshold.isdigit():
         yield
         return
-    mallopt(_M_MMAP_THRESHOLD, _LARGEST_BYTES)
-    mallopt(_M_TRIM_THRESHOLD, 8 * _LARGEST_BYTES)
+    keep_freed_memory()
     try:
         yield
     finally:

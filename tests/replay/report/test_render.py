@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from orderbook import display
-from replay.report.render import write_page
+from replay.report.render import in_utf8, write_page
 from tests.support.commands import booktape_process, invoke, json_of
 from tests.support.constants import ROOT, SAMPLE
 
@@ -75,5 +75,5 @@ def test_what_it_holds(report: Path) -> None:
 
 def test_a_name_that_is_not_utf_8(tmp_path: Path) -> None:
     """The page shows its bytes as the terminal does."""
-    write_page(tmp_path / "report\udcff.html", "tape\udcff é")
+    write_page(tmp_path / "report\udcff.html", in_utf8("tape\udcff é"))
     assert (tmp_path / "report\udcff.html").read_text(encoding="utf-8") == "tape\\udcff é"

@@ -161,10 +161,12 @@ def pieces_of(
     begins = [parse_time(part.first_recv_time) or 0 for part in parts]
     first = 0 if window.start is None else max(bisect_right(begins, window.start) - 1, 0)
     last = len(parts) if window.end is None else bisect_right(begins, window.end - 1)
+    # The first piece has a segment that begins in the window: it must not be one without rows.
+    begun = first + any(begin < (window.start or 0) for begin in begins[first : first + 1])
     sizes = list(_sizes(entries, parts))[first:last]
     left, starts, seen = deque(each * sum(sizes) for each in cuts), [0], 0.0
     for place, size in enumerate(sizes, first):
-        if place > first and left and seen >= left[0]:
+        if place > begun and left and seen >= left[0]:
             is_connection = parts[place].connections[0] != parts[place - 1].connections[1]
             may_cut = (is_connection or not at_connections) and (
                 believes_unlisted or parts[place].book_sha256

@@ -71,7 +71,7 @@ def compare_forms(title: str, source: Path, engine: Engine, runs: int, ratio: fl
 
 def main() -> None:
     """Measure and print."""
-    options = parser(__doc__.partition(":")[0], runs=9, frames=200_000).parse_args()
+    options = parser(__doc__.partition(":")[0], runs=5, frames=1_000_000).parse_args()
     use_one_core()
     engine = load_engine("compiled")
     load_packer()

@@ -83,3 +83,7 @@ def test_a_window_is_divided(interrupted: dict[str, Path]) -> None:
     pieces = pieces_of(tape, middle, EVERYWHERE)
     assert 1 < len(pieces) < len(pieces_of(tape, WHOLE, EVERYWHERE))
     assert pieces_of(tape, Window(None, times[0]), EVERYWHERE) == (WHOLE_PRODUCT,)
+    late = pieces_of(tape, Window(times[1] + 1, None), EVERYWHERE)
+    assert len(late) > 1
+    assert late[0].next_seq is not None
+    assert late[0].next_seq > tape.segments()[2].first_seq  # the second one ends before the window

@@ -12,6 +12,7 @@ import obstore
 import pytest
 
 import booktape as bt
+from orderbook.times import format_time
 from recorder.tape.reader import Tape
 from recorder.tape.store import fetching, objects
 from recorder.tape.store import files as store
@@ -43,14 +44,20 @@ def remote(object_store: ObjectStore, uploaded: str, monkeypatch: pytest.MonkeyP
     objects.client.cache_clear()
 
 
-def documents(tape: object) -> Any:
+def documents(tape: str | Path) -> Any:
     """Return what the commands that read a tape say of it, to be compared."""
+    rows = bt.open(tape).rows(BTC)
+    last = max(
+        time.value
+        for time, kind in zip(rows["recv_time"], rows["kind"], strict=True)
+        if kind.as_py() == "frame"
+    )
     found = {
         "inspect": json_of("inspect", tape, "--trades"),
         "verify": json_of("verify", tape),
         "replay": json_of("replay", tape),
         "from": json_of("replay", tape, "--from", "+1s"),
-        "book": json_of("book", tape, "-p", BTC, "--at", "+1500ms"),
+        "book": json_of("book", tape, "-p", BTC, "--at", format_time(last)),  # no interruption
         "compare": json_of("compare", tape, "--threshold", "1bps:5bps:1bps"),
         "backtest": json_of("backtest", tape),
     }

@@ -114,9 +114,6 @@ def replay(
     to N, 1 the best; with --trades RUN/trades. What has no rows has no directory.
     """
     from booktape import arguments
-    from booktape.console import watching
-    from booktape.console.progress import progress_bar
-    from booktape.console.results import print_run
     from booktape.console.terminal import echo_summaries, log_to_stderr, print_result
 
     refuse_open(options["html"], opens=opens)
@@ -125,10 +122,14 @@ def replay(
     shown: AbstractContextManager[Any] = nullcontext()  # several processes report no steps
     speed = arguments.speed_of(options["speed"])
     if follow or (processes == 1 and math.isfinite(speed)):
+        from booktape.console import watching
+
         above = arguments.threshold(options["threshold"])
         shown = watching.replay(opened.path, products, speed, above, is_followed=follow)
         options["progress_trades"] = watching.has_panel()
     elif processes == 1 and options["cluster"] is None:
+        from booktape.console.progress import progress_bar
+
         shown = progress_bar(opened.path, products, "replay")
     # What a strategy prints is not part of the result.
     with shown as advance, redirect_stdout(sys.stderr) if as_json else nullcontext():
@@ -142,6 +143,8 @@ def replay(
             command=command_line(),
             **options,
         )
+    from booktape.console.results import print_run  # not before: processes start, which need the time
+
     print_result(result, print_run, as_json=as_json)
     if not as_json:
         name_files(output=options["output"], html=options["html"])

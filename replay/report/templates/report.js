@@ -16,7 +16,7 @@
     return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).json();
   }
 
-  const NUMBERS = ",.8~g";  // 1,200 and 0.00015, where Plotly would write 1200 and 1.5e-4
+  const NUMBERS = ",.8~r";  // 1,200 and 0.0000008, where Plotly would write 1200 and 8e-7
 
   function isNarrow() { return window.innerWidth < 640; }
 

@@ -6,7 +6,6 @@ import numpy as np
 
 from orderbook.compiled.jit import inlined, inner
 from orderbook.compiled.layout import CHANGE, EVENT, TRADE
-from orderbook.compiled.market import size_units
 from orderbook.compiled.packed import POWERS
 from orderbook.compiled.packed_format import (
     BOOK_TIME,
@@ -77,7 +76,7 @@ def _put_changes(frame: Any, out: Any, at: int) -> int:
     for change in range(frame.registers.changes):
         word = change * CHANGE
         side, key = get_word(frame.changes, word), get_word(frame.changes, word + 1)
-        units, is_cut = size_units(get_word(frame.changes, word + 2), get_word(frame.changes, word + 3))
+        units, rest = get_word(frame.changes, word + 2), get_word(frame.changes, word + 3)
         step = abs(key) // tick - ticks
         ticks += step
         folded = 2 * step if step >= 0 else -2 * step - 1
@@ -88,7 +87,7 @@ def _put_changes(frame: Any, out: Any, at: int) -> int:
         while units % _SIZES[zeros]:
             zeros -= 1
         units //= _SIZES[zeros]
-        if at < 0 or is_cut or units >= _LIMIT or folded >> 8 * _LENGTHS[length]:
+        if at < 0 or rest or units >= _LIMIT or folded >> 8 * _LENGTHS[length]:
             return -1
         count = 0
         while units >> 8 * count:

@@ -39,6 +39,7 @@ from tests.support.market_truth import FEED_KINDS, FeedKind, true_market
 from tests.support.odd_values import BAD_TIMES, BAD_VALUES, GOOD_VALUES, NAMES, TIMES
 from tests.support.oracle import Row
 from tests.support.rows import cut, in_batches, to_batch
+from tests.support.tapes import snapshot, update
 
 
 def frames_on_one_connection(feed: str, texts: list[str]) -> list[Row]:
@@ -86,6 +87,21 @@ def test_markets(kind: FeedKind) -> None:
     market = true_market(kind, 5, batches=60)
     for size in (3, 64, 10_000):
         assert_engines_agree(in_batches(market.rows, size), market.feed)
+
+
+def test_long_sizes() -> None:
+    """Sizes of more than eight decimals, or of ten billion up, are set, set again, moved and removed."""
+    sizes = ["1", "9999999999.99999999", "10000000000", "46116860184.27387904", "0.000000001", "1.123456789"]
+    prices = [f"{99 - place}.5" for place in range(len(sizes))]
+    frames = [snapshot(BTC, list(zip(prices, sizes, strict=True)), [("100", "20000000000")])]
+    for turned in (0, 0, 1, 1, 2, 3):
+        placed = zip(prices, sizes[turned:] + sizes[:turned], strict=True)
+        frames.append(update(BTC, *(("buy", price, size) for price, size in placed)))
+    frames.append(update(BTC, ("sell", "100", "20000000000")))
+    frames.append(update(BTC, *(("buy", price, "0") for price in prices)))
+    rows = on_one_connection(*frames)
+    for ends in (range(0), range(0, len(frames), 2), range(0, len(frames), 3)):
+        assert_engines_agree(cut(rows, ends), "exchange", depth=3)
 
 
 def test_frames_of_several_events() -> None:

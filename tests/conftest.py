@@ -24,7 +24,7 @@ from recorder.runtime.loading import load_engine
 from replay.synthetic.exchange import SyntheticExchange
 from replay.synthetic.market import SyntheticMarket
 from replay.synthetic.settings import ExchangeSettings, MarketSettings
-from tests.endurance.forms import IS_LONG
+from tests.endurance import forms
 from tests.support import oracle, tapes
 from tests.support.collecting import Collecting
 from tests.support.commands import record_process
@@ -50,11 +50,14 @@ DROP_AFTER = 400
 RATE = 800.0
 Once = Callable[[str, Callable[[Path], object]], Path]
 OracleRuns = dict[str, oracle.OracleRun]
+if forms.IS_LONG:  # the limit of pyproject.toml is for the short one
+    os.environ.setdefault("PYTEST_TIMEOUT", str(forms.TIMEOUT_S))
+
 _PROGRAMS = f"{sysconfig.get_path('scripts')}{os.pathsep}{os.environ['PATH']}"
 MEMORY = Path("/dev/shm")  # noqa: S108  pytest makes a directory of its own there
 MEMORY_BYTES = 2 * 2**30
 
-if not IS_LONG and MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > MEMORY_BYTES:
+if not forms.IS_LONG and MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > MEMORY_BYTES:
     # Each fsync takes milliseconds on a disk, and no test can see what it did there.
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
 

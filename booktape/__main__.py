@@ -12,6 +12,9 @@ def main() -> None:
     if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
         signal.signal(signal.SIGHUP, signal.default_int_handler)
     try:
+        from recorder.runtime.memory import collect_rarely
+
+        collect_rarely()
         from booktape.cli.main import main as run
 
         run()

@@ -25,7 +25,7 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from orderbook.errors import BooktapeError, OptionError, StepError, explain
-from recorder.runtime.memory import keep_freed_memory
+from recorder.runtime.memory import collect_rarely, keep_freed_memory
 from recorder.runtime.signals import InterruptedRunError, on_signals
 
 if TYPE_CHECKING:  # whoever starts processes shall not import Arrow first
@@ -287,6 +287,7 @@ def _run_in_process(
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     keep_freed_memory()
+    collect_rarely()
 
     def wait_for_start() -> int:
         pipe.send(None)

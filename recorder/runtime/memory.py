@@ -4,7 +4,9 @@ A recorder of months must not grow with the peaks of its seals, and a worker of 
 it needs again at once.
 """
 
+import atexit
 import ctypes
+import gc
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -51,6 +53,16 @@ def _trim() -> None:
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # in glibc, not in musl and macOS
     if trim is not None:
         trim(0)
+
+
+def collect_rarely() -> None:
+    """Look for cycles less often, and not at the end: what imports make is kept, and what runs makes few.
+
+    By default Python looks each time there are 700 objects more, which takes a twentieth of a second until a
+    command runs, and as long again when it ends.
+    """
+    gc.set_threshold(10_000, 10, 10)
+    atexit.register(gc.freeze)
 
 
 def keep_freed_memory() -> None:

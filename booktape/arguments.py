@@ -255,6 +255,11 @@ def whole_number(value: int, option: str, low: int, high: int = 2**31 - 1) -> in
     return value
 
 
+def cluster_workers(value: int) -> int:
+    """Return the number of workers of a cluster of bytewax."""
+    return whole_number(value, "workers", 1, 1024)
+
+
 def flag(value: bool, option: str) -> bool:
     """Return a boolean."""
     if not isinstance(value, bool):

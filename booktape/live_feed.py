@@ -114,6 +114,7 @@ def flow(
     queue_bytes: SizeLike = arguments.format_size(CONNECTION.queue_bytes),
     connections: int | None = None,
     engine: Engine | EngineName = LIVE.engine,
+    workers: int = 1,
 ) -> Streams:
     """Return the streams of a live feed as a Bytewax dataflow, to put your own operators behind.
 
@@ -129,6 +130,8 @@ def flow(
         queue_bytes: bytes to queue between socket and flow; more interrupts a connection.
         connections: end a product after this many connections; None to reconnect without end.
         engine: what runs the books; all give the same results.
+        workers: of a cluster of Bytewax (`-i/-a`, `-w`), how many it has in all: the products are spread
+            evenly over them. Keys of the streams are then the product and a number, `BTC-USD#3`.
 
     Raises:
         OptionError: if an argument cannot be used.
@@ -150,4 +153,5 @@ def flow(
         queue_bytes=settings.queue_bytes,
         connections=connections,
         engine=arguments.engine_of(engine),
+        workers=arguments.cluster_workers(workers),
     )

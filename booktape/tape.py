@@ -232,6 +232,7 @@ class Tape:
         speed: SpeedLike = "max",
         idle_limit: DurationLike | None = None,
         engine: Engine | EngineName = "auto",
+        workers: int = 1,
     ) -> Streams:
         """Return the streams of the tape as a Bytewax dataflow, to put your own operators behind.
 
@@ -242,6 +243,8 @@ class Tape:
             speed: 1 is the original timing, 10 ten times faster, `max` as fast as possible.
             idle_limit: shorten recorded silences to this duration; needs a `speed`.
             engine: what runs the books; all give the same results.
+            workers: of a cluster of Bytewax (`-i/-a`, `-w`), how many it has in all: the products are spread
+                evenly over them. Keys of the streams are then the product and a number, `BTC-USD#3`.
 
         Raises:
             OptionError: if an argument cannot be used.
@@ -257,4 +260,5 @@ class Tape:
             arguments.optional_seconds(idle_limit, "idle_limit"),
             window=window_on(stored, start, end, names),
         )
-        return flow(stored, settings, arguments.engine_of(engine))
+        workers = arguments.cluster_workers(workers)
+        return flow(stored, settings, arguments.engine_of(engine), workers=workers)

@@ -2,6 +2,8 @@
 
 python -m bytewax.run booktape.examples.wide_spreads:historical
 python -m bytewax.run booktape.examples.wide_spreads:live
+
+As two processes, for example of a tape: `"booktape.examples.wide_spreads:historical(workers=2)" -i 0 -a ...`.
 """
 
 import os
@@ -14,13 +16,15 @@ from bytewax.dataflow import Dataflow
 
 import booktape
 from orderbook.dataflow.streams import Streams
+from orderbook.dataflow.workers import product_of
 
 THRESHOLD = 0.002
 
 
 def lines(item: tuple[str, pa.RecordBatch]) -> Iterator[str]:
     """Yield a line for each summary of a product."""
-    product, summaries = item
+    key, summaries = item
+    product = product_of(key)
     for row in summaries.select(["seq", "bid_price", "ask_price", "relative_spread"]).to_pylist():
         bps = row["relative_spread"] * 1e4
         yield f"{product} {row['seq']} {row['bid_price']:.2f} / {row['ask_price']:.2f} {bps:.4g} bps"
@@ -32,11 +36,12 @@ def wide_spreads(streams: Streams) -> Dataflow:
     return streams.flow
 
 
-def historical() -> Dataflow:
+def historical(workers: int = 1) -> Dataflow:
     """Return the flow over a tape."""
-    return wide_spreads(booktape.open("sample:").flow())
+    return wide_spreads(booktape.open("sample:").flow(workers=workers))
 
 
-def live() -> Dataflow:
+def live(workers: int = 1) -> Dataflow:
     """Return the flow over the live feed, or over the address in FEED_URL."""
-    return wide_spreads(booktape.flow(["BTC-USD", "ETH-USD"], url=os.environ.get("FEED_URL")))
+    url = os.environ.get("FEED_URL")
+    return wide_spreads(booktape.flow(["BTC-USD", "ETH-USD"], url=url, workers=workers))

@@ -14,6 +14,7 @@ import pyarrow as pa
 from bytewax.dataflow import operator
 from bytewax.operators import KeyedStream, StatefulBatchLogic
 
+from orderbook.dataflow.workers import product_of
 from orderbook.engine import Engine, Step
 from orderbook.strategy import CheckedStrategy
 from orderbook.thresholds import above
@@ -114,7 +115,7 @@ def order_book(  # noqa: PLR0913  what each job asks of a book
         One `Step` for each batch.
     """
     # A logic does not know its key, so the product travels with the rows.
-    named = op.map("name", up, lambda item: (item[0], item))
+    named = op.map("name", up, lambda item: (item[0], (product_of(item[0]), item[1])))
     settings = _BookSettings(engine, feed, recoverable, depth, trades, market, starts, wants_book)
     return op.stateful_batch("step", named, lambda saved: _BookLogic(settings, saved))
 
@@ -186,7 +187,7 @@ def strategy(
     Returns:
         Its rows, without empty batches.
     """
-    named = op.map("name", steps, lambda item: (item[0], item))
+    named = op.map("name", steps, lambda item: (item[0], (product_of(item[0]), item[1])))
     return op.stateful_batch("step", named, lambda saved: _StrategyLogic(start, saved, recoverable))
 
 

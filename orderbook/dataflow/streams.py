@@ -12,6 +12,7 @@ from bytewax.operators import KeyedStream
 from bytewax.outputs import DynamicSink, StatelessSinkPartition
 
 from orderbook.dataflow.operators import Accumulator, anomalies, spread_filter, strategy, summaries, total
+from orderbook.dataflow.workers import product_of
 from orderbook.engine import Step
 from orderbook.errors import OptionError
 from orderbook.strategy import CheckedStrategy, StrategyFactory
@@ -46,11 +47,11 @@ class _CallPartition(StatelessSinkPartition[tuple[str, Any]]):
         self._is_broken = False
 
     def write_batch(self, items: list[tuple[str, Any]]) -> None:
-        for product, value in items:
+        for key, value in items:
             if self._is_broken:
                 return
             try:
-                self._take(product, value)
+                self._take(product_of(key), value)
             except OSError as error:
                 if self._on_error is None:
                     raise

@@ -21,6 +21,7 @@ from bytewax.operators import KeyedStream
 
 from orderbook.dataflow.operators import order_book
 from orderbook.dataflow.streams import Streams
+from orderbook.dataflow.workers import balanced_keys, product_of, with_keys
 from orderbook.engine import Engine, Step, Watch
 from orderbook.errors import reason_of
 from recorder.dataflow.running import FirstFailure
@@ -67,6 +68,7 @@ def flow(
     queue_bytes: int = CONNECTION.queue_bytes,
     connections: int | None = None,
     engine: Engine | EngineName = LIVE.engine,
+    workers: int = 1,
 ) -> Streams:
     """Return the streams of a live feed, to attach operators to; nothing is stored.
 
@@ -85,6 +87,9 @@ def flow(
             `overflow`.
         connections: number of connections after which a product ends; None to reconnect without end.
         engine: name of the engine that keeps the books, or an engine.
+        workers: in a cluster, how many workers it has in all: the products are spread evenly over them, and
+            a book is kept where its connection is, which a snapshot for a book that has diverged needs. Keys
+            of the streams are then `BTC-USD#3`, see `orderbook.dataflow.workers.product_of`.
 
     Raises:
         FeedError: if the address or the channel is invalid, or an API key is missing.
@@ -106,7 +111,7 @@ def flow(
     )
     live = Dataflow("booktape_live")
     source = LiveSource(tuple(dict.fromkeys(products)), settings)
-    rows = op.input("feed", live, source)
+    rows = with_keys("key", op.input("feed", live, source), balanced_keys(products, workers))
     steps = order_book("order_book", rows, load_engine(engine), feed, recoverable=False)
     return _watched(live, steps, source.resync)
 
@@ -213,5 +218,5 @@ def _shown(
 
 def _watched(flow: Dataflow, steps: KeyedStream[Step], watch: Watch | None) -> Streams:
     if watch is not None:
-        steps = op.inspect("watch", steps, lambda _step_id, item: watch(*item))
+        steps = op.inspect("watch", steps, lambda _step_id, item: watch(product_of(item[0]), item[1]))
     return Streams(flow, steps)

@@ -7,6 +7,7 @@ from bytewax.dataflow import Dataflow
 
 from orderbook.dataflow.operators import order_book
 from orderbook.dataflow.streams import Streams
+from orderbook.dataflow.workers import balanced_keys, with_keys
 from orderbook.engine import Engine, Step, Watch
 from recorder.runtime.loading import load_engine
 from recorder.settings import EngineName
@@ -16,7 +17,13 @@ from replay.running.settings import REPLAY, ReplaySettings
 from replay.running.window import WHOLE, Window
 
 
-def flow(tape: TapeLike, settings: ReplaySettings = REPLAY, engine: Engine | EngineName = "auto") -> Streams:
+def flow(
+    tape: TapeLike,
+    settings: ReplaySettings = REPLAY,
+    engine: Engine | EngineName = "auto",
+    *,
+    workers: int = 1,
+) -> Streams:
     """Return the streams of a tape, for your own operators; `recorder.flow` is the live counterpart.
 
     Run it in a module with `python -m bytewax.run`: alone, as a cluster (`-i/-a`) or with recovery (`-r`).
@@ -28,6 +35,9 @@ def flow(tape: TapeLike, settings: ReplaySettings = REPLAY, engine: Engine | Eng
         tape: the tape, or its path.
         settings: the part of the tape to replay, and its timing.
         engine: runs the books.
+        workers: in a cluster, how many workers it has in all: the products are spread evenly over them.
+            Keys of the streams are then `BTC-USD#3`, see `orderbook.dataflow.workers.product_of`. A flow that
+            resumes needs the number, and the products, that it had.
 
     Raises:
         TapeError: if the tape cannot be read or has no such product.
@@ -40,6 +50,7 @@ def flow(tape: TapeLike, settings: ReplaySettings = REPLAY, engine: Engine | Eng
     settings = replace(settings, products=opened.select(settings.products))
     source = paced_source(opened, settings)
     source.raises = True
+    source.keys = balanced_keys(settings.products, workers)
     return replay_flow(source, opened.feed, engine, settings.window)
 
 
@@ -69,7 +80,7 @@ def replay_flow(
         prepare: called with each product and step before the window, which build the book.
     """
     dataflow = Dataflow("booktape_replay")
-    rows = op.input("tape", dataflow, source)
+    rows = with_keys("key", op.input("tape", dataflow, source), source.keys)
     engine, starts = load_engine(engine), source.books
     steps = order_book(
         "order_book",

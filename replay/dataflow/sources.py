@@ -1,7 +1,7 @@
 """A tape as a bytewax source: a partition for each product, paced or as fast as possible."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Final
 
@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 
+from orderbook.errors import OptionError
 from recorder.dataflow.running import AWAKE, FirstFailure
 from recorder.runtime.descriptors import allow_open_files
 from recorder.tape.errors import TapeError
@@ -26,7 +27,11 @@ _POLL_INTERVAL_S: Final = 0.02
 Item = tuple[str, pa.RecordBatch]
 
 
-class TapeSource(FixedPartitionedSource[Item, int]):
+State = int | tuple[int, str]
+"""The seq after the last row handed over; and the key of a product, if that is not its id."""
+
+
+class TapeSource(FixedPartitionedSource[Item, State]):
     """The rows of a tape's products.
 
     Its recovery state is the seq after the last row handed over, so a flow that resumes skips no row.
@@ -43,6 +48,7 @@ class TapeSource(FixedPartitionedSource[Item, int]):
     Attributes:
         failure: stops the source with a failure, which the flow's runner raises.
         raises: raise the failure inside the flow instead, if the runner is not ours.
+        keys: by product, the key that the flow gives its rows; a product that is not in it is its own key.
     """
 
     def __init__(
@@ -69,6 +75,7 @@ class TapeSource(FixedPartitionedSource[Item, int]):
         self.is_stopped = False
         self.failure = FirstFailure(self.stop)
         self.raises = False
+        self.keys: Mapping[str, str] = {}
 
     def stop(self) -> None:
         """End the source; the flow still processes the rows that were handed over."""
@@ -87,10 +94,12 @@ class TapeSource(FixedPartitionedSource[Item, int]):
         self,
         step_id: str,  # noqa: ARG002  bytewax passes it
         for_part: str,
-        resume_state: int | None,
+        resume_state: State | None,
     ) -> "_ProductPartition":
         """Return the partition of a product, from the row after the last one handed over."""
-        next_seq = self._starts[for_part].seq if resume_state is None else resume_state
+        next_seq = (
+            self._starts[for_part].seq if resume_state is None else self._resumed(for_part, resume_state)
+        )
         tape = self._tape.product(for_part)
         rows: Iterator[pa.RecordBatch | None]
         if self._following:
@@ -101,6 +110,18 @@ class TapeSource(FixedPartitionedSource[Item, int]):
         if self.pacer is not None and resume_state is not None:
             partition.resume(self.pacer)
         return partition
+
+    def key_of(self, product: str) -> str:
+        """Return the key of a product."""
+        return self.keys.get(product, product)
+
+    def _resumed(self, product: str, state: State) -> int:
+        """Return the seq at which a product resumes; its book is found only by the key that it had."""
+        seq, key = (state, product) if isinstance(state, int) else state
+        if key != self.key_of(product):
+            reason = f"the recovery store has {product} of a flow with other products or other workers"
+            raise OptionError(f"{reason}; give those again, or a new store", option="workers")
+        return seq
 
     def count_poll(self, *, had_rows: bool) -> None:
         """Count a poll of a partition; sleeps once all partitions in turn had no row."""
@@ -153,7 +174,7 @@ def paced_source(
     return source
 
 
-class _ProductPartition(StatefulSourcePartition[Item, int]):
+class _ProductPartition(StatefulSourcePartition[Item, State]):
     """The rows of one product on their way into the flow."""
 
     def __init__(
@@ -232,5 +253,6 @@ class _ProductPartition(StatefulSourcePartition[Item, int]):
     def next_awake(self) -> datetime:
         return AWAKE
 
-    def snapshot(self) -> int:
-        return self._next_seq
+    def snapshot(self) -> State:
+        key = self._source.key_of(self._product)
+        return self._next_seq if key == self._product else (self._next_seq, key)

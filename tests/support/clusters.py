@@ -11,6 +11,7 @@ import msgspec
 import pyarrow as pa
 from bytewax.dataflow import Dataflow
 
+import booktape
 import replay
 from booktape.examples.episode_alert import EpisodeAlert
 from orderbook.digest import RowDigest
@@ -49,6 +50,32 @@ def build_strategy(tape: str, output: str) -> Dataflow:
         (Path(output) / f"{product}.json").write_text(text, encoding="utf-8")
 
     streams.into("write", streams.strategy(EpisodeAlert), write)
+    return streams.flow
+
+
+def build_balanced(tape: str, output: str) -> Dataflow:
+    """Return a flow for four workers that writes both digests of each product to `output/PRODUCT.json`."""
+    streams = booktape.open(tape).flow(workers=4)
+    found: dict[str, dict[str, object]] = {}
+
+    def write(product: str, name: str, value: object) -> None:
+        each = found.setdefault(product, {"process": os.getpid()})
+        each[name] = value
+        (Path(output) / f"{product}.json").write_text(json.dumps(each), encoding="utf-8")
+
+    digests: dict[str, RowDigest] = {}
+
+    def digest(product: str, rows: pa.RecordBatch) -> None:
+        rows_digest = digests.setdefault(product, RowDigest(rows.schema))
+        rows_digest.update(rows)
+        write(product, "strategy", rows_digest.hexdigest())
+
+    streams.into(
+        "tally",
+        streams.total("total", lambda: Tally(DEFAULT_THRESHOLD)),
+        lambda product, tally: write(product, "digest", tally.document().digest),
+    )
+    streams.into("rows", streams.strategy(EpisodeAlert), digest)
     return streams.flow
 
 

@@ -41,8 +41,9 @@ def test_summaries_of_a_live_feed() -> None:
         assert pa.Table.from_batches(found[product]).num_rows == 401
 
 
-def test_a_malformed_frame_is_an_interruption() -> None:
-    """A flow fetches a new snapshot, too, when its book has missed a frame."""
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_malformed_frame_is_an_interruption(workers: int) -> None:
+    """A flow fetches a new snapshot, too, when its book has missed a frame; with balanced keys as well."""
 
     async def script(number: int, connection: ServerConnection) -> None:
         for text in book(number):
@@ -51,7 +52,7 @@ def test_a_malformed_frame_is_an_interruption() -> None:
         await connection.wait_closed()
 
     with ScriptedServer(script) as peer:
-        streams = recorder.flow([BTC], url=peer.url, connections=2)
+        streams = recorder.flow([BTC], url=peer.url, connections=2, workers=workers)
         streams.into("take", streams.summaries(), lambda *_: None)
         run_main(streams.flow)  # type: ignore[no-untyped-call]  # bytewax types it in a comment
         assert len(peer.received) == 2

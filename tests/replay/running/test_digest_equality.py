@@ -8,18 +8,20 @@ from typing import Any, cast
 
 import msgspec
 import pytest
+from bytewax.errors import BytewaxRuntimeError
 from bytewax.inputs import AbortExecution, FixedPartitionedSource, StatefulSourcePartition
 from bytewax.recovery import RecoveryConfig, init_db_dir
 from bytewax.testing import run_main
 
 from booktape.examples.episode_alert import EpisodeAlert
+from orderbook.dataflow.workers import balanced_keys
 from orderbook.tally import Tally, tally_documents
 from orderbook.thresholds import DEFAULT_THRESHOLD
 from recorder.dataflow.running import run_to_end
 from recorder.tape.reader import Tape
 from recorder.tape.row_batches import BATCH_ROWS
 from replay.dataflow.flows import replay_flow
-from replay.dataflow.sources import Item, TapeSource
+from replay.dataflow.sources import Item, State, TapeSource
 from replay.running import api as running
 from replay.running.pacing import MAX_SPEED
 from replay.running.settings import ReplaySettings
@@ -119,16 +121,39 @@ def test_cluster_equals_live(recording: Recording, tmp_path: Path) -> None:
     assert found == recording.document["products"]
 
 
+def test_no_worker_of_a_cluster_is_empty(tmp_path: Path) -> None:
+    """Four products whose hashes name one of four processes have one each, and the digests of a replay."""
+    products = ("P0-USD", "P1-USD", "P2-USD", "P6-USD")
+    frames = [(0, tapes.snapshot(product)) for product in products]
+    frames += [
+        (n * MS, tapes.update(products[n % 4], ("buy", f"{90 + n % 9}.00", f"{1 + n % 3}")))
+        for n in range(1, 900)
+    ]
+    tape = tapes.import_frames(tmp_path, frames)
+    run_cluster("build_balanced", tape, tmp_path / "out", 4)
+    found = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in (tmp_path / "out").iterdir()}
+    assert len({each.pop("process") for each in found.values()}) == 4
+    replayed = running.run(tape, keep=False, strategy=EpisodeAlert)
+    assert replayed.strategy is not None
+    strategy = replayed.strategy.document().products
+    tallies = cast("dict[str, Any]", replayed.document()["products"])
+    assert found == {
+        product: {"digest": tallies[product]["digest"], "strategy": strategy[product].digest}
+        for product in products
+    }
+
+
 # Recovery
 
 
-class AbortingSource(FixedPartitionedSource[Item, int]):
+class AbortingSource(FixedPartitionedSource[Item, State]):
     """A tape that ends like a killed process after some batches, over all products."""
 
     def __init__(self, tape: TapeSource, abort_after: int | None) -> None:
         self._tape = tape
         self._left = abort_after
         self.books = tape.books
+        self.keys = tape.keys
 
     def count_down(self) -> None:
         """Count a batch, and abort after the last one."""
@@ -141,15 +166,15 @@ class AbortingSource(FixedPartitionedSource[Item, int]):
         """Return the products."""
         return self._tape.list_parts()
 
-    def build_part(self, step_id: str, for_part: str, resume_state: int | None) -> "AbortingPartition":
+    def build_part(self, step_id: str, for_part: str, resume_state: State | None) -> "AbortingPartition":
         """Return the partition of a product, whose batches are counted."""
         return AbortingPartition(self, self._tape.build_part(step_id, for_part, resume_state))
 
 
-class AbortingPartition(StatefulSourcePartition[Item, int]):
+class AbortingPartition(StatefulSourcePartition[Item, State]):
     """A partition of a tape whose batches are counted."""
 
-    def __init__(self, source: AbortingSource, reel: StatefulSourcePartition[Item, int]) -> None:
+    def __init__(self, source: AbortingSource, reel: StatefulSourcePartition[Item, State]) -> None:
         self._source = source
         self._reel = reel
 
@@ -162,7 +187,7 @@ class AbortingPartition(StatefulSourcePartition[Item, int]):
         """Return what the tape does."""
         return self._reel.next_awake()
 
-    def snapshot(self) -> int:
+    def snapshot(self) -> State:
         """Return what the tape does."""
         return self._reel.snapshot()
 
@@ -175,10 +200,13 @@ def new_store(directory: Path) -> Path:
     return store
 
 
-def replay_until_aborted(tape: Path, store: Path, abort_after: int | None) -> dict[str, Any]:
+def replay_until_aborted(
+    tape: Path, store: Path, abort_after: int | None, workers: int = 1
+) -> dict[str, Any]:
     """Replay a tape with a recovery store, written at every epoch; return the counts of ended products."""
     opened = Tape.open(tape)
     source = TapeSource(opened, opened.select(()), batch_rows=100)
+    source.keys = balanced_keys(opened.select(()), workers)
     aborting = cast("TapeSource", AbortingSource(source, abort_after))
     streams = replay_flow(aborting, opened.feed)
     found: dict[str, Any] = {}
@@ -200,6 +228,18 @@ def test_recovery_equals_live(recording: Recording, tmp_path: Path, aborts: list
     for abort_after in aborts:
         assert not replay_until_aborted(recording.tape, store, abort_after)
     assert replay_until_aborted(recording.tape, store, None) == recording.document["products"]
+
+
+def test_recovery_with_balanced_keys(recording: Recording, tmp_path: Path) -> None:
+    """A flow for three workers resumes where it was; for others it is refused, as a book would be missing."""
+    store = new_store(tmp_path)
+    for abort_after in (20, 3):
+        assert not replay_until_aborted(recording.tape, store, abort_after, 3)
+    for workers in (1, 2):
+        with pytest.raises(BytewaxRuntimeError) as told:
+            replay_until_aborted(recording.tape, store, None, workers)
+        assert "other workers" in str(told.value.__cause__)
+    assert replay_until_aborted(recording.tape, store, None, 3) == recording.document["products"]
 
 
 def test_recovery_with_a_product_that_ended_long_before(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, Final, Protocol, SupportsIndex, TypeAlias, TypeVar, get_args
 
 from orderbook.errors import BooktapeError, OptionError
 from orderbook.thresholds import DEFAULT_THRESHOLD, ThresholdLike, parse_threshold, parse_thresholds
@@ -53,6 +53,7 @@ _BYTES: Final = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,9})?)\s*(B|KiB|MiB|GiB)?")
 _UNITS: Final = {None: 1, "B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 _SHIPPING: Final = "a tape gets to a store by `booktape record --ship URL` or `booktape ship TAPE URL`"
 _LONGEST_S: Final = 1e9
+_MOST: Final = 2**31 - 1  # of what has no limit of its own
 
 
 @contextmanager
@@ -247,12 +248,14 @@ def speed_of(value: SpeedLike, option: str = "speed") -> float:
         return parse_speed(value)
 
 
-def whole_number(value: int, option: str, low: int, high: int = 2**31 - 1) -> int:
-    """Return a whole number within limits, both included."""
-    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-        reason = f"{value!r} is not a whole number from {low} to {high}"
-        raise OptionError(reason, option=option, value=value)
-    return value
+def whole_number(value: SupportsIndex, option: str, low: int, high: int = _MOST) -> int:
+    """Return a whole number of Python or numpy within limits, both included."""
+    number = value.__index__() if hasattr(value, "__index__") and not isinstance(value, bool) else None
+    if number is None or not low <= number <= high:
+        is_low = number is None or number < low
+        limits = f"of {low} or more" if is_low and high >= _MOST else f"from {low} to {high}"
+        raise OptionError(f"{value!r} is not a whole number {limits}", option=option, value=value)
+    return number
 
 
 def cluster_workers(value: int) -> int:

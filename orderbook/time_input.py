@@ -11,7 +11,6 @@ from orderbook.times import MAX_TIME_NS, NS, parse_time
 
 _NUMBER: Final = r"([0-9]+(?:\.[0-9]+)?(?:e[+-]?[0-9]{1,3})?)"
 _DURATION: Final = re.compile(_NUMBER + r"\s*(ns|us|ms|s|m|min|h|d)?", re.ASCII | re.IGNORECASE)
-_BARE: Final = re.compile(r"[0-9]+(\.[0-9]+)?", re.ASCII)
 _SECONDS: Final[dict[str, Fraction]] = {
     **{unit: Fraction(1, 1000**power) for power, unit in enumerate(("s", "ms", "us", "ns"))},
     "m": Fraction(60),
@@ -182,7 +181,8 @@ def require_unit(text: str) -> None:
     >>> require_unit("250ms")
     """
     bare = text.strip()
-    if _BARE.fullmatch(bare) and float(bare):
+    match = _DURATION.fullmatch(bare)
+    if match and not match[2] and float(bare):
         raise TimeError(f"{bare!r} has no unit: write {bare}ms or {bare}s")
 
 

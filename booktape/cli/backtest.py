@@ -10,6 +10,7 @@ import click
 import booktape
 from booktape.backtesting import backtest as backtest_tape
 from booktape.cli.options import (
+    WholeNumber,
     by_option,
     cluster_option,
     command,
@@ -66,13 +67,13 @@ _OF_WHOLE = ("orders", "sort", "output", "html")
     backtest_tape,
     "random",
     "--random",
-    type=click.IntRange(1),
+    type=WholeNumber(1),
     metavar="N",
     help="Run N of the combinations, drawn by --seed.",
 )
 @click.option(
     "--search",
-    type=click.IntRange(1),
+    type=WholeNumber(1),
     metavar="N",
     help="Search the settings of --sweep by N trials, which Optuna chooses: needs booktape[search].",
 )

@@ -9,6 +9,7 @@ import click
 import booktape
 from booktape.cli.options import (
     PATH,
+    WholeNumber,
     cluster_option,
     command,
     engine_option,
@@ -42,7 +43,7 @@ def inspect(tape: Path, trades: bool, as_json: bool) -> None:
 @tape_argument
 @option(Tape.book, "product", "-p", "--product", metavar="PRODUCT", help="Product whose book to show.")
 @option(Tape.book, "at", "--at", metavar="TIME", help="Show the book at this time (inclusive).")
-@option(Tape.book, "depth", "--depth", type=click.IntRange(1), help="Levels a side.")
+@option(Tape.book, "depth", "--depth", type=WholeNumber(1), help="Levels a side.")
 @engine_option
 @json_option
 def book(tape: Path, product: str, as_json: bool, **options: Any) -> None:

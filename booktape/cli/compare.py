@@ -9,6 +9,7 @@ import click
 
 import booktape
 from booktape.cli.options import (
+    WholeNumber,
     by_option,
     cluster_option,
     command,
@@ -101,14 +102,14 @@ from booktape.execution import Execution
     compare_tapes,
     "min_signals",
     "--min-signals",
-    type=click.IntRange(0),
+    type=WholeNumber(0),
     help="Leave out rows with fewer signals.",
 )
 @option(
     compare_tapes,
     "min_episodes",
     "--min-episodes",
-    type=click.IntRange(0),
+    type=WholeNumber(0),
     help="Leave out rows with fewer episodes.",
 )
 @output_option

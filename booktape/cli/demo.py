@@ -4,12 +4,14 @@ from pathlib import Path
 
 import click
 
-from booktape.cli.options import PATH, command, engine_option
+from booktape.cli.options import PATH, WholeNumber, command, engine_option
 from recorder.settings import EngineName
 
 
 @command("booktape demo --output demo-tape")
-@click.option("--seed", type=int, default=1, show_default=True, help="Seed of the synthetic market.")
+@click.option(
+    "--seed", type=WholeNumber(0), default=1, show_default=True, help="Seed of the synthetic market."
+)
 @click.option("-o", "--output", type=PATH, metavar="TAPE", help="Keep the tape here.")
 @engine_option
 def demo(seed: int, output: Path | None, engine: EngineName) -> None:

@@ -3,11 +3,10 @@
 from pathlib import Path
 from typing import Any
 
-import click
-
 import booktape
 from booktape.cli.options import (
     PATH,
+    WholeNumber,
     cluster_option,
     command,
     engine_option,
@@ -69,7 +68,7 @@ from booktape.exporting import export as export_source
     export_source,
     "depth",
     "--depth",
-    type=click.IntRange(1, 1000),
+    type=WholeNumber(1, 1000),
     help="Best levels a side in the table depth, and in book_snapshot_N.  [default: 10]",
 )
 @processes_option

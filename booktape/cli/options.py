@@ -3,6 +3,7 @@
 Values are passed on as they were typed: the API reads them, and says what is wrong with them.
 """
 
+import re
 import shlex
 import sys
 from collections.abc import Callable
@@ -13,7 +14,7 @@ from typing import Any, TypeVar, get_args
 
 import click
 
-from booktape.arguments import path_of
+from booktape.arguments import path_of, whole_number
 from booktape.backtesting import backtest
 from booktape.execution import Execution
 from booktape.recording import record
@@ -38,6 +39,17 @@ class _PathType(click.Path):
 
 
 PATH: Any = _PathType()
+
+
+class WholeNumber(click.IntRange):
+    """A whole number in the digits 0 to 9; Python also reads those of other scripts, and underscores."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:  # noqa: ARG002  click
+        """Return a number within the limits of the option."""
+        if isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,20}", value):
+            value = int(value)
+        high = 2**63 - 1 if self.max is None else int(self.max)
+        return whole_number(value, param.name if param and param.name else "", int(self.min or 0), high)
 
 
 def command(
@@ -180,7 +192,7 @@ processes_option = option(
     replay,
     "processes",
     "--processes",
-    type=click.IntRange(1, 64),
+    type=WholeNumber(1, 64),
     help="Number of processes that share the work: runs of segments, or products where a strategy or a clock"
     " needs all rows of one.",
 )
@@ -267,7 +279,7 @@ execution_options = grouped(
         metavar="MODEL[,MODEL...]",
         help="Queue models, back, share, front: lower bound, estimate and upper bound of what is filled.",
     ),
-    option(Execution, "seed", "--seed", type=click.IntRange(0), help="Seed of random latencies and draws."),
+    option(Execution, "seed", "--seed", type=WholeNumber(0), help="Seed of random latencies and draws."),
     option(
         Execution,
         "impact",
@@ -310,9 +322,7 @@ def execution_of(options: dict[str, Any]) -> Execution:
 
 
 segment_options = grouped(
-    option(
-        record, "segment_rows", "--segment-rows", type=click.IntRange(1), help="Maximum rows in a segment."
-    ),
+    option(record, "segment_rows", "--segment-rows", type=WholeNumber(1), help="Maximum rows in a segment."),
     option(
         record,
         "segment_bytes",

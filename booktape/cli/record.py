@@ -11,6 +11,7 @@ import click
 import booktape
 from booktape.cli.options import (
     PATH,
+    WholeNumber,
     command,
     engine_option,
     execution_of,
@@ -98,7 +99,7 @@ class _LongRunning(click.Command):
     record_feed,
     "metrics_port",
     "--metrics-port",
-    type=click.IntRange(0, 65535),
+    type=WholeNumber(0, 65535),
     help="Port of a Prometheus metrics server.  [default: off]",
 )
 @option(record_feed, "metrics_host", "--metrics-host", help="Address to bind the metrics server to.")

@@ -8,10 +8,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import click
-
 import booktape
 from booktape.cli.options import (
+    WholeNumber,
     cluster_option,
     command,
     command_line,
@@ -83,7 +82,7 @@ from booktape.replaying import replay as replay_tape
     replay_tape,
     "depth",
     "--depth",
-    type=click.IntRange(1, 1000),
+    type=WholeNumber(1, 1000),
     help="Best levels a side to write to RUN/depth; with -o.",
 )
 @option(

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 import booktape
-from booktape.cli.options import command, option, tape_argument
+from booktape.cli.options import WholeNumber, command, option, tape_argument
 from booktape.tape import Tape
 
 
@@ -19,7 +19,7 @@ from booktape.tape import Tape
     help="Address to listen on; any but this machine's own is open to the network, unencrypted.",
 )
 @option(
-    Tape.serve, "port", "--port", type=click.IntRange(0, 65535), help="Port to listen on; 0 for any free one."
+    Tape.serve, "port", "--port", type=WholeNumber(0, 65535), help="Port to listen on; 0 for any free one."
 )
 @option(
     Tape.serve,

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 import booktape
-from booktape.cli.options import PATH, command, engine_option, option
+from booktape.cli.options import PATH, WholeNumber, command, engine_option, option
 
 _NICENESS = 5  # a recording goes first, and a backtest on all cores leaves enough for a page
 
@@ -19,7 +19,7 @@ _NICENESS = 5  # a recording goes first, and a backtest on all cores leaves enou
     booktape.view,
     "port",
     "--port",
-    type=click.IntRange(0, 65535),
+    type=WholeNumber(0, 65535),
     help="Port of 127.0.0.1 to listen on; 0 for any free one.",
 )
 @option(

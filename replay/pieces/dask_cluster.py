@@ -1,6 +1,7 @@
 """Dask as the engine of a cluster: `booktape[cluster]`."""
 
 import logging
+import re
 import signal
 import socket
 from collections.abc import Callable, Iterator, Sequence
@@ -16,6 +17,7 @@ from replay.processes import LostProcessError
 LOCAL: Final = "local:"
 _TIMEOUT: Final = "30s"  # for a scheduler that is there, on a machine that is busy
 _REACHED_S: Final = 5.0
+_MOST: Final = 64  # processes, as of --processes
 
 
 class DaskCluster:
@@ -117,8 +119,8 @@ def _local(address: str) -> Iterator[Any]:
     import distributed  # noqa: PLC0415  an extra, and heavy
 
     number = address.removeprefix(LOCAL)
-    if not number.isdigit() or not int(number):
-        reason = f"{address!r} names no number of processes: write local:4"
+    if not re.fullmatch("[1-9][0-9]?", number) or int(number) > _MOST:
+        reason = f"{address!r} names no number of processes from 1 to {_MOST}: write local:4"
         raise OptionError(reason, option="cluster", value=address)
     make: Any = distributed.LocalCluster
     # without an address its web server takes 8787, and warns if that of another run has it

@@ -3,6 +3,7 @@
 import subprocess
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -33,6 +34,16 @@ def test_no_sizes(value: object) -> None:
     with pytest.raises(OptionError, match=r"^queue_bytes: ") as found:
         arguments.size(value, "queue_bytes")  # type: ignore[arg-type]  # that is what is tested
     assert (found.value.option, found.value.value) == ("queue_bytes", value)
+
+
+def test_whole_numbers() -> None:
+    """A whole number is one of Python or numpy, within its limits, which the error names."""
+    assert arguments.whole_number(np.int64(5), "depth", 1) == arguments.whole_number(5, "depth", 1, 5) == 5
+    for value in (0, True, 1.0, "5", None):
+        with pytest.raises(OptionError, match=f"^depth: {value!r} is not a whole number of 1 or more$"):
+            arguments.whole_number(value, "depth", 1)  # type: ignore[arg-type]  # that is what is tested
+    with pytest.raises(OptionError, match=r"from 1 to 64$"):
+        arguments.whole_number(65, "processes", 1, 64)
 
 
 def test_products_and_paths() -> None:

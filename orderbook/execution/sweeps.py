@@ -10,6 +10,7 @@ from orderbook.errors import OptionError
 
 _NUMBER: Final = r"([+-]?[0-9]{1,12}(?:\.[0-9]{1,12})?)([a-z%]*)"
 _STEPS: Final = re.compile(rf"{_NUMBER}:{_NUMBER}:{_NUMBER}", re.IGNORECASE)
+_ENDS: Final = re.compile(r"([^:,]+):([^:,]+)")
 _CONTINUOUS: Final = re.compile(rf"{_NUMBER}\.\.{_NUMBER}", re.IGNORECASE)
 _MEANT: Final = re.compile(r"[^./][^/]*\.\..*")
 """Matches what a user meant as a range to search, right or wrong, but no path such as `../file`."""
@@ -100,6 +101,11 @@ def parse_space(text: str) -> tuple[str, Space]:
     (Decimal('0.001'), ['0', '1', '2', '3'])
     """
     name, values = _named(text)
+    if ends := _ENDS.fullmatch(values):
+        low, high = ends.groups()
+        raise OptionError(
+            f"{values!r} has no step: write {low}..{high} for anything between, or LOW:HIGH:STEP"
+        )
     return name, space_of(values) or parse_sweep(text)[1]
 
 

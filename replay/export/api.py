@@ -58,11 +58,11 @@ def export_tape(
             module = export_pieces.__module__
             workers = stack.enter_context(LocalWorkers(settings.processes, engine, module))
         directory = stack.enter_context(complete_directory(output))
+        chosen = engine_for(opened.sealed_work(settings.products), engine)
         if workers is None:
-            running = load_engine(engine_for(opened.sealed_work(settings.products), engine))
-            outcomes = _export(ExportWork(opened, settings, directory, running), progress)
+            outcomes = _export(ExportWork(opened, settings, directory, load_engine(chosen)), progress)
         else:
-            outcomes = export_pieces(ExportWork(opened, settings, directory, engine), workers)
+            outcomes = export_pieces(ExportWork(opened, settings, directory, chosen), workers)
         for product, outcome in zip(settings.products, outcomes, strict=False):
             result.products[product] = outcome.found.product(outcome.lag, outcome.shift)
             result.files += outcome.files

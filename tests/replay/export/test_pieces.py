@@ -6,9 +6,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from orderbook.engine import Engine
 from orderbook.times import NS
 from recorder.api import import_captures
-from recorder.settings import ImportSettings, SealPolicy
+from recorder.runtime.loading import engine_for
+from recorder.settings import EngineName, ImportSettings, SealPolicy
 from recorder.tape.reader import Tape
 from replay.export.api import export_tape
 from replay.export.results import Exported
@@ -65,3 +67,17 @@ def test_tables_in_pieces(tmp_path: Path, trades: bool, start: int | None) -> No
     assert {each.path for each in shared.files} == {
         str(path.relative_to(shared.output)) for path in shared.output.rglob("*.parquet")
     }
+
+
+def test_the_engine_of_workers(tmp_path: Path) -> None:
+    """Workers get the engine that `auto` is for the rows of the tape, as one process does."""
+    tape, asked = tape_of(tmp_path, trades=False), []
+
+    class AskedWorkers(CountingWorkers):
+        def ready_engine(self, engine: Engine | EngineName) -> Engine | EngineName:
+            asked.append(engine)
+            return super().ready_engine(engine)
+
+    settings = ExportSettings("parquet", (), WHOLE)
+    export_tape(tape, settings, tmp_path / "out", workers=AskedWorkers(2))
+    assert asked == [engine_for(Tape.open(tape).sealed_work(), "auto")]

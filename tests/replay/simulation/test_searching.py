@@ -164,6 +164,7 @@ def test_studies_of_something_else(
         (["--search", "0", *WORDS], "--search"),
         (["--sweep", "threshold=1bps..5bps"], "is a range to search: add --search N"),
         (["--search", "5", "--sweep", "threshold=5bps..1bps"], "goes down: write 1bps..5bps"),
+        (["--search", "5", "--sweep", "threshold=1bps:50bps"], "has no step: write 1bps..50bps for anything"),
         (["--search", "5", "--sweep", "threshold=nan..5bps"], "is not LOW..HIGH, two numbers in one unit"),
         (["--search", "5", "--sweep", "foo=1..5"], "Invalid value for '--sweep'"),
         (["--search", "5", "--sweep", "inside=0.."], "is not LOW..HIGH"),

@@ -186,6 +186,15 @@ def text_of(value: str, option: str, example: str) -> str:
     return value
 
 
+def host_of(value: str, option: str) -> str:
+    """Return the address or name of a machine; an empty one would be all addresses of this one."""
+    host = text_of(value, option, "127.0.0.1")
+    if not host or host.strip() != host:
+        reason = f"{value!r} is no address: write 127.0.0.1, or 0.0.0.0 for all of this machine"
+        raise OptionError(reason, option=option, value=value)
+    return host
+
+
 def texts_of(value: str | Iterable[str], option: str, example: str) -> tuple[str, ...]:
     """Return one text or several."""
     with naming(option, value, f"{example!r}, or several in a list"):

@@ -106,7 +106,7 @@ def _recorder(
             # One that is said for all recorders is that of the first on a host; the next have the next ones.
             after = 0 if "metrics-port" in own else number
             port = arguments.whole_number(port, "metrics_port", 1, 65535 - after) + after
-        arguments.text_of(given.get("metrics_host", METRICS_HOST), "metrics_host", METRICS_HOST)
+        arguments.host_of(given.get("metrics_host", METRICS_HOST), "metrics_host")
         record_settings(**{each: given.get(each, _ARGUMENTS[each].default) for each in _CHECKED})
     return Recorder(
         name,

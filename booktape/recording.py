@@ -134,7 +134,7 @@ def record(
         from recorder.monitor.metrics import serving
 
         port = arguments.whole_number(metrics_port, "metrics_port", 0, 65535)
-        arguments.text_of(metrics_host, "metrics_host", METRICS_HOST)
+        arguments.host_of(metrics_host, "metrics_host")
         if metrics_host not in ("127.0.0.1", "::1", "localhost"):
             log.warning("metrics are open to everyone who can reach %s", metrics_host)
         watching.append(partial(serving, port=port, host=metrics_host))

@@ -50,7 +50,7 @@ def serve(
     from replay.serving.served_tape import ServedTape
     from replay.serving.server import serve_tape
 
-    arguments.text_of(host, "host", "127.0.0.1")
+    arguments.host_of(host, "host")
     arguments.flag(loop, "loop")
     arguments.function_of(on_listening, "on_listening")
     parsed = [parse_fault(text) for text in arguments.texts_of(faults, "faults", "drop@2.5")]

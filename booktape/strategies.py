@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
+from booktape.arguments import naming
 from booktape.words import ASK, BID, MarketWords, OrderWords, RequestWords, cancel_side, quote
 from orderbook.errors import OptionError
 from orderbook.execution.compiled_strategy import CompiledTrader, compiled
@@ -42,14 +43,14 @@ class QuoteWhenWide:
         limit: NumberLike = "0.05",
     ) -> None:
         self.threshold = parse_threshold(threshold)
-        self.size = units_to_decimal(order_units(size))
-        self.limit = units_to_decimal(order_units(limit))
+        with naming("size", size, "a size such as 0.01"):
+            self.size = units_to_decimal(order_units(size))
+        with naming("limit", limit, "a size such as 0.05"):
+            self.limit = units_to_decimal(order_units(limit))
         if not isinstance(inside, int) or inside < 0:
-            raise OptionError(
-                f"inside is {inside!r}: write a whole number of ticks, such as 1", option="inside"
-            )
+            raise OptionError(f"{inside!r} is not a whole number of ticks, such as 1", option="inside")
         if not 0 < self.size <= self.limit:
-            raise OptionError(f"size {size} is not above 0 and at most the limit {limit}", option="size")
+            raise OptionError(f"{size} is not above 0 and at most the limit {limit}", option="size")
         self.inside = inside
 
     @property

@@ -68,6 +68,15 @@ def shortest_size(size: str) -> str:
     return size.lstrip("0")
 
 
+def is_plain(text: str) -> bool:
+    """Tell whether a number is typed in the digits 0 to 9; Python reads others, and underscores, as well.
+
+    >>> is_plain("1e3"), is_plain("1_000"), is_plain("\u0661")
+    (True, False, False)
+    """
+    return text.isascii() and "_" not in text
+
+
 def price_to_float(price: int) -> float:
     """Return the float64 nearest to a price, or to a difference of prices, in units of 1e-8.
 

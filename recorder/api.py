@@ -77,10 +77,9 @@ def record(
     reader = FeedReader(products, settings.connection)
     if not settings.append:
         check_kind(tape, reader.endpoint.public_url)
+    engine = load_engine(settings.engine)  # compiling takes a minute, in which a signal ends the process
     with (
-        # No signal may end the process while it compiles an engine or reads a long journal.
-        deferred_signals() as signalled,
-        nullcontext(load_engine(settings.engine)) as engine,
+        deferred_signals() as signalled,  # from here on it has the tape, and may read a long journal
         TapeWriter.open(
             tape, reader.endpoint.feed, products, software(), settings.seal, settings.now_ns
         ) as writer,
@@ -166,13 +165,15 @@ def live(
     positions = dict.fromkeys(products, Position())
     outlets = failure.report, failure.report, failure.report
     thread = _thread_of(strategy, reader, (positions, None), settings.patience, outlets)
-    with deferred_signals() as signalled, ExitStack() as stack:
+    with ExitStack() as stack:
         for observer in observers:
             stack.enter_context(observer(FeedView(status=status, reader=reader, strategy=strategy)))
+        engine = load_engine(settings.engine)
+        signalled = stack.enter_context(deferred_signals())
         flow = live_flow(
             CoinbaseSource(reader, positions),
             reader.endpoint.feed,
-            load_engine(settings.engine),
+            engine,
             watch,
             output=output,
             strategy=thread,

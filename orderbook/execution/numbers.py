@@ -6,12 +6,13 @@ currency. Rates (fees, collar, band) are millionths.
 
 import math
 from collections.abc import Iterable
+from contextlib import suppress
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 from operator import index
 from typing import Final, SupportsIndex, TypeAlias
 
-from orderbook.decimals import PRICE_UNITS
+from orderbook.decimals import PRICE_UNITS, is_plain
 
 UNITS: Final = PRICE_UNITS
 """Units of price or size to one."""
@@ -91,10 +92,10 @@ def _decimal(value: NumberLike) -> Decimal:
     if isinstance(value, float):
         return Decimal(repr(float(value)))  # float() because numpy's subclass has another repr
     if isinstance(value, str):
-        try:
-            return Decimal(value)
-        except InvalidOperation:
-            raise ValueError(f"{value[:40]!r} is no number") from None
+        with suppress(InvalidOperation):
+            if is_plain(value):
+                return Decimal(value)
+        raise ValueError(f"{value[:40]!r} is no number")
     try:
         return Decimal(index(value))
     except TypeError:

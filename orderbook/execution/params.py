@@ -10,6 +10,7 @@ from typing import Any, Final, Literal
 import numpy as np
 import numpy.typing as npt
 
+from orderbook.decimals import is_plain
 from orderbook.errors import BooktapeError, OptionError
 from orderbook.execution.numbers import NumberLike, order_units
 from orderbook.thresholds import parse_threshold
@@ -56,7 +57,8 @@ class Setting:
         value = self.default if value is None else value
         read, example = _READERS[self.kind]
         try:
-            number: int | float = math.nan if isinstance(value, bool) else read(value)
+            is_number = is_plain(value) if isinstance(value, str) else not isinstance(value, bool)
+            number: int | float = read(value) if is_number else math.nan
         except BooktapeError as error:
             raise OptionError(f"{name} is {str(value)[:40]!r}: {error}", option="settings") from None
         except (TypeError, ValueError, ArithmeticError):

@@ -14,6 +14,7 @@ from typing import Final, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from orderbook.decimals import is_plain
 from orderbook.errors import OptionError
 from replay.running.lateness import Lateness, Timing
 
@@ -47,7 +48,7 @@ def parse_speed(value: SpeedLike) -> float:
     if value in ("max", MAX_SPEED):
         return MAX_SPEED
     try:
-        speed = float(value)
+        speed = float(value) if is_plain(str(value)) else 0.0
     except (TypeError, ValueError):
         speed = 0.0
     if not 0 < speed <= 1e9:

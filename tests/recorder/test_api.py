@@ -29,6 +29,7 @@ from replay.synthetic.settings import ExchangeSettings, MarketSettings
 from tests.support.commands import (
     Json,
     booktape,
+    clean_environment,
     end,
     free_port,
     invoke,
@@ -372,6 +373,22 @@ def test_every_way_to_end_seals(tmp_path: Path, way: signal.Signals | str) -> No
         assert any(received == frames_[: len(received)] for frames_ in said)
         assert document["products"][product]["frames"] == len(received)
         assert ends(read_rows(tape, product)) == [{"code": 1000, "reason": "stopped"}]
+
+
+@pytest.mark.parametrize(("command", "by"), [("record", signal.SIGTERM), ("live", signal.SIGINT)])
+def test_a_signal_while_the_engine_compiles(tmp_path: Path, command: str, by: signal.Signals) -> None:
+    """A signal does not wait for the engine to be compiled, which takes a minute; nothing is written."""
+    pytest.importorskip("numba")
+    nowhere = {"HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache"), "NUMBA_CACHE_DIR": ""}
+    environment = clean_environment() | nowhere
+    options = ["--url", "ws://127.0.0.1:1", "--engine", "compiled"]
+    options += ["-o", str(tmp_path / "tape")] if command == "record" else []
+    with running_booktape(command, BTC, *options, env=environment, as_user=True) as process:
+        assert process.stderr is not None
+        while "Compiling the fast engine" not in (line := process.stderr.readline()):
+            assert "waiting for" in line
+        assert end(process, by, code=1) == ("", "Error: interrupted\n")
+    assert not (tmp_path / "tape").exists()
 
 
 @pytest.mark.parametrize("command", ["record", "live"])

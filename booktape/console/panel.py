@@ -11,11 +11,8 @@ from rich.text import Text
 from booktape.console.columns import Column, fitted_table
 from orderbook import display
 from orderbook.thresholds import format_threshold, is_above
-from recorder.monitor.status import ProductStatus, RowStatus
+from recorder.monitor.status import OWN_PRODUCTS, ProductStatus, RowStatus
 from recorder.runtime.strategy_thread import Standing
-
-MAX_PRODUCTS: Final = 10
-"""Products with a row of their own; the others share one."""
 
 _QUIET_S: Final = 10.0
 """Seconds without a change of the book after which that is said."""
@@ -97,10 +94,10 @@ class Panel:
         """Return the panel as it is now."""
         content, states = self._content, self._content.status.products()
         words = {product: content.state(product, state) for product, state in states.items()}
-        own = list(states)[:MAX_PRODUCTS]
+        own = list(states)[:OWN_PRODUCTS]
         rows = [self._row(product, states[product], words[product]) for product in own]
         if len(states) > len(own):
-            rows.append(self._sum_row(list(states)[MAX_PRODUCTS:], states, words))
+            rows.append(self._sum_row(list(states)[OWN_PRODUCTS:], states, words))
         cells = [[row[number] for number in self._shown] for row in rows]
         columns = [self._columns[number] for number in self._shown]
         widths = [max(map(cell_len, column)) for column in zip(*cells, strict=True)]

@@ -3,7 +3,7 @@
 import logging
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Final
 
@@ -13,7 +13,7 @@ from orderbook.engine import Step
 from orderbook.facts import clock_fault, duration, last_lag
 from orderbook.times import NS
 from recorder.live.clock import Clock
-from recorder.monitor.status import RecordingView
+from recorder.monitor.status import OWN_PRODUCTS, ProductStatus, RecordingView
 from recorder.settings import LOG_EVERY_S
 
 log = logging.getLogger(__name__)
@@ -58,36 +58,69 @@ def status_lines(view: RecordingView, log_every: float = LOG_EVERY_S) -> Iterato
 
 
 def status_line(view: RecordingView) -> str:
-    """Return the status of a recording as one line."""
-    parts = []
-    for product, state in view.status.products().items():
-        if product in view.reader.given_up:
-            parts.append(f"{product} given up: {view.reader.given_up[product]}")
-            continue
-        since = view.status.seconds_since(state.last_frame)
-        last = "no frame yet" if since is None else f"last frame {since:.1f} s ago"
-        since = view.status.seconds_since(state.last_book)
-        book = "no book yet" if since is None else f"book changed {since:.1f} s ago"
-        trades, price = view.reader.trades(product)
-        traded = f"{display.plural(trades, 'trade')}, the last at {display.price(price)}"
-        if not view.reader.reads_trades:
-            traded = "trades not recorded"
-        elif not trades:
-            traded = "no trade yet"
-        rows = display.plural(state.rows, "row")
-        connections = display.plural(state.connections, "connection")
-        parts.append(
-            f"{product} {rows}, {connections}, {sum(state.anomalies.values()):,} anomalies, "
-            f"{display.price(state.bid)} / {display.price(state.ask)}, {last}, {book}, {traded}"
-        )
-    standings = ((product, view.standing(product)) for product in view.writer.products)
-    parts += [f"{product} {standing.line()}" for product, standing in standings if standing is not None]
+    """Return the status of a recording as one line: each product, or the sums of many."""
+    states, given_up = view.status.products(), view.reader.given_up
+    recorded = {product: state for product, state in states.items() if product not in given_up}
+    if len(states) > OWN_PRODUCTS:
+        parts = _sums(view, recorded)
+        parts += [f"given up: {display.products_title(given_up)}"] if given_up else []
+    else:
+        parts = [_product_part(view, product, state) for product, state in recorded.items()]
+        parts += [f"{product} given up: {reason}" for product, reason in given_up.items()]
+        standings = ((product, view.standing(product)) for product in view.writer.products)
+        parts += [f"{product} {standing.line()}" for product, standing in standings if standing is not None]
     journal, sealed = view.writer.sizes()
     queued = display.size(view.reader.queue.queued_bytes)
     total = f"journal {display.size(journal)}, sealed {display.size(sealed)}, queue {queued}"
     if view.shipper is not None:
         total = f"{total}; {view.shipper.status.line()}"
     return "; ".join([*parts, total])
+
+
+def _product_part(view: RecordingView, product: str, state: ProductStatus) -> str:
+    since = view.status.seconds_since(state.last_frame)
+    last = "no frame yet" if since is None else f"last frame {since:.1f} s ago"
+    since = view.status.seconds_since(state.last_book)
+    book = "no book yet" if since is None else f"book changed {since:.1f} s ago"
+    trades, price = view.reader.trades(product)
+    traded = f"{display.plural(trades, 'trade')}, the last at {display.price(price)}"
+    if not view.reader.reads_trades:
+        traded = "trades not recorded"
+    elif not trades:
+        traded = "no trade yet"
+    return (
+        f"{product} {_counts([state])}, "
+        f"{display.price(state.bid)} / {display.price(state.ask)}, {last}, {book}, {traded}"
+    )
+
+
+def _sums(view: RecordingView, states: Mapping[str, ProductStatus]) -> list[str]:
+    """Return the sums of many products, and the names of those that have no frame, or no book."""
+    sums = [f"{display.plural(len(states), 'product')} {_counts(states.values())}"]
+    frames = {product: state.last_frame for product, state in states.items() if state.last_frame is not None}
+    if frames:
+        latest, oldest = max(frames, key=frames.__getitem__), min(frames, key=frames.__getitem__)
+        since, longest = (view.status.seconds_since(frames[each]) for each in (latest, oldest))
+        sums.append(f"last frame {since:.1f} s ago, that of {oldest} {longest:.1f} s ago")
+    if view.reader.reads_trades:
+        sums.append(display.plural(sum(view.reader.trades(product)[0] for product in states), "trade"))
+    parts = [", ".join(sums)]
+    for what, names in (
+        ("no frame yet", [product for product in states if product not in frames]),
+        ("no book", [product for product in frames if not states[product].has_book]),
+    ):
+        parts += [f"{what}: {display.products_title(names)}"] if names else []
+    standings = [each for product in states if (each := view.standing(product)) is not None]
+    if standings:
+        orders, fills = sum(each.orders for each in standings), sum(each.fills for each in standings)
+        parts.append(f"on paper {display.plural(orders, 'open order')}, {display.plural(fills, 'fill')}")
+    return parts
+
+
+def _counts(states: Collection[ProductStatus]) -> str:
+    rows = display.plural(sum(state.rows for state in states), "row")
+    connections = display.plural(sum(state.connections for state in states), "connection")
+    return f"{rows}, {connections}, {sum(sum(state.anomalies.values()) for state in states):,} anomalies"
 
 
 class ClockLog:

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from typing import Final
 
 from orderbook.engine import Step
 from orderbook.tally import Tally
@@ -11,6 +12,9 @@ from recorder.live.client import FeedReader
 from recorder.runtime.strategy_thread import LiveStrategy, Standing
 from recorder.shipping.shipper import Shipper
 from recorder.tape.writer import TapeWriter
+
+OWN_PRODUCTS: Final = 10
+"""Products that are shown one by one; a line of hundreds is read by nobody."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,13 +2,20 @@
 
 import logging
 import re
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from orderbook.engine import PlainEngine
 from orderbook.times import format_time
-from recorder.monitor.log_lines import AnomalyLog, ClockLog
+from recorder.api import record
+from recorder.monitor.log_lines import AnomalyLog, ClockLog, status_line
+from recorder.monitor.status import RecordingView
+from recorder.settings import ConnectionSettings, RecordSettings
 from replay.synthetic.exchange import SyntheticExchange
 from replay.synthetic.settings import ExchangeSettings, MarketSettings
 from tests.support.commands import end, running_booktape
@@ -48,6 +55,50 @@ def test_status_lines_on_a_pipe(tmp_path: Path) -> None:
     assert re.search(
         r"; ETH-USD on paper \(share\): position \S+, \d+ open orders?, \d+ fills?, net ", lines[-1]
     )
+
+
+def test_a_status_line_of_many_products(tmp_path: Path) -> None:
+    """Beyond ten products the line has their sums, and the names of those with which something is wrong."""
+    markets = [MarketSettings(f"P{number}-USD", depth=5) for number in range(12)]
+    products = [market.product for market in markets]
+    lines: list[str] = []
+
+    @contextmanager
+    def look(view: RecordingView) -> Iterator[None]:
+        def look_until_all_is_known() -> None:
+            idle = threading.Event()
+            while (
+                not lines or "given up" not in lines[-1] or "no frame" in lines[-1] or "no book" in lines[-1]
+            ):
+                idle.wait(0.01)
+                lines.append(status_line(view))
+            signal.raise_signal(signal.SIGINT)
+
+        lines.append(status_line(view))  # before anything is received
+        thread = threading.Thread(target=look_until_all_is_known, daemon=True)
+        thread.start()
+        yield
+        thread.join(TIMEOUT_S)
+
+    with SyntheticExchange(markets, ExchangeSettings(rate=100.0)) as exchange:
+        settings = ConnectionSettings("exchange", exchange.url, spacing=0.0)
+        done = record(
+            [*products, "NO-SUCH"],
+            tmp_path / "tape",
+            RecordSettings(settings, engine="plain"),
+            observers=[look],
+        )
+    found = re.match(
+        r"12 products ([0-9,]+) rows, 12 connections, 0 anomalies, last frame \d+\.\d s ago, "
+        r"that of P\d+-USD \d+\.\d s ago, [0-9,]+ trades?; given up: NO-SUCH; journal ",
+        lines[-1],
+    )
+    assert found
+    assert 24 <= int(found[1].replace(",", "")) <= sum(tally.rows for tally in done.tallies.values())
+    assert lines[0].startswith(
+        "13 products 0 rows, 0 connections, 0 anomalies, 0 trades; no frame yet: 13 products; "
+    )
+    assert max(map(len, lines)) < 400
 
 
 def test_no_line_before_its_time(tmp_path: Path) -> None:

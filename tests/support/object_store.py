@@ -110,11 +110,16 @@ class ObjectStore:
         self._wait()
 
     def _wait(self) -> None:
-        """Wait until the server takes what is put: it listens before it can, and has nothing to wait for."""
+        """Wait until the server takes and gives objects: it listens before it can, and tells nobody."""
         until = time.monotonic() + TIMEOUT_S
+        bucket = self.bucket(max_retries=0)
         while True:
             try:
-                obstore.put(self.bucket(max_retries=0), "_ready", b"")
+                with suppress(
+                    FileNotFoundError
+                ):  # it is new; one that was killed finds what it had a while later
+                    obstore.get(bucket, "_ready")
+                obstore.put(bucket, "_ready", b"ready")
             except (OSError, BaseError):
                 if time.monotonic() > until:
                     raise
@@ -162,8 +167,9 @@ def enter(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch, retries:
     objects.client.cache_clear()
 
 
-Fault = int | Literal["drop", "cut", "lose"]
-"""An answer's status; or: close without an answer, in the middle of one, or after the store has done it."""
+Fault = int | Literal["drop", "cut", "lose", "stall", "expired", "page"]
+"""An answer's status; or: close without an answer, in the middle of one, or after the store has done it; do
+not answer; say that the key has expired, and quote it; answer with a page of something else."""
 
 _REQUEST: Final = re.compile(rb"(GET|PUT|HEAD|POST|DELETE) (\S+) HTTP/1\.1\r\n")
 _LENGTH: Final = re.compile(rb"\r\ncontent-length: (\d+)\r\n", re.IGNORECASE)
@@ -184,6 +190,7 @@ class FaultyProxy:
         self.fault: Callable[[str, str], Fault | None] = lambda _method, _path: None
         self.delay_s = delay_s
         self._store = store
+        self._has_ended = threading.Event()
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._sockets: list[socket.socket] = []
         self._threads: list[threading.Thread] = []
@@ -194,6 +201,7 @@ class FaultyProxy:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._has_ended.set()
         for each in (self._listener, *self._sockets):
             with suppress(OSError):
                 each.shutdown(socket.SHUT_RDWR)
@@ -230,10 +238,12 @@ class FaultyProxy:
                     self.requests.append((method, path))
                     found[0] = self.fault(method, path)
                     time.sleep(self.delay_s)
-                if isinstance(found[0], int):
+                if isinstance(found[0], int) or found[0] in ("expired", "page"):
                     client.sendall(_answer(_rest(client, data), found[0]))
                     break
-                if found[0] == "drop":
+                if found[0] == "stall":
+                    self._has_ended.wait()
+                if found[0] in ("drop", "stall"):
                     break
                 server.sendall(data)
             if found[0] not in ("cut", "lose"):
@@ -262,9 +272,15 @@ def _rest(client: socket.socket, data: bytes) -> bytes:
     return head
 
 
-def _answer(head: bytes, status: int) -> bytes:
-    text = b"" if head.startswith(b"HEAD") else b"<Error><Code>SlowDown</Code></Error>"
-    return b"HTTP/1.1 %d x\r\ncontent-length: %d\r\nconnection: close\r\n\r\n%b" % (status, len(text), text)
+def _answer(head: bytes, fault: Fault) -> bytes:
+    if isinstance(fault, int):
+        status, text = fault, "<Error><Code>SlowDown</Code></Error>"
+    elif fault == "expired":
+        status, text = 400, f"<Error><Code>ExpiredToken</Code><Token-0>{SECRET}</Token-0></Error>"
+    else:
+        status, text = 200, f"<html>Log in, {SECRET}</html>"
+    body = b"" if head.startswith(b"HEAD") else text.encode()
+    return b"HTTP/1.1 %d x\r\ncontent-length: %d\r\nconnection: close\r\n\r\n%b" % (status, len(body), body)
 
 
 @contextmanager

@@ -162,6 +162,58 @@ def test_a_shipper_that_is_killed(
     check_equal(place, local)
 
 
+def test_a_server_that_is_killed(
+    local: Path, place: RemotePath, object_store: ObjectStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Kill -9 of the store's server while it is shipped to: one line for all, and then one whole tape."""
+    with FaultyProxy(object_store) as proxy:
+        lists = iter(range(ENOUGH))
+
+        def fault(method: str, path: str) -> Fault | None:
+            if method == "PUT" and "_segments/" in path and next(lists) == 1:
+                object_store.kill()
+            return None
+
+        proxy.fault = fault
+        enter(object_store.environment(proxy.url), monkeypatch, retries=0)
+        shipped = invoke("ship", local, place)
+        enter(object_store.environment(), monkeypatch, retries=0)
+        read = invoke("replay", place)
+        object_store.start()
+    for done in (shipped, read):
+        assert (done.exit_code, done.stdout) == (1, "")
+        (line,) = done.stderr.splitlines()
+        assert f"{place}" in line
+        assert "the store cannot be reached" in line
+    check_reader(place, local)
+    assert invoke("ship", local, place).exit_code == 0
+    check_equal(place, local)
+    assert files_in(object_store, place) == files_of(local)
+
+
+@pytest.mark.parametrize("fault", ["expired", "page"])
+@pytest.mark.parametrize("where", ["_lease.json", ".parquet", "_segments/"])
+def test_a_store_that_answers_wrongly(
+    local: Path,
+    place: RemotePath,
+    object_store: ObjectStore,
+    monkeypatch: pytest.MonkeyPatch,
+    where: str,
+    fault: Fault,
+) -> None:
+    """An expired key, or a page of something else, ends shipping with one line without a secret."""
+    with FaultyProxy(object_store) as proxy:
+        proxy.fault = lambda _method, path: fault if where in path else None
+        enter(object_store.environment(proxy.url), monkeypatch, retries=0)
+        done = invoke("ship", local, place)
+    enter(object_store.environment(), monkeypatch, retries=0)
+    assert (done.exit_code, len(done.stderr.splitlines())) == (1, 1), done.output
+    assert SECRET not in done.output + done.stderr
+    check_reader(place, local)
+    assert invoke("ship", local, place).exit_code == 0
+    check_equal(place, local)
+
+
 def test_many_products_at_once(
     place: RemotePath, object_store: ObjectStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -210,6 +210,35 @@ def test_a_store_that_goes_on_failing(
     assert str(status) in done.stderr
 
 
+@pytest.mark.parametrize("where", ["_tape.json", "_segments/", "list-type", ".parquet"])
+@pytest.mark.parametrize(
+    ("fault", "told"),
+    [
+        ("expired", "the store refuses access (400 ExpiredToken): check the credentials in the environment"),
+        ("page", ""),
+        ("stall", "the store does not answer in time"),
+    ],
+)
+def test_a_store_that_answers_wrongly(
+    remote: str,
+    object_store: ObjectStore,
+    monkeypatch: pytest.MonkeyPatch,
+    where: str,
+    fault: Fault,
+    told: str,
+) -> None:
+    """An expired key, a page of something else, or no answer is one line, without what was answered."""
+    with FaultyProxy(object_store) as proxy:
+        proxy.fault = lambda _method, path: fault if where in path else None
+        enter({**object_store.environment(proxy.url), "AWS_TIMEOUT": "300ms"}, monkeypatch, retries=0)
+        done = invoke("replay", remote)
+    assert (done.exit_code, done.stdout) == (1, "")
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"Error: {remote}")
+    assert line.endswith(told)
+    assert SECRET not in line
+
+
 @pytest.mark.parametrize(
     ("changes", "told"),
     [

@@ -71,6 +71,15 @@ def test_failure_of_a_process(tmp_path: Path, command: str) -> None:
     assert done.stderr == f"Error: {tmp_path}: not a tape (_tape.json is missing)\n"
 
 
+def test_what_is_no_tape_is_named(small_tape: Path, tmp_path: Path) -> None:
+    """A capture or a RUN in the place of a tape is named, with what to do."""
+    capture, run = tmp_path / "capture.jsonl", tmp_path / "run"
+    capture.touch()
+    assert "`booktape import FILE -o TAPE` makes one of captures" in told("inspect", capture)
+    assert invoke("replay", small_tape, "-o", run).exit_code == 0
+    assert told("inspect", run) == f"Error: {run}: a RUN, not a tape: name the tape that it was made of"
+
+
 def a_file(path: Path) -> None:
     """Make a plain file."""
     path.write_text("{}", encoding="utf-8")

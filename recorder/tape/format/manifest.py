@@ -143,6 +143,10 @@ def _why_none(path: Path) -> str:
         product = each.name.removeprefix(PRODUCT)
         if product != each.name and store.exists(each.parent / MANIFEST):
             return f"a part of the tape {each.parent}: give that, and --product {product} for this one alone"
+    if not store.is_remote(path) and path.is_file():
+        return "a file, and a tape is a directory: `booktape import FILE -o TAPE` makes one of captures"
+    if store.exists(path / "run.json"):
+        return "a RUN, not a tape: name the tape that it was made of"
     return f"not a tape ({MANIFEST} is missing)"
 
 

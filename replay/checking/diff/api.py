@@ -112,6 +112,8 @@ def diff(
 def _sort_of(path: Path) -> Sort:
     if exists(path / MANIFEST):
         return "tapes"
+    if exists(path / "thresholds.parquet"):
+        raise DiffError(f"{path} is a RUN of compare: name RUNs of replay or backtest, or two tapes")
     if exists(path / DOCUMENT):
         return "backtests" if is_backtest(path) else "RUNs"
     raise DiffError(f"{path}: {'neither a tape nor a RUN' if exists(path) else 'no such tape or RUN'}")

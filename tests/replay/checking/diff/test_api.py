@@ -340,6 +340,9 @@ def test_not_comparable(tape: Path, run: Path, tmp_path: Path) -> None:
     assert error_line(tmp_path / "x", tape) == f"Error: {tmp_path / 'x'}: no such tape or RUN"
     for pair in ((tape, run), (run, tape)):
         assert error_line(*pair).startswith(f"Error: {tape} is a tape and {run} a RUN: ")
+    assert invoke("compare", tape, "--threshold", "1bps", "-o", tmp_path / "compared").exit_code == 0
+    for pair in ((tmp_path / "compared", run), (run, tmp_path / "compared")):
+        assert error_line(*pair).startswith(f"Error: {tmp_path / 'compared'} is a RUN of compare: name RUNs")
     assert "neither has a product 'DOGE-USD'; there are BTC-USD" in error_line(tape, tape, "-p", "DOGE-USD")
 
 

@@ -3,10 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-import click
-
 import booktape
-from booktape.cli.options import command, engine_option, json_option, option, paths
+from booktape.cli.options import PATH, command, engine_option, json_option, option, paths
 from booktape.merging import merge as merge_tapes
 
 
@@ -17,7 +15,7 @@ from booktape.merging import merge as merge_tapes
     "output",
     "-o",
     "--output",
-    type=click.Path(path_type=Path),
+    type=PATH,
     metavar="TAPE",
     help="The new tape.",
 )

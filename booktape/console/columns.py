@@ -85,7 +85,8 @@ class TextTable:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Segment]:
         bold = console.get_style("bold")
-        for line in self._lines([each.title for each in self.columns]):
+        has_units = any(each.unit for each in self.columns)
+        for line in self._lines([each.title if has_units else each.heading for each in self.columns]):
             yield from (Segment(line, bold), Segment.line())
         whole = self.__rich_measure__(console, options).maximum
         if console.is_terminal:

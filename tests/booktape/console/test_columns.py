@@ -39,7 +39,8 @@ def by_rich(
         collapse_padding=True,
     )
     for column in columns:
-        table.add_column(f"{column.heading}\n{column.unit}", justify=column.side, no_wrap=True)
+        title = f"{column.heading}\n{column.unit}" if any(each.unit for each in columns) else column.heading
+        table.add_column(title, justify=column.side, no_wrap=True)
     for number, row in enumerate(rows):
         table.add_row(*row, end_section=number in sections)
     return table

@@ -116,8 +116,9 @@ def read_manifest(tape: Path) -> Manifest:
     path = tape / MANIFEST
     try:
         text = store.read_file(path)
-    except (FileNotFoundError, NotADirectoryError):
-        raise NotATapeError(f"{tape}: {_why_none(tape)}", tape) from None
+    except (FileNotFoundError, NotADirectoryError) as error:
+        is_file = isinstance(error, NotADirectoryError)
+        raise NotATapeError(f"{tape}: {_why_none(tape, is_file=is_file)}", tape) from None
     except OSError as error:
         raise NotATapeError(f"{path}: {error.strerror}", tape) from None
     try:
@@ -135,7 +136,7 @@ def read_manifest(tape: Path) -> Manifest:
     return manifest
 
 
-def _why_none(path: Path) -> str:
+def _why_none(path: Path, *, is_file: bool) -> str:
     """Return why a path without a manifest is no tape."""
     if not store.exists(path):
         return "no such tape"
@@ -143,7 +144,7 @@ def _why_none(path: Path) -> str:
         product = each.name.removeprefix(PRODUCT)
         if product != each.name and store.exists(each.parent / MANIFEST):
             return f"a part of the tape {each.parent}: give that, and --product {product} for this one alone"
-    if not store.is_remote(path) and path.is_file():
+    if is_file:
         return "a file, and a tape is a directory: `booktape import FILE -o TAPE` makes one of captures"
     if store.exists(path / "run.json"):
         return "a RUN, not a tape: name the tape that it was made of"

@@ -22,6 +22,7 @@ from tests.support.tool_environments import HFTBACKTEST, NAUTILUS, interpreter_o
 TOOLS = ROOT / "tests" / "support" / "tools"
 ENGINES = ("duckdb", "polars", "pandas", "pyarrow", "tzdata")
 SPARK = ("pyspark>=4",)
+LAKES = ("deltalake", "pyarrow", "pyiceberg[sql-sqlite]")
 PAGE = ROOT / "docs" / "export.md"
 LINES = re.compile(r"<!-- tool: (\w+) -->\n```py\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 TICK = 0.01
@@ -158,6 +159,27 @@ def test_the_lines_of_the_page(tables: Path, tool: str) -> None:
     number, best = run(python, f"read_{tool}.py", cwd=tables).split()
     summaries = bt.open("sample:").summaries(BTC)
     assert (int(number), float(best)) == (summaries.num_rows, max(summaries["bid_price"].to_pylist()))
+
+
+@pytest.mark.parametrize("tool", ["delta", "iceberg"])
+def test_lakes(tables: Path, tool: str) -> None:
+    """They take the tables in microseconds; of those in nanoseconds one is cut, and the other refused."""
+    python = interpreter_or_skip(LAKES, is_large=True)
+    line = line_of(tool)
+    (tables / f"read_{tool}.py").write_text(line, encoding="utf-8")
+    number, best = run(python, f"read_{tool}.py", cwd=tables).split()
+    summaries = bt.open("sample:").summaries(BTC)
+    assert (int(number), float(best)) == (summaries.num_rows, max(summaries["bid_price"].to_pylist()))
+    shutil.rmtree(tables / tool)
+    told = 'print(DeltaTable("delta").to_pyarrow_dataset().schema.field("recv_time").type)'
+    if tool == "iceberg":
+        line = line.replace("table =", "try:\n    table =").partition("table.append")[0]
+        told = "except Exception as error:\n    print(error)"
+    program = f"{line.replace('tables-us', 'tables')}\n{told}\n"
+    (tables / f"nanoseconds_{tool}.py").write_text(program, encoding="utf-8")
+    printed = run(python, f"nanoseconds_{tool}.py", cwd=tables).splitlines()
+    expected = "timestamp[us, tz=UTC]" if tool == "delta" else "unsupported type: timestamp[ns, tz=UTC]"
+    assert printed[-1].endswith(expected)
 
 
 def test_duckdb_rebuilds_the_book(tables: Path) -> None:

@@ -101,7 +101,7 @@ def test_unasked(recording: Recording, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "word"), [(["--depth", "3"], "-o"), (["--depth", "0", "-o", "run"], "1<=x")]
+    ("options", "word"), [(["--depth", "3"], "-o"), (["--depth", "0", "-o", "run"], "from 1 to")]
 )
 def test_usage(recording: Recording, options: list[str], word: str) -> None:
     """--depth without -o, or of 0 levels, is a usage error."""

@@ -1,6 +1,7 @@
 """Open files: a process may have so many at once, and a job of many products needs several for each."""
 
 import resource
+from collections.abc import Sequence
 from typing import Final
 
 from orderbook.errors import BooktapeError
@@ -22,18 +23,35 @@ def allow_open_files(products: int, each: int) -> None:
     Raises:
         BooktapeError: if the hard limit is too low; better now than when half of them are open.
     """
+    fitting = products_at_once(products, each)
+    if fitting < products:
+        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        raise BooktapeError(
+            f"{products:,} products need {products * each + _OTHERS:,} open files and sockets, this process "
+            f"may have {hard:,}: raise its limit (`ulimit -Hn`, `LimitNOFILE` of a service), or name "
+            f"{fitting:,} products at most"
+        )
+
+
+def products_at_once(products: int, each: int) -> int:
+    """Raise the soft limit of this process, if need be; return on how many products it can work at once.
+
+    Args:
+        products: how many there are.
+        each: open files and sockets that each of them needs.
+    """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = products * _AT_MOST + _OTHERS
     if soft == resource.RLIM_INFINITY or wanted <= soft:
-        return
-    if hard != resource.RLIM_INFINITY:
-        needed = products * each + _OTHERS
-        if needed > hard:
-            fitting = max(0, hard - _OTHERS) // each
-            raise BooktapeError(
-                f"{products:,} products need {needed:,} open files and sockets, this process may have "
-                f"{hard:,}: raise its limit (`ulimit -Hn`, `LimitNOFILE` of a service), or name "
-                f"{fitting:,} products at most"
-            )
-        wanted = min(wanted, hard)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+        return products
+    if hard == resource.RLIM_INFINITY:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+        return products
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(wanted, hard), hard))
+    return min(products, max(0, hard - _OTHERS) // each)
+
+
+def groups_at_once(products: Sequence[str], each: int) -> list[tuple[str, ...]]:
+    """Return the products in groups that can be worked on one after another, see `products_at_once`."""
+    size = max(products_at_once(len(products), each), 1)
+    return [tuple(products[start : start + size]) for start in range(0, len(products), size)]

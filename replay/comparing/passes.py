@@ -6,12 +6,13 @@ from pathlib import Path
 from orderbook.engine import Watch
 from orderbook.errors import reason_of
 from recorder.dataflow.running import run_to_end
+from recorder.runtime.descriptors import groups_at_once
 from recorder.runtime.loading import load_engine
 from recorder.runtime.signals import interruptible
 from replay.comparing.outcome import Outcome, outcome_of
 from replay.comparing.totals import Collector, EpisodeWriter, ProductTotal, Work
 from replay.dataflow.flows import replay_flow
-from replay.dataflow.sources import TapeSource
+from replay.dataflow.sources import OPEN_FILES, TapeSource
 from replay.run_dir.writer import RunError
 
 
@@ -25,19 +26,23 @@ def run_passes(
         RunError: if episodes cannot be written.
         InterruptedRunError: if a signal ended the run.
     """
-    return outcome_of(
-        work,
-        [
-            _run_pass(work, number, None if watch is None else watch(tape.path), progress)
-            for number, tape in enumerate(work.tapes)
-        ],
-    )
+    readers = [None if watch is None else watch(tape.path) for tape in work.tapes]
+    totals: list[dict[str, ProductTotal]] = [{} for _ in work.tapes]
+    products = list(dict.fromkeys(product for each in work.products for product in each))
+    groups = groups_at_once(products, OPEN_FILES + (work.writer is not None))
+    for group in groups:
+        for number, reader in enumerate(readers):
+            if chosen := tuple(product for product in work.products[number] if product in group):
+                totals[number] |= _run_pass(work, number, chosen, reader, progress)
+        if work.writer is not None and len(groups) > 1:
+            work.writer.close()
+    return outcome_of(work, totals)
 
 
 def _run_pass(
-    work: Work, number: int, reader: Collector | None, progress: Watch | None
+    work: Work, number: int, products: tuple[str, ...], reader: Collector | None, progress: Watch | None
 ) -> dict[str, ProductTotal]:
-    tape, products = work.tapes[number], work.products[number]
+    tape = work.tapes[number]
     settings, engine = work.settings, load_engine(work.engine)
     totals = {product: ProductTotal(settings) for product in products}
     episodes = EpisodeWriter(work.writer, work, number) if work.writer and work.episodes_of else None

@@ -24,6 +24,9 @@ from replay.running.window import WHOLE, Window
 _POLL_INTERVAL_S: Final = 0.02
 """How long a replay that follows a recording sleeps if no product has a new row."""
 
+OPEN_FILES: Final = 2
+"""Of a product that is read: a segment, and a journal that is not sealed yet."""
+
 Item = tuple[str, pa.RecordBatch]
 
 
@@ -64,7 +67,7 @@ class TapeSource(FixedPartitionedSource[Item, State]):
     ) -> None:
         self._tape = tape
         self._products = products
-        allow_open_files(len(products), 2)  # a segment, and a journal that is not sealed yet
+        allow_open_files(len(products), OPEN_FILES)
         self._starts = _starts(tape, products, window)
         self.pacer = pacer
         self.window = window

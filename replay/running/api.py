@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 import pyarrow as pa
 
@@ -15,21 +16,26 @@ from orderbook.errors import reason_of
 from orderbook.strategy import StrategyFactory, reads_trades
 from orderbook.tally import Tally
 from recorder.dataflow.running import run_to_end
+from recorder.runtime.descriptors import allow_open_files, groups_at_once
 from recorder.runtime.loading import engine_for, engine_name, load_engine
 from recorder.runtime.signals import deferred_signals, interruptible, on_signals
 from recorder.runtime.strategy_run import StrategyRun
 from recorder.settings import EngineName
 from recorder.tape.reader import Tape, TapeLike
 from replay.dataflow.flows import replay_flow
-from replay.dataflow.sources import first_reported, paced_source
+from replay.dataflow.sources import OPEN_FILES, first_reported, paced_source
 from replay.pieces.cutting import cut_for_workers
 from replay.pieces.workers import LocalWorkers, Workers
 from replay.processes import WaitForStart, WorkerPool, balanced, check_picklable
 from replay.run_dir.writer import RunError, RunWriter, run_directory
 from replay.running.output import RunOutput
+from replay.running.pacing import MAX_SPEED
 from replay.running.pieces import PieceWork, Watcher, is_divisible, run_piece, run_watched
 from replay.running.results import RunResult
 from replay.running.settings import REPLAY, ReplaySettings
+
+_STREAMS: Final = 3
+"""Files of a product in every RUN: summaries, signals and anomalies."""
 
 
 def run(  # noqa: PLR0913  each is an option of the command, or shows its work
@@ -87,7 +93,7 @@ def run(  # noqa: PLR0913  each is an option of the command, or shows its work
             engine = engine_for(opened.sealed_work(settings.products), engine, grows=settings.follow)
             whole = replace(whole, engine=load_engine(engine))
             whole = replace(whole, shows_trades=progress_trades or watch is not None)
-            result = _replay(whole, progress=both(progress, watch), signalled=signalled)
+            result = _in_turn(whole, progress=both(progress, watch), signalled=signalled)
         result.settings = settings
         if writer:
             writer.write_document(result.document())
@@ -166,7 +172,7 @@ def _whole(whole: _Part, found: Sequence[RunResult], engine: str, started: float
 
 def _replay_part(part: _Part, wait_for_start: WaitForStart) -> RunResult:
     """Replay a part in a worker process; its files are complete on disk when this returns."""
-    result = _replay(part, wait_for_start)
+    result = _in_turn(part, wait_for_start)
     if part.writer is not None:
         part.writer.close()
     if result.strategy is not None:
@@ -176,6 +182,32 @@ def _replay_part(part: _Part, wait_for_start: WaitForStart) -> RunResult:
 
 def _discard(_product: str, _rows: pa.RecordBatch) -> None:
     """Ignore the rows: the run is over."""
+
+
+def _in_turn(
+    part: _Part,
+    wait_for_start: WaitForStart | None = None,
+    progress: Watch | None = None,
+    signalled: threading.Event | None = None,
+) -> RunResult:
+    """Replay as many products at once as may have their files open; all of them if they share a clock."""
+    settings = part.settings
+    files = OPEN_FILES
+    if part.writer is not None:
+        files += _STREAMS + bool(settings.depth) + settings.trades + (part.strategy is not None)
+    if settings.speed != MAX_SPEED or settings.follow:
+        allow_open_files(len(settings.products), files)
+        return _replay(part, wait_for_start, progress, signalled)
+    groups = groups_at_once(settings.products, files)
+    if len(groups) == 1:
+        return _replay(part, wait_for_start, progress, signalled)
+    found, started = [], time.perf_counter()
+    for group in groups:
+        chosen = replace(part, settings=replace(settings, products=group))
+        found.append(_replay(chosen, progress=progress))
+        if part.writer is not None:
+            part.writer.close()
+    return _whole(part, found, engine_name(part.engine), started)
 
 
 def _replay(

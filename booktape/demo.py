@@ -3,6 +3,7 @@
 The market is synthetic, and the demo says so; the socket, the tape and the book are the real ones.
 """
 
+import shlex
 import sys
 import tempfile
 import time
@@ -69,8 +70,11 @@ def run_demo(seed: int, keep: Path | None, engine_name: EngineName = "auto") -> 
         console.print("Live, paced and fast: the same digest, so the same summaries to the last bit.")
         _step(console, 4, "Compare thresholds: all of them in one pass over the book")
         print_comparison(console, tape.compare(engine=engine), "threshold")
+        name = shlex.quote(str(keep))
+        last = "This tape is not kept (`booktape demo -o tape` keeps it); `sample:` is always there."
         if keep is not None:
-            console.print(f"\nThe tape is in {keep}; try: booktape replay {keep} --speed 1")
+            last = f"The tape is in {name}; try: booktape replay {name} --speed 1"
+        console.print(f"\n{last}", soft_wrap=True)
 
 
 def _engine(name: EngineName) -> Engine:

@@ -10,6 +10,7 @@ from typing import Any, Final
 import numpy as np
 from llvmlite import ir
 from numba import types
+from numba.core import cgutils
 from numba.extending import intrinsic
 
 from orderbook.compiled.jit import inlined, inner
@@ -21,11 +22,9 @@ from orderbook.execution.numbers import MONEY_UNITS
 _32: Final[Any] = np.uint32
 _64: Final[Any] = np.uint64
 
-# Words of the table `hashed`: a block and the hash, two numbers of 32 bits each, the first one low; and the
-# 64 numbers that a block is spread into, one each.
-HASH: Final = 8
-_SPREAD: Final = HASH + 4
-HASHED: Final = _SPREAD + 64
+# A block is eight words and the hash four, of two numbers of 32 bits each, the first one low.
+HASHED: Final = 64
+"""Words of the table `hashed`: the numbers that a block is spread into, one each."""
 _BITS: Final = 8 * 104
 
 
@@ -54,7 +53,9 @@ def _root_bits(prime: int, degree: int) -> int:
 
 
 # By the definition of SHA-256 (FIPS 180-4).
-FIRST: Final = np.array([_root_bits(prime, 2) for prime in _primes(8)], np.uint32).view(np.int64)
+FIRST: Final[Any] = tuple(
+    np.array([_root_bits(prime, 2) for prime in _primes(8)], np.uint32).view(np.int64).tolist()
+)
 _ROUNDS = np.array([_root_bits(prime, 3) for prime in _primes(64)], np.uint32)
 
 
@@ -76,13 +77,15 @@ def _tell_at_once(_typing: Any) -> Any:
     return types.boolean(), generate
 
 
-def _emit_hash(_typing: Any, _hashed: Any) -> Any:
-    """Add the block to the hash by instructions for that; the argument is the address of the table."""
-    four = ir.VectorType(ir.IntType(32), 4)
+def _emit_hash(_typing: Any, start: Any, block: Any) -> Any:
+    """Return a hash with a block added, by instructions for that; all of it stays in registers."""
+    four, two = ir.VectorType(ir.IntType(32), 4), ir.VectorType(ir.IntType(64), 2)
+    places = [ir.Constant(ir.IntType(32), place) for place in range(2)]
+    of = types.UniTuple(types.int64, 4)  # type: ignore[no-untyped-call]
 
     def generate(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
         if not _has_instructions(context):
-            return context.get_dummy_value()
+            return context.get_constant_undef(of)
 
         def call(name: str, *vectors: Any) -> Any:
             name = f"llvm.x86.sha256{name}"
@@ -93,26 +96,29 @@ def _emit_hash(_typing: Any, _hashed: Any) -> Any:
         def pick(first: Any, second: Any, *places: int) -> Any:
             return builder.shuffle_vector(first, second, ir.Constant(four, places))
 
-        def place_of(number: int) -> Any:
-            address = builder.add(arguments[0], context.get_constant(types.int64, 16 * number))
-            return builder.inttoptr(address, four.as_pointer())
+        def joined(low: Any, high: Any) -> Any:
+            pair = builder.insert_element(ir.Constant(two, ir.Undefined), low, places[0])
+            return builder.bitcast(builder.insert_element(pair, high, places[1]), four)
 
-        block = [builder.load(place_of(number), align=8) for number in range(4)]
-        first, second = (builder.load(place_of(HASH // 2 + number), align=8) for number in range(2))
+        def parted(vector: Any) -> list[Any]:
+            pair = builder.bitcast(vector, two)
+            return [builder.extract_element(pair, place) for place in places]
+
+        words = [word for each in arguments for word in cgutils.unpack_tuple(builder, each)]  # type: ignore[no-untyped-call]
+        first, second, *block = map(joined, words[::2], words[1::2])
         # The instructions take the words of the hash as (f, e, b, a) and (h, g, d, c).
         before = upper, lower = pick(first, second, 5, 4, 1, 0), pick(first, second, 7, 6, 3, 2)
         for number in range(0, 64, 4):
-            words = builder.add(block[0], ir.Constant(four, _ROUNDS[number : number + 4].tolist()))
-            lower = call("rnds2", lower, upper, words)
-            upper = call("rnds2", upper, lower, pick(words, words, 2, 3, 0, 0))
+            added = builder.add(block[0], ir.Constant(four, _ROUNDS[number : number + 4].tolist()))
+            lower = call("rnds2", lower, upper, added)
+            upper = call("rnds2", upper, lower, pick(added, added, 2, 3, 0, 0))
             spread = builder.add(call("msg1", *block[:2]), pick(*block[2:], 1, 2, 3, 4))
             block = [*block[1:], call("msg2", spread, block[3])]
         upper, lower = builder.add(upper, before[0]), builder.add(lower, before[1])
-        builder.store(pick(upper, lower, 3, 2, 7, 6), place_of(HASH // 2), align=8)
-        builder.store(pick(upper, lower, 1, 0, 5, 4), place_of(HASH // 2 + 1), align=8)
-        return context.get_dummy_value()
+        found = pick(upper, lower, 3, 2, 7, 6), pick(upper, lower, 1, 0, 5, 4)
+        return context.make_tuple(builder, of, [word for each in found for word in parted(each)])
 
-    return types.void(types.int64), generate
+    return of(start, block), generate
 
 
 _is_at_once: Final[Any] = intrinsic(_tell_at_once)
@@ -138,7 +144,7 @@ def _round(a: Any, b: Any, c: Any, d: Any, e: Any, f: Any, g: Any, h: Any, added
 
 @inlined
 def _spread(hashed: int, place: int) -> Any:
-    return _32(load(hashed, _SPREAD + place))
+    return _32(load(hashed, place))
 
 
 @inlined
@@ -147,30 +153,33 @@ def _added(hashed: int, place: int) -> Any:
 
 
 @inlined
-def _add_pair(hashed: int, place: int, low: Any, high: Any) -> None:
-    """Add two words to those of the hash."""
-    pair = _64(load(hashed, HASH + place))
-    low, high = _32(_32(pair) + low), _32(_32(pair >> _64(32)) + high)
-    store(hashed, HASH + place, np.int64((_64(high) << _64(32)) | _64(low)))
+def _halves(word: Any) -> Any:
+    return _32(_64(word)), _32(_64(word) >> _64(32))
+
+
+@inlined
+def _with(word: Any, low: Any, high: Any) -> Any:
+    """Return two words of the hash, with what is added to each."""
+    low_before, high_before = _halves(word)
+    low, high = _32(low_before + low), _32(high_before + high)
+    return np.int64((_64(high) << _64(32)) | _64(low))
 
 
 @inner
-def hash_in_words(hashed: int) -> None:
-    """Add the block to the hash; the argument is the address of the table."""
+def hash_in_words(hashed: int, start: Any, block: Any) -> Any:
+    """Return a hash with a block added; the address is that of the table."""
     for place in range(8):
-        pair = _64(load(hashed, place))
-        store(hashed, _SPREAD + 2 * place, _32(pair))
-        store(hashed, _SPREAD + 2 * place + 1, _32(pair >> _64(32)))
+        low, high = _halves(block[place])
+        store(hashed, 2 * place, low)
+        store(hashed, 2 * place + 1, high)
     for place in range(16, 64):
         early, late = _spread(hashed, place - 15), _spread(hashed, place - 2)
         early = _turned(early, 7) ^ _turned(early, 18) ^ (early >> _32(3))
         late = _turned(late, 17) ^ _turned(late, 19) ^ (late >> _32(10))
         word = _32(_spread(hashed, place - 16) + early + _spread(hashed, place - 7) + late)
-        store(hashed, _SPREAD + place, word)
-    first, second = _64(load(hashed, HASH)), _64(load(hashed, HASH + 1))
-    third, fourth = _64(load(hashed, HASH + 2)), _64(load(hashed, HASH + 3))
-    a, b, c, d = _32(first), _32(first >> _64(32)), _32(second), _32(second >> _64(32))
-    e, f, g, h = _32(third), _32(third >> _64(32)), _32(fourth), _32(fourth >> _64(32))
+        store(hashed, place, word)
+    (a, b), (c, d) = _halves(start[0]), _halves(start[1])
+    (e, f), (g, h) = _halves(start[2]), _halves(start[3])
     for place in range(0, 64, 8):  # by eight, so that the words come back to their names
         d, h = _round(a, b, c, d, e, f, g, h, _added(hashed, place))
         c, g = _round(h, a, b, c, d, e, f, g, _added(hashed, place + 1))
@@ -180,19 +189,15 @@ def hash_in_words(hashed: int) -> None:
         g, c = _round(d, e, f, g, h, a, b, c, _added(hashed, place + 5))
         f, b = _round(c, d, e, f, g, h, a, b, _added(hashed, place + 6))
         e, a = _round(b, c, d, e, f, g, h, a, _added(hashed, place + 7))
-    _add_pair(hashed, 0, a, b)
-    _add_pair(hashed, 1, c, d)
-    _add_pair(hashed, 2, e, f)
-    _add_pair(hashed, 3, g, h)
+    return _with(start[0], a, b), _with(start[1], c, d), _with(start[2], e, f), _with(start[3], g, h)
 
 
-@inner
-def hash_block(hashed: int) -> None:
-    """Add the block to the hash, as fast as the processor can."""
+@inlined
+def hash_block(hashed: int, start: Any, block: Any) -> Any:
+    """Return a hash with a block added, as fast as the processor can."""
     if _is_at_once():
-        _hash_at_once(hashed)
-    else:
-        hash_in_words(hashed)
+        return _hash_at_once(start, block)
+    return hash_in_words(hashed, start, block)
 
 
 # Events
@@ -206,37 +211,29 @@ def _swapped(word: Any) -> Any:
 
 
 @inlined
-def _put(hashed: int, place: int, value: Any) -> None:
-    """Write eight bytes of an event into the block."""
-    word = _64(value)
-    low, high = _swapped(_32(word)), _swapped(_32(word >> _64(32)))
-    store(hashed, place, np.int64((_64(high) << _64(32)) | _64(low)))
+def _as_hashed(value: Any) -> Any:
+    """Return eight bytes of an event as a word of a block."""
+    low, high = _halves(value)
+    return np.int64((_64(_swapped(high)) << _64(32)) | _64(_swapped(low)))
 
 
 @inner
 def add_event(x: Any, account: Any, event: Any) -> None:
     """Add the next event of a lane to its digest."""
-    hashed = x.hashed
+    hashed, chain = x.hashed, account.chain
     whole: Any = np.int64(0)
     part: Any = np.int64(0)
     if event.fee_high | event.fee_low:
         whole, part = wide.whole_and_part(event.fee_high, event.fee_low, MONEY_UNITS)
+    first = (
+        *(get_word(chain, 0), get_word(chain, 1), get_word(chain, 2), get_word(chain, 3)),
+        *(_as_hashed(event.time), _as_hashed(event.code), _as_hashed(event.number), _as_hashed(event.side)),
+    )
+    second = (
+        *(_as_hashed(event.price), _as_hashed(event.size), _as_hashed(event.is_maker)),
+        *(_as_hashed(whole), _as_hashed(part)),
+        *(np.int64(1 << 31), np.int64(0), np.int64(_BITS << 32)),  # the end: a bit, zeros, and the length
+    )
+    found = hash_block(hashed, hash_block(hashed, FIRST, first), second)
     for place in range(4):
-        store(hashed, HASH + place, get_word(FIRST, place))
-        store(hashed, place, get_word(account.chain, place))
-    _put(hashed, 4, event.time)
-    _put(hashed, 5, event.code)
-    _put(hashed, 6, event.number)
-    _put(hashed, 7, event.side)
-    hash_block(hashed)
-    _put(hashed, 0, event.price)
-    _put(hashed, 1, event.size)
-    _put(hashed, 2, event.is_maker)
-    _put(hashed, 3, whole)
-    _put(hashed, 4, part)
-    store(hashed, 5, 1 << 31)  # the end: a bit, zeros, and the length
-    store(hashed, 6, 0)
-    store(hashed, 7, _BITS << 32)
-    hash_block(hashed)
-    for place in range(4):
-        set_word(account.chain, place, load(hashed, HASH + place))
+        set_word(chain, place, found[place])

@@ -23,8 +23,8 @@ _FIRST_OF_AMEND: Final = int(Code.AMEND_NO_BOOK)
 
 @record_of
 def next_event(x: Any) -> Any:
-    """Return the event that is made next; only fills are kept."""
-    return event_ref(x.fills_at, x.fills)
+    """Return the event that is made next, in the report of it; there must be a free one."""
+    return event_ref(x.reports, x.free_report)
 
 
 @inlined
@@ -44,28 +44,27 @@ def _say(x: Any, number: int) -> None:
     """Finish an event: it goes into the digest, and will be reported."""
     market, lane, event = x, lane_at(x, number), next_event(x)
     add_event(x, account_at(x, number), event)
-    event.lane = number
-    event.seq = market.seq
-    event.connection = market.connection
-    event.bid, event.ask = market.bid, market.ask
+    if event.code == _FILL:
+        event.lane = number
+        event.seq = market.seq
+        event.connection = market.connection
+        event.bid, event.ask = market.bid, market.ask
+        copy_record(x.fills_at, market.fills, event)
+        market.fills += 1
+        later_mids.follow(x)
+    elif event.code >= _FIRST_OF_AMEND:
+        count(account_at(x, number), event.code)
     lane.scheduled += 1
     if lane.hears:
         report = new_report(x)
-        copy_record(x.reports, report, event)
-        copy = event_ref(x.reports, report)
-        copy.due = event.time + lane.report
-        copy.action = lane.scheduled
-        copy.next = NO_ONE
+        event.due = event.time + lane.report
+        event.action = lane.scheduled
+        event.next = NO_ONE
         if lane.report_first == NO_ONE:
             lane.report_first = report
         else:
             event_ref(x.reports, lane.report_last).next = report
         lane.report_last = report
-    if event.code == _FILL:
-        market.fills += 1
-        later_mids.follow(x)
-    elif event.code >= _FIRST_OF_AMEND:
-        count(account_at(x, number), event.code)
 
 
 @inlined

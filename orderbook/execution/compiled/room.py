@@ -21,13 +21,12 @@ def lacks_room(x: Any, number: int, times: int, levels: int) -> Any:
     market, lane = x, lane_at(x, number)
     orders = lane.resting + lane.late_count
     needed = 2 * ((times + 2) * orders + levels + 8) + market.prints
-    room = min(x.fills_at_room - market.fills, x.done_at_room - market.done, market.free_nodes)
+    room = min(x.fills_at_room - market.fills, x.done_at_room - market.done)
+    room = min(room, market.free_nodes, market.free_reports)
     if market.keeps_samples:
         room = min(room, x.samples_at_room - market.samples - market.marks)
     if market.keeps_rested:
         room = min(room, x.rested_at_room - market.rested)
-    if lane.hears:
-        room = min(room, market.free_reports)
     market.needed = needed
     return room < needed or market.free_orders < 8 or x.met_room < orders
 

@@ -109,7 +109,8 @@ def backtest(  # noqa: D417  `with_execution` adds those of Execution
             first.
         engine: what runs the books and the orders; all give the same results.
         prepare: `auto` first prepares what is read, see `Tape.prepare`, unless something hinders it.
-        processes: number of processes that share the products of the tapes; no result depends on it.
+        processes: number of processes that share the products of the tapes, and the settings of one where
+            they cost more than to replay it; no result depends on it.
         cluster: share the work on a cluster of Dask instead: the address of its scheduler, such as
             `tcp://scheduler:8786`, or `local:4` for four processes here. Workers need the tapes at the same
             paths, and the module of the strategy.
@@ -163,7 +164,7 @@ def backtest(  # noqa: D417  `with_execution` adds those of Execution
 
             page = BacktestReport(report_path, stored, run_settings)
         if workers is not None:
-            log.info("running each product of a tape in one process: a lane needs all its rows")
+            log.info("sharing products of tapes, and their settings: a setting needs all rows of one")
         prepare_for(stored, run_settings.products, run_settings.window, prepare, engine, runs=len(values))
         result = run(
             stored,

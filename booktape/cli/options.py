@@ -194,7 +194,7 @@ processes_option = option(
     "--processes",
     type=WholeNumber(1, 64),
     help="Number of processes that share the work: runs of segments, or products where a strategy or a clock"
-    " needs all rows of one.",
+    " needs all rows of one, of a backtest also its settings.",
 )
 cluster_option = option(
     replay,

@@ -154,6 +154,20 @@ class ProductTape:
         last = self.last_segment()
         return last.next_seq if last else 0
 
+    def next_seq(self) -> int:
+        """Return the seq after the last row that can be read, sealed or not. O(rows that are not sealed).
+
+        For readers who must end with the same row, also while it is recorded; a damaged journal is a warning.
+        """
+        with ExitStack() as stack:
+            # Journals first: a row that leaves one meanwhile is in a segment that is listed by then.
+            journals = [stack.enter_context(journal) for journal in self.open_journals()]
+            reached = self.sealed_rows()
+            for journal in journals:
+                reached += sum(rows.num_rows for rows in journal.batches(reached, BATCH_ROWS))
+                journal.warn_of_tail()
+        return reached
+
     def stored_bytes(self) -> int:
         """Return the bytes of its segments and journals; reads only the list of segments."""
         journals, segments = self.files()

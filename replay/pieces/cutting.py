@@ -25,15 +25,17 @@ _SMALLEST_PER_WORKER: Final = 16
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Consecutive rows of a product.
+    """Consecutive rows of a product, or some lanes of a backtest on all of them.
 
     Attributes:
         first_seq: seq of the first row, 0 or that of an original segment.
         next_seq: seq of the row after the last one; None if it lasts to the end of the tape.
+        lanes: which lanes, see `replay.simulation.sharing`; None for all.
     """
 
     first_seq: int = 0
     next_seq: int | None = None
+    lanes: range | None = None
 
     @property
     def is_first(self) -> bool:

@@ -15,9 +15,10 @@ from recorder.tape.reader import Tape, TapeLike
 from replay.pieces.workers import LocalWorkers, Workers
 from replay.run_dir.writer import run_directory
 from replay.simulation.passes import Observer
-from replay.simulation.pieces import BacktestWork, result_of, run_pass, run_piece, run_shared
+from replay.simulation.pieces import run_piece, run_shared
 from replay.simulation.results import Backtest
 from replay.simulation.settings import BacktestSettings
+from replay.simulation.work import BacktestWork, result_of, run_pass
 
 
 def backtest(
@@ -42,11 +43,12 @@ def backtest(
         output: RUN directory to write: orders, fills, equity, log and run.json; must not exist.
         keep: keep the tables in the result; False for memory that does not grow with the tape.
         progress: called with the product and every step; not if there are several processes.
-        processes: number of processes that share the products of the tapes; no result depends on it.
+        processes: number of processes that share the products of the tapes and their lanes; no result depends
+            on it.
         watch: called with each tape and product; returns what watches its lanes. Not if there are several
             processes.
         engine: runs the books and the exchange; all give the same results.
-        workers: who run the products; None for those processes.
+        workers: who run the products and their lanes; None for those processes.
 
     Raises:
         EngineError: if the compiled engine is requested and does not work here.
@@ -69,8 +71,8 @@ def backtest(
             stopped = threading.Event()
             stack.enter_context(interruptible(stopped.set, "no run was written"))
             passes = [
-                run_pass(work, each.tape, each.product, stopped.is_set, progress, watch)
-                for each in work.products()
+                run_pass(work, number, product, stopped.is_set, progress, watch)
+                for number, product in work.products()
             ]
         result = result_of(work, passes)
         result.elapsed_s = time.perf_counter() - started

@@ -14,6 +14,8 @@ from orderbook.thresholds import DEFAULT_THRESHOLD
 from recorder.tape.format.sidecars import Start
 from recorder.tape.reader import Tape
 from recorder.tape.row_batches import BATCH_ROWS
+from replay.pieces.cutting import WHOLE_PRODUCT, Piece
+from replay.pieces.reading import rows_of
 from replay.simulation import tables
 from replay.simulation.lane_runs import LaneRun, ProductRun
 from replay.simulation.making import Listen, compiled_lanes, plain_lanes
@@ -141,8 +143,9 @@ def run_product(  # noqa: PLR0917
     progress: Watch | None = None,
     engine: Engine | None = None,
     observer: Observer | None = None,
+    piece: Piece = WHOLE_PRODUCT,
 ) -> ProductRun:
-    """Run all lanes of a product over its part of the tape, or until it is stopped.
+    """Run the lanes of a product over its part of the tape, or until it is stopped.
 
     Without `write` and `observer` only the numbers of the lanes are kept.
 
@@ -160,7 +163,7 @@ def run_product(  # noqa: PLR0917
     lanes = len(settings.lanes())
     # The plain engine takes so long for a row of many lanes that a signal would wait for seconds.
     size = max(BATCH_ROWS // max(lanes, 1), _FEWEST_ROWS) if engine.name == PlainEngine.name else BATCH_ROWS
-    for rows in window.cut(stored.batches(size, start.seq, engine.packed)):
+    for rows in window.cut(rows_of(stored, piece, start, size, engine.packed)):
         if not window.is_reported(rows.column("recv_time").view(pa.int64())[0].as_py()):
             passing.prepare(rows)
             continue

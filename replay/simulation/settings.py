@@ -12,6 +12,7 @@ from orderbook.execution.trader import Trader
 from orderbook.times import format_optional
 from replay.comparing.metrics import By
 from replay.running.window import WHOLE, Window
+from replay.simulation.sharing import places_of
 
 TraderFactory: TypeAlias = Callable[..., Trader]
 """(product, **settings) to a strategy."""
@@ -86,6 +87,7 @@ class BacktestSettings:
         latencies: models of latency by how they are written, if there are several: then `settings` have the
             one of each lane under `LATENCY`.
         fewer_queues: the queue models of settings, by index, that are not run under all of them.
+        share: which of the lanes are run here, see `sharing`; None for all.
     """
 
     make: TraderFactory
@@ -103,6 +105,7 @@ class BacktestSettings:
     by: By | None = None
     latencies: Mapping[str, Latency] = field(default_factory=dict)
     fewer_queues: Mapping[int, Sequence[QueueModel]] = field(default_factory=dict)
+    share: range | None = None
 
     def queues_of(self, number: int) -> Sequence[QueueModel]:
         """Return the queue models under which a setting is run."""
@@ -111,6 +114,11 @@ class BacktestSettings:
     def lanes(self) -> list[tuple[int, QueueModel]]:
         """Return the lanes of a product in order: the index of the setting, and the queue model."""
         return [(number, queue) for number in range(len(self.settings)) for queue in self.queues_of(number)]
+
+    def lanes_here(self) -> list[tuple[int, QueueModel]]:
+        """Return those of `lanes` that are run here, in order."""
+        lanes = self.lanes()
+        return lanes if self.share is None else [lanes[place] for place in places_of(self.share, len(lanes))]
 
     def with_latencies(self, latencies: Mapping[str, Latency]) -> "BacktestSettings":
         """Return the same with each setting under each of several latencies, which vary fastest."""

@@ -57,6 +57,14 @@ class LaneSums:
     digest: str
 
 
+def market_of(lane: LaneSums) -> tuple[object, ...]:
+    """Return what a lane has of the market, which all lanes of its product have alike."""
+    return (
+        *(lane.observed_ns, lane.trades, lane.carries_trades, lane.trade_gaps, lane.trades_malformed),
+        *(lane.sizes_cut, lane.tick, lane.shown_tick, lane.shown_lot),
+    )
+
+
 def sums_of(run: ProductRun, settings: BacktestSettings, tape: int) -> Iterator[LaneSums]:
     """Yield the numbers of all lanes of a product on a tape."""
     market = run.shown.market

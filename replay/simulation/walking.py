@@ -21,12 +21,13 @@ from replay.pieces.workers import LocalWorkers, Workers
 from replay.running.window import Window
 from replay.simulation.api import engine_of
 from replay.simulation.columns import flat_row
-from replay.simulation.pieces import BacktestWork, result_of, run_pass, sent
+from replay.simulation.pieces import sent
 from replay.simulation.results import Backtest
 from replay.simulation.rows import BacktestRow
 from replay.simulation.settings import BacktestSettings
 from replay.simulation.walk_plan import WalkPlan, steps_of
 from replay.simulation.walk_results import WalkForward, WalkStep
+from replay.simulation.work import BacktestWork, result_of, run_pass
 
 
 def walk_forward(

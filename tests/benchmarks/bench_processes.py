@@ -1,7 +1,8 @@
 """Speed-up by a second process, on one product and on four: `python tests/benchmarks/bench_processes.py`.
 
-Wall and processor time of the commands `replay` and `compare` with one process and with two, including
-process start, imports and loading compiled code. The tapes have one product, or four with the same frames.
+Wall and processor time of the commands `replay`, `compare` and `backtest` with one process and with two,
+including process start, imports and loading compiled code. The tapes have one product, or four with the same
+frames; those of a backtest have one, and trades.
 Runs alternate and ratios are taken within a round. Wall time needs two idle cores; processor time tells on a
 busy machine what the second process costs.
 """
@@ -27,7 +28,7 @@ from recorder.tape.reader import Tape
 from recorder.tape.writer import TapeWriter
 from replay.checking.index import index
 from tests.benchmarks.measuring import ENVIRONMENT, describe_machine, parser, print_line, spread
-from tests.benchmarks.tapes import SPACING_NS, START_NS, add_segment, synthetic_tape
+from tests.benchmarks.tapes import SPACING_NS, START_NS, add_segment, synthetic_tape, traded_tape
 from tests.support.tool_environments import cache_dir
 
 PRODUCTS = ("AAA-USD", "BBB-USD", "CCC-USD", "DDD-USD")
@@ -39,6 +40,16 @@ WORK = {
     "four products, compare, 1,000 thresholds": (4, COMPARE),
     "four products, replay, plain engine": (4, ("replay", "--engine", "plain")),
 }
+EXAMPLES = "booktape.examples"
+BACKTESTS = {
+    "500 settings": ("--sweep", "threshold=1bps:50.9bps:0.1bps"),
+    "100 settings of a compiled market maker": (
+        *("--strategy", f"{EXAMPLES}.compiled_market_making:market_maker"),
+        *("--sweep", "half_spread=1bps:10.9bps:0.1bps"),
+    ),
+    "100 settings, with a RUN": ("--sweep", "threshold=1bps:10.9bps:0.1bps", "-o"),
+}
+"""Of one product with trades."""
 
 
 class Seconds(NamedTuple):
@@ -74,16 +85,19 @@ def repeated_tape(source: Path, products: Sequence[str], times: int) -> Path:
 
 
 def seconds(tape: Path, work: tuple[str, ...], processes: int) -> Seconds:
-    """Return how long a command takes."""
+    """Return how long a command takes; a RUN that it writes is removed."""
     command, *options = work
-    started, before = time.perf_counter(), _processor()
-    subprocess.run(
-        [sys.executable, "-m", "booktape", command, tape, *options, "--processes", str(processes), "--json"],
-        env=ENVIRONMENT,
-        stdout=subprocess.DEVNULL,
-        check=True,
-    )
-    return Seconds(time.perf_counter() - started, _processor() - before)
+    with tempfile.TemporaryDirectory(dir=cache_dir()) as directory:
+        output = [f"{directory}/run"] if options[-1:] == ["-o"] else []
+        words = [command, str(tape), *options, *output, "--processes", str(processes), "--json"]
+        started, before = time.perf_counter(), _processor()
+        subprocess.run(
+            [sys.executable, "-m", "booktape", *words],
+            env=ENVIRONMENT,
+            stdout=subprocess.DEVNULL,
+            check=True,
+        )
+        return Seconds(time.perf_counter() - started, _processor() - before)
 
 
 def _processor() -> float:
@@ -96,14 +110,24 @@ def main() -> None:
     """Measure and print."""
     arguments = parser("Speed-up by a second process.", runs=5, frames=200_000)
     arguments.add_argument("--times", type=int, default=25, help="repetitions of the frames (%(default)s)")
+    arguments.add_argument(
+        "--traded", type=int, default=820_000, help="updates of a backtest's tape (%(default)s)"
+    )
     arguments.add_argument("--only", default="", help="measure only what begins with this text")
     options = arguments.parse_args()
     print_line(f"{describe_machine()}, load {os.getloadavg()[0]:.1f}")
-    source = synthetic_tape(options.frames, options.depth)
-    for name, (products, work) in WORK.items():
+    works = [
+        *((name, products, words) for name, (products, words) in WORK.items()),
+        *((f"backtest, {name}", 0, ("backtest", *words)) for name, words in BACKTESTS.items()),
+    ]
+    for name, products, work in works:
         if not name.startswith(options.only):
             continue
-        tape = repeated_tape(source, PRODUCTS[:products], 1 if "plain" in work else options.times)
+        if products:
+            source = synthetic_tape(options.frames, options.depth)
+            tape = repeated_tape(source, PRODUCTS[:products], 1 if "plain" in work else options.times)
+        else:
+            tape = traded_tape(options.traded, 1000)
         rows = []
         for number in range(options.runs):
             order = (1, 2) if number % 2 else (2, 1)

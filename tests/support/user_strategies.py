@@ -1,6 +1,9 @@
 """Strategies as a user writes them: correct ones, and one with each possible error."""
 
+import os
 import sys
+import threading
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -251,3 +254,21 @@ class ReturnsOrders(Trades):
     def on_event(self, m: MarketView) -> list[int]:
         """Return an order."""
         return [m.buy(1, 1)]
+
+
+class Waits(Trades):
+    """Buys once; number 1 then writes the id of its process into a file, and waits for its end."""
+
+    def __init__(self, product: str, number: int = 0, mark: str = "") -> None:
+        super().__init__(product)
+        self.number, self.mark = number, Path(mark)
+        self.orders = 0
+
+    def on_event(self, m: MarketView) -> None:
+        """Buy, or wait."""
+        if not self.orders:
+            m.market("bid", "0.01")
+        elif self.number == 1:
+            self.mark.write_text(str(os.getpid()), encoding="utf-8")
+            threading.Event().wait()
+        self.orders += 1

@@ -47,6 +47,14 @@ def test_reading_ends_with_the_segment_of_a_row(half_sealed: Path, next_seq: int
     assert to_rows(batches) == frames(min(-(-next_seq // 30) * 30, 90) if next_seq <= 90 else 100)
 
 
+def test_the_row_that_comes_next(half_sealed: Path, tmp_path: Path) -> None:
+    """Rows count whether they are sealed or not; without one it is the first."""
+    assert Tape.open(half_sealed).product(BTC).next_seq() == 100
+    assert Tape.open(write_tape(tmp_path / "sealed", frames(40))).product(BTC).next_seq() == 40
+    with open_writer(tmp_path / "empty"):
+        assert Tape.open(tmp_path / "empty").product(BTC).next_seq() == 0
+
+
 def test_reading_writes_nothing(half_sealed: Path) -> None:
     """A reader changes no file and no name of a tape."""
     before = {path: path.stat().st_mtime_ns for path in half_sealed.rglob("*")}
@@ -133,6 +141,9 @@ def test_a_bad_record_in_a_journal_is_not_its_end(tmp_path: Path, caplog: pytest
     flip_byte(journal, journal.stat().st_size // 2)
     read = read_rows(tape)
     assert read == frames(40)[: len(read)]
+    assert f"{journal.name}: a bad record after row {len(read) - 1}" in caplog.text
+    caplog.clear()
+    assert Tape.open(tape).product(BTC).next_seq() == len(read)
     assert f"{journal.name}: a bad record after row {len(read) - 1}" in caplog.text
     assert invoke("verify", tape).exit_code == 1
     done = invoke("inspect", tape)

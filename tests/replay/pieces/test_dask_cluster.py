@@ -117,9 +117,10 @@ def exported(tape: bt.Tape, output: Path, client: Any) -> Any:
 
 
 def backtested(tape: bt.Tape, output: Path, client: Any) -> Any:
-    """Return the rows of a backtest and the files of its RUN."""
+    """Return the rows of a backtest and the files of its RUN; each worker has some of the settings."""
     options: dict[str, Any] = {"products": FEW, "engine": "compiled", "output": output, "client": client}
-    found = tape.backtest("booktape.strategies:QuoteWhenWide", **options)
+    options |= {"sweep": {"half_spread": ("1bps", "2bps", "5bps")}, "keep": False}
+    found = tape.backtest("booktape.examples.market_making:MarketMaker", **options)
     return found.rows, found.execution_digest, files_of(output)
 
 

@@ -14,6 +14,7 @@ import pytest
 
 import booktape as bt
 import replay.report.backtest as report
+from booktape.examples.market_making import MarketMaker
 from orderbook import display
 from orderbook.execution.market_view import MarketView
 from orderbook.execution.wakes import Wakes
@@ -286,12 +287,14 @@ def test_a_strategy_that_is_not_repeatable(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_engines_and_processes_do_not_matter(tmp_path: Path) -> None:
-    """The page is the same to the last byte, also if its lanes were run again."""
+    """The page is the same to the last byte, also if its lanes were run again, or shared out."""
     paths = []
     for engine, processes in (("plain", 1), ("plain", 2), ("compiled", 1)):
         paths.append(tmp_path / f"{engine}-{processes}.html")
         options: Mapping[str, Any] = {"engine": engine, "processes": processes, "html": paths[-1]}
-        bt.open("sample:").backtest(sweep=["threshold=0bps,5bps"], start="+1s", end="+4s", **options)
+        bt.open("sample:").backtest(
+            MarketMaker, sweep=["half_spread=1bps,5bps"], products=ETH, end="+4s", **options
+        )
     assert len({path.read_text() for path in paths}) == 1
 
 

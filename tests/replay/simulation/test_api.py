@@ -144,7 +144,7 @@ def test_real_orders_of_captures(capture: str, tmp_path: Path) -> None:
         (["--set", "threshold"], "not name=value"),
         (
             ["--set", "size=0"],
-            "BTC-USD, size=0: size: size 0 is not above 0",
+            "BTC-USD, size=0: size: 0 is not above 0",
         ),
         (["--sweep", "threshold=1bps:2bps:0bps"], "LOW:HIGH:STEP"),
         (["--sweep", "threshold=1bps:2bps"], "LOW:HIGH:STEP"),

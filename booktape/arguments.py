@@ -8,8 +8,9 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from fractions import Fraction
+from operator import index
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol, SupportsIndex, TypeAlias, TypeVar, get_args
 
@@ -53,7 +54,14 @@ _BYTES: Final = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,9})?)\s*(B|KiB|MiB|GiB)?")
 _UNITS: Final = {None: 1, "B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 _SHIPPING: Final = "a tape gets to a store by `booktape record --ship URL` or `booktape ship TAPE URL`"
 _LONGEST_S: Final = 1e9
+_MOST_SHOWN: Final = 200  # characters of a value in an error
 _MOST: Final = 2**31 - 1  # of what has no limit of its own
+
+
+def _shown(value: object) -> str:
+    """Return a value for an error: on one line, and cut if it is long."""
+    text = " ".join(repr(value).split("\n"))
+    return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}..."
 
 
 @contextmanager
@@ -67,7 +75,7 @@ def naming(option: str, value: object, example: str) -> Iterator[None]:
     except BooktapeError:
         raise
     except (TypeError, ValueError, OverflowError, AttributeError):
-        reason = f"{value!r} cannot be used: write {example}"
+        reason = f"{_shown(value)} cannot be used: write {example}"
         raise OptionError(reason, option=option, value=value) from None
 
 
@@ -182,7 +190,7 @@ def products_of(value: ProductsLike | None, option: str = "products") -> tuple[s
 def text_of(value: str, option: str, example: str) -> str:
     """Return a text."""
     if not isinstance(value, str):
-        raise OptionError(f"{value!r} is not a text such as {example!r}", option=option, value=value)
+        raise OptionError(f"{_shown(value)} is not a text such as {example!r}", option=option, value=value)
     return value
 
 
@@ -190,7 +198,7 @@ def host_of(value: str, option: str) -> str:
     """Return the address or name of a machine; an empty one would be all addresses of this one."""
     host = text_of(value, option, "127.0.0.1")
     if not host or host.strip() != host:
-        reason = f"{value!r} is no address: write 127.0.0.1, or 0.0.0.0 for all of this machine"
+        reason = f"{_shown(value)} is no address: write 127.0.0.1, or 0.0.0.0 for all of this machine"
         raise OptionError(reason, option=option, value=value)
     return host
 
@@ -219,7 +227,7 @@ def seconds(value: DurationLike, option: str) -> float:
     with naming(option, value, "'250ms', '90s', '5m', '1h' or '2d'"):
         duration = parse_duration(value)
         if not 0.001 <= duration < _LONGEST_S:
-            raise OptionError(f"{value!r} is not a duration from 1ms to 10000d")
+            raise OptionError(f"{_shown(value)} is not a duration from 1ms to 10000d")
         return duration
 
 
@@ -234,7 +242,7 @@ def size(value: SizeLike, option: str) -> int:
     found = int(Fraction(match[1]) * _UNITS[match[2]]) if match else 0
     if not found:
         raise OptionError(
-            f"{value!r} is not a size: write 256MiB or a number of bytes", option=option, value=value
+            f"{_shown(value)} is not a size: write 256MiB or a number of bytes", option=option, value=value
         )
     return found
 
@@ -259,11 +267,14 @@ def speed_of(value: SpeedLike, option: str = "speed") -> float:
 
 def whole_number(value: SupportsIndex, option: str, low: int, high: int = _MOST) -> int:
     """Return a whole number of Python or numpy within limits, both included."""
-    number = value.__index__() if hasattr(value, "__index__") and not isinstance(value, bool) else None
+    number = None
+    if not isinstance(value, bool):
+        with suppress(TypeError):
+            number = index(value)
     if number is None or not low <= number <= high:
         is_low = number is None or number < low
         limits = f"of {low} or more" if is_low and high >= _MOST else f"from {low} to {high}"
-        raise OptionError(f"{value!r} is not a whole number {limits}", option=option, value=value)
+        raise OptionError(f"{_shown(value)} is not a whole number {limits}", option=option, value=value)
     return number
 
 
@@ -275,15 +286,19 @@ def cluster_workers(value: int) -> int:
 def flag(value: bool, option: str) -> bool:
     """Return a boolean."""
     if not isinstance(value, bool):
-        raise OptionError(f"{value!r} is neither True nor False", option=option, value=value)
+        raise OptionError(f"{_shown(value)} is neither True nor False", option=option, value=value)
     return value
 
 
 def choice(value: T, option: str, choices: Sequence[T]) -> T:
     """Return a value that is one of several."""
-    if value not in choices:
+    try:
+        is_known = value in choices
+    except ValueError:  # an array is equal to nothing
+        is_known = False
+    if not is_known:
         known = ", ".join(str(each) for each in choices if each is not None)
-        raise OptionError(f"{value!r} is not one of {known}", option=option, value=value)
+        raise OptionError(f"{_shown(value)} is not one of {known}", option=option, value=value)
     return value
 
 
@@ -314,6 +329,6 @@ def optional_function(value: F, option: str) -> F:
 def function_of(value: F, option: str) -> F:
     """Return a function."""
     if not callable(value):
-        reason = f"{value!r} is not a function: pass one by its name, without parentheses"
+        reason = f"{_shown(value)} is not a function: pass one by its name, without parentheses"
         raise OptionError(reason, option=option, value=value)
     return value

@@ -72,6 +72,12 @@ MARKOUTS: Final = "1s,5s,30s"
 """Times after a fill at which the mid is compared by default."""
 
 
+def require_execution(execution: object) -> None:
+    """Refuse what is no `Execution`."""
+    if not isinstance(execution, Execution):
+        raise OptionError("write booktape.Execution(fees=...)", option="execution", value=execution)
+
+
 def queue_models(execution: Execution) -> tuple[QueueModel, ...]:
     """Return the queue models, each once.
 
@@ -80,6 +86,7 @@ def queue_models(execution: Execution) -> tuple[QueueModel, ...]:
     """
     from orderbook.execution.codes import QUEUE_MODELS
 
+    require_execution(execution)
     texts = execution.queue.split(",") if isinstance(execution.queue, str) else execution.queue
     queues = tuple(dict.fromkeys(arguments.texts_of(texts, "queue", "share")))
     for each in queues:

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from booktape import arguments
 from booktape.arguments import ProductsLike, SizeLike
-from booktape.execution import Execution, inferred_settings, lane_settings, product_rules, queue_models
+from booktape.execution import (
+    Execution,
+    inferred_settings,
+    lane_settings,
+    product_rules,
+    queue_models,
+    require_execution,
+)
 from booktape.latencies import one_latency
 from booktape.traders import check_settings, combined_settings, trader_factory
 from orderbook.errors import OptionError
@@ -70,8 +77,7 @@ def live_strategy(
 ) -> LiveStrategy | None:
     """Return what runs behind a feed: `on_event` tells a strategy that trades from one of rows."""
     write = arguments.optional_function(on_rows, "on_rows") or _discard
-    if not isinstance(execution, Execution):
-        raise OptionError("write booktape.Execution(fees=...)", option="execution", value=execution)
+    require_execution(execution)
     if strategy is None:
         require_defaults(settings, execution)
         return None

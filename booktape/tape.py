@@ -137,7 +137,8 @@ class Tape:
         from replay.running.tables import rows_in
 
         stored = self._open()
-        return rows_in(stored, product, window_on(stored, start, end, (product,)))
+        name = arguments.text_of(product, "product", "BTC-USD")
+        return rows_in(stored, name, window_on(stored, start, end, (name,)))
 
     def summaries(
         self,
@@ -163,7 +164,8 @@ class Tape:
 
         engine = arguments.engine_of(engine)
         stored = self._open()
-        return summaries_in(stored, product, window_on(stored, start, end, (product,)), engine)
+        name = arguments.text_of(product, "product", "BTC-USD")
+        return summaries_in(stored, name, window_on(stored, start, end, (name,)), engine)
 
     def trades(self, product: str, *, start: TimeLike | None = None, end: TimeLike | None = None) -> pa.Table:
         """Return the trades of others in a product, if the tape has its trades channel.
@@ -183,7 +185,8 @@ class Tape:
         from replay.running.tables import trades_in
 
         stored = self._open()
-        return trades_in(stored, product, window_on(stored, start, end, (product,)))
+        name = arguments.text_of(product, "product", "BTC-USD")
+        return trades_in(stored, name, window_on(stored, start, end, (name,)))
 
     def book(
         self, product: str, at: TimeLike, *, depth: int = 10, engine: Engine | EngineName = "auto"
@@ -206,7 +209,8 @@ class Tape:
         depth = arguments.whole_number(depth, "depth", 1)
         stored = self._open()
         time = time_on(stored, at, "at")
-        return book_at(stored, product, time, depth, arguments.engine_of(engine))
+        name = arguments.text_of(product, "product", "BTC-USD")
+        return book_at(stored, name, time, depth, arguments.engine_of(engine))
 
     replay = _method(replay_tape)
     compare = _method(compare_tapes)

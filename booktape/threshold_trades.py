@@ -7,7 +7,7 @@ from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
 from booktape.backtesting import backtest_settings
-from booktape.execution import Execution
+from booktape.execution import Execution, require_execution
 from booktape.latencies import one_latency
 from booktape.traders import check_settings, settings_by_name, trader_factory
 from orderbook.errors import OptionError
@@ -38,6 +38,7 @@ def trades_by_threshold(
     from orderbook.execution.codes import QUEUE_MODELS
     from replay.comparing.profits import THRESHOLD, threshold_texts
 
+    require_execution(execution)
     if strategy is None:
         changed = [each.name for each in fields(execution) if getattr(execution, each.name) != each.default]
         for option in ("settings", *changed) if settings else changed:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from booktape import arguments
 from orderbook.errors import OptionError
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def workers_of(
         from replay.pieces.cluster import ClusterWorkers
         from replay.pieces.dask_cluster import dask_cluster
 
-        with dask_cluster(cluster) as dask:
+        with dask_cluster(arguments.text_of(cluster, "cluster", "local:4")) as dask:
             yield ClusterWorkers(dask)
     elif processes > 1:
         from replay.pieces.workers import LocalWorkers

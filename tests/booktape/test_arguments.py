@@ -2,8 +2,10 @@
 
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -44,6 +46,24 @@ def test_whole_numbers() -> None:
             arguments.whole_number(value, "depth", 1)  # type: ignore[arg-type]  # that is what is tested
     with pytest.raises(OptionError, match=r"from 1 to 64$"):
         arguments.whole_number(65, "processes", 1, 64)
+
+
+@pytest.mark.parametrize("value", [5, b"x", [1], np.array([1, 2]), pa.table({"a": [1]}), object()])
+def test_values_of_wrong_types(value: Any) -> None:
+    """A value of a wrong type is one line that names its argument, whatever it is equal to."""
+    tape = bt.open("sample:")
+    for option, call in (
+        ("by", lambda: tape.compare("5bps", by=value)),
+        ("execution", lambda: tape.compare("5bps", execution=value)),
+        ("execution", lambda: tape.walk_forward(walk="1s:1s", execution=value)),
+        ("cluster", lambda: tape.replay(cluster=value)),
+        ("product", lambda: tape.book(value, "+1s")),
+        ("product", lambda: tape.trades(value)),
+    ):
+        with pytest.raises(OptionError) as found:
+            call()
+        assert found.value.option == option
+        assert "\n" not in str(found.value)
 
 
 def test_products_and_paths() -> None:

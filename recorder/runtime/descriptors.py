@@ -26,10 +26,11 @@ def allow_open_files(products: int, each: int) -> None:
     fitting = products_at_once(products, each)
     if fitting < products:
         _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        needed = f"{products:,} {'product needs' if products == 1 else 'products need'}"
+        fewer = f", or name {fitting:,} products at most" if fitting else ""
         raise BooktapeError(
-            f"{products:,} products need {products * each + _OTHERS:,} open files and sockets, this process "
-            f"may have {hard:,}: raise its limit (`ulimit -Hn`, `LimitNOFILE` of a service), or name "
-            f"{fitting:,} products at most"
+            f"{needed} {products * each + _OTHERS:,} open files and sockets, this process may have {hard:,}: "
+            f"raise its limit (`ulimit -Hn`, `LimitNOFILE` of a service){fewer}"
         )
 
 

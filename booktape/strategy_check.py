@@ -52,6 +52,8 @@ def check(
     from recorder.tape.reader import Tape as StoredTape
     from replay.simulation.twins import check_strategy
 
+    if strategy is None:  # of which a backtest takes the worked one, with several settings
+        raise OptionError("name a compiled strategy", option="strategy")
     stored = StoredTape.open(arguments.tape_path(tape))
     found = backtest_settings(
         [stored],

@@ -57,6 +57,7 @@ def test_values_of_wrong_types(value: Any) -> None:
         ("execution", lambda: tape.compare("5bps", execution=value)),
         ("execution", lambda: tape.walk_forward(walk="1s:1s", execution=value)),
         ("cluster", lambda: tape.replay(cluster=value)),
+        ("strategy", lambda: bt.check(None, tape.path)),  # type: ignore[arg-type]  # that is what is tested
         ("product", lambda: tape.book(value, "+1s")),
         ("product", lambda: tape.trades(value)),
     ):

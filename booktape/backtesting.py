@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from booktape import arguments
-from booktape.arguments import PathLike, ProductsLike, TableLike
+from booktape.arguments import ProductsLike, TableLike
 from booktape.execution import (
     MARKOUTS,
     PAPER,
@@ -21,6 +21,7 @@ from booktape.execution import (
     with_execution,
 )
 from booktape.latencies import latency_models
+from booktape.paths import PathLike, optional_output, path_of, tape_paths
 from booktape.preparing import prepare_for
 from booktape.traders import check_settings, combined_settings, settings_by_name, trader_factory
 from booktape.windows import refuse_offsets, window_of_all
@@ -129,8 +130,8 @@ def backtest(  # noqa: D417  `with_execution` adds those of Execution
         RunError: if `output` or `html` exists or cannot be written.
         EngineError: if the compiled engine is requested and does not work here.
     """
-    directory = arguments.optional_output(output, "output")
-    report_path = arguments.optional_output(html, "html")
+    directory = optional_output(output, "output")
+    report_path = optional_output(html, "html")
     processes = arguments.whole_number(processes, "processes", 1, 64)
     arguments.flag(keep, "keep")
     engine = arguments.engine_of(engine)
@@ -186,7 +187,7 @@ def open_tapes(tapes: PathLike | Iterable[PathLike]) -> list[StoredTape]:
     """Return one tape or several, opened."""
     from recorder.tape.reader import Tape as StoredTape
 
-    paths = arguments.tape_paths(tapes)
+    paths = tape_paths(tapes)
     return [StoredTape.open(path) for path in paths]
 
 
@@ -264,7 +265,7 @@ def backtest_settings(
 def _table_or_path(orders: PathLike | TableLike) -> pa.Table | Path:
     """Return a table, of whichever library, as one of pyarrow."""
     if not hasattr(orders, "__arrow_c_stream__"):
-        return arguments.path_of(orders, "orders", "a path, or a table of pyarrow, polars or pandas")
+        return path_of(orders, "orders", "a path, or a table of pyarrow, polars or pandas")
 
     import pyarrow as pa
 

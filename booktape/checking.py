@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from booktape import arguments
-from booktape.arguments import PathLike
+from booktape.paths import PathLike, tape_path, written_tape
 from booktape.traders import trader_factory
 from booktape.workers import workers_of
 from orderbook.errors import reason_of
@@ -60,7 +60,7 @@ def verify(
         if strategy is not None:
             make, name = trader_factory(strategy)
             trader = NamedTrader(name, make)
-        return run(arguments.tape_path(tape), engine, trader, workers=workers)
+        return run(tape_path(tape), engine, trader, workers=workers)
 
 
 def inspect(tape: PathLike, *, trades: bool = False) -> Inspection:
@@ -75,7 +75,7 @@ def inspect(tape: PathLike, *, trades: bool = False) -> Inspection:
     """
     from replay.checking.inspect import inspect as run
 
-    return run(arguments.tape_path(tape), trades=arguments.flag(trades, "trades"))
+    return run(tape_path(tape), trades=arguments.flag(trades, "trades"))
 
 
 def index(
@@ -98,7 +98,7 @@ def index(
 
     engine = arguments.engine_of(engine)
     arguments.flag(rebuild, "rebuild")
-    path = arguments.written_tape(tape)
+    path = written_tape(tape)
     with _writing(path, "indexed"):
         return run(path, rebuild=rebuild, engine=engine)
 
@@ -123,7 +123,7 @@ def prepare(tape: PathLike, *, rebuild: bool = False) -> dict[str, Prepared]:
     from replay.checking.prepare import prepare as run
 
     arguments.flag(rebuild, "rebuild")
-    path = arguments.written_tape(tape)
+    path = written_tape(tape)
     with _writing(path, "prepared"):
         return run(path, rebuild=rebuild)
 
@@ -145,7 +145,7 @@ def compact(tape: PathLike) -> dict[str, Compacted]:
     """
     from replay.checking.files import checked_compact
 
-    path = arguments.written_tape(tape)
+    path = written_tape(tape)
     with _writing(path, "compacted"):
         return checked_compact(path)
 

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from booktape import arguments
-from booktape.arguments import PathLike, ProductsLike
+from booktape.arguments import ProductsLike
 from booktape.execution import PAPER, Execution
+from booktape.paths import PathLike, optional_output, tape_path, tape_paths
 from booktape.preparing import prepare_for
 from booktape.threshold_trades import trades_by_threshold
 from booktape.windows import refuse_offsets, window_of_all
@@ -97,8 +98,8 @@ def compare(
         RunError: if `output` or `html` exists or cannot be written.
     """
     processes = arguments.whole_number(processes, "processes", 1, 64)
-    report_path = arguments.optional_output(html, "html")
-    directory = arguments.optional_output(output, "output")
+    report_path = optional_output(html, "html")
+    directory = optional_output(output, "output")
     engine = arguments.engine_of(engine)
     with workers_of(processes, cluster, client, engine, "replay.comparing.pieces") as workers:
         from recorder.tape.reader import Tape as StoredTape
@@ -109,7 +110,7 @@ def compare(
         from replay.comparing.sweep.episode_rows import MAX_THRESHOLDS
 
         named = None if thresholds is None else _several(thresholds)
-        paths = arguments.tape_paths(tapes)
+        paths = tape_paths(tapes)
         if len(paths) > 1:
             refuse_offsets(start, end)
         wanted = () if named is None else arguments.thresholds_of(named, "thresholds")
@@ -216,7 +217,7 @@ def diff(
     """
     from replay.checking.diff.api import diff as run
 
-    first, second = arguments.tape_path(a, "a"), arguments.tape_path(b, "b")
+    first, second = tape_path(a, "a"), tape_path(b, "b")
     columns = arguments.texts_of(ignore, "ignore", "recv_time")
     return run(
         first,

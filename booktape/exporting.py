@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 from booktape import arguments
-from booktape.arguments import PathLike, ProductsLike
+from booktape.arguments import ProductsLike
+from booktape.paths import PathLike, local_path, output_path, path_of, tape_path
 from booktape.windows import window
 from booktape.workers import workers_of
 from orderbook.errors import OptionError
@@ -74,13 +75,13 @@ def export(
     """
     from replay.export.settings import DEPTH, TABLES, ExportSettings, FormatName, TableName, TimeUnit
 
-    directory = arguments.output_path(output, "output")
+    directory = output_path(output, "output")
     form = _choice(to, "to", get_args(FormatName))
     unit = _choice(time, "time", get_args(TimeUnit))
     if time == "us" and form != "parquet":
         raise OptionError("only with --to parquet: the other forms have a unit of their own", option="time")
     given = {"products": products, "start": start, "end": end, "tables": tables, "depth": depth}
-    path = arguments.path_of(tape, "tape")
+    path = path_of(tape, "tape")
     if form == "duckdb" or _is_run(path):
         _refuse(
             given | {"cluster": cluster, "client": client},
@@ -104,7 +105,7 @@ def export(
         from recorder.tape.reader import Tape as StoredTape
         from replay.export.api import export_tape
 
-        stored = StoredTape.open(arguments.tape_path(tape))
+        stored = StoredTape.open(tape_path(tape))
         selected = stored.select(arguments.products_of(products))
         settings = ExportSettings(
             form,
@@ -129,7 +130,7 @@ def export(
 
 def _of_files(tape: PathLike, output: Path, form: str, unit: Any) -> Exported:
     """Export what needs no book: views of files, or the tables of a RUN."""
-    path = arguments.local_path(tape, "tape", "export its tables (--to parquet) to this machine, or copy it")
+    path = local_path(tape, "tape", "export its tables (--to parquet) to this machine, or copy it")
     if form == "duckdb":
         from replay.export.duckdb import write_tape_view, write_views
 
@@ -137,7 +138,7 @@ def _of_files(tape: PathLike, output: Path, form: str, unit: Any) -> Exported:
             return write_views(path, output)
         from recorder.tape.reader import Tape as StoredTape
 
-        return write_tape_view(StoredTape.open(arguments.tape_path(tape)), output)
+        return write_tape_view(StoredTape.open(tape_path(tape)), output)
     if form != "parquet":
         raise OptionError("a RUN directory has no frames: export its tape", option="to", value=form)
     if unit == "ns":

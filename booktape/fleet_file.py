@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from booktape import arguments
 from booktape.feed_arguments import product_ids
+from booktape.paths import shipping_url
 from booktape.recording import record, record_settings
 from booktape.shipping import kept_for
 from orderbook.errors import OptionError
@@ -99,7 +100,7 @@ def _recorder(
     given = {each: table[key] for each in _OPTIONS if (key := each.replace("_", "-")) in table}
     with _naming(where):
         if ship is not None:
-            arguments.shipping_url(ship)
+            shipping_url(ship)
         kept_for(given.get("keep"), ship)
         products = product_ids(table.get("products", ()))
         if port is not None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from booktape import arguments
-from booktape.arguments import PathLike
+from booktape.paths import PathLike, output_path, path_of
 
 if TYPE_CHECKING:
     from recorder.fleet.plan import Fleet
@@ -25,7 +25,7 @@ def fleet(file: PathLike, *, host: str | None = None) -> Fleet:
     """
     from booktape.fleet_file import DEFAULT_HOST, read_fleet
 
-    plan = read_fleet(arguments.path_of(file, "file"))
+    plan = read_fleet(path_of(file, "file"))
     return plan if host is None else plan.on(arguments.text_of(host, "host", DEFAULT_HOST))
 
 
@@ -46,7 +46,7 @@ def write_services(plan: Fleet, directory: PathLike) -> tuple[Path, ...]:
     from recorder.fleet.services import service_files
     from replay.run_dir.unfinished import release, unfinished_directory
 
-    target = arguments.output_path(directory, "directory")
+    target = output_path(directory, "directory")
     if target.exists():
         raise FleetError(f"{target} exists; name a new directory, or remove it first")
     files = dict(service_files(plan))

@@ -12,8 +12,9 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, get_args
 
 from booktape import arguments
-from booktape.arguments import PathLike, SizeLike
+from booktape.arguments import SizeLike
 from booktape.feed_arguments import seal_policy
+from booktape.paths import PathLike, local_path, output_path, paths_of
 from orderbook.errors import OptionError
 from orderbook.thresholds import ThresholdLike
 from orderbook.time_input import DurationLike, format_duration
@@ -80,7 +81,7 @@ def import_(
     """
     from recorder.api import import_captures
 
-    named = arguments.paths_of(files, "files", arguments.local_path)
+    named = paths_of(files, "files", local_path)
     if not named:
         raise OptionError("name one file or several", option="files", value=files)
     form = _form(arguments.choice(format, "format", get_args(CaptureFormat)), time_field, frame_field)
@@ -96,7 +97,7 @@ def import_(
         arguments.engine_of(engine),
     )
     with _piped_in(named) as paths:
-        return import_captures(_matched(paths), arguments.output_path(tape, "tape"), settings)
+        return import_captures(_matched(paths), output_path(tape, "tape"), settings)
 
 
 def _form(name: CaptureFormat, time_field: str | None, frame_field: str | None) -> CaptureForm:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from booktape import arguments
-from booktape.arguments import PathLike
+from booktape.paths import PathLike, output_path, tape_paths
 from orderbook.errors import OptionError
 from recorder.settings import EngineName
 
@@ -32,8 +32,8 @@ def merge(tapes: Iterable[PathLike], output: PathLike, *, engine: Engine | Engin
     """
     from replay.merging.api import merge as run
 
-    paths = arguments.tape_paths(tapes)
+    paths = tape_paths(tapes)
     if len(paths) < 2:
         raise OptionError(f"{paths[0]} is one tape: name two or more", option="tapes", value=tapes)
-    target = arguments.output_path(output, "output")
+    target = output_path(output, "output")
     return run(paths, target, arguments.engine_of(engine))

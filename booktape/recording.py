@@ -8,9 +8,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from booktape import arguments
-from booktape.arguments import PathLike, ProductsLike, SizeLike
+from booktape.arguments import ProductsLike, SizeLike
 from booktape.execution import PAPER, Execution
 from booktape.feed_arguments import connection_settings, live_strategy, product_ids, seal_policy
+from booktape.paths import PathLike, output_path, shipping_url
 from booktape.shipping import kept_for
 from orderbook.thresholds import ThresholdLike
 from orderbook.time_input import DurationLike, format_duration
@@ -140,7 +141,7 @@ def record(
         watching.append(partial(serving, port=port, host=metrics_host))
     return run(
         names,
-        arguments.output_path(tape, "tape"),
+        output_path(tape, "tape"),
         checked,
         output=None if on_signals is None else SummaryOutput(checked.threshold, on_signals),
         strategy=live_strategy(strategy, settings, execution, names, on_rows),
@@ -154,7 +155,7 @@ def _store(url: PathLike) -> RemotePath:
     """Return where to ship to; what stores need has to be installed, or it would be tried for ever."""
     from recorder.tape.store.objects import client
 
-    place = arguments.shipping_url(url)
+    place = shipping_url(url)
     client(place.bucket)
     return place
 

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from booktape import arguments
-from booktape.arguments import PathLike, ProductsLike, SpeedLike
+from booktape.arguments import ProductsLike, SpeedLike
+from booktape.paths import PathLike, optional_output, tape_path
 from booktape.preparing import prepare_for
 from booktape.windows import window
 from booktape.workers import refuse_cluster, workers_of
@@ -93,8 +94,8 @@ def replay(
     """
     processes = arguments.whole_number(processes, "processes", 1, 64)
     pace = arguments.speed_of(speed)
-    report_path = arguments.optional_output(html, "html")
-    directory = arguments.optional_output(output, "output")
+    report_path = optional_output(html, "html")
+    directory = optional_output(output, "output")
     engine = arguments.engine_of(engine)
     divisible = math.isinf(pace) and strategy is None and not follow
     if not divisible:
@@ -109,7 +110,7 @@ def replay(
         from replay.running.pieces import is_divisible
         from replay.running.settings import ReplaySettings
 
-        stored = StoredTape.open(arguments.tape_path(tape))
+        stored = StoredTape.open(tape_path(tape))
         names = stored.select(arguments.products_of(products))
         settings = ReplaySettings(
             names,

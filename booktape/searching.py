@@ -7,10 +7,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from booktape import arguments
-from booktape.arguments import PathLike, ProductsLike
+from booktape.arguments import ProductsLike
 from booktape.backtesting import backtest_settings, open_tapes
 from booktape.execution import MARKOUTS, PAPER, Execution
 from booktape.latencies import one_latency
+from booktape.paths import PathLike
 from booktape.preparing import prepare_for
 from booktape.traders import settings_by_name, spaces_by_name
 from orderbook.errors import OptionError

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from booktape import arguments
-from booktape.arguments import PathLike, SpeedLike
+from booktape.arguments import SpeedLike
+from booktape.paths import PathLike, tape_path
 from booktape.windows import window
 from orderbook.time_input import TimeLike
 
@@ -56,7 +57,7 @@ def serve(
     parsed = [parse_fault(text) for text in arguments.texts_of(faults, "faults", "drop@2.5")]
     factor = arguments.speed_of(speed)
     port = arguments.whole_number(port, "port", 0, 65535)
-    stored = StoredTape.open(arguments.tape_path(tape))
+    stored = StoredTape.open(tape_path(tape))
     part = window(stored, start, end)
     served = ServedTape(stored, speed=factor, loops=loop, window=part, faults=parsed)
     serve_tape(served, host, port, on_listening)

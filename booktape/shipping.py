@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from booktape import arguments
-from booktape.arguments import PathLike
+from booktape.paths import PathLike, shipping_url, written_tape
 from orderbook.errors import OptionError
 
 if TYPE_CHECKING:
@@ -41,9 +41,9 @@ def ship(
     """
     from recorder.shipping.api import ship as run
 
-    remote = arguments.shipping_url(url, "url")
+    remote = shipping_url(url, "url")
     return run(
-        arguments.written_tape(tape),
+        written_tape(tape),
         remote,
         follow=arguments.flag(follow, "follow"),
         keep=kept_for(keep, url),

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from booktape import arguments
-from booktape.arguments import PathLike, ProductsLike
+from booktape.arguments import ProductsLike
 from booktape.backtesting import backtest_settings
 from booktape.execution import PAPER, Execution
 from booktape.latencies import one_latency
+from booktape.paths import PathLike, tape_path
 from booktape.traders import check_settings, trader_factory
 from orderbook.errors import OptionError
 from orderbook.time_input import TimeLike
@@ -54,7 +54,7 @@ def check(
 
     if strategy is None:  # of which a backtest takes the worked one, with several settings
         raise OptionError("name a compiled strategy", option="strategy")
-    stored = StoredTape.open(arguments.tape_path(tape))
+    stored = StoredTape.open(tape_path(tape))
     found = backtest_settings(
         [stored],
         strategy,

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from booktape import arguments
-from booktape.arguments import PathLike, ProductsLike, SpeedLike
+from booktape.arguments import ProductsLike, SpeedLike
 from booktape.backtesting import backtest as backtest_tape
 from booktape.checking import compact as compact_tape
 from booktape.checking import index as index_tape
@@ -20,6 +20,7 @@ from booktape.checking import prepare as prepare_tape
 from booktape.checking import verify as verify_tape
 from booktape.comparing import compare as compare_tapes
 from booktape.exporting import export as export_tape
+from booktape.paths import PathLike, tape_path
 from booktape.replaying import replay as replay_tape
 from booktape.searching import search as search_on
 from booktape.serving import serve as serve_tape
@@ -83,7 +84,7 @@ class Tape:
     """
 
     def __init__(self, path: PathLike) -> None:
-        self._path = arguments.tape_path(path)
+        self._path = tape_path(path)
         self._open([])  # `verify` names what is missing, all else refuses it
 
     def _open(self, problems: list[str] | None = None) -> StoredTape:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from booktape import arguments
-from booktape.arguments import PathLike
+from booktape.paths import PathLike, tape_path
 from orderbook.thresholds import ThresholdLike
 from recorder.settings import EngineName
 
@@ -45,4 +45,4 @@ def view(
     port = arguments.whole_number(port, "port", 0, 65535)
     arguments.function_of(on_listening, "on_listening")
     marked = None if threshold is None else arguments.threshold(threshold)
-    serve_view(shown(arguments.tape_path(tape)), marked, port, arguments.engine_of(engine), on_listening)
+    serve_view(shown(tape_path(tape)), marked, port, arguments.engine_of(engine), on_listening)

@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from booktape import arguments
-from booktape.arguments import PathLike, ProductsLike
+from booktape.arguments import ProductsLike
 from booktape.backtesting import backtest_settings
 from booktape.execution import PAPER, Execution
 from booktape.latencies import one_latency
+from booktape.paths import PathLike, tape_path
 from booktape.preparing import prepare_for
 from booktape.workers import workers_of
 from orderbook.errors import OptionError
@@ -88,7 +89,7 @@ def walk_forward(
         from replay.simulation.walk_plan import WalkPlan
         from replay.simulation.walking import walk_forward as run
 
-        stored = StoredTape.open(arguments.tape_path(tape))
+        stored = StoredTape.open(tape_path(tape))
         found = backtest_settings(
             [stored],
             strategy,

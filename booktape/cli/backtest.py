@@ -10,7 +10,6 @@ import click
 import booktape
 from booktape.backtesting import backtest as backtest_tape
 from booktape.cli.options import (
-    WholeNumber,
     by_option,
     cluster_option,
     command,
@@ -21,9 +20,7 @@ from booktape.cli.options import (
     execution_options,
     html_option,
     json_option,
-    name_files,
     open_option,
-    open_report,
     option,
     output_option,
     paths,
@@ -31,10 +28,11 @@ from booktape.cli.options import (
     processes_option,
     products_option,
     refuse_both,
-    refuse_open,
     settings_option,
     window_options,
 )
+from booktape.cli.param_types import WholeNumber
+from booktape.cli.written_files import name_files, open_report, refuse_open
 from booktape.execution import MARKOUTS
 from booktape.searching import search as search_tape
 from booktape.walking import walk_forward

@@ -8,8 +8,6 @@ import click
 
 import booktape
 from booktape.cli.options import (
-    PATH,
-    WholeNumber,
     cluster_option,
     command,
     engine_option,
@@ -19,6 +17,7 @@ from booktape.cli.options import (
     products_option,
     tape_argument,
 )
+from booktape.cli.param_types import PATH, WholeNumber
 from booktape.tape import Tape
 
 

@@ -9,7 +9,6 @@ import click
 
 import booktape
 from booktape.cli.options import (
-    WholeNumber,
     by_option,
     cluster_option,
     command,
@@ -20,9 +19,7 @@ from booktape.cli.options import (
     html_option,
     json_option,
     latency_option,
-    name_files,
     open_option,
-    open_report,
     option,
     output_option,
     paths,
@@ -30,10 +27,11 @@ from booktape.cli.options import (
     processes_option,
     products_option,
     refuse_both,
-    refuse_open,
     settings_option,
     window_options,
 )
+from booktape.cli.param_types import WholeNumber
+from booktape.cli.written_files import name_files, open_report, refuse_open
 from booktape.comparing import compare as compare_tapes
 from booktape.execution import Execution
 

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import click
 
-from booktape.cli.options import PATH, WholeNumber, command, engine_option
+from booktape.cli.options import command, engine_option
+from booktape.cli.param_types import PATH, WholeNumber
 from recorder.settings import EngineName
 
 
@@ -20,7 +21,7 @@ def demo(seed: int, output: Path | None, engine: EngineName) -> None:
     A small exchange on this machine serves a synthetic market; none of its prices are real. If numba is
     installed and the engine was never compiled on this machine, that comes first: one or two minutes.
     """
-    from booktape.arguments import optional_output
     from booktape.demo import run_demo
+    from booktape.paths import optional_output
 
     run_demo(seed, optional_output(output, "output"), engine)

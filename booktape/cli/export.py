@@ -5,8 +5,6 @@ from typing import Any
 
 import booktape
 from booktape.cli.options import (
-    PATH,
-    WholeNumber,
     cluster_option,
     command,
     engine_option,
@@ -16,6 +14,7 @@ from booktape.cli.options import (
     products_option,
     tape_argument,
 )
+from booktape.cli.param_types import PATH, WholeNumber
 from booktape.exporting import export as export_source
 
 

@@ -6,7 +6,8 @@ from typing import Any, get_args
 import click
 
 import booktape
-from booktape.cli.options import PATH, command, engine_option, json_option, option, paths, segment_options
+from booktape.cli.options import command, engine_option, json_option, option, paths, segment_options
+from booktape.cli.param_types import PATH
 from booktape.importing import import_ as import_captures
 from orderbook.venues.registry import VENUE_NAMES
 from recorder.settings import CaptureFormat

@@ -4,7 +4,8 @@ from pathlib import Path
 from typing import Any
 
 import booktape
-from booktape.cli.options import PATH, command, engine_option, json_option, option, paths
+from booktape.cli.options import command, engine_option, json_option, option, paths
+from booktape.cli.param_types import PATH
 from booktape.merging import merge as merge_tapes
 
 

@@ -3,19 +3,17 @@
 Values are passed on as they were typed: the API reads them, and says what is wrong with them.
 """
 
-import re
 import shlex
 import sys
 from collections.abc import Callable
 from dataclasses import fields
 from inspect import Parameter, signature
-from pathlib import Path
 from typing import Any, TypeVar, get_args
 
 import click
 
-from booktape.arguments import path_of, whole_number
 from booktape.backtesting import backtest
+from booktape.cli.param_types import PATH, WholeNumber
 from booktape.execution import Execution
 from booktape.recording import record
 from booktape.replaying import replay
@@ -23,33 +21,6 @@ from orderbook.venues.registry import VENUE_NAMES
 from recorder.settings import EngineName, PrepareName
 
 F = TypeVar("F", bound=Callable[..., Any])
-
-
-class _PathType(click.Path):
-    """A path, or the URL of a tape or a RUN: an argument of the Python API, which reads it."""
-
-    def __init__(self) -> None:
-        super().__init__(path_type=str)
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Return a path as it was typed."""
-        return path_of(
-            str(super().convert(value, param, ctx)), param.name if param and param.name else "tape"
-        )
-
-
-PATH: Any = _PathType()
-
-
-class WholeNumber(click.IntRange):
-    """A whole number in the digits 0 to 9; Python also reads those of other scripts, and underscores."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:  # noqa: ARG002  click
-        """Return a number within the limits of the option."""
-        if isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,20}", value):
-            value = int(value)
-        high = 2**63 - 1 if self.max is None else int(self.max)
-        return whole_number(value, param.name if param and param.name else "", int(self.min or 0), high)
 
 
 def command(
@@ -104,36 +75,6 @@ def say_loading() -> None:
     """Say at once, on a terminal, that a feed comes later: modules and an engine are loaded first."""
     if sys.stderr.isatty():
         click.echo("Loading, then connecting.", err=True)
-
-
-def name_files(*, output: Path | None, html: Path | None) -> None:
-    """Say on stderr which files a command has written, and how large a report is."""
-    from orderbook.display import size
-
-    if output is not None:
-        click.echo(f"Results in {_on_one_line(output)}", err=True)
-    if html is not None:
-        click.echo(f"Report in {_on_one_line(html)} ({size(html.stat().st_size)})", err=True)
-
-
-def refuse_open(html: Path | None, *, opens: bool) -> None:
-    """Refuse to open a report that is not written."""
-    if opens and html is None:
-        raise click.UsageError("--open needs --html: it opens the report")
-
-
-def open_report(html: Path | None, *, opens: bool) -> None:
-    """Open a report in a browser, if that is wanted."""
-    import webbrowser
-
-    if opens and html is not None and not webbrowser.open(html.resolve().as_uri()):
-        click.echo("No browser could be started: open the report yourself", err=True)
-
-
-def _on_one_line(path: Path) -> str:
-    from orderbook.display import printable
-
-    return printable(str(path), len(str(path)))
 
 
 tape_argument = click.argument("tape", type=PATH)

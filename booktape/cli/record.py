@@ -10,8 +10,6 @@ import click
 
 import booktape
 from booktape.cli.options import (
-    PATH,
-    WholeNumber,
     command,
     engine_option,
     execution_of,
@@ -24,6 +22,7 @@ from booktape.cli.options import (
     segment_options,
     settings_option,
 )
+from booktape.cli.param_types import PATH, WholeNumber
 from booktape.recording import record as record_feed
 from orderbook.time_input import format_duration
 from recorder.runtime.memory import use_one_heap

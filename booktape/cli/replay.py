@@ -10,26 +10,24 @@ from typing import Any
 
 import booktape
 from booktape.cli.options import (
-    WholeNumber,
     cluster_option,
     command,
     command_line,
     engine_option,
     html_option,
     json_option,
-    name_files,
     open_option,
-    open_report,
     option,
     output_option,
     prepare_option,
     processes_option,
     products_option,
-    refuse_open,
     strategy_option,
     tape_argument,
     window_options,
 )
+from booktape.cli.param_types import WholeNumber
+from booktape.cli.written_files import name_files, open_report, refuse_open
 from booktape.replaying import replay as replay_tape
 
 

@@ -6,7 +6,8 @@ from typing import Any
 import click
 
 import booktape
-from booktape.cli.options import WholeNumber, command, option, tape_argument
+from booktape.cli.options import command, option, tape_argument
+from booktape.cli.param_types import WholeNumber
 from booktape.tape import Tape
 
 

@@ -5,7 +5,8 @@ from pathlib import Path
 import click
 
 import booktape
-from booktape.cli.options import PATH, command, json_option, tape_argument
+from booktape.cli.options import command, json_option, tape_argument
+from booktape.cli.param_types import PATH
 
 
 @command("booktape ship tape s3://bucket/tape")

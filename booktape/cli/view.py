@@ -8,7 +8,8 @@ from typing import Any
 import click
 
 import booktape
-from booktape.cli.options import PATH, WholeNumber, command, engine_option, option
+from booktape.cli.options import command, engine_option, option
+from booktape.cli.param_types import PATH, WholeNumber
 
 _NICENESS = 5  # a recording goes first, and a backtest on all cores leaves enough for a page
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from booktape.arguments import tape_path
 from booktape.console.terminal import stderr
+from booktape.paths import tape_path
 from orderbook.engine import Step, Watch
 from orderbook.errors import BooktapeError
 from recorder.tape.reader import Tape

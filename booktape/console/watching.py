@@ -7,9 +7,9 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 
-from booktape.arguments import tape_path
 from booktape.console import terminal
 from booktape.console.panel import LOADING, OPENING, WAITING, Panel, PanelContent
+from booktape.paths import tape_path
 from orderbook import display
 from orderbook.engine import Step, Watch
 from orderbook.tally import Tally

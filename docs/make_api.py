@@ -86,7 +86,8 @@ except bt.UnknownProductError as error:
 `import booktape` is light: Arrow and Bytewax are loaded on first use. A `Tape` is a path too: hand it to
 everything that takes one. Arrow tables, such as those of `summaries()`, are pyarrow's own: they go to
 pandas by `.to_pandas()` (without pandas: pyarrow's `ModuleNotFoundError`; results raise a `BooktapeError`)
-and to Polars by `polars.from_arrow(table)`. Times in tables are UTC, in nanoseconds.
+and to Polars by `polars.from_arrow(table)`. Times in tables are UTC, in nanoseconds, for which Python's own
+`datetime` has no room: `to_pylist()` of a column of times needs pandas, `.cast("int64")` does not.
 
 ## Values
 
@@ -96,7 +97,7 @@ Every argument takes the spellings that the command line takes.
 |---|---|
 | `PathLike` | a `str` or `os.PathLike`; for a tape also a `Tape`, or `"sample:"`, the tape that booktape comes with, which is read-only; `~` at the beginning is the home directory |
 | `ProductsLike` | a product id such as `"BTC-USD"`, or several; None or none named for all of a tape |
-| `TimeLike` | ISO text with its zone (`"2026-08-09T21:05:50Z"`, `"2026-08-09T23:05:50+02:00"`), `"+5m"` after the first row of the tape, a `datetime` with its zone (a pandas `Timestamp` too), or an `int` of nanoseconds since 1970 |
+| `TimeLike` | ISO text or a date, in UTC if it names no zone (`"2026-08-09 21:05:50"`, `"2026-08-09T23:05:50+02:00"`); `"+5m"` or `"60s"` after the first row of the tape; a `datetime` or `date`, also of numpy, pandas or Arrow; or a number of s, ms, us or ns since 1970, which its size tells |
 | `DurationLike` | `"250ms"`, `"90s"`, `"5m"`, `"1h"`, `"2d"`, or a number of seconds |
 | `ThresholdLike` | a fraction of the best ask: `"0.1%"`, `"10bps"`, `"0.001"` or `0.001`; where several are taken also a sweep `"1bps:20bps:1bps"` (minimum, maximum, step) or `"1bps:100bps:x5"` (5 at equal ratios) |
 | `SizeLike` | bytes: `"256MiB"`, `"64KiB"`, or a number |

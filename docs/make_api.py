@@ -162,7 +162,7 @@ def _callable(title: str, function: Any, level: str) -> Iterator[str]:
     """Yield the reference of a function or a method."""
     bare = title.rpartition(".")[2]
     parameters = [each for each in signature(function).parameters.values() if each.name != "self"]
-    result = signature(function).return_annotation
+    result = _type_name(signature(function).return_annotation)
     required = [each.name for each in parameters if each.default is Parameter.empty]
     optional = "..." if len(required) < len(parameters) else ""
     shown = ", ".join([*required, *([optional] if optional else [])])
@@ -175,13 +175,19 @@ def _callable(title: str, function: Any, level: str) -> Iterator[str]:
         yield "|---|---|---|---|"
     for each in parameters:
         default = "required" if each.default is Parameter.empty else f"`{each.default!r}`"
-        kind = str(each.annotation).replace("|", "\\|")
+        kind = _type_name(each.annotation).replace("|", "\\|")
         yield f"| `{each.name}` | `{kind}` | {default} | {documented[each.name]} |"
     if parameters:
         yield ""
     for name, text in section(function, "Raises"):
         yield f"- `{name}` {text}"
     yield ""
+
+
+def _type_name(annotation: Any) -> str:
+    """Return an annotation as it is written where the names in it are imported."""
+    text = annotation.__name__ if isinstance(annotation, type) else str(annotation)
+    return re.sub(r"\b(?!pa\.)(?:[a-z_]+\.)+(?=[A-Z])", "", text)
 
 
 def _class(title: str, cls: Any) -> Iterator[str]:

@@ -58,7 +58,8 @@ class Recorded(Result):
     """What a recording or an import added to a tape.
 
     Attributes:
-        tape, feed: directory of the tape, name of its venue.
+        tape: directory of the tape.
+        feed: name of its venue.
         tallies: counts of the rows that were added, by product; each digest covers the product's whole tape.
         digests: digest of every product with rows on the tape, hex; None if it is not sealed to its end.
         clamped: number of rows of a capture whose time was before that of the row before.

@@ -117,7 +117,8 @@ class Merged(Result):
     """A merged tape.
 
     Attributes:
-        tape, feed: its directory, name of its venue.
+        tape: its directory.
+        feed: name of its venue.
         tapes: names of the tapes that were merged.
         products: what was made of each product.
     """

@@ -20,9 +20,11 @@ SPREAD: Final = int(Why.SPREAD)
 # What a row may be beside what wakes strategies.
 _OF_ORDERS: Final = 1 << 10
 """It may concern orders, or what is left of them."""
-_OF_ALL: Final = 1 << 11
+_OF_LEVELS: Final = 1 << 11
+"""It may concern orders that rest, or what was taken of levels; orders that are over do not ask for books."""
+_OF_ALL: Final = 1 << 12
 """It concerns every lane."""
-_TOP_IF_WIDE: Final = 1 << 12
+_TOP_IF_WIDE: Final = 1 << 13
 """The top has changed, for a lane that is idle below a spread."""
 
 
@@ -33,12 +35,9 @@ def note(x: Any, number: int) -> None:
     stirs = lane.wakes | _OF_ALL
     if lane.can_idle and lane.own == 0:
         stirs = (stirs & ~TOP) | _TOP_IF_WIDE
-    if (
-        (lane.resting | lane.late_count) != 0
-        or lane.taken_first != NO_ONE
-        or lane.broken_first != NO_ONE
-        or lane.untraded_first != NO_ONE
-    ):
+    if lane.resting or lane.taken_first != NO_ONE:
+        stirs |= _OF_ORDERS | _OF_LEVELS
+    elif lane.late_count or lane.broken_first != NO_ONE or lane.untraded_first != NO_ONE:
         stirs |= _OF_ORDERS
     store(x.stirs, number, stirs)
 
@@ -65,7 +64,9 @@ def of_row(x: Any, kind: int, is_book: bool) -> Any:
         return _OF_ORDERS | TRADED if market.has_trades else _OF_ORDERS
     if not is_book and kind != BREAK:
         return 0
-    stirs = _OF_ORDERS | BOOK_CHANGED if is_book else _OF_ALL
+    stirs = _OF_ALL
+    if is_book:
+        stirs = BOOK_CHANGED | (_OF_LEVELS if market.was_known else _OF_ORDERS)
     return stirs | TOP | _TOP_IF_WIDE | SPREAD if market.top_changed else stirs
 
 

@@ -68,7 +68,7 @@ def call_strategy(x: Any, number: int, why: int) -> Any:
 
 @inner
 def _show_market(x: Any, number: int, why: int) -> None:
-    """Write what the strategy sees, see `compiled_strategy.show_market`."""
+    """Write what the strategy sees, see `plain_words.show_market`."""
     market, lane, shown = x, lane_at(x, number), shown_ref(x.shown_at, 0)
     shown.now, shown.seq, shown.why, shown.is_known = lane.now, market.seq, why, market.is_known
     shown.bid, shown.bid_size, shown.ask, shown.ask_size = (
@@ -129,7 +129,7 @@ def _show_orders(x: Any, number: int) -> Any:
 
 @inner
 def _make_sense(lane: Any, asked: int) -> Any:
-    """Tell whether requests can be sent, see `compiled_strategy.fault_of_requests`, which says why not."""
+    """Tell whether requests can be sent, see `plain_words.fault_of_requests`, which says why not."""
     sent = lane.sent
     for place in range(asked):
         request = request_ref(lane.out, place)

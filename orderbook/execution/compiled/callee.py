@@ -9,16 +9,16 @@ import numpy as np
 from orderbook.errors import first_line
 from orderbook.execution.compiled.functions import RAISED, address_of
 from orderbook.execution.compiled.memory import Memory
-from orderbook.execution.compiled_strategy import (
-    CompiledTrader,
+from orderbook.execution.compiled_strategy import CompiledTrader
+from orderbook.execution.market_view import MarketView
+from orderbook.execution.params import plain_record
+from orderbook.execution.plain_words import (
     fault_of_count,
     fault_of_requests,
     send_requests,
     show_market,
     shown_orders,
 )
-from orderbook.execution.market_view import MarketView
-from orderbook.execution.params import plain_record
 from orderbook.execution.words import (
     MARKET_WORDS,
     MOST_REQUESTS,

@@ -106,16 +106,16 @@ def compiled_lanes(
     return lanes, shown
 
 
-_LANES_OF_A_REPLAY: Final = {"idle": 50, "compiled": 5, "python": 1}
+_LANES_OF_A_REPLAY: Final = {"idle": 100, "compiled": 6, "python": 1}
 """How many lanes cost about what the replay beside them does, by the kind of their strategy."""
 
 
 def lanes_of_a_replay(product: str, settings: BacktestSettings) -> int:
     """Return how many lanes cost about as much as to replay the rows for them.
 
-    Measured on the compiled engine over 60,000 and 1,000,000 rows with trades: 56 and 120 lanes of
-    `QuoteWhenWide`, which is idle below its threshold; 6 of a compiled market maker; a third of a lane of one
-    in Python, and two of a class that looks at each change at the top and does nothing.
+    Measured on the compiled engine over 60,000 and 1,000,000 rows with trades: 56 to 150 lanes of
+    `QuoteWhenWide`, which is idle below its threshold; 6 to 8 of a compiled market maker; a third of a lane
+    of one in Python, and two of a class that looks at each change at the top and does nothing.
     """
     if settings.begins_at_once:  # a table of orders sleeps between them
         return _LANES_OF_A_REPLAY["idle"]

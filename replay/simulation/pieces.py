@@ -72,7 +72,7 @@ def _cut(work: BacktestWork, workers: int) -> list[ProductPieces]:
     products = work.products()
     tapes = [work.tapes[number].product(product) for number, product in products]
     sizes, lanes = [tape.stored_bytes() for tape in tapes], len(work.settings.lanes())
-    least = lanes_of_a_replay(products[0][1], work.settings)
+    least = lanes_of_a_replay(products[0][1], work.settings) if products and lanes > 1 else 1
     pieces = []
     for (number, product), tape, size, shares in zip(
         products, tapes, sizes, shares_of(sizes, lanes, workers, least), strict=True

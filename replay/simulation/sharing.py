@@ -38,10 +38,10 @@ def shares_of(sizes: Sequence[int], lanes: int, workers: int, least: int) -> lis
         workers: how many work at once.
         least: lanes of a share, at least.
 
-    >>> shares_of([1000], 500, 4, 50)
+    >>> shares_of([1000], 500, 4, 100)
     [[range(0, 125), range(125, 250), range(250, 375), range(375, 500)]]
-    >>> shares_of([1000], 120, 4, 50)
-    [[range(0, 60), range(60, 120)]]
+    >>> shares_of([1000], 220, 4, 100)
+    [[range(0, 110), range(110, 220)]]
     >>> shares_of([1000, 1000, 1000], 10, 2, 1)
     [[range(0, 10)], [range(0, 5), range(5, 10)], [range(0, 10)]]
     """

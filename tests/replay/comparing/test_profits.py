@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 import booktape as bt
+from booktape.strategies import QuoteWhenWide
 from replay.comparing.metrics import PROFIT_METRICS
 from replay.comparing.profits import Profit
 from tests.support.commands import invoke, json_of
@@ -17,6 +18,10 @@ from tests.support.rows import write_tape
 WORKED = "booktape.strategies:QuoteWhenWide"
 THRESHOLDS = ("0.00002", "0.5bps")
 EXECUTION = bt.Execution(fees="1/2", latency="10ms")
+
+
+class Derived(QuoteWhenWide):
+    """The same in Python: so several processes share its thresholds."""
 
 
 def test_columns_are_those_of_a_profit() -> None:
@@ -30,7 +35,7 @@ def test_each_row_is_a_backtest(tmp_path: Path) -> None:
         write_tape(tmp_path / str(seed), true_market("level2_batch", seed, batches=60).rows)
         for seed in (5, 6)
     ]
-    found = bt.compare(tapes, THRESHOLDS, strategy=WORKED, execution=EXECUTION, by="connection", processes=2)
+    found = bt.compare(tapes, THRESHOLDS, strategy=Derived, execution=EXECUTION, by="connection", processes=2)
     rows = {(row["tape"], row["product"], row["connection"], row["threshold"]): row for row in found.rows()}
     traded = 0
     for text, threshold in zip(THRESHOLDS, (0.00002, 0.00005), strict=True):

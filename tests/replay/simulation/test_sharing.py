@@ -28,6 +28,7 @@ from tests.support.constants import BTC, SAMPLE, SECOND, TIMEOUT_S
 from tests.support.dask import wait_for
 from tests.support.market_truth import true_market
 from tests.support.oracle import Row
+from tests.support.pieces import PRODUCTS
 from tests.support.rows import in_batches, open_writer, write_tape
 
 STREAMS = ("orders", "fills", "resting", "equity", "log")
@@ -115,7 +116,7 @@ class LocalCluster:
     sizes=st.lists(st.integers(0, 1000), min_size=1, max_size=5),
     lanes=st.integers(1, 300),
     workers=st.integers(1, 70),
-    least=st.sampled_from((1, 5, 50)),
+    least=st.sampled_from((1, 6, 100)),
 )
 def test_every_lane_is_in_one_share(sizes: list[int], lanes: int, workers: int, least: int) -> None:
     """No share has too few lanes, and there are no more than give each worker its part."""
@@ -203,22 +204,30 @@ def test_many_lanes_of_the_plain_engine(tapes: list[Path]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("strategy", "sweep", "pieces"),
+    ("strategy", "sweep", "products", "pieces"),
     [
-        (MarketMaker, {"half_spread": ("1bps", "4bps")}, 5),
-        (market_maker, {"half_spread": [f"{number}bps" for number in range(1, 9)]}, 5),
-        (None, {"threshold": [f"{number}bps" for number in range(60)]}, 4),
+        (MarketMaker, {"half_spread": ("1bps", "4bps")}, PRODUCTS, 5),
+        (market_maker, {"half_spread": [f"{number}bps" for number in range(1, 9)]}, PRODUCTS, 5),
+        (None, {"threshold": [f"{number}bps" for number in range(105)]}, PRODUCTS[1:2], 2),
+        (None, {"threshold": [f"{number}bps" for number in range(95)]}, PRODUCTS[1:2], 1),
     ],
 )
 def test_a_capture(
-    interrupted: dict[str, Path], tmp_path: Path, strategy: Any, sweep: dict[str, Any], pieces: int
+    interrupted: dict[str, Path],
+    tmp_path: Path,
+    strategy: Any,
+    sweep: dict[str, Any],
+    products: Sequence[str],
+    pieces: int,
 ) -> None:
-    """Of a real capture with interruptions, several products, in each kind of strategy."""
+    """Of a real capture with interruptions, one product or several, and each kind of strategy."""
     cluster = LocalCluster(4)
     options: dict[str, Any] = {"sweep": sweep, "queue": ("back", "share"), "equity_every": "1m"}
     tape = bt.open(interrupted["as recorded"])
     alone, shared = (
-        tape.backtest(strategy, output=tmp_path / name, client=client, engine="compiled", **options)
+        tape.backtest(
+            strategy, products=products, output=tmp_path / name, client=client, engine="compiled", **options
+        )
         for name, client in (("alone", None), ("shared", cluster))
     )
     assert_equal(shared, alone)

@@ -220,8 +220,8 @@ IMPORT: Final = ImportSettings()
 MAX_CLAMP_S: Final = 5.0
 """Seconds by which the times of an import may go back: such rows get the time of the row before."""
 
-MAX_LINE_BYTES: Final = 64 * 2**20
-"""Bytes in a line of a capture; the largest frame seen has 5 MB."""
+MAX_LINE_BYTES: Final = 160 * 2**20
+"""Bytes in a line of a capture: more than twice a frame of a live feed, as its quotes are escaped."""
 
 LOG_EVERY_S: Final = 60.0
 """Seconds between status lines in the log of a recording."""

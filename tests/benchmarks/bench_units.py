@@ -3,7 +3,7 @@
 Of each capture that is given (`--captures FILE...`), by product: bytes of sealed segments a day without the
 snapshot that it begins with, and of the sidecar of its book. Of a synthetic tape of `--frames` frames, 20 a
 second: processor time (user and system) of `verify`, `compact`, `replay` and `compare` for a million rows. Of
-a tape of 10,001 segments of 15 minutes, of one of 1,000 products, and of one whose snapshot has 60 MB: that
+a tape of 10,001 segments of 15 minutes, of one of 1,000 products, and of one whose snapshot has 100 MB: that
 of `inspect` and of `replay --from` near its end, and their largest resident sets.
 """
 
@@ -157,7 +157,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         long: list[tuple[str, Callable[[], Path], str]] = [
             ("10,001 segments", lambda: long_tape(home / "long", 10_001), last),
             ("1,000 products", lambda: wide_tape(home / "wide", 1_000), format_time(START + 1)),
-            ("a snapshot of 60 MB", lambda: deep_tape(home / "deep", 60), format_time(START + 500)),
+            ("a snapshot of 100 MB", lambda: deep_tape(home / "deep", 100), format_time(START + 500)),
         ]
         for name, make, start_at in long:
             path = make()

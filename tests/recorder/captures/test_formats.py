@@ -12,7 +12,8 @@ import zstandard
 from orderbook.times import NS
 from recorder.captures import formats
 from recorder.captures.formats import CapturedFrame, CaptureError, read_capture
-from recorder.settings import CaptureForm, CaptureFormat
+from recorder.live.connect import MAX_FRAME_BYTES
+from recorder.settings import MAX_LINE_BYTES, CaptureForm, CaptureFormat
 
 LINES: dict[CaptureFormat, bytes] = {
     "jsonl": b'{"recv_ns": 1786309548629008001, "frame": "{\\"a\\": \\"\\u00e9\\"}"}\n'
@@ -178,6 +179,11 @@ def test_a_byte_order_mark_is_passed_over(tmp_path: Path, capture_format: Captur
     assert [each.frame for each in read_capture(path, CaptureForm(capture_format))] == [
         frame for _, frame in FRAMES[capture_format] * 2
     ]
+
+
+def test_a_line_holds_any_frame() -> None:
+    """What a recorder takes can be imported, though each quote of it may be escaped."""
+    assert MAX_LINE_BYTES > 2 * MAX_FRAME_BYTES
 
 
 def test_a_line_without_end_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

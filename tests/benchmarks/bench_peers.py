@@ -12,10 +12,10 @@ replay by our plain engine.
 
 The exit code is 1 if a result differs.
 
-The work of `backtest`: run `QuoteWhenWide` over frames and trades, for one setting and for 20. Its peer is
-hftbacktest with the same rule in numba, from the raw frames, and from its prepared file alone; booktape runs
-from raw frames, and from the prepared form of the same tape. Orders and fills are printed and compared for
-booktape alone: the two exchanges have other rules.
+The work of `backtest`: run `QuoteWhenWide` over frames and trades, for one setting and for 20, or for as many
+as `--settings` tells. Its peer is hftbacktest with the same rule in numba, from the raw frames, and from its
+prepared file alone; booktape runs from raw frames, and from the prepared form of the same tape. Orders and
+fills are printed and compared for booktape alone: the two exchanges have other rules.
 """
 
 import argparse
@@ -102,22 +102,15 @@ PEERS: Final = (
 )
 
 
-MAKERS: Final = {
-    settings: (
+def makers(settings: int) -> tuple[Peer, ...]:
+    """Return the makers of a market with so many settings."""
+    asked = "{raw}", "{directory}", str(settings)
+    return (
         Peer(OURS_MAKER, "ours_maker", (), ("{tape}", str(settings))),
         Peer(OURS_PREPARED, "ours_maker", (), ("{prepared}", str(settings))),
-        Peer(
-            "hftbacktest 2.4.4, from raw",
-            "hft_maker",
-            HFTBACKTEST,
-            ("raw", "{raw}", "{directory}", str(settings)),
-        ),
-        Peer(
-            "hftbacktest, prepared", "hft_maker", HFTBACKTEST, ("loop", "{raw}", "{directory}", str(settings))
-        ),
+        Peer("hftbacktest 2.4.4, from raw", "hft_maker", HFTBACKTEST, ("raw", *asked)),
+        Peer("hftbacktest, prepared", "hft_maker", HFTBACKTEST, ("loop", *asked)),
     )
-    for settings in (1, 20)
-}
 
 
 class Runner:
@@ -226,9 +219,9 @@ def compare_makers(asked: argparse.Namespace) -> int:
         prepared = Path(shutil.copytree(tape, Path(directory) / "tape"))
         prepare(prepared)
         places = {"raw": raw, "tape": tape, "prepared": prepared, "directory": directory}
-        for settings, peers in MAKERS.items():
+        for settings in asked.settings:
             with ExitStack() as stack:
-                runners = started(stack, peers, places)
+                runners = started(stack, makers(settings), places)
                 costs = measured(runners, asked.runs)
             print_line(f"settings: {settings}, {asked.runs} rounds")
             made = {}
@@ -251,6 +244,7 @@ def main() -> int:
     """Measure and print; return 1 if a result differs."""
     options = parser(__doc__.partition(":")[0], runs=5, frames=200_000)
     options.add_argument("--prefix", type=int, default=1_000, help="messages for the slow peers (1000)")
+    options.add_argument("--settings", type=int, nargs="+", default=[1, 20], help="of a backtest (1 20)")
     options.add_argument("work", nargs="?", choices=("replay", "backtest"), default="replay")
     asked = options.parse_args()
     use_one_core()

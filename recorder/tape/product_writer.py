@@ -264,9 +264,9 @@ class ProductWriter:
             entry = seal_segment(self._directory, entry, batches, book, checks)
         store.remove_file(journal)
         self._sealed_digest = entry.digest
-        self.sealed_bytes += entry.bytes
         return_freed_memory()
         self.seal_seconds += time.monotonic() - started
+        self.sealed_bytes += entry.bytes  # last: metrics that tell these bytes tell their time as well
 
     def close(self) -> None:
         """Close the journal; its rows stay for the next writer."""

@@ -47,7 +47,7 @@ BACKTESTS = {
         *("--strategy", f"{EXAMPLES}.compiled_market_making:market_maker"),
         *("--sweep", "half_spread=1bps:10.9bps:0.1bps"),
     ),
-    "100 settings, with a RUN": ("--sweep", "threshold=1bps:10.9bps:0.1bps", "-o"),
+    "200 settings, with a RUN": ("--sweep", "threshold=1bps:20.9bps:0.1bps", "-o"),
 }
 """Of one product with trades."""
 

@@ -1,5 +1,6 @@
 """`python -m booktape` is the `booktape` command, and its console script begins here, too."""
 
+import os
 import signal
 import sys
 from contextlib import suppress
@@ -7,11 +8,17 @@ from contextlib import suppress
 
 def main() -> None:
     """Run the command line. A signal ends it with one line, from before its modules are loaded."""
-    # These end a command that does not handle them as Ctrl-C does: with one line. `nohup` has SIGHUP ignored.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
-        signal.signal(signal.SIGHUP, signal.default_int_handler)
+    # Nothing here multiplies matrices, and to begin a thread of NumPy's BLAS takes 0.1 s of a processor.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
+        from recorder.runtime.signals import Interrupting
+
+        # These end a command that does not handle them with one line. `nohup` has SIGHUP ignored, and a shell
+        # has Ctrl-C ignored for what it runs in the background.
+        interrupting = Interrupting()
+        for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            if each == signal.SIGTERM or signal.getsignal(each) != signal.SIG_IGN:
+                signal.signal(each, interrupting)
         from recorder.runtime.memory import collect_rarely
 
         collect_rarely()

@@ -5,26 +5,32 @@ in as many groups as there are processes, of about as many bytes each.
 
 Every process has its own pipe, and a thread that waits for it. A `ProcessPoolExecutor` has one queue for all
 results: if a process is killed while it writes a result, the caller waits forever.
+
+On Linux they are forks of a process that has imported what they need, while this one imports what it needs.
+It runs no thread of ours, so to fork it is safe. On macOS libraries of the system may have threads in it.
 """
 
 import multiprocessing
 import os
 import pickle
 import signal
+import sys
 import threading
 import time
 import traceback
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from importlib import import_module
+from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import Connection
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from orderbook.errors import BooktapeError, OptionError, StepError, explain
+from recorder.runtime.descriptors import allow_open_files
 from recorder.runtime.memory import collect_rarely, keep_freed_memory
 from recorder.runtime.signals import InterruptedRunError, on_signals
 
@@ -39,7 +45,13 @@ WaitForStart = Callable[[], int]
 P = TypeVar("P")
 R = TypeVar("R")
 
-_SPAWN: Final = multiprocessing.get_context("spawn")
+_FORKS: Final = sys.platform == "linux"
+_CONTEXT: Final[Any] = multiprocessing.get_context("forkserver" if _FORKS else "spawn")
+
+_DESCRIPTORS: Final = 8
+"""Of a process: its pipe, and what tells whether it runs, here and while it is started."""
+
+_SIGNALS: Final = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
 
 _HEAD_START_NS: Final = 20_000_000
 """Time for the start to reach all processes."""
@@ -77,7 +89,7 @@ def check_picklable(work: object) -> None:
 
 
 class WorkerPool(AbstractContextManager["WorkerPool[P, R]"], Generic[P, R]):
-    """Processes that do one job on different parts. They start and import when the pool is entered.
+    """Processes that do one job on different parts. They begin to start when the pool is entered.
 
     Args:
         work: a function of a module, so that another process can import it. It must end on SIGTERM. It calls
@@ -91,20 +103,41 @@ class WorkerPool(AbstractContextManager["WorkerPool[P, R]"], Generic[P, R]):
         self, work: Callable[[P, WaitForStart], R], number: int, engine: str, module: str | None = None
     ) -> None:
         self._workers = [_Worker[P, R](work, engine, module) for _ in range(number)]
+        self._module = module or work.__module__
+        self._is_started = False
         self._start_ns = 0
         self._all_ready = threading.Barrier(number or 1, self._set_start)
 
     def __enter__(self) -> "WorkerPool[P, R]":
-        """Start the processes."""
-        try:
-            for worker in self._workers:
-                worker.start()
-        except BaseException as error:
-            self.__exit__()
-            if isinstance(error, OSError):
-                raise LostProcessError(f"cannot start a process: {explain(error)}") from None
-            raise
+        """Begin to start the processes.
+
+        Raises:
+            BooktapeError: if this process may not have so many files open.
+            LostProcessError: if none can be started.
+        """
+        allow_open_files(len(self._workers), _DESCRIPTORS, "process")
+        if _FORKS:
+            with _starting():
+                _ensure_server(self._module)
+        else:
+            self._ensure_started()
         return self
+
+    def _ensure_started(self) -> None:
+        """Start the processes, if they are not: as late as possible, while what they are forks of imports.
+
+        Raises:
+            LostProcessError: if one cannot be started.
+        """
+        if not self._is_started:
+            self._is_started = True
+            try:
+                with _starting():
+                    for worker in self._workers:
+                        worker.start()
+            except BaseException:
+                self.__exit__()  # nobody else does, while the pool is entered
+                raise
 
     def __exit__(self, *_: object) -> None:
         """Terminate the processes and wait for their end."""
@@ -120,6 +153,7 @@ class WorkerPool(AbstractContextManager["WorkerPool[P, R]"], Generic[P, R]):
         """
         from recorder.runtime.loading import load_engine  # noqa: PLC0415  which imports Arrow
 
+        self._ensure_started()
         have_loaded = [worker.has_loaded() for worker in self._workers]
         if not isinstance(engine, str) or engine == "plain":
             return engine
@@ -146,8 +180,9 @@ class WorkerPool(AbstractContextManager["WorkerPool[P, R]"], Generic[P, R]):
         Raises:
             BooktapeError: the first failure of a part.
             InterruptedRunError: if a signal ended the run.
-            LostProcessError: if a process died.
+            LostProcessError: if a process died, or could not be started.
         """
+        self._ensure_started()
         interrupted = threading.Event()
 
         def interrupt() -> None:
@@ -230,9 +265,9 @@ class _Worker(Generic[P, R]):
     """
 
     def __init__(self, work: Callable[[P, WaitForStart], R], engine: str, module: str | None) -> None:
-        self._pipe, self._theirs = _SPAWN.Pipe()
-        arguments = (self._theirs, work, engine, module)
-        self._process = _SPAWN.Process(target=_run_in_process, args=arguments, daemon=True)
+        self._pipe, self._theirs = _CONTEXT.Pipe()
+        arguments = (self._theirs, work, engine, module, dict(os.environ))
+        self._process = _CONTEXT.Process(target=_run_in_process, args=arguments, daemon=True)
         self._has_loaded: bool | None = None
 
     def start(self) -> None:
@@ -278,13 +313,64 @@ class _Worker(Generic[P, R]):
         self._theirs.close()
 
 
+@contextmanager
+def _starting() -> Iterator[None]:
+    """Start processes in the block: no signal ends it halfway, and they do not begin with one.
+
+    Raises:
+        LostProcessError: if the system refuses.
+    """
+    resource_tracker.ensure_running()  # it unblocks signals in the thread that first needs it
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+    try:
+        yield
+    except (OSError, EOFError) as error:
+        raise LostProcessError(f"cannot start a process: {explain(error)}") from None
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _ensure_server(module: str) -> None:
+    """Start the process that is forked, if there is none; it goes on importing a module.
+
+    It must not take a file of the working directory for that module.
+    """
+    multiprocessing.set_forkserver_preload([module])
+    environment = dict(os.environ)
+    os.environ["PYTHONSAFEPATH"] = "1"
+    try:
+        forkserver.ensure_running()
+    finally:
+        _set_environment(environment)
+
+
+def _set_environment(environment: Mapping[str, str]) -> None:
+    for name in os.environ.keys() - environment.keys():
+        del os.environ[name]
+    os.environ.update(environment)
+
+
 def _run_in_process(
-    pipe: Connection, work: Callable[[Any, WaitForStart], Any], engine: str, module: str | None
+    pipe: Connection,
+    work: Callable[[Any, WaitForStart], Any],
+    engine: str,
+    module: str | None,
+    environment: Mapping[str, str],
 ) -> None:
-    """Run parts in a new process, and send the outcome of each, until the parent closes the pipe."""
+    """Run parts in a new process, and send the outcome of each, until the parent closes the pipe.
+
+    Args:
+        pipe: to the parent.
+        work: see `WorkerPool`.
+        engine: see `WorkerPool`.
+        module: see `WorkerPool`.
+        environment: that of the parent now; the process that was forked may have an older one.
+    """
     # Ctrl-C and SIGHUP reach the whole group of processes; the parent passes them on as SIGTERM.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+    _set_environment(environment)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     keep_freed_memory()
     collect_rarely()

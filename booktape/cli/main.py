@@ -3,32 +3,47 @@
 import os
 import sys
 import traceback
+from collections import UserDict
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 
 import click
 
 import booktape
-from booktape.cli.backtest import backtest
-from booktape.cli.checking import book, compact, diff, index, inspect, prepare, verify
-from booktape.cli.compare import compare
-from booktape.cli.compile_ import compile_
-from booktape.cli.demo import demo
-from booktape.cli.export import export
-from booktape.cli.fleet import fleet
-from booktape.cli.import_ import import_
-from booktape.cli.live import live
-from booktape.cli.merge import merge
 from booktape.cli.options import param_of
-from booktape.cli.record import record
-from booktape.cli.replay import replay
-from booktape.cli.serve import serve
-from booktape.cli.ship import ship
-from booktape.cli.view import view
 from booktape.console import streams
 from booktape.console.streams import never_fail
 from orderbook.errors import BooktapeError, OptionError, explain
 from recorder.runtime.signals import ignore_repeats
+
+
+class _CommandsByName(UserDict[str, click.Command]):
+    """The commands by name; the module of one is imported when it is asked for.
+
+    Args:
+        places: module and function of each, in the order in which one meets them.
+    """
+
+    def __init__(self, places: Mapping[str, str]) -> None:
+        super().__init__()
+        self._places = places
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._places)
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._places
+
+    def __getitem__(self, name: str) -> click.Command:
+        if name not in self.data:
+            module, _, function = self._places[name].partition(":")
+            self.data[name] = getattr(import_module(f"booktape.cli.{module}"), function)
+        return self.data[name]
 
 
 class _Commands(click.Group):
@@ -65,8 +80,10 @@ class _Commands(click.Group):
 
 def _printable(text: str) -> str:
     """Return an error on one line, control characters escaped: it may quote a file or an exchange."""
-    from orderbook.display import printable
-
+    try:
+        from orderbook.display import printable
+    except (ImportError, OSError):  # no more files can be opened
+        return " ".join(text.split())
     return printable(text, len(text))
 
 
@@ -78,29 +95,31 @@ def _show_version(ctx: click.Context, _option: click.Parameter, is_set: bool) ->
 
 @click.group(
     cls=_Commands,
-    commands=[
-        record,
-        live,
-        import_,
-        merge,
-        compact,
-        ship,
-        replay,
-        compare,
-        backtest,
-        inspect,
-        book,
-        verify,
-        index,
-        prepare,
-        diff,
-        export,
-        serve,
-        view,
-        fleet,
-        compile_,
-        demo,
-    ],
+    commands=_CommandsByName(
+        {
+            "record": "record:record",
+            "live": "live:live",
+            "import": "import_:import_",
+            "merge": "merge:merge",
+            "compact": "checking:compact",
+            "ship": "ship:ship",
+            "replay": "replay:replay",
+            "compare": "compare:compare",
+            "backtest": "backtest:backtest",
+            "inspect": "checking:inspect",
+            "book": "checking:book",
+            "verify": "checking:verify",
+            "index": "checking:index",
+            "prepare": "checking:prepare",
+            "diff": "checking:diff",
+            "export": "export:export",
+            "serve": "serve:serve",
+            "view": "view:view",
+            "fleet": "fleet:fleet",
+            "compile": "compile_:compile_",
+            "demo": "demo:demo",
+        }
+    ),
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.option(
@@ -162,6 +181,7 @@ def _open_streams() -> None:
 
 def _drop_output() -> None:
     """Discard what could not be printed, or Python tries again at exit."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.stdout.fileno())
-    os.close(nowhere)
+    with suppress(OSError):  # no more files can be opened
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)

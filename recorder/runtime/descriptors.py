@@ -1,4 +1,4 @@
-"""Open files: a process may have so many at once, and a job of many products needs several for each."""
+"""Open files: a process may have so many at once, and many products, or other processes, need more."""
 
 import resource
 from collections.abc import Sequence
@@ -10,26 +10,28 @@ _OTHERS: Final = 64
 """Of the process itself: its streams and libraries, the segments that are being sealed, a server beside."""
 
 _AT_MOST: Final = 8
-"""Of a product: a segment, its journals, a socket, and the files of a RUN."""
+"""Of a product: a segment, its journals, a socket, and the files of a RUN. Of a process: its pipes."""
 
 
-def allow_open_files(products: int, each: int) -> None:
+def allow_open_files(number: int, each: int, noun: str = "product") -> None:
     """Raise the soft limit of this process, if need be, so that it can work on some products at once.
 
     Args:
-        products: how many.
+        number: how many.
         each: open files and sockets that each of them needs.
+        noun: what needs them.
 
     Raises:
         BooktapeError: if the hard limit is too low; better now than when half of them are open.
     """
-    fitting = products_at_once(products, each)
-    if fitting < products:
+    fitting = products_at_once(number, each)
+    if fitting < number:
         _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        needed = f"{products:,} {'product needs' if products == 1 else 'products need'}"
-        fewer = f", or name {fitting:,} products at most" if fitting else ""
+        nouns = f"{noun}es" if noun.endswith("s") else f"{noun}s"
+        needed = f"{number:,} {f'{noun} needs' if number == 1 else f'{nouns} need'}"
+        fewer = f", or name {fitting:,} {noun if fitting == 1 else nouns} at most" if fitting else ""
         raise BooktapeError(
-            f"{needed} {products * each + _OTHERS:,} open files and sockets, this process may have {hard:,}: "
+            f"{needed} {number * each + _OTHERS:,} open files and sockets, this process may have {hard:,}: "
             f"raise its limit (`ulimit -Hn`, `LimitNOFILE` of a service){fewer}"
         )
 

@@ -20,6 +20,37 @@ class InterruptedRunError(BooktapeError):
     """A signal stopped a run before its end."""
 
 
+class Interrupting:
+    """A handler that ends a command before its run: by an exception, which Python may swallow in an import.
+
+    A run that begins nevertheless is stopped at once, see `on_signals`.
+
+    Attributes:
+        has_come: whether a signal has come.
+    """
+
+    def __init__(self) -> None:
+        self.has_come = False
+
+    def __call__(self, _signal: int, _frame: FrameType | None) -> None:
+        """Handle a signal."""
+        self.has_come = True
+        raise KeyboardInterrupt
+
+
+class _StopsOnce(Interrupting):
+    """A handler that ends a command before its run, and does nothing from the end of a run on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.has_run = False
+
+    def __call__(self, signal_: int, frame: FrameType | None) -> None:
+        if not self.has_run:
+            self.has_run = True
+            super().__call__(signal_, frame)
+
+
 def _handle_each(handler: Callable[[int, FrameType | None], None]) -> dict[signal.Signals, Any]:
     """Install a handler of the signals that stop a run; return the handlers of before.
 
@@ -44,6 +75,8 @@ def on_signals(stop: Callable[[], None]) -> Iterator[None]:
 
     in_main = threading.current_thread() is threading.main_thread()
     before = _handle_each(handle) if in_main else {}
+    if any(isinstance(handler, Interrupting) and handler.has_come for handler in before.values()):
+        stop()
     try:
         yield
     finally:
@@ -51,18 +84,6 @@ def on_signals(stop: Callable[[], None]) -> Iterator[None]:
             if isinstance(handler, _StopsOnce):
                 handler.has_run = True
             signal.signal(each, handler)
-
-
-class _StopsOnce:
-    """A handler that ends a command before its run, and does nothing from the end of a run on."""
-
-    def __init__(self) -> None:
-        self.has_run = False
-
-    def __call__(self, _signal: int, _frame: FrameType | None) -> None:
-        if not self.has_run:
-            self.has_run = True
-            raise KeyboardInterrupt
 
 
 @contextmanager

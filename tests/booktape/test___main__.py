@@ -19,3 +19,21 @@ def test_signal_while_modules_load(recording: Recording, name: str, module: str)
     )
     done = python(code)
     assert (done.returncode, done.stdout, done.stderr) == (1, "", "Error: interrupted\n")
+
+
+@pytest.mark.parametrize("processes", ["1", "2"])
+def test_a_signal_that_an_import_swallows(recording: Recording, processes: str) -> None:
+    """Python swallows what a handler raises while it tidies up after an import: the run is stopped then."""
+    code = (
+        "import os, signal, sys\nfrom contextlib import suppress\nfrom booktape.__main__ import main\n"
+        "class Finder:\n    def find_spec(self, name, *_):\n"
+        "        if name == 'replay.comparing.api':\n"
+        "            with suppress(KeyboardInterrupt):\n                os.kill(os.getpid(), signal.SIGINT)\n"
+        "sys.meta_path.insert(0, Finder())\n"
+        f"sys.argv = ['booktape', 'compare', {str(recording.tape)!r}, '--processes', {processes!r}]\n"
+        "if __name__ == '__main__':\n    main()"
+    )
+    done = python(code)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("Error: interrupted; nothing was ")
+    assert done.stderr.count("\n") == 1

@@ -5,7 +5,7 @@ import os
 import shutil
 import signal
 from collections.abc import Iterator
-from multiprocessing.resource_tracker import ensure_running
+from multiprocessing import forkserver
 from pathlib import Path
 from pickle import PicklingError
 
@@ -23,7 +23,7 @@ from tests.support.commands import Running, booktape, invoke, json_of, python, r
 from tests.support.constants import MS
 from tests.support.dask import wait_for
 from tests.support.pieces import rows_of
-from tests.support.pool_work import fail_or_die, number_and_start
+from tests.support.pool_work import fail_or_die, number_and_start, variable
 from tests.support.tapes import digests_of, import_frames, snapshot, update
 
 PRODUCTS = ("A-USD", "B-USD", "C-USD", "D-USD")
@@ -129,10 +129,21 @@ def test_options_that_need_one_clock_are_refused(tape: Path, options: tuple[str,
     assert "--processes" in done.stderr
 
 
-def running_children(pid: int) -> list[int]:
-    """Return the worker processes that a process started, without Python's resource tracker."""
+def children_of(pid: int, word: bytes) -> list[int]:
+    """Return the processes that a process started and whose command line has a word."""
     pids = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
-    return [int(each) for each in pids if b"spawn_main" in Path(f"/proc/{each}/cmdline").read_bytes()]
+    return [int(each) for each in pids if word in Path(f"/proc/{each}/cmdline").read_bytes()]
+
+
+def running_children(pid: int) -> list[int]:
+    """Return the worker processes of a command: forks of one that it has started."""
+    servers = children_of(pid, b"forkserver")
+    return [each for server in servers for each in children_of(server, b"forkserver")]
+
+
+def is_importing(pid: int) -> bool:
+    """Return whether a process has begun to import what the work needs."""
+    return b"numpy" in Path(f"/proc/{pid}/maps").read_bytes()
 
 
 def is_running(pid: int) -> bool:
@@ -148,7 +159,7 @@ def is_running(pid: int) -> bool:
 def slow_replay(tape: Path, tmp_path: Path) -> Iterator[Running]:
     """Run a replay of minutes in two processes, and return once both write."""
     options = ("--speed", "0.001", "--processes", "2", "-o", tmp_path / "run")
-    with running_booktape("replay", tape, *options) as process:
+    with running_booktape("replay", tape, *options, as_user=True) as process:
         wait_for(
             lambda: (
                 process.poll() is not None
@@ -187,6 +198,41 @@ def test_processes_end_with_the_one_that_started_them(slow_replay: Running) -> N
     slow_replay.communicate(timeout=60)  # which ends only when no process holds the pipes any more
     # The system closes the pipes of a process that ends a moment before the process is gone.
     wait_for(lambda: not any(is_running(child) for child in children))
+
+
+def test_ctrl_c_while_processes_start(tape: Path) -> None:
+    """Ctrl-C, which all processes of a terminal get, ends a command with one line whatever they do."""
+    with running_booktape(
+        "compare", tape, "--processes", "2", as_user=True, start_new_session=True
+    ) as process:
+        wait_for(
+            lambda: process.poll() is not None or any(map(is_importing, children_of(process.pid, b"fork")))
+        )
+        os.killpg(process.pid, signal.SIGINT)
+        stdout, stderr = process.communicate(timeout=60)
+    assert (process.returncode, stdout) == (1, "")
+    assert stderr in {"Error: interrupted\n", "Error: interrupted; nothing was compared\n"}
+
+
+def test_a_file_of_the_working_directory_is_no_module(tape: Path, tmp_path: Path) -> None:
+    """No process takes a file that lies where the command is run for what it needs."""
+    for name in ("numpy", "pyarrow", "replay", "click"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('taken')\n", encoding="utf-8")
+    with running_booktape("compare", tape, "--processes", "2", cwd=tmp_path, as_user=True) as process:
+        stdout, stderr = process.communicate(timeout=60)
+    assert (process.returncode, stderr) == (0, "")
+    assert "A-USD" in stdout
+
+
+def test_processes_have_the_environment_of_now(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a program sets or removes between two calls, such as the key of a store, is there in the next."""
+    for value in ("first", "second"):
+        monkeypatch.setenv("BOOKTAPE_OF_A_TEST", value)
+        with WorkerPool(variable, 1, "plain") as pool:
+            assert pool.run(["BOOKTAPE_OF_A_TEST"]) == [value]
+    monkeypatch.delenv("BOOKTAPE_OF_A_TEST")
+    with WorkerPool(variable, 1, "plain") as pool:
+        assert pool.run(["BOOKTAPE_OF_A_TEST"]) == [None]
 
 
 COMPARE = """
@@ -232,9 +278,9 @@ def test_a_pool_that_cannot_start_leaves_nothing_open() -> None:
         targets = (str(each.readlink()) for each in Path("/proc/self/fd").iterdir() if each.is_symlink())
         return {target for target in targets if target.startswith(("pipe:", "socket:"))}
 
-    ensure_running()  # a process of Python's own, for which the first start opens a pipe
+    forkserver.ensure_running()  # which holds some itself
     before = open_pipes()
     pool: WorkerPool[int, int] = WorkerPool(lambda number, _wait: number, 3, "plain")
     with pytest.raises((AttributeError, PicklingError)), pool:
-        pass
+        pool.run([1])
     assert open_pipes() <= before

@@ -18,3 +18,8 @@ def fail_or_die(number: int, wait_for_start: WaitForStart) -> int:
     if number == 2:
         os._exit(7)
     return wait_for_start()
+
+
+def variable(name: str, _wait_for_start: WaitForStart) -> str | None:
+    """Return a variable of the environment."""
+    return os.environ.get(name)

@@ -313,6 +313,7 @@ TESTED_ELSEWHERE = {
     "replay/simulation/walk_results.py": "tests/replay/simulation/test_walking.py",
     "replay/simulation/": "tests/replay/simulation/test_api.py",
     "booktape/workers.py": "tests/replay/test_processes.py",
+    "replay/processes/": "tests/replay/test_processes.py",
     "booktape/windows.py": "tests/replay/running/test_window.py",
     "replay/comparing/outcome.py": "tests/replay/comparing/test_pieces.py",
     "orderbook/compiled/": "tests/orderbook/compiled/test_engine.py",  # against the plain engine

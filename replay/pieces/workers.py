@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 
 from replay.pieces.merging import ChainMerge, Mergeable
-from replay.processes import WaitForStart, WorkerPool
+from replay.processes.pool import WorkerPool
+from replay.processes.worker import WaitForStart
 
 if TYPE_CHECKING:  # whoever starts processes shall not import Arrow first
     from orderbook.engine import Engine

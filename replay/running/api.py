@@ -26,7 +26,9 @@ from replay.dataflow.flows import replay_flow
 from replay.dataflow.sources import OPEN_FILES, first_reported, paced_source
 from replay.pieces.cutting import cut_for_workers
 from replay.pieces.workers import LocalWorkers, Workers
-from replay.processes import WaitForStart, WorkerPool, balanced, check_picklable
+from replay.processes.balancing import balanced
+from replay.processes.pool import WorkerPool, check_picklable
+from replay.processes.worker import WaitForStart
 from replay.run_dir.writer import RunError, RunWriter, run_directory
 from replay.running.output import RunOutput
 from replay.running.pacing import MAX_SPEED

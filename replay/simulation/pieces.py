@@ -15,7 +15,7 @@ from recorder.runtime.signals import interruptible
 from recorder.settings import EngineName
 from replay.pieces.cutting import WHOLE_PRODUCT, Piece, ProductPiece, ProductPieces
 from replay.pieces.workers import Workers
-from replay.processes import check_picklable
+from replay.processes.pool import check_picklable
 from replay.run_dir.writer import piece_files
 from replay.simulation.making import lanes_of_a_replay
 from replay.simulation.parts import BacktestPart

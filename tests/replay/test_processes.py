@@ -4,7 +4,10 @@ import json
 import os
 import shutil
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import forkserver
 from pathlib import Path
 from pickle import PicklingError
@@ -16,14 +19,17 @@ from orderbook.document import to_json
 from orderbook.errors import BooktapeError
 from recorder.runtime.loading import load_engine
 from recorder.tape.reader import Tape
-from replay.processes import LostProcessError, WorkerPool, balanced
+from replay.processes.balancing import balanced
+from replay.processes.forks import LostProcessError
+from replay.processes.pool import WorkerPool
 from replay.running.api import run
 from replay.running.settings import ReplaySettings
 from tests.support.commands import Running, booktape, invoke, json_of, python, running_booktape
 from tests.support.constants import MS
 from tests.support.dask import wait_for
+from tests.support.fork import FORK
 from tests.support.pieces import rows_of
-from tests.support.pool_work import fail_or_die, number_and_start, variable
+from tests.support.pool_work import fail_or_die, number_and_start, variable, why_no_pool
 from tests.support.tapes import digests_of, import_frames, snapshot, update
 
 PRODUCTS = ("A-USD", "B-USD", "C-USD", "D-USD")
@@ -235,6 +241,14 @@ def test_processes_have_the_environment_of_now(monkeypatch: pytest.MonkeyPatch) 
         assert pool.run(["BOOKTAPE_OF_A_TEST"]) == [None]
 
 
+def test_a_process_of_a_pool_says_that_it_can_start_none() -> None:
+    """A process of `multiprocessing.Pool` may have no children, a process of an executor may."""
+    with FORK.Pool(1) as pool:
+        assert "ProcessPoolExecutor" in pool.apply(why_no_pool)
+    with ProcessPoolExecutor(1, FORK) as executor:
+        assert executor.submit(why_no_pool).result() == ""
+
+
 COMPARE = """
 import sys
 import booktape
@@ -242,6 +256,17 @@ if __name__ == "__main__":
     found = booktape.compare(sys.argv[1], "10bps", processes=2, engine="compiled")
     print(found.engine, "llvmlite" in sys.modules)
 """
+
+
+def test_a_program_without_a_guard_is_told_what_it_needs(tape: Path, tmp_path: Path) -> None:
+    """Each process runs the program of its caller up to a guard; without one it would start processes."""
+    program = tmp_path / "program.py"
+    program.write_text("import sys, booktape\nbooktape.compare(sys.argv[1], '10bps', processes=2)\n", "ascii")
+    done = subprocess.run(
+        [sys.executable, program, tape], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 1
+    assert 'needs `if __name__ == "__main__":`' in done.stderr.splitlines()[-1]
 
 
 def test_the_engine_is_loaded_where_it_runs(tape: Path) -> None:

@@ -3,7 +3,9 @@
 import os
 
 from orderbook.errors import BooktapeError
-from replay.processes import WaitForStart
+from replay.processes.forks import LostProcessError
+from replay.processes.pool import WorkerPool
+from replay.processes.worker import WaitForStart
 
 
 def number_and_start(number: int, wait_for_start: WaitForStart) -> tuple[int, int]:
@@ -23,3 +25,13 @@ def fail_or_die(number: int, wait_for_start: WaitForStart) -> int:
 def variable(name: str, _wait_for_start: WaitForStart) -> str | None:
     """Return a variable of the environment."""
     return os.environ.get(name)
+
+
+def why_no_pool() -> str:
+    """Return why this process cannot start others."""
+    try:
+        with WorkerPool(variable, 1, "plain") as pool:
+            pool.run(["HOME"])
+    except LostProcessError as error:
+        return str(error)
+    return ""

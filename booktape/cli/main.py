@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -48,6 +49,12 @@ class _CommandsByName(UserDict[str, click.Command]):
 
 class _Commands(click.Group):
     """Ends a command by an error that is meant for the user: with one line, and exit code 1 or 2."""
+
+    def make_context(self, *args: Any, **extra: Any) -> click.Context:
+        try:
+            return super().make_context(*args, **extra)
+        except KeyboardInterrupt:  # click would say "Aborted!"
+            raise click.ClickException("interrupted") from None
 
     def invoke(self, ctx: click.Context) -> object:
         try:

@@ -14,6 +14,9 @@ if TYPE_CHECKING:  # a replay has no socket
 
 
 _STOPPING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_LOOK_S: Final = 0.01
+_LOOKS: Final = 200
+"""How often, and how many times, it is looked whether an import has ended."""
 
 
 class InterruptedRunError(BooktapeError):
@@ -21,8 +24,10 @@ class InterruptedRunError(BooktapeError):
 
 
 class Interrupting:
-    """A handler that ends a command before its run: by an exception, which Python may swallow in an import.
+    """A handler that ends a command before its run: by an exception.
 
+    Not while a module is imported, as what imports it may swallow the exception, print a traceback, raise
+    another one, or keep a lock: the exception comes after the import, or after 2 s, or with a second signal.
     A run that begins nevertheless is stopped at once, see `on_signals`.
 
     Attributes:
@@ -31,11 +36,23 @@ class Interrupting:
 
     def __init__(self) -> None:
         self.has_come = False
+        self._looks_left = _LOOKS
 
-    def __call__(self, _signal: int, _frame: FrameType | None) -> None:
+    def __call__(self, number: int, frame: FrameType | None) -> None:
         """Handle a signal."""
+        is_second = self.has_come and number != signal.SIGALRM
         self.has_come = True
-        raise KeyboardInterrupt
+        if is_second or not self._looks_left or not _is_importing(frame):
+            raise KeyboardInterrupt
+        self._looks_left -= 1
+        signal.signal(signal.SIGALRM, self)
+        signal.setitimer(signal.ITIMER_REAL, _LOOK_S)
+
+
+def _is_importing(frame: FrameType | None) -> bool:
+    while frame is not None and not frame.f_code.co_filename.startswith("<frozen importlib"):
+        frame = frame.f_back
+    return frame is not None
 
 
 class _StopsOnce(Interrupting):
@@ -45,10 +62,13 @@ class _StopsOnce(Interrupting):
         super().__init__()
         self.has_run = False
 
-    def __call__(self, signal_: int, frame: FrameType | None) -> None:
+    def __call__(self, number: int, frame: FrameType | None) -> None:
         if not self.has_run:
-            self.has_run = True
-            super().__call__(signal_, frame)
+            try:
+                super().__call__(number, frame)
+            except KeyboardInterrupt:
+                self.has_run = True
+                raise
 
 
 def _handle_each(handler: Callable[[int, FrameType | None], None]) -> dict[signal.Signals, Any]:
@@ -65,18 +85,24 @@ def _handle_each(handler: Callable[[int, FrameType | None], None]) -> dict[signa
 
 @contextmanager
 def on_signals(stop: Callable[[], None]) -> Iterator[None]:
-    """Call `stop` on a signal that stops a run, while the block runs; change nothing outside the main thread.
+    """Call `stop` on the first signal that stops a run in the block; change nothing outside the main thread.
 
-    bytewax's own handler of SIGINT loses the items in flight, and the others would kill the process.
+    A second signal may come while `stop` holds a lock, which it would wait for forever. bytewax's own handler
+    of SIGINT loses the items in flight, and the others would kill the process.
     """
+    is_stopped = False
 
     def handle(_signal: int, _frame: FrameType | None) -> None:
-        stop()
+        nonlocal is_stopped
+        if not is_stopped:
+            is_stopped = True
+            stop()
 
     in_main = threading.current_thread() is threading.main_thread()
     before = _handle_each(handle) if in_main else {}
     if any(isinstance(handler, Interrupting) and handler.has_come for handler in before.values()):
-        stop()
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        handle(signal.SIGINT, None)
     try:
         yield
     finally:

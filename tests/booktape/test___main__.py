@@ -23,7 +23,7 @@ def test_signal_while_modules_load(recording: Recording, name: str, module: str)
 
 @pytest.mark.parametrize("processes", ["1", "2"])
 def test_a_signal_that_an_import_swallows(recording: Recording, processes: str) -> None:
-    """Python swallows what a handler raises while it tidies up after an import: the run is stopped then."""
+    """What imports a module may swallow what a handler raises: a signal ends the command all the same."""
     code = (
         "import os, signal, sys\nfrom contextlib import suppress\nfrom booktape.__main__ import main\n"
         "class Finder:\n    def find_spec(self, name, *_):\n"
@@ -34,6 +34,4 @@ def test_a_signal_that_an_import_swallows(recording: Recording, processes: str) 
         "if __name__ == '__main__':\n    main()"
     )
     done = python(code)
-    assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith("Error: interrupted; nothing was ")
-    assert done.stderr.count("\n") == 1
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", "Error: interrupted\n")

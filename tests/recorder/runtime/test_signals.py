@@ -2,11 +2,13 @@
 
 import signal
 import threading
+from contextlib import suppress
 
 import pytest
 
 from recorder.runtime.signals import (
     InterruptedRunError,
+    Interrupting,
     deferred_signals,
     ignore_repeats,
     interruptible,
@@ -19,14 +21,52 @@ ALL = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 @pytest.mark.parametrize("number", ALL)
 def test_a_signal_stops_and_handlers_come_back(number: signal.Signals) -> None:
-    """Each signal inside the block calls `stop`; after it the handlers of before are restored."""
+    """The first signal calls `stop`, which may hold a lock when others come; then handlers are restored."""
     before = [signal.getsignal(each) for each in ALL]
     stops: list[int] = []
-    with on_signals(lambda: stops.append(1)):
+    lock = threading.Lock()
+
+    def stop() -> None:
+        stops.append(1)
+        with lock:
+            signal.raise_signal(number)
+
+    with on_signals(stop):
         signal.raise_signal(number)
         signal.raise_signal(number)
-    assert len(stops) == 2
+    assert len(stops) == 1
     assert [signal.getsignal(each) for each in ALL] == before
+
+
+def test_an_import_is_not_interrupted_by_an_exception() -> None:
+    """Code of Python that imports a module goes on, and the exception comes right after it."""
+    before = [signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGALRM)]
+    passed: list[int] = []
+    code = compile("raise_signal(15)\npassed.append(1)", "<frozen importlib._bootstrap>", "exec")
+    try:
+        signal.signal(signal.SIGTERM, Interrupting())
+        exec(code, {"raise_signal": signal.raise_signal, "passed": passed})  # noqa: S102  ours
+        with pytest.raises(KeyboardInterrupt):
+            signal.sigtimedwait([], 60)
+    finally:
+        signal.signal(signal.SIGTERM, before[0])
+        signal.signal(signal.SIGALRM, before[1])
+    assert passed == [1]
+
+
+def test_a_run_begins_stopped_if_an_exception_was_swallowed() -> None:
+    """Whatever became of the exception that was to end a command, its run does not go on."""
+    before = signal.getsignal(signal.SIGTERM)
+    handler = Interrupting()
+    stops: list[int] = []
+    try:
+        signal.signal(signal.SIGTERM, handler)
+        with suppress(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGTERM)
+        with on_signals(lambda: stops.append(1)):
+            assert stops == [1]
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def test_a_command_that_has_run_ignores_signals() -> None:

@@ -122,11 +122,15 @@ def serve_tape(tape: ServedTape, host: str, port: int, on_listening: Callable[[s
     Raises:
         ServeError: if the address cannot be bound.
     """
-    if host not in LOOPBACK:
-        log.warning("the tape is served, unencrypted, to everyone who can reach %s", host)
+
+    def listening(address: str) -> None:
+        if host not in LOOPBACK:
+            log.warning("the tape is served, unencrypted, to everyone who can reach %s", host)
+        on_listening(address)
+
     server = TapeServer(tape, host, port)
     with on_signals(server.stop):
-        asyncio.run(server.run(on_listening))
+        asyncio.run(server.run(listening))
 
 
 def max_clients() -> int:

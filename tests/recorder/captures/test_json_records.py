@@ -16,7 +16,7 @@ from recorder.captures.json_records import JsonText, json_texts
 from recorder.settings import CaptureForm
 from tests.endurance.forms import cases
 from tests.support.commands import booktape, booktape_process, json_of
-from tests.support.constants import BTC
+from tests.support.constants import BTC, SAMPLE
 from tests.support.rows import read_rows
 from tests.support.tapes import snapshot, update
 
@@ -194,10 +194,12 @@ def test_a_capture_without_a_snapshot_says_so(tmp_path: Path) -> None:
 
 
 def test_errors_of_the_command(tmp_path: Path) -> None:
-    """A pattern without a file, fields of another format, and JSON that is not jsonl say what to type."""
+    """What is no file, fields of another format, and JSON that is not jsonl say what to type."""
     (tmp_path / "array.json").write_text('[{"recv_ns": 1, "frame": "{}"}]')
     for arguments, part in (
         ([tmp_path / "no-*.json"], "no file matches"),
+        ([tmp_path], "is a directory: name files in it"),
+        ([SAMPLE], "is a tape already"),
         ([tmp_path / "array.json", "--format", "tardis", "--time-field", "ts"], "--format json"),
         ([tmp_path / "array.json", "--time-field", "ts", "--frame-field", "ts"], "one field"),
         ([tmp_path / "array.json"], "--format json"),

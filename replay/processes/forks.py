@@ -8,6 +8,7 @@ import multiprocessing
 import os
 import signal
 import sys
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from multiprocessing import forkserver, resource_tracker
@@ -23,6 +24,9 @@ CONTEXT: Final[Any] = multiprocessing.get_context("forkserver" if FORKS else "sp
 
 SIGNALS: Final = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
 """Those that are blocked where a process begins."""
+
+_STARTING: Final = threading.Lock()
+_SAFE_PATH: Final = "PYTHONSAFEPATH"
 
 
 class LostProcessError(BooktapeError):
@@ -54,13 +58,16 @@ def ensure_server(module: str) -> None:
     Raises:
         OSError: if the system refuses.
     """
-    multiprocessing.set_forkserver_preload([module])
-    environment = dict(os.environ)
-    os.environ["PYTHONSAFEPATH"] = "1"
-    try:
-        forkserver.ensure_running()
-    finally:
-        set_environment(environment)
+    with _STARTING:
+        multiprocessing.set_forkserver_preload([module])
+        before = os.environ.get(_SAFE_PATH)
+        os.environ[_SAFE_PATH] = "1"
+        try:
+            forkserver.ensure_running()
+        finally:
+            del os.environ[_SAFE_PATH]
+            if before is not None:
+                os.environ[_SAFE_PATH] = before
 
 
 def set_environment(environment: Mapping[str, str]) -> None:

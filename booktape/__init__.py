@@ -77,7 +77,7 @@ if TYPE_CHECKING:
     from replay.comparing.results import Comparison as Comparison
     from replay.export.results import Exported as Exported
     from replay.merging.results import Merged as Merged
-    from replay.processes.forks import LostProcessError as LostProcessError
+    from replay.processes.starting import LostProcessError as LostProcessError
     from replay.report.render import ReportError as ReportError
     from replay.run_dir.writer import RunError as RunError
     from replay.running.results import RunResult as RunResult
@@ -146,7 +146,7 @@ _MODULES = {
     "replay.simulation.results": ("Backtest",),
     "replay.simulation.walk_results": ("WalkForward",),
     "replay.viewing.reading": ("ViewError",),
-    "replay.processes.forks": ("LostProcessError",),
+    "replay.processes.starting": ("LostProcessError",),
 }
 _HOMES = {name: module for module, names in _MODULES.items() for name in names}
 

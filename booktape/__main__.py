@@ -8,7 +8,7 @@ from contextlib import suppress
 
 def main() -> None:
     """Run the command line. A signal ends it with one line, from before its modules are loaded."""
-    # Nothing here multiplies matrices, and to begin a thread of NumPy's BLAS takes 0.1 s of a processor.
+    # booktape multiplies no matrices, and to begin a thread of NumPy's BLAS takes 0.1 s of a processor.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
         from recorder.runtime.signals import Interrupting

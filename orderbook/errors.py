@@ -20,7 +20,7 @@ BooktapeError              exit code 1
 ├── ReportError            replay.report.render: the report cannot be written
 ├── RunError               replay.run_dir.writer: an output that exists already, or is not a RUN directory
 ├── StepError              a step of a run failed by what is not the user's (here)
-├── LostProcessError       replay.processes.forks: a process of a job ended without a result
+├── LostProcessError       replay.processes.starting: a process of a job ended without a result
 └── DemoError              booktape.demo: the replay of the demo differs from its recording
 """
 

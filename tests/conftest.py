@@ -12,7 +12,6 @@ import sysconfig
 from collections.abc import Callable, Iterator
 from fcntl import LOCK_EX, flock
 from importlib.util import find_spec
-from multiprocessing import forkserver
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -53,8 +52,6 @@ Once = Callable[[str, Callable[[Path], object]], Path]
 OracleRuns = dict[str, oracle.OracleRun]
 if forms.IS_LONG:  # the limit of pyproject.toml is for the short one
     os.environ.setdefault("PYTEST_TIMEOUT", str(forms.TIMEOUT_S))
-
-forkserver.ensure_running()  # with what tests.support.fork has it load, before booktape's processes start it
 
 _PROGRAMS = f"{sysconfig.get_path('scripts')}{os.pathsep}{os.environ['PATH']}"
 MEMORY = Path("/dev/shm")  # noqa: S108  pytest makes a directory of its own there

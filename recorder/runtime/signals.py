@@ -1,7 +1,9 @@
 """Stopping a run by Ctrl-C, another signal or `--duration`: what was received is processed before it ends."""
 
+import math
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -17,6 +19,7 @@ _STOPPING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _LOOK_S: Final = 0.01
 _LOOKS: Final = 200
 """How often, and how many times, it is looked whether an import has ended."""
+_TIDY_S: Final = 1.0
 
 
 class InterruptedRunError(BooktapeError):
@@ -27,26 +30,31 @@ class Interrupting:
     """A handler that ends a command before its run: by an exception.
 
     Not while a module is imported, as what imports it may swallow the exception, print a traceback, raise
-    another one, or keep a lock: the exception comes after the import, or after 2 s, or with a second signal.
-    A run that begins nevertheless is stopped at once, see `on_signals`.
+    another one, or keep a lock: the exception comes after the import, or after 2 s. Nor twice in a second,
+    while what was ended tidies up. A run that begins nevertheless is stopped at once, see `on_signals`.
 
     Attributes:
         has_come: whether a signal has come.
+        has_run: whether a run has ended, see `stops_once`.
     """
 
     def __init__(self) -> None:
-        self.has_come = False
+        self.has_come = self.has_run = False
         self._looks_left = _LOOKS
+        self._raised_at = -math.inf
 
-    def __call__(self, number: int, frame: FrameType | None) -> None:
+    def __call__(self, _signal: int, frame: FrameType | None) -> None:
         """Handle a signal."""
-        is_second = self.has_come and number != signal.SIGALRM
         self.has_come = True
-        if is_second or not self._looks_left or not _is_importing(frame):
+        if self._looks_left and _is_importing(frame):
+            self._looks_left -= 1
+            signal.signal(signal.SIGALRM, self)
+            signal.setitimer(signal.ITIMER_REAL, _LOOK_S)
+            return
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        if time.monotonic() >= self._raised_at + _TIDY_S:
+            self._raised_at = time.monotonic()
             raise KeyboardInterrupt
-        self._looks_left -= 1
-        signal.signal(signal.SIGALRM, self)
-        signal.setitimer(signal.ITIMER_REAL, _LOOK_S)
 
 
 def _is_importing(frame: FrameType | None) -> bool:
@@ -57,10 +65,6 @@ def _is_importing(frame: FrameType | None) -> bool:
 
 class _StopsOnce(Interrupting):
     """A handler that ends a command before its run, and does nothing from the end of a run on."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.has_run = False
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
         if not self.has_run:
@@ -130,10 +134,11 @@ def stops_once() -> Iterator[None]:
 
 
 def ignore_repeats() -> None:
-    """Ignore what `stops_once` ignores until the process is gone, as Python takes handlers away before."""
+    """Ignore signals until the process is gone if one has come, as Python takes handlers away before."""
+    signal.setitimer(signal.ITIMER_REAL, 0)
     for each in _STOPPING:
         handler = signal.getsignal(each)
-        if isinstance(handler, _StopsOnce) and handler.has_run:
+        if isinstance(handler, Interrupting) and (handler.has_come or handler.has_run):
             signal.signal(each, signal.SIG_IGN)
 
 

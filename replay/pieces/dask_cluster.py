@@ -12,7 +12,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from orderbook.errors import BooktapeError, OptionError, reason_of
-from replay.processes.forks import LostProcessError
+from replay.processes.starting import LostProcessError
 
 LOCAL: Final = "local:"
 _TIMEOUT: Final = "30s"  # for a scheduler that is there, on a machine that is busy

@@ -4,21 +4,21 @@ Every process has its own pipe, and a thread that waits for it. A `ProcessPoolEx
 results: if a process is killed while it writes a result, the caller waits forever.
 """
 
-import multiprocessing
 import pickle
 import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, suppress
+from functools import partial
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from orderbook.errors import OptionError
 from recorder.runtime.descriptors import allow_open_files
 from recorder.runtime.signals import InterruptedRunError, on_signals
-from replay.processes.forks import FORKS, LostProcessError, ensure_server, starting
-from replay.processes.worker import WaitForStart, Worker
+from replay.processes.starting import FORKS, ForkedProcesses, Processes, SpawnedProcesses, starting
+from replay.processes.worker import WaitForStart, Worker, run_in_process
 
 if TYPE_CHECKING:  # whoever starts processes shall not import Arrow first
     from orderbook.engine import Engine
@@ -27,8 +27,8 @@ if TYPE_CHECKING:  # whoever starts processes shall not import Arrow first
 P = TypeVar("P")
 R = TypeVar("R")
 
-_DESCRIPTORS: Final = 8
-"""Of a process: its pipe, and what tells whether it runs, here and while it is started."""
+_DESCRIPTORS: Final = 4
+"""Of a process: both ends of its pipe, and what tells whether it runs."""
 
 _HEAD_START_NS: Final = 20_000_000
 """Time for the start to reach all processes."""
@@ -56,56 +56,55 @@ class WorkerPool(AbstractContextManager["WorkerPool[P, R]"], Generic[P, R]):
         number: how many processes.
         engine: name of the engine that they load at once, if its compiled code is in the cache.
         module: a module that they import at once, if that of `work` does not do so.
+        forks: whether they are forks of one, see `starting`.
+
+    Raises:
+        BooktapeError: if this process may not have so many files open.
     """
 
     def __init__(
-        self, work: Callable[[P, WaitForStart], R], number: int, engine: str, module: str | None = None
+        self,
+        work: Callable[[P, WaitForStart], R],
+        number: int,
+        engine: str,
+        module: str | None = None,
+        forks: bool = FORKS,
     ) -> None:
-        self._workers = [Worker[P, R](work, engine, module) for _ in range(number)]
-        self._module = module or work.__module__
-        self._is_started = False
+        allow_open_files(number, _DESCRIPTORS, "process")
+        self._workers = [Worker[P, R](partial(self._exit_code, each)) for each in range(number)]
+        run = partial(run_in_process, work, engine, module)
+        pipes = [worker.theirs for worker in self._workers]
+        self._processes: Processes = (
+            ForkedProcesses(run, pipes, module or work.__module__) if forks else SpawnedProcesses(run, pipes)
+        )
         self._start_ns = 0
         self._all_ready = threading.Barrier(number or 1, self._set_start)
+
+    def _exit_code(self, number: int) -> int | None:
+        return self._processes.exit_code(number)
 
     def __enter__(self) -> "WorkerPool[P, R]":
         """Begin to start the processes.
 
         Raises:
-            BooktapeError: if this process may not have so many files open.
             LostProcessError: if none can be started.
         """
-        if multiprocessing.current_process().daemon:
-            reason = "a process of a multiprocessing.Pool can start no others"
-            raise LostProcessError(f"{reason}: work in one process there, or use a ProcessPoolExecutor")
-        allow_open_files(len(self._workers), _DESCRIPTORS, "process")
-        if FORKS:
+        try:
             with starting():
-                ensure_server(self._module)
-        else:
-            self._ensure_started()
+                self._processes.start()
+        except BaseException:
+            self.__exit__()
+            raise
+        for worker in self._workers:
+            worker.theirs.close()  # so that the end of the process ends the pipe
         return self
-
-    def _ensure_started(self) -> None:
-        """Start the processes, if they are not: as late as possible, while what they are forks of imports.
-
-        Raises:
-            LostProcessError: if one cannot be started.
-        """
-        if not self._is_started:
-            self._is_started = True
-            try:
-                with starting():
-                    for worker in self._workers:
-                        worker.start()
-            except BaseException:
-                self.__exit__()  # nobody else does, while the pool is entered
-                raise
 
     def __exit__(self, *_: object) -> None:
         """Terminate the processes and wait for their end."""
-        self._stop_all()
+        self._processes.stop()
+        self._processes.join()
         for worker in self._workers:
-            worker.join()
+            worker.close()
 
     def ready_engine(self, engine: "Engine | EngineName") -> "Engine | EngineName":
         """Return the engine for the parts: its name if all processes have loaded it, else a ready one.
@@ -115,7 +114,6 @@ class WorkerPool(AbstractContextManager["WorkerPool[P, R]"], Generic[P, R]):
         """
         from recorder.runtime.loading import load_engine  # noqa: PLC0415  which imports Arrow
 
-        self._ensure_started()
         have_loaded = [worker.has_loaded() for worker in self._workers]
         if not isinstance(engine, str) or engine == "plain":
             return engine
@@ -142,14 +140,13 @@ class WorkerPool(AbstractContextManager["WorkerPool[P, R]"], Generic[P, R]):
         Raises:
             BooktapeError: the first failure of a part.
             InterruptedRunError: if a signal ended the run.
-            LostProcessError: if a process died, or could not be started.
+            LostProcessError: if a process died.
         """
-        self._ensure_started()
         interrupted = threading.Event()
 
         def interrupt() -> None:
             interrupted.set()
-            self._stop_all()
+            self._processes.stop()
 
         waiting: SimpleQueue[tuple[int, P]] = SimpleQueue()
         for each in enumerate(parts):
@@ -167,7 +164,7 @@ class WorkerPool(AbstractContextManager["WorkerPool[P, R]"], Generic[P, R]):
             ended = wait(running, return_when=FIRST_EXCEPTION).done
             failure = next((error for each in ended if (error := each.exception()) is not None), None)
             if failure is not None:
-                self._stop_all()
+                self._processes.stop()
         if interrupted.is_set():
             raise InterruptedRunError("interrupted; nothing was written")
         if failure is not None:
@@ -206,7 +203,3 @@ class WorkerPool(AbstractContextManager["WorkerPool[P, R]"], Generic[P, R]):
 
     def _set_start(self) -> None:
         self._start_ns = time.monotonic_ns() + _HEAD_START_NS
-
-    def _stop_all(self) -> None:
-        for worker in self._workers:
-            worker.stop()

@@ -1,11 +1,8 @@
 """One process: as its parent sees it, and what runs in it."""
 
-import multiprocessing
 import os
-import signal
-import threading
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
@@ -14,7 +11,7 @@ from typing import Any, Generic, TypeVar
 
 from orderbook.errors import BooktapeError, OptionError, StepError, explain
 from recorder.runtime.memory import collect_rarely, keep_freed_memory
-from replay.processes.forks import CONTEXT, SIGNALS, LostProcessError, set_environment
+from replay.processes.starting import SPAWN, LostProcessError
 
 WaitForStart = Callable[[], int]
 """Block until all processes are ready; return their common start, in nanoseconds of the monotonic clock."""
@@ -35,19 +32,19 @@ class Worker(Generic[P, R]):
 
     It says whether it has loaded the engine. For each part that it receives, it may ask once for the start
     (None), and returns a result or a failure.
+
+    Args:
+        exit_code: waits for the end of the process and returns its exit code, None if that is not known.
+
+    Attributes:
+        theirs: the end of the pipe that the process gets, and that is closed here once it has it.
     """
 
-    def __init__(self, work: Callable[[P, WaitForStart], R], engine: str, module: str | None) -> None:
-        self._pipe, self._theirs = CONTEXT.Pipe()
-        arguments = (self._theirs, work, engine, module, dict(os.environ))
-        self._process = CONTEXT.Process(target=_run_in_process, args=arguments, daemon=True)
+    def __init__(self, exit_code: Callable[[], int | None]) -> None:
+        self._pipe, self.theirs = SPAWN.Pipe()
+        self._exit_code = exit_code
         self._has_begun = False
         self._has_loaded: bool | None = None
-
-    def start(self) -> None:
-        """Start it."""
-        self._process.start()
-        self._theirs.close()  # so that the end of the process ends the pipe
 
     def has_loaded(self) -> bool:
         """Block until the process has loaded the engine, or could not."""
@@ -56,11 +53,6 @@ class Worker(Generic[P, R]):
             with suppress(EOFError, OSError):  # it died: `run` will say so
                 self._has_loaded = self._next_message() is True
         return self._has_loaded
-
-    def _next_message(self) -> Any:
-        message = self._pipe.recv()
-        self._has_begun = True
-        return message
 
     def send(self, part: P) -> None:
         """Begin the next part."""
@@ -79,8 +71,7 @@ class Worker(Generic[P, R]):
                 if message is None:
                     self._pipe.send(wait_for_start())
         except (EOFError, OSError):
-            self._process.join()
-            code = self._process.exitcode
+            code = self._exit_code()
             reason = f"a process of this run died (exit code {code})"
             if code == 1 and not self._has_begun:  # it runs the caller's program up to that line
                 reason += ': a program that has processes needs `if __name__ == "__main__":`'
@@ -90,41 +81,28 @@ class Worker(Generic[P, R]):
         result: R = message.result
         return result
 
-    def stop(self) -> None:
-        """Terminate it."""
-        if self._process.pid is not None and self._process.is_alive():
-            self._process.terminate()
+    def _next_message(self) -> Any:
+        message = self._pipe.recv()
+        self._has_begun = True
+        return message
 
-    def join(self) -> None:
-        """Wait for its end."""
-        if self._process.pid is not None:
-            self._process.join()
+    def close(self) -> None:
+        """Close the pipe."""
         self._pipe.close()
-        self._theirs.close()
+        self.theirs.close()
 
 
-def _run_in_process(
-    pipe: Connection,
-    work: Callable[[Any, WaitForStart], Any],
-    engine: str,
-    module: str | None,
-    environment: Mapping[str, str],
+def run_in_process(
+    work: Callable[[Any, WaitForStart], Any], engine: str, module: str | None, pipe: Connection
 ) -> None:
     """Run parts in a new process, and send the outcome of each, until the parent closes the pipe.
 
     Args:
+        work: see `pool.WorkerPool`.
+        engine: the same.
+        module: the same.
         pipe: to the parent.
-        work: see `WorkerPool`.
-        engine: see `WorkerPool`.
-        module: see `WorkerPool`.
-        environment: that of the parent now; the process that was forked may have an older one.
     """
-    # Ctrl-C and SIGHUP reach the whole group of processes; the parent passes them on as SIGTERM.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
-    set_environment(environment)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
     keep_freed_memory()
     collect_rarely()
 
@@ -154,14 +132,6 @@ def _run_in_process(
         if os.environ.get("BOOKTAPE_TRACEBACK"):
             traceback.print_exception(error)
         pipe.send(StepError(explain(error)))
-
-
-def _end_with_parent() -> None:
-    """End this process when its parent has ended: nobody would receive the result."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
 
 
 def _has_preloaded(engine: str) -> bool:

@@ -81,7 +81,7 @@ CALLS: dict[str, Callable[[Any], object]] = {
 
 REFUSED: dict[str, Callable[[Any, Path], object]] = {
     "replay.speed": lambda value, _path: TAPE.replay(speed=value),
-    "replay.processes.forks": lambda value, _path: TAPE.replay(processes=value),
+    "replay.processes.starting": lambda value, _path: TAPE.replay(processes=value),
     "replay.strategy": lambda value, _path: TAPE.replay(strategy=value),
     "replay.output": lambda value, _path: TAPE.replay(output=value),
     "replay.html": lambda value, _path: TAPE.replay(html=value),

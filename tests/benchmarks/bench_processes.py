@@ -7,7 +7,6 @@ Runs alternate and ratios are taken within a round. Wall time needs two idle cor
 busy machine what the second process costs.
 """
 
-import ctypes
 import os
 import resource
 import shutil
@@ -16,7 +15,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -42,7 +40,6 @@ WORK = {
     "four products, compare, 1,000 thresholds": (4, COMPARE),
     "four products, replay, plain engine": (4, ("replay", "--engine", "plain")),
 }
-_PR_SET_CHILD_SUBREAPER = 36  # of Linux
 EXAMPLES = "booktape.examples"
 BACKTESTS = {
     "500 settings": ("--sweep", "threshold=1bps:50.9bps:0.1bps"),
@@ -100,20 +97,7 @@ def seconds(tape: Path, work: tuple[str, ...], processes: int) -> Seconds:
             stdout=subprocess.DEVNULL,
             check=True,
         )
-        ended = time.perf_counter()
-        _wait_for_orphans()
-        return Seconds(ended - started, _processor() - before)
-
-
-def _adopt_orphans() -> None:
-    """Become the parent of processes whose parent has ended, as the one does that forks the others."""
-    ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-
-
-def _wait_for_orphans() -> None:
-    with suppress(ChildProcessError):
-        while True:
-            os.wait()
+        return Seconds(time.perf_counter() - started, _processor() - before)
 
 
 def _processor() -> float:
@@ -131,7 +115,6 @@ def main() -> None:
     )
     arguments.add_argument("--only", default="", help="measure only what begins with this text")
     options = arguments.parse_args()
-    _adopt_orphans()
     print_line(f"{describe_machine()}, load {os.getloadavg()[0]:.1f}")
     works = [
         *((name, products, words) for name, (products, words) in WORK.items()),

@@ -1,6 +1,7 @@
 """Several processes share the pieces of a replay, or its products: the results are those of one process."""
 
 import json
+import multiprocessing
 import os
 import re
 import shutil
@@ -9,7 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import forkserver
+from multiprocessing.resource_tracker import ensure_running
 from pathlib import Path
 from pickle import PicklingError
 
@@ -21,8 +22,8 @@ from orderbook.errors import BooktapeError
 from recorder.runtime.loading import load_engine
 from recorder.tape.reader import Tape
 from replay.processes.balancing import balanced
-from replay.processes.forks import LostProcessError
 from replay.processes.pool import WorkerPool
+from replay.processes.starting import LostProcessError
 from replay.running.api import run
 from replay.running.settings import ReplaySettings
 from tests.support.commands import Running, booktape, invoke, json_of, python, running_booktape
@@ -144,8 +145,8 @@ def children_of(pid: int, word: bytes) -> list[int]:
 
 def running_children(pid: int) -> list[int]:
     """Return the worker processes of a command: forks of one that it has started."""
-    servers = children_of(pid, b"forkserver")
-    return [each for server in servers for each in children_of(server, b"forkserver")]
+    firsts = children_of(pid, b"spawn_main")
+    return [each for first in firsts for each in children_of(first, b"spawn_main")]
 
 
 def is_importing(pid: int) -> bool:
@@ -213,7 +214,9 @@ def test_ctrl_c_while_processes_start(tape: Path) -> None:
         "compare", tape, "--processes", "2", as_user=True, start_new_session=True
     ) as process:
         wait_for(
-            lambda: process.poll() is not None or any(map(is_importing, children_of(process.pid, b"fork")))
+            lambda: (
+                process.poll() is not None or any(map(is_importing, children_of(process.pid, b"spawn_main")))
+            )
         )
         os.killpg(process.pid, signal.SIGINT)
         stdout, stderr = process.communicate(timeout=60)
@@ -278,22 +281,36 @@ def test_the_engine_is_loaded_where_it_runs(tape: Path) -> None:
     assert (done.stdout.split(), done.stderr) == (["compiled", "False"], "")
 
 
-def test_all_start_together() -> None:
+@pytest.mark.parametrize("forks", [True, False])
+def test_all_start_together(forks: bool) -> None:
     """Every process gets the same start, and results come in the order of the parts."""
-    with WorkerPool(number_and_start, 2, "plain") as pool:
+    with WorkerPool(number_and_start, 2, "plain", forks=forks) as pool:
         found = pool.run([3, 1])
     assert [number for number, _ in found] == [3, 1]
     assert len({start for _, start in found}) == 1
 
 
-def test_failures_reach_the_caller() -> None:
+@pytest.mark.parametrize("forks", [True, False])
+def test_failures_reach_the_caller(forks: bool) -> None:
     """The caller gets the exception of a process that failed, and an error for one that died."""
-    with pytest.raises(BooktapeError, match="the first"), WorkerPool(fail_or_die, 2, "plain") as pool:
+
+    def pool_of(number: int) -> WorkerPool[int, int]:
+        return WorkerPool(fail_or_die, number, "plain", forks=forks)
+
+    with pytest.raises(BooktapeError, match="the first"), pool_of(2) as pool:
         pool.run([0, 1])
-    with pytest.raises(LostProcessError, match="exit code 7"), WorkerPool(fail_or_die, 2, "plain") as pool:
+    with pytest.raises(LostProcessError, match="exit code 7"), pool_of(2) as pool:
         pool.run([0, 2])
-    with WorkerPool(fail_or_die, 1, "plain"):
+    with pool_of(1):
         pass  # no part is run
+
+
+def test_a_fork_of_a_program_has_processes_too() -> None:
+    """A program that has had processes is forked, as `multiprocessing` does it: the child may have some."""
+    with WorkerPool(variable, 1, "plain") as pool:
+        pool.run(["HOME"])
+    with ProcessPoolExecutor(1, multiprocessing.get_context("fork")) as executor:
+        assert executor.submit(why_no_pool).result() == ""
 
 
 def test_a_pool_that_cannot_start_leaves_nothing_open() -> None:
@@ -304,9 +321,9 @@ def test_a_pool_that_cannot_start_leaves_nothing_open() -> None:
         targets = (str(each.readlink()) for each in Path("/proc/self/fd").iterdir() if each.is_symlink())
         return {target for target in targets if target.startswith(("pipe:", "socket:"))}
 
-    forkserver.ensure_running()  # which holds some itself
+    ensure_running()  # a process of Python's own, for which the first start opens a pipe
     before = open_pipes()
     pool: WorkerPool[int, int] = WorkerPool(lambda number, _wait: number, 3, "plain")
     with pytest.raises((AttributeError, PicklingError)), pool:
-        pool.run([1])
+        pass
     assert open_pipes() <= before

@@ -14,7 +14,7 @@ from typing import Final
 FORK: Final = multiprocessing.get_context("forkserver")
 """Starts processes as forks of one that has loaded what they need: importing it took most of their time.
 
-There is one such process, and what it loads is decided when it starts, which conftest.py does.
+There is one such process, and its first use decides what it loads. So this is the one place that does.
 """
 FORK.set_forkserver_preload(
     [

@@ -3,8 +3,8 @@
 import os
 
 from orderbook.errors import BooktapeError
-from replay.processes.forks import LostProcessError
 from replay.processes.pool import WorkerPool
+from replay.processes.starting import LostProcessError
 from replay.processes.worker import WaitForStart
 
 

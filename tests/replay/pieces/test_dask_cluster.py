@@ -21,7 +21,7 @@ from replay.comparing.totals import Work
 from replay.pieces.cluster import ClusterWorkers
 from replay.pieces.cutting import cut_for_workers
 from replay.pieces.dask_cluster import DaskCluster, dask_cluster
-from replay.processes.forks import LostProcessError
+from replay.processes.starting import LostProcessError
 from replay.running.window import WHOLE
 from tests.support.commands import invoke, json_of, running_booktape
 from tests.support.constants import TIMEOUT_S

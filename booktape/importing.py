@@ -124,11 +124,12 @@ def _matched(paths: Sequence[Path]) -> list[Path]:
         if not files:
             raise OptionError(f"no file matches {pattern}", option="files", value=pattern)
         if path.is_dir():
+            from recorder.captures.formats import CaptureError
             from recorder.tape.format.layout import MANIFEST
 
             tip = f"a directory: name files in it, such as {path / '*.jsonl.gz'}"
             reason = "a tape already" if (path / MANIFEST).exists() else tip
-            raise OptionError(f"{path} is {reason}", option="files", value=pattern)
+            raise CaptureError(f"{path} is {reason}")
         found |= dict.fromkeys(files)
     return list(found)
 

@@ -4,7 +4,6 @@ import os
 import sys
 import traceback
 from collections import UserDict
-from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
@@ -20,31 +19,16 @@ from orderbook.errors import BooktapeError, OptionError, explain
 from recorder.runtime.signals import ignore_repeats
 
 
-class _CommandsByName(UserDict[str, click.Command]):
-    """The commands by name; the module of one is imported when it is asked for.
+class _CommandsByName(UserDict[str, Any]):
+    """The commands by name, in the order in which one meets them, given as module and function.
 
-    Args:
-        places: module and function of each, in the order in which one meets them.
+    The module of a command is imported when it is asked for.
     """
 
-    def __init__(self, places: Mapping[str, str]) -> None:
-        super().__init__()
-        self._places = places
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._places)
-
-    def __len__(self) -> int:
-        return len(self._places)
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._places
-
     def __getitem__(self, name: str) -> click.Command:
-        if name not in self.data:
-            module, _, function = self._places[name].partition(":")
-            self.data[name] = getattr(import_module(f"booktape.cli.{module}"), function)
-        return self.data[name]
+        module, _, function = super().__getitem__(name).partition(":")
+        command: click.Command = getattr(import_module(f"booktape.cli.{module}"), function)
+        return command
 
 
 class _Commands(click.Group):

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final, Generic, TypeVar
 from orderbook.errors import OptionError
 from recorder.runtime.descriptors import allow_open_files
 from recorder.runtime.signals import InterruptedRunError, on_signals
-from replay.processes.starting import FORKS, ForkedProcesses, Processes, SpawnedProcesses, starting
+from replay.processes.starting import FORKS, SPAWN, ForkedProcesses, Processes, SpawnedProcesses, starting
 from replay.processes.worker import WaitForStart, Worker, run_in_process
 
 if TYPE_CHECKING:  # whoever starts processes shall not import Arrow first
@@ -71,17 +71,20 @@ class WorkerPool(AbstractContextManager["WorkerPool[P, R]"], Generic[P, R]):
         forks: bool = FORKS,
     ) -> None:
         allow_open_files(number, _DESCRIPTORS, "process")
-        self._workers = [Worker[P, R](partial(self._exit_code, each)) for each in range(number)]
+        pipes = [SPAWN.Pipe() for _ in range(number)]
+        theirs = [their for _, their in pipes]
         run = partial(run_in_process, work, engine, module)
-        pipes = [worker.theirs for worker in self._workers]
         self._processes: Processes = (
-            ForkedProcesses(run, pipes, module or work.__module__) if forks else SpawnedProcesses(run, pipes)
+            ForkedProcesses(run, theirs, module or work.__module__)
+            if forks
+            else SpawnedProcesses(run, theirs)
         )
+        self._workers = [
+            Worker[P, R](our, partial(self._processes.exit_code, place))
+            for place, (our, _) in enumerate(pipes)
+        ]
         self._start_ns = 0
         self._all_ready = threading.Barrier(number or 1, self._set_start)
-
-    def _exit_code(self, number: int) -> int | None:
-        return self._processes.exit_code(number)
 
     def __enter__(self) -> "WorkerPool[P, R]":
         """Begin to start the processes.
@@ -95,8 +98,6 @@ class WorkerPool(AbstractContextManager["WorkerPool[P, R]"], Generic[P, R]):
         except BaseException:
             self.__exit__()
             raise
-        for worker in self._workers:
-            worker.theirs.close()  # so that the end of the process ends the pipe
         return self
 
     def __exit__(self, *_: object) -> None:

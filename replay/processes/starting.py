@@ -33,10 +33,10 @@ class LostProcessError(BooktapeError):
 
 
 class Processes(Protocol):
-    """Several processes; each closes its pipe when it ends, see `Run`."""
+    """Several processes, each with a pipe, which ends with it."""
 
     def start(self) -> None:
-        """Begin to start them."""
+        """Begin to start them; their pipes are closed here."""
 
     def stop(self) -> None:
         """Terminate them. Returns at once."""
@@ -49,7 +49,7 @@ class Processes(Protocol):
 
 
 Run = Callable[[Connection], None]
-"""What a process does; picklable. Its argument is its pipe."""
+"""The work of a process, picklable; its argument is the pipe of the process. It raises nothing."""
 
 
 @contextmanager
@@ -78,6 +78,16 @@ def starting() -> Iterator[None]:
         raise KeyboardInterrupt
 
 
+@contextmanager
+def _closing(pipes: Sequence[Connection]) -> Iterator[None]:
+    """Close pipes after the block."""
+    try:
+        yield
+    finally:
+        for pipe in pipes:
+            pipe.close()
+
+
 class SpawnedProcesses:
     """Processes that each begin anew, see `Processes`.
 
@@ -87,14 +97,16 @@ class SpawnedProcesses:
     """
 
     def __init__(self, run: Run, pipes: Sequence[Connection]) -> None:
+        self._pipes = pipes
         self._processes = [
             SPAWN.Process(target=_run_spawned, args=(run, pipe), daemon=True) for pipe in pipes
         ]
 
     def start(self) -> None:
         """Start all."""
-        for each in self._processes:
-            each.start()
+        with _closing(self._pipes):
+            for each in self._processes:
+                each.start()
 
     def stop(self) -> None:
         """Terminate those that run."""
@@ -125,7 +137,7 @@ class ForkedProcesses:
 
     def __init__(self, run: Run, pipes: Sequence[Connection], module: str) -> None:
         self._codes, theirs = SPAWN.Pipe(duplex=False)
-        self._their_codes = theirs
+        self._pipes = (*pipes, theirs)
         arguments = (run, tuple(pipes), module, theirs)
         self._first = SPAWN.Process(target=_fork_each, args=arguments, daemon=True)
         self._known: dict[int, int] = {}
@@ -133,8 +145,8 @@ class ForkedProcesses:
 
     def start(self) -> None:
         """Start the process that is forked, which does the rest."""
-        self._first.start()
-        self._their_codes.close()  # so that the end of that process ends the pipe
+        with _closing(self._pipes):
+            self._first.start()
 
     def stop(self) -> None:
         """Terminate that process, which terminates its forks."""
@@ -146,7 +158,6 @@ class ForkedProcesses:
         if self._first.pid is not None:
             self._first.join()
         self._codes.close()
-        self._their_codes.close()
 
     def exit_code(self, number: int) -> int | None:
         """Wait for a fork; the code is that of the process that is forked if that died."""
@@ -168,10 +179,12 @@ def _run_spawned(run: Run, pipe: Connection) -> None:
 
 
 def _fork_each(run: Run, pipes: Sequence[Connection], module: str, codes: Connection) -> None:
-    """Import a module, fork a process for each pipe, and send the exit code of each."""
+    """Import a module, fork a process for each pipe, and send the exit code of each.
+
+    An error goes to all pipes whose processes cannot begin.
+    """
     _ignore_those_of_terminals()
-    import_module(module)
-    alive, _kept = os.pipe()  # the second end is closed with this process
+    alive, kept = os.pipe()  # the second end is closed with this process
     running: dict[int, int] = {}
 
     def stop(*_: object) -> None:
@@ -179,32 +192,49 @@ def _fork_each(run: Run, pipes: Sequence[Connection], module: str, codes: Connec
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGTERM)
 
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
-    for number in range(len(pipes)):
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.12 counts threads of libraries
-            pid = os.fork()
-        if pid == 0:
-            os.close(_kept)
-            for other in (codes, *pipes[:number], *pipes[number + 1 :]):
-                other.close()
-            _run_forked(run, pipes[number], alive)
-        running[pid] = number
+    with _closing(pipes):
+        try:
+            import_module(module)
+            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+            for number, pipe in enumerate(pipes):
+                pid = _fork()
+                if pid == 0:
+                    _run_forked(run, pipe, alive, (kept, codes, *pipes[:number], *pipes[number + 1 :]))
+                running[pid] = number
+        except Exception as error:  # noqa: BLE001  the parent raises it
+            failure = LostProcessError(f"cannot start a process: {explain(error)}")
+            for pipe in pipes[len(running) :]:
+                with suppress(OSError):
+                    pipe.send(failure)
     signal.signal(signal.SIGTERM, stop)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
-    for pipe in pipes:
-        pipe.close()
     threading.Thread(target=_end_with, args=(_sentinel_of_parent(),), daemon=True).start()
     while running:
         pid, status = os.waitpid(-1, 0)
-        with suppress(OSError):  # the parent has ended
-            codes.send((running.pop(pid), os.waitstatus_to_exitcode(status)))
+        if pid in running:  # the caller's program may have started others
+            with suppress(OSError):  # the parent has ended
+                codes.send((running.pop(pid), os.waitstatus_to_exitcode(status)))
 
 
-def _run_forked(run: Run, pipe: Connection, alive: int) -> None:
-    """Run in a fork, which ends here: what is to be done at the end of a process is for the one it is of."""
+def _fork() -> int:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.12 counts threads of libraries
+        return os.fork()
+
+
+def _run_forked(run: Run, pipe: Connection, alive: int, others: Sequence[Connection | int]) -> None:
+    """Run in a fork, which ends here: what Python does at the end of a process is for the one it is of.
+
+    Args:
+        run: its work.
+        pipe: its pipe.
+        alive: what ends with the process that was forked.
+        others: pipes that are not for it.
+    """
     code = 1
     try:
+        for other in others:
+            os.close(other if isinstance(other, int) else other.fileno())
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
         threading.Thread(target=_end_with, args=(_sentinel_of_parent(), alive), daemon=True).start()
         run(pipe)

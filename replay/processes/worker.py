@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar
 
 from orderbook.errors import BooktapeError, OptionError, StepError, explain
 from recorder.runtime.memory import collect_rarely, keep_freed_memory
-from replay.processes.starting import SPAWN, LostProcessError
+from replay.processes.starting import LostProcessError
 
 WaitForStart = Callable[[], int]
 """Block until all processes are ready; return their common start, in nanoseconds of the monotonic clock."""
@@ -34,24 +34,29 @@ class Worker(Generic[P, R]):
     (None), and returns a result or a failure.
 
     Args:
+        pipe: to the process.
         exit_code: waits for the end of the process and returns its exit code, None if that is not known.
-
-    Attributes:
-        theirs: the end of the pipe that the process gets, and that is closed here once it has it.
     """
 
-    def __init__(self, exit_code: Callable[[], int | None]) -> None:
-        self._pipe, self.theirs = SPAWN.Pipe()
+    def __init__(self, pipe: Connection, exit_code: Callable[[], int | None]) -> None:
+        self._pipe = pipe
         self._exit_code = exit_code
         self._has_begun = False
         self._has_loaded: bool | None = None
 
     def has_loaded(self) -> bool:
-        """Block until the process has loaded the engine, or could not."""
+        """Block until the process has loaded the engine, or could not.
+
+        Raises:
+            BooktapeError: if it cannot begin.
+        """
         if self._has_loaded is None:  # it says so once
             self._has_loaded = False
             with suppress(EOFError, OSError):  # it died: `run` will say so
-                self._has_loaded = self._next_message() is True
+                message = self._next_message()
+                if isinstance(message, BooktapeError):
+                    raise message
+                self._has_loaded = message is True
         return self._has_loaded
 
     def send(self, part: P) -> None:
@@ -89,7 +94,6 @@ class Worker(Generic[P, R]):
     def close(self) -> None:
         """Close the pipe."""
         self._pipe.close()
-        self.theirs.close()
 
 
 def run_in_process(

@@ -23,7 +23,7 @@ def test_signal_while_modules_load(recording: Recording, name: str, module: str)
 
 @pytest.mark.parametrize("processes", ["1", "2"])
 def test_a_signal_that_an_import_swallows(recording: Recording, processes: str) -> None:
-    """What imports a module may swallow what a handler raises: a signal ends the command all the same."""
+    """A signal ends the command even if an import swallows the exception of its handler."""
     code = (
         "import os, signal, sys\nfrom contextlib import suppress\nfrom booktape.__main__ import main\n"
         "class Finder:\n    def find_spec(self, name, *_):\n"

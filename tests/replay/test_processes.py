@@ -235,7 +235,7 @@ def test_a_file_of_the_working_directory_is_no_module(tape: Path, tmp_path: Path
 
 
 def test_processes_have_the_environment_of_now(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a program sets or removes between two calls, such as the key of a store, is there in the next."""
+    """Variables that a program sets or removes between two calls, as keys of a store, count in the next."""
     for value in ("first", "second"):
         monkeypatch.setenv("BOOKTAPE_OF_A_TEST", value)
         with WorkerPool(variable, 1, "plain") as pool:
@@ -303,6 +303,13 @@ def test_failures_reach_the_caller(forks: bool) -> None:
         pool.run([0, 2])
     with pool_of(1):
         pass  # no part is run
+
+
+def test_what_cannot_be_imported_is_told() -> None:
+    """If what processes need cannot be imported, the caller is told why, without a traceback of theirs."""
+    pool = WorkerPool[str, str | None](variable, 2, "plain", "tests.support.fails_on_import", forks=True)
+    with pytest.raises(LostProcessError, match="cannot start a process: no_such_module"), pool:
+        pool.run(["HOME", "HOME"])
 
 
 def test_a_fork_of_a_program_has_processes_too() -> None:

@@ -194,7 +194,7 @@ def test_a_capture_without_a_snapshot_says_so(tmp_path: Path) -> None:
 
 
 def test_errors_of_the_command(tmp_path: Path) -> None:
-    """What is no file, fields of another format, and JSON that is not jsonl say what to type."""
+    """Errors of a pattern, a directory, a tape, of fields and of a format say what to type."""
     (tmp_path / "array.json").write_text('[{"recv_ns": 1, "frame": "{}"}]')
     for arguments, part in (
         ([tmp_path / "no-*.json"], "no file matches"),
